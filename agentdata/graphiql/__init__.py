@@ -1,0 +1,70 @@
+"""GraphiQL, the page to explore the API with: the bundle built by graphiql/. It loads from no other host."""
+
+from importlib.resources import files
+from os import PathLike, stat_result
+from pathlib import Path
+
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+_FOLDER = Path(str(files(__name__)))
+_INDEX = (_FOLDER / "index.html").read_text(encoding="utf-8")
+
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "worker-src": "'self'",
+    # Monaco, the editor, places its lines by style attributes and writes its theme into style elements, and
+    # can mark neither with a nonce. A style can still reach no other host: the lines below bind it too.
+    "style-src": "'self' 'unsafe-inline'",
+    "connect-src": "'self'",
+    "img-src": "'self' data:",  # Monaco's style sheet holds a few icons as data: addresses
+    "font-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+_HEADERS = {
+    "Content-Security-Policy": "; ".join(f"{name} {sources}" for name, sources in _POLICY.items()),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # The page names the assets of its own version, so a browser asks each time whether it is still current.
+    "Cache-Control": "no-cache",
+    # The same address answers GraphQL requests.
+    "Vary": "Accept",
+}
+
+
+def page(request: Request) -> Response:  # noqa: ARG001 - a Starlette endpoint takes the request
+    """Answer with the GraphiQL page, which needs no key: it asks for one and sends it with each operation.
+
+    It belongs at a path without a slash at its end (`/graphql`), sends operations to that same path, and
+    finds `assets` beside it.
+    """
+    return HTMLResponse(_INDEX, headers=_HEADERS)
+
+
+class _Assets(StaticFiles):
+    """Files that never change: a hash of the content is part of each name."""
+
+    def file_response(
+        self,
+        full_path: str | PathLike[str],
+        stat_result: stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+assets = Mount("/graphiql", app=GZipMiddleware(_Assets(directory=_FOLDER / "assets")), name="graphiql")
+"""What the page loads, public like the page."""

@@ -1,0 +1,160 @@
+"""The GraphiQL page: what its headers allow, and that the committed bundle is whole and current."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+from graphql import build_schema, parse, validate
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from agentdata.graphiql import assets, page
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "graphiql"
+BUILT = ROOT / "agentdata" / "graphiql"
+
+HASHED_NAME = re.compile(r"[\w.-]+-[0-9A-Z]{8}\.(?:js|css|ttf|woff2|svg|txt)")
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    routes = [Route("/graphql", page), assets]
+    app = Starlette(routes=[*routes, Mount("/behind/a/prefix", routes=routes)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agentdata") as client:
+        yield client
+
+
+def links(html: str) -> list[str]:
+    return re.findall(r'(?:href|src)="([^"]*)"', html)
+
+
+async def test_the_policy_lets_nothing_in_but_what_the_page_needs(client: httpx.AsyncClient) -> None:
+    header = (await client.get("/graphql")).headers["content-security-policy"]
+    policy = dict(directive.split(maxsplit=1) for directive in header.split("; "))
+
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "worker-src": "'self'",
+        "style-src": "'self' 'unsafe-inline'",
+        "connect-src": "'self'",
+        "img-src": "'self' data:",
+        "font-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+
+
+async def test_the_page_is_html_that_is_asked_for_anew_each_time(client: httpx.AsyncClient) -> None:
+    response = await client.get("/graphql")
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["vary"] == "Accept"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
+
+
+async def test_the_page_holds_no_inline_script_and_names_no_host(client: httpx.AsyncClient) -> None:
+    html = (await client.get("/graphql")).text
+
+    assert not re.search(r"//|\w+:[^ ]*\.\w", html), "an address with a host"
+    assert re.findall(r"<script\b[^>]*>([^<]*)", html) == [""]
+    assert not re.search(r"<style|\son\w+=|\sstyle=", html)
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/behind/a/prefix/graphql"])
+async def test_all_that_the_page_links_to_is_served_and_kept_for_ever(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    linked = links((await client.get(path)).text)
+    types = {}
+    for link in linked:
+        response = await client.get(urljoin(path, link))
+        assert response.status_code == 200, link
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        types[Path(link).suffix] = response.headers["content-type"].partition(";")[0]
+
+    assert types == {
+        ".svg": "image/svg+xml",
+        ".txt": "text/plain",
+        ".css": "text/css",
+        ".js": "text/javascript",
+    }
+
+
+async def test_scripts_travel_compressed(client: httpx.AsyncClient) -> None:
+    [script] = [link for link in links((await client.get("/graphql")).text) if link.endswith(".js")]
+    response = await client.get(script, headers={"accept-encoding": "gzip"})
+
+    assert response.headers["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    "path", ["/graphiql/", "/graphiql/none.js", "/graphiql/../index.html", "/graphiql/%2e%2e/__init__.py"]
+)
+async def test_nothing_but_the_assets_is_served(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.get(path)
+
+    assert response.status_code == 404
+    assert "cache-control" not in response.headers
+
+
+def test_the_assets_are_exactly_those_that_page_script_and_style_name() -> None:
+    present = {file.name for file in (BUILT / "assets").iterdir()}
+    texts = [BUILT / "index.html", *(BUILT / "assets").glob("main-*")]
+    named = {
+        Path(name).name for file in texts for name in HASHED_NAME.findall(file.read_text(encoding="utf-8"))
+    }
+
+    assert named == present
+
+
+def test_no_script_is_made_from_text() -> None:
+    for script in (BUILT / "assets").glob("*.js"):
+        assert not re.search(r"\bnew Function\(|(?<![\w.$])eval\(", script.read_text(encoding="utf-8")), (
+            script.name
+        )
+
+
+def test_the_bundle_holds_the_versions_that_package_json_pins() -> None:
+    pinned: dict[str, str] = json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    [licences] = (BUILT / "assets").glob("licences-*.txt")
+    bundled = dict(re.findall(r"^(\S+) (\S+) \(.+\)$", licences.read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert {name: bundled.get(name) for name in pinned} == pinned
+    assert f'content="GraphiQL {pinned["graphiql"]}"' in (BUILT / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_lock_file_has_the_pinned_versions_with_hashes_and_without_addresses() -> None:
+    pinned = json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))
+    packages = json.loads((SOURCE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+
+    for name, version in (pinned["dependencies"] | pinned["devDependencies"]).items():
+        assert packages[f"node_modules/{name}"]["version"] == version
+    assert all("resolved" not in entry for entry in packages.values())
+    assert all("integrity" in entry for name, entry in packages.items() if name)
+
+
+def test_the_bundle_holds_the_welcoming_query_of_its_source() -> None:
+    [script] = (BUILT / "assets").glob("main-*.js")
+
+    assert (SOURCE / "src" / "welcome.graphql").read_text(encoding="utf-8") in script.read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.skipif(not (ROOT / "schema.graphql").exists(), reason="schema.graphql has not been printed yet")
+def test_the_welcoming_query_fits_the_contract() -> None:
+    contract = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
+    query = parse((SOURCE / "src" / "welcome.graphql").read_text(encoding="utf-8"))
+
+    assert validate(contract, query) == []
