@@ -1,0 +1,70 @@
+"""What a resolver knows of the request: who asks, the view that it reads from, and how it writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import strawberry
+
+from agentdata.errors import ForbiddenError
+from agentdata.execution.reader import Reader
+from agentdata.operations.write import run
+from models.enums import ApiKeyScope
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from agentdata.database import Database
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Whom a valid API key stands for: the project that it opens and what it may do there."""
+
+    project_id: UUID
+    api_key_id: UUID
+    scopes: frozenset[str]
+
+    def require(self, scope: ApiKeyScope) -> None:
+        """Refuse what the key's scopes do not include; a scope includes those declared before it.
+
+        Raises:
+            ForbiddenError: No scope of the key goes as far.
+
+        """
+        ranks = list(ApiKeyScope)
+        if not any(ranks.index(ApiKeyScope(held)) >= ranks.index(scope) for held in self.scopes):
+            raise ForbiddenError(f"this needs an API key with the scope {scope}")
+
+
+class Context:
+    """One operation of one request. It reads from one snapshot; each write is followed by a fresh one."""
+
+    def __init__(self, database: Database, principal: Principal) -> None:
+        self.principal = principal
+        self._database = database
+        self.reader = Reader(database, principal.project_id)
+
+    async def write(
+        self,
+        operation: Callable[..., Awaitable[Result]],
+        *args: Any,
+        scope: ApiKeyScope = ApiKeyScope.WRITE,
+        idempotency_key: str | None = None,
+    ) -> Result:
+        """Run an operation in a transaction of its own; what it wrote is read in a snapshot taken after it."""
+        self.principal.require(scope)
+        # The connection goes back first: a request never holds two.
+        await self.reader.close()
+        return await run(self._database, Write(self.principal.project_id, idempotency_key), operation, *args)
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self.reader.close()
+
+
+Info = strawberry.Info[Context, None]

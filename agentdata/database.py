@@ -1,0 +1,95 @@
+"""The database, as requests see it: one transaction in one project, under the role that owns nothing."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NewType
+
+import orjson
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
+
+from agentdata.database_url import parse
+from agentdata.errors import OverloadedError
+from models.base import PROJECT_SETTING, REQUEST_ROLE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+ReadSession = NewType("ReadSession", AsyncSession)
+"""A session whose transaction may not write."""
+
+WriteSession = NewType("WriteSession", AsyncSession)
+"""A session whose transaction may write."""
+
+
+class Database:
+    """A pool of connections and the two kinds of transaction that run on it."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, statement_timeout_ms: int = 10_000) -> None:
+        target = parse(url)
+        self.engine = create_async_engine(
+            target.url,
+            # Transactions are opened below, with their settings in the same round trip.
+            isolation_level="AUTOCOMMIT",
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args=target.connect_args,
+            **{"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 30.0} | target.pool_args,
+        )
+        self._statement_timeout_ms = statement_timeout_ms
+
+    @asynccontextmanager
+    async def read(self, project_id: UUID) -> AsyncIterator[ReadSession]:
+        """Open a transaction on one snapshot of a project's data, in which nothing can be written."""
+        async with self._transaction(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", project_id
+        ) as session:
+            yield ReadSession(session)
+
+    @asynccontextmanager
+    async def write(self, project_id: UUID) -> AsyncIterator[WriteSession]:
+        """Open a transaction that writes to one project; it commits where the block ends without an error."""
+        async with self._transaction("BEGIN ISOLATION LEVEL READ COMMITTED", project_id) as session:
+            yield WriteSession(session)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """Take a connection that has no project: row-level security shows it no rows.
+
+        Raises:
+            OverloadedError: All connections stayed in use for as long as a request may wait.
+
+        """
+        try:
+            connection = await self.engine.connect()
+        except PoolTimeoutError:
+            raise OverloadedError("all database connections are in use; try again shortly") from None
+        async with connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[AsyncSession]:
+        async with self.connection() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            try:
+                # One round trip. A UUID prints as hexadecimal digits and hyphens, so it can be written in.
+                await driver.execute(
+                    f"{begin}; SET LOCAL ROLE {REQUEST_ROLE}; SET LOCAL {PROJECT_SETTING} = '{project_id}';"
+                    f" SET LOCAL statement_timeout = {self._statement_timeout_ms}"
+                )
+                async with AsyncSession(connection, expire_on_commit=False, autoflush=False) as session:
+                    yield session
+                await driver.execute("COMMIT")
+            except BaseException:
+                # A cancelled statement leaves the protocol in the middle: such a connection is not used again.
+                if driver.is_closed() or not driver.is_in_transaction():
+                    await connection.invalidate()
+                else:
+                    await driver.execute("ROLLBACK")
+                raise

@@ -1,0 +1,66 @@
+"""How rows of one table find rows of another: what relations, pages and filters all stand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ARRAY, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import array
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement
+
+    from agentdata.execution.reader import Reader
+    from models import Base
+
+
+@dataclass(frozen=True)
+class Via:
+    """A table between two others that holds a pair of keys in each row."""
+
+    model: type[Base]
+    near: str
+    far: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """The rows of ``model`` whose ``remote`` column is, or whose array holds, the parent's ``local`` column.
+
+    With ``via``, another table holds the pairs of the parent's and the row's ids. Where no two rows can have
+    the same ``remote`` a link is also a batch: it answers each key with its row or None.
+    """
+
+    model: type[Base]
+    local: str = "id"
+    remote: str = "id"
+    via: Via | None = None
+    fold_case: bool = False
+
+    def holds(self, target: Any, key: Any, project_id: UUID) -> ColumnElement[bool]:
+        """Tell whether a row of ``target`` (the model or an alias of it) belongs to a parent's key."""
+        if self.via is not None:
+            pair = self.via.model.__table__.alias()
+            pairs = select(1).where(
+                pair.c.project_id == project_id, pair.c[self.via.near] == key, pair.c[self.via.far] == target.id
+            )
+            return pairs.exists()
+        column: ColumnElement[Any] = getattr(target, self.remote)
+        if isinstance(column.type, ARRAY):
+            return column.contains(array([key]))
+        return column == key
+
+    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
+        """Give the row of each key, in one statement."""
+        column: ColumnElement[Any] = getattr(self.model, self.remote)
+        keys = literal(parents, ARRAY(column.type))
+        matched = func.lower(column) if self.fold_case else column
+        statement = select(matched, self.model).where(
+            self.model.__table__.c.project_id == reader.project_id, matched == any_(keys)
+        )
+        found = {key: row for key, row in await reader.execute(statement)}
+        return [found.get(key) for key in parents]

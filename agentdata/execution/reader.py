@@ -1,0 +1,59 @@
+"""One operation's view of the data: one connection, one snapshot, and every read batched."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from strawberry.dataloader import DataLoader
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Hashable, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Row
+    from sqlalchemy.sql import Executable
+
+    from agentdata.database import Database, ReadSession
+
+
+class Batch(Protocol):
+    """What answers one field for many parents at once, by a number of statements that does not depend on them."""
+
+    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
+        """Give the value of each parent, in the parents' order."""
+
+
+class Reader:
+    """Runs the reads of one operation in one transaction that begins with the first of them."""
+
+    def __init__(self, database: Database, project_id: UUID) -> None:
+        self.project_id = project_id
+        self._database = database
+        self._transaction = AsyncExitStack()
+        self._session: ReadSession | None = None
+        # Fields that stand side by side run at the same time; a connection runs one statement at a time.
+        self._turn = asyncio.Lock()
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    def load(self, key: Hashable, batch: Batch, parent: Any) -> Awaitable[Any]:
+        """Give a parent's value, read together with all others that are asked for under the same key."""
+        loader = self._loaders.get(key)
+        if loader is None:
+            loader = self._loaders[key] = DataLoader(load_fn=partial(batch.fetch, self))
+        return loader.load(parent)
+
+    async def execute(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Run a statement in the operation's snapshot and give all of its rows."""
+        async with self._turn:
+            if self._session is None:
+                self._session = await self._transaction.enter_async_context(self._database.read(self.project_id))
+            return (await self._session.execute(statement)).all()
+
+    async def close(self) -> None:
+        """End the transaction and give the connection back."""
+        await self._transaction.aclose()
+        self._session = None
+        self._loaders.clear()

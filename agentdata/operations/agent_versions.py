@@ -1,0 +1,59 @@
+"""Writes of the versions of agents. One version of an agent is active, or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func
+from sqlalchemy import update as update_rows
+
+from agentdata.operations.values import check
+from models import Agent, AgentVersion
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from agentdata.operations.write import Write
+
+
+async def create(write: Write, agent_id: UUID, values: dict[str, Any], *, activate_it: bool) -> AgentVersion:
+    """Add a version to an agent, active from now where asked."""
+    check(AgentVersion, values)
+    # The agent's lock puts writers of its versions in a row: two that activate cannot both win.
+    agent = await write.get(Agent, agent_id, field="agentId", lock=True)
+    [version] = await write.insert(AgentVersion, [values | {"agent_id": agent.id}])
+    return await _activate(write, version) if activate_it else version
+
+
+async def update(write: Write, id_: UUID, values: dict[str, Any]) -> AgentVersion:
+    """Change a version."""
+    check(AgentVersion, values)
+    return await write.update(await write.get(AgentVersion, id_, lock=True), values)
+
+
+async def activate(write: Write, id_: UUID) -> AgentVersion:
+    """Make a version its agent's active one in place of another; an active one stays as it is."""
+    version = await write.get(AgentVersion, id_)
+    await write.get(Agent, version.agent_id, lock=True)
+    version = await write.get(AgentVersion, id_, lock=True)
+    return version if version.is_active else await _activate(write, version)
+
+
+async def delete(write: Write, id_: UUID) -> list[UUID]:
+    """Delete a version. Sessions stay, and name no version any more."""
+    return await write.delete(AgentVersion, id_)
+
+
+async def _activate(write: Write, version: AgentVersion) -> AgentVersion:
+    await write.session.execute(
+        update_rows(AgentVersion)
+        .where(
+            *write.owns(AgentVersion),
+            AgentVersion.agent_id == version.agent_id,
+            AgentVersion.is_active.is_(True),
+        )
+        .values(is_active=False, deactivated_at=func.now(), updated_at=func.now())
+    )
+    return await write.update(
+        version, {"is_active": True, "activated_at": func.now(), "deactivated_at": None}
+    )

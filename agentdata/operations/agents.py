@@ -1,0 +1,36 @@
+"""Writes of agents. What they count of their sessions is kept by the writes of sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agentdata.operations.values import check, check_tags
+from models import Agent
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from agentdata.operations.write import Write
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    check(Agent, values)
+    if values.get("specializations") is not None:
+        values["specializations"] = check_tags("specializations", values["specializations"])
+    return values
+
+
+async def create(write: Write, values: dict[str, Any]) -> Agent:
+    """Add an agent."""
+    [agent] = await write.insert(Agent, [_checked(values)])
+    return agent
+
+
+async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Agent:
+    """Change an agent."""
+    return await write.update(await write.get(Agent, id_, lock=True), _checked(values))
+
+
+async def delete(write: Write, id_: UUID) -> list[UUID]:
+    """Delete an agent with its versions. Sessions and messages stay, and name no agent any more."""
+    return await write.delete(Agent, id_)

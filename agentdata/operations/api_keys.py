@@ -1,0 +1,97 @@
+"""Writes of API keys. The secret leaves the process once, when a key is made; the database holds its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import string
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from agentdata.errors import BadUserInputError
+from agentdata.operations.values import check
+from models import ApiKey
+from models.enums import ApiKeyScope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from agentdata.operations.write import Write
+
+_ALPHABET = string.ascii_letters + string.digits
+_PREFIX_LENGTH, _SECRET_LENGTH = 8, 43
+_FORM = re.compile(rf"ad_[A-Za-z0-9]{{{_PREFIX_LENGTH}}}_[A-Za-z0-9]{{{_SECRET_LENGTH}}}")
+
+
+def new_secret() -> str:
+    """Make the secret of a key, `ad_<prefix>_<secret>`; 256 bits of it are chance."""
+    prefix, secret = (
+        "".join(secrets.choice(_ALPHABET) for _ in range(length)) for length in (_PREFIX_LENGTH, _SECRET_LENGTH)
+    )
+    return f"ad_{prefix}_{secret}"
+
+
+def hash_secret(secret: str) -> bytes:
+    """Give the SHA-256 of a secret; a slow hash would add nothing to a secret that cannot be guessed."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def is_secret(text: str) -> bool:
+    """Tell whether a text has the form of a secret, before the database is asked for it."""
+    return _FORM.fullmatch(text) is not None
+
+
+async def create(
+    write: Write, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Make a key of the project, and give it with its secret, which cannot be read again."""
+    values = {"name": name, "scopes": _scopes(scopes), "expires_at": expires_at}
+    _check(values)
+    secret = new_secret()
+    prefix = secret[: secret.rindex("_")]
+    [key] = await write.insert(ApiKey, [values | {"prefix": prefix, "secret_hash": hash_secret(secret)}])
+    return key, secret
+
+
+async def update(write: Write, id_: UUID, values: dict[str, Any]) -> ApiKey:
+    """Change the name, scopes, or end of a key. Requests notice within a second."""
+    if values.get("scopes") is not None:
+        values = values | {"scopes": _scopes(values["scopes"])}
+    _check(values)
+    return await write.update(await write.get(ApiKey, id_, lock=True), values)
+
+
+async def revoke(write: Write, id_: UUID) -> ApiKey:
+    """End a key for good; one that was revoked before stays as it is. Requests with it fail within a second."""
+    key = await write.get(ApiKey, id_, lock=True)
+    if key.revoked_at is not None:
+        return key
+    return await write.update(key, {"revoked_at": datetime.now(UTC)})
+
+
+async def list_all(write: Write) -> list[ApiKey]:
+    """Give all keys of the project, the oldest first."""
+    statement = select(ApiKey).where(*write.owns(ApiKey)).order_by(ApiKey.created_at, ApiKey.id)
+    return list(await write.session.scalars(statement))
+
+
+def _scopes(scopes: Iterable[str]) -> list[str]:
+    given = set(scopes)
+    unknown = given.difference(ApiKeyScope)
+    if unknown or not given:
+        named = f"{sorted(unknown)[0]!r} is none" if unknown else "at least one is needed"
+        raise BadUserInputError(f"scopes may be {', '.join(ApiKeyScope)}; {named}", field="scopes")
+    return [str(scope) for scope in ApiKeyScope if scope in given]
+
+
+def _check(values: dict[str, Any]) -> None:
+    check(ApiKey, values)
+    name, expires_at = values.get("name"), values.get("expires_at")
+    if name is not None and not name.strip():
+        raise BadUserInputError("name may not be blank", field="name")
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        raise BadUserInputError("expiresAt must be in the future", field="expiresAt")

@@ -1,0 +1,290 @@
+"""Writes of sessions: how they begin, end and hang together, and what their agents count of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ARRAY, Text, Uuid, case, func, literal, or_, select
+from sqlalchemy import delete as delete_from
+from sqlalchemy import update as update_rows
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from uuid_utils.compat import uuid7
+
+from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
+from agentdata.operations.values import check, check_not_empty, check_tags, check_text
+from agentdata.operations.write import FRESH
+from models import Agent, AgentVersion, Session
+from models.enums import OPEN_STATUSES, SessionStatus
+from models.session import MAX_DEPTH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from uuid import UUID
+
+    from agentdata.operations.write import Write
+
+    Retagging = Callable[[list[str], list[str]], list[str]]
+    Counted = tuple[UUID | None, str]
+
+MAX_SESSIONS = 1_000
+"""How many sessions one write makes or changes."""
+
+MAX_TAGS = 100
+"""How many tags a session has at the most."""
+
+_JSON_COLUMNS = ("business_context", "learning_outcomes", "context", "state", "metadata_")
+_COUNTED_AS: dict[str, str] = {
+    SessionStatus.COMPLETED: "completed_sessions",
+    SessionStatus.FAILED: "failed_sessions",
+}
+
+
+async def create(write: Write, values: dict[str, Any]) -> Session:
+    """Add a session as it is or was, in any status."""
+    [session] = await create_all(write, [values])
+    return session
+
+
+async def start(write: Write, values: dict[str, Any]) -> Session:
+    """Begin a session now, under its agent's active version where no other is named."""
+    return await create(write, values | {"status": SessionStatus.ACTIVE})
+
+
+async def create_all(write: Write, sessions: list[dict[str, Any]]) -> list[Session]:
+    """Add sessions, in one statement. Parents must be there before.
+
+    Raises:
+        NotFoundError: A session refers to something that is not in the project.
+        LimitExceededError: A session would be deeper in its tree than a tree may be.
+
+    """
+    check_not_empty("sessions", sessions, MAX_SESSIONS)
+    now = datetime.now(UTC)
+    # Parents are held, so that none goes while a child comes.
+    parent_ids = {values["parent_id"] for values in sessions if values.get("parent_id")}
+    parents = {
+        parent.id: parent
+        for parent in await write.get_all(Session, [*parent_ids], field="parentId", keep=True)
+    }
+    versions = await _active_versions(
+        write, {values["agent_id"] for values in sessions if values.get("agent_id")}
+    )
+    rows = [
+        _placed(
+            _timed(_checked({"agent_version_id": versions.get(values.get("agent_id"))} | values), None, now),
+            parents[values["parent_id"]] if values.get("parent_id") else None,
+        )
+        for values in sessions
+    ]
+    # Every row names the same columns, so that one statement takes them all.
+    columns = dict.fromkeys(column for row in rows for column in row)
+    defaults: dict[str, Any] = {"tags": [], "status": SessionStatus.ACTIVE}
+    defaults |= {column: {} for column in _JSON_COLUMNS}
+    made = await write.insert(
+        Session, [{column: row.get(column, defaults.get(column)) for column in columns} for row in rows]
+    )
+    await _count(write, [], made)
+    return made
+
+
+async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Session:
+    """Change a session. A status that ends it sets when it ended; one that reopens it clears that."""
+    before = await write.get(Session, id_, lock=True)
+    counted_before = (before.agent_id, before.status)
+    if values.get("agent_id", before.agent_id) != before.agent_id:
+        # A version belongs to one agent.
+        values = {"agent_version_id": None} | values
+    after = await write.update(before, _timed(_checked(values), before, datetime.now(UTC)))
+    await _count(write, [counted_before], [after])
+    return after
+
+
+async def end(write: Write, id_: UUID, values: dict[str, Any]) -> Session:
+    """End a session, once, as COMPLETED where nothing else is said.
+
+    Raises:
+        ConflictError: It has ended already.
+        BadUserInputError: The status is not one that ends a session.
+
+    """
+    status = values.get("status") or SessionStatus.COMPLETED
+    if status in OPEN_STATUSES:
+        raise BadUserInputError(
+            f"{status} does not end a session; use COMPLETED, FAILED or CANCELLED", field="status"
+        )
+    session = await write.get(Session, id_, lock=True)
+    if session.ended_at is not None:
+        raise ConflictError(
+            f"the session has ended already, as {session.status}; change it with updateSession"
+        )
+    return await update(write, id_, values | {"status": status})
+
+
+async def delete(write: Write, id_: UUID, *, tree: bool) -> list[UUID]:
+    """Delete a session with all that it owns; with the whole tree below it only where asked.
+
+    Gives the ids of all deleted sessions, this one first.
+
+    Raises:
+        ConflictError: It has children, and ``tree`` was not asked for.
+
+    """
+    await write.get(Session, id_, lock=True)
+    below = select(Session.id).where(*write.owns(Session), Session.ancestor_ids.contains([id_]))
+    ids = [id_, *await write.session.scalars(below)]
+    if len(ids) > 1 and not tree:
+        raise ConflictError(
+            f"the session has {len(ids) - 1} sessions below it; delete them all with tree: true", field="tree"
+        )
+    gone = (
+        delete_from(Session)
+        .where(*write.owns(Session), or_(Session.id == id_, Session.ancestor_ids.contains([id_])))
+        .returning(Session.id, Session.agent_id, Session.status)
+    )
+    await _count(write, [(row.agent_id, row.status) for row in await write.session.execute(gone)], [])
+    return ids
+
+
+async def add_tags(write: Write, ids: list[UUID], tags: list[str]) -> list[Session]:
+    """Add tags to sessions, behind those that they have."""
+    return await _retag(write, ids, tags, lambda have, given: [*have, *given])
+
+
+async def remove_tags(write: Write, ids: list[UUID], tags: list[str]) -> list[Session]:
+    """Take tags off sessions."""
+    return await _retag(write, ids, tags, lambda have, given: [tag for tag in have if tag not in given])
+
+
+async def rename_tag(write: Write, old: str, new: str) -> int:
+    """Rename a tag on every session of the project that has it, and give how many had."""
+    check_text("from", old, 255)
+    [new] = check_tags("to", [new])
+    if old == new:
+        raise BadUserInputError("from and to are the same tag", field="to")
+    held = (
+        select(Session.id)
+        .where(*write.owns(Session), Session.tags.contains([old]))
+        .order_by(Session.id)
+        .with_for_update()
+    )
+    ids = list(await write.session.scalars(held))
+    renamed = func.array_replace(Session.tags, old, new)
+    # A session that has the new tag already loses the old one instead.
+    merged = func.array_remove(Session.tags, old)
+    await write.session.execute(
+        update_rows(Session)
+        .where(*write.owns(Session), Session.id.in_(ids))
+        .values(
+            tags=case((Session.tags.contains([new]), merged), else_=renamed),
+            updated_at=func.now(),
+        )
+    )
+    return len(ids)
+
+
+async def _retag(write: Write, ids: list[UUID], tags: list[str], change: Retagging) -> list[Session]:
+    check_not_empty("sessionIds", ids, MAX_SESSIONS)
+    check_not_empty("tags", tags, MAX_TAGS)
+    given = check_tags("tags", tags)
+    sessions = await write.get_all(Session, list(dict.fromkeys(ids)), field="sessionIds", lock=True)
+    pairs = [(session.id, tag) for session in sessions for tag in _tags(change(session.tags, given))]
+    # A list in PostgreSQL's arrays is as long as its neighbours, so the tags travel one by one, in order.
+    tag = func.unnest(
+        literal([id_ for id_, _ in pairs], ARRAY(Uuid)), literal([tag for _, tag in pairs], ARRAY(Text))
+    ).table_valued("session_id", "tag", with_ordinality="place")
+    tags_of = (
+        select(func.array_agg(aggregate_order_by(tag.c.tag, tag.c.place)))
+        .where(tag.c.session_id == Session.id)
+        .scalar_subquery()
+    )
+    changed = (
+        update_rows(Session)
+        .where(*write.owns(Session), Session.id.in_([session.id for session in sessions]))
+        .values(tags=func.coalesce(tags_of, literal([], ARRAY(Text))), updated_at=func.now())
+        .returning(Session)
+    )
+    after = {row.id: row for row in await write.session.scalars(changed, execution_options=FRESH)}
+    return [after[session.id] for session in sessions]
+
+
+def _tags(tags: list[str]) -> list[str]:
+    unique = check_tags("tags", tags)
+    if len(unique) > MAX_TAGS:
+        raise LimitExceededError(
+            f"a session may have at most {MAX_TAGS} tags, not {len(unique)}", field="tags"
+        )
+    return unique
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    check(Session, values)
+    if values.get("tags") is not None:
+        values = values | {"tags": _tags(values["tags"])}
+    return values
+
+
+def _timed(values: dict[str, Any], before: Session | None, now: datetime) -> dict[str, Any]:
+    """Make the times agree with the status, for a new session or a changed one."""
+    status = values.get("status", before.status if before else SessionStatus.ACTIVE)
+    ended_at: datetime | None = values.get("ended_at", before.ended_at if before else None)
+    started_at: datetime = values.get("started_at") or (
+        before.started_at if before else min(now, ended_at or now)
+    )
+    if status in OPEN_STATUSES:
+        if values.get("ended_at") is not None:
+            raise BadUserInputError(
+                f"a session that is {status} has no endedAt; give the status it ended in", field="endedAt"
+            )
+        ended_at = None
+    elif ended_at is None:
+        ended_at = max(now, started_at)
+    if ended_at is not None and ended_at < started_at:
+        raise BadUserInputError("endedAt lies before startedAt", field="endedAt")
+    timed = values | {"started_at": started_at, "ended_at": ended_at}
+    if before is None:
+        timed.setdefault("last_activity_at", ended_at or started_at)
+    return timed
+
+
+def _placed(values: dict[str, Any], parent: Session | None) -> dict[str, Any]:
+    """Put a new session into its tree."""
+    id_ = uuid7()
+    if parent is None:
+        return values | {"id": id_, "parent_id": None, "root_id": id_, "depth": 0, "ancestor_ids": []}
+    if parent.depth >= MAX_DEPTH:
+        raise LimitExceededError(
+            f"a tree of sessions is at most {MAX_DEPTH} levels deep below its root", field="parentId"
+        )
+    return values | {
+        "id": id_,
+        "root_id": parent.root_id,
+        "depth": parent.depth + 1,
+        "ancestor_ids": [*parent.ancestor_ids, parent.id],
+    }
+
+
+async def _active_versions(write: Write, agent_ids: set[UUID]) -> dict[Any, UUID]:
+    active = select(AgentVersion.agent_id, AgentVersion.id).where(
+        *write.owns(AgentVersion), AgentVersion.agent_id.in_(agent_ids), AgentVersion.is_active.is_(True)
+    )
+    return {row.agent_id: row.id for row in await write.session.execute(active)} if agent_ids else {}
+
+
+async def _count(write: Write, gone: Iterable[Counted], come: Iterable[Session]) -> None:
+    """Keep what agents count of their sessions; agents are locked in the order of their keys."""
+    counts: dict[UUID, Counter[str]] = {}
+    for sign, counted in ((-1, gone), (1, ((session.agent_id, session.status) for session in come))):
+        for agent_id, status in counted:
+            if agent_id is not None:
+                count = counts.setdefault(agent_id, Counter())
+                count["total_sessions"] += sign
+                if status in _COUNTED_AS:
+                    count[_COUNTED_AS[status]] += sign
+    for agent_id in sorted(counts):
+        changes = {name: getattr(Agent, name) + change for name, change in counts[agent_id].items() if change}
+        if changes:
+            await write.session.execute(
+                update_rows(Agent).where(*write.owns(Agent), Agent.id == agent_id).values(changes)
+            )

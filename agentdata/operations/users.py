@@ -1,0 +1,31 @@
+"""Writes of users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agentdata.operations.values import check
+from models import User
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from agentdata.operations.write import Write
+
+
+async def create(write: Write, values: dict[str, Any]) -> User:
+    """Add a user."""
+    check(User, values)
+    [user] = await write.insert(User, [values])
+    return user
+
+
+async def update(write: Write, id_: UUID, values: dict[str, Any]) -> User:
+    """Change a user."""
+    check(User, values)
+    return await write.update(await write.get(User, id_, lock=True), values)
+
+
+async def delete(write: Write, id_: UUID) -> list[UUID]:
+    """Delete a user. Sessions, messages and agents stay, and name no user any more."""
+    return await write.delete(User, id_)

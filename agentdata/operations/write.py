@@ -1,0 +1,258 @@
+"""What every write shares: its transaction, idempotency, and refusals in the client's words."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import ColumnCollectionConstraint
+
+from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, NotFoundError
+from agentdata.operations.values import camel, check_text, noun
+from models import Base, IdempotencyKey, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Table
+
+    from agentdata.database import Database, WriteSession
+
+Row = TypeVar("Row", bound=Base)
+Result = TypeVar("Result")
+
+_ATTEMPTS = 5
+_DEADLOCK, _SERIALIZATION_FAILURE = "40P01", "40001"
+
+
+@dataclass(frozen=True)
+class Write:
+    """A transaction that writes to one project, and the few statements that all operations are made of."""
+
+    session: WriteSession
+    project_id: UUID
+
+    async def insert(self, model: type[Row], rows: Sequence[dict[str, Any]]) -> list[Row]:
+        """Insert rows, in one statement, and give them back in the same order."""
+        if not rows:
+            return []
+        statement = insert(model).returning(model, sort_by_parameter_order=True)
+        owned = [{"project_id": self.project_id, **row} for row in rows]
+        return list(await self.session.scalars(statement, owned, execution_options=FRESH))
+
+    async def get(self, model: type[Row], id_: UUID, *, field: str = "id", lock: bool = False) -> Row:
+        """Give a row, locked against other writers where asked.
+
+        Raises:
+            NotFoundError: There is no such row in this project.
+
+        """
+        [row] = await self.get_all(model, [id_], field=field, lock=lock)
+        return row
+
+    async def get_all(
+        self,
+        model: type[Row],
+        ids: Sequence[UUID],
+        *,
+        field: str = "ids",
+        lock: bool = False,
+        keep: bool = False,
+    ) -> list[Row]:
+        """Give rows in the order of ``ids``; where asked locked against other writers, or kept from deletion.
+
+        Locks are taken in the order of keys, so that two writers cannot wait for each other.
+
+        Raises:
+            NotFoundError: One of them is not in this project.
+
+        """
+        key: Any = model.__table__.c.id
+        statement = select(model).where(*self.owns(model), key.in_(ids)).order_by(key)
+        if lock or keep:
+            statement = statement.with_for_update(key_share=True, read=keep)
+        rows = {row.id: row for row in await self.session.scalars(statement, execution_options=FRESH)}  # type: ignore[attr-defined]  # every noun has an id
+        for id_ in ids:
+            if id_ not in rows:
+                raise not_found(model, id_, field)
+        return [rows[id_] for id_ in ids]
+
+    async def project(self) -> Project:
+        """Give the project that the transaction acts in, locked against other writers."""
+        statement = select(Project).where(Project.id == self.project_id).with_for_update()
+        return (await self.session.scalars(statement)).one()
+
+    async def update(self, row: Row, values: dict[str, Any]) -> Row:
+        """Change a row, and say when."""
+        if not values:
+            return row
+        model = type(row)
+        owned = [] if model is Project else self.owns(model)
+        statement = (
+            update(model)
+            .where(*owned, model.__table__.c.id == row.id)  # type: ignore[attr-defined]  # every noun has an id
+            .values(values | {"updated_at": func.now()})
+            .returning(model)
+        )
+        return (await self.session.scalars(statement, execution_options=FRESH)).one()
+
+    async def delete(self, model: type[Base], id_: UUID) -> list[UUID]:
+        """Delete a row with all that it owns, and give its id.
+
+        Raises:
+            NotFoundError: There is no such row in this project.
+
+        """
+        key: Any = model.__table__.c.id
+        statement = delete(model).where(*self.owns(model), key == id_).returning(key)
+        if (await self.session.execute(statement)).first() is None:
+            raise not_found(model, id_, "id")
+        return [id_]
+
+    def owns(self, *models: type[Base]) -> list[Any]:
+        """Restrict each table that a statement names to this project."""
+        return [model.__table__.c.project_id == self.project_id for model in models]
+
+
+FRESH = {"populate_existing": True}
+"""What a statement gives replaces what the session remembers of the same rows."""
+
+
+async def run(
+    database: Database,
+    project_id: UUID,
+    operation: Callable[..., Awaitable[Result]],
+    *args: Any,
+    idempotency_key: str | None = None,
+) -> Result:
+    """Run an operation in one transaction: all that it wrote is durable when this returns, or none of it is.
+
+    With an idempotency key the same operation and input again give the first result and write nothing.
+
+    Raises:
+        ConflictError: The input goes against the present data, or the key was used with another input.
+        NotFoundError: The input refers to something that is not in the project.
+
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            async with database.write(project_id) as session:
+                write = Write(session, project_id)
+                if idempotency_key is None:
+                    return await operation(write, *args)
+                return await _once(write, idempotency_key, operation, args)
+        except DBAPIError as error:
+            if sqlstate(error) in {_DEADLOCK, _SERIALIZATION_FAILURE} and attempt < _ATTEMPTS:
+                continue
+            if (refusal := refused(error)) is not None:
+                raise refusal from error
+            raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _once(
+    write: Write, key: str, operation: Callable[..., Awaitable[Result]], args: tuple[Any, ...]
+) -> Result:
+    check_text("idempotencyKey", key, 255)
+    asked = [operation.__module__, operation.__name__, args]
+    input_hash = hashlib.sha256(orjson.dumps(asked, default=_plain, option=orjson.OPT_SORT_KEYS)).digest()
+    claim = (
+        upsert(IdempotencyKey)
+        .values(
+            project_id=write.project_id,
+            key=key,
+            input_hash=input_hash,
+            result_table="",
+            result_ids=[],
+            result_is_list=False,
+        )
+        # Another request with this key that has not ended yet is waited for here.
+        .on_conflict_do_nothing()
+        .returning(IdempotencyKey.key)
+    )
+    ours = [*write.owns(IdempotencyKey), IdempotencyKey.key == key]
+    if (await write.session.execute(claim)).first() is None:
+        done = (await write.session.scalars(select(IdempotencyKey).where(*ours))).one()
+        if done.input_hash != input_hash:
+            raise ConflictError(
+                "this key was used with another input; use a new key for a new write", field="idempotencyKey"
+            )
+        [model] = [
+            mapper.class_ for mapper in Base.registry.mappers if mapper.local_table.key == done.result_table
+        ]
+        replayed: Any = await write.get_all(model, done.result_ids, field="idempotencyKey")
+        return replayed if done.result_is_list else replayed[0]  # type: ignore[no-any-return]  # what the operation gave
+    result: Any = await operation(write, *args)
+    rows = result if isinstance(result, list) else [result]
+    await write.session.execute(
+        update(IdempotencyKey)
+        .where(*ours)
+        .values(
+            result_table=rows[0].__tablename__,
+            result_ids=[row.id for row in rows],
+            result_is_list=isinstance(result, list),
+        )
+    )
+    return result  # type: ignore[no-any-return]  # what the operation gave
+
+
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
+
+
+def not_found(model: type[Base], id_: object, field: str) -> NotFoundError:
+    """Say that a project has no such thing; what is another project's reads the same."""
+    return NotFoundError(f"there is no {noun(model.__tablename__)} {id_}", field=field)
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """Give PostgreSQL's code of an error."""
+    return getattr(error.orig, "sqlstate", None)
+
+
+def refused(error: DBAPIError) -> AgentDataError | None:
+    """Say a constraint's refusal in the client's words, or None where it was not a constraint."""
+    cause: Any = getattr(error.orig, "__cause__", None)
+    name = getattr(cause, "constraint_name", None)
+    table = Base.metadata.tables.get(getattr(cause, "table_name", None) or "")
+    if name is None or table is None:
+        return None
+    detail: str = cause.detail or ""
+    match sqlstate(error):
+        case "23505":
+            fields = [camel(column) for column in _columns(table, name) if column != "project_id"]
+            return ConflictError(
+                f"another {noun(table.name)} of this project has the same {' and '.join(fields)}",
+                field=fields[-1],
+            )
+        case "23503" if "still referenced" in detail:
+            return ConflictError(f"other data came to refer to this {noun(table.name)} meanwhile; try again")
+        case "23503":
+            [target] = {
+                key.column.table
+                for c in table.foreign_key_constraints
+                if c.name == name
+                for key in c.elements
+            }
+            column = _columns(table, name)[-1]
+            missing = detail.partition(")=(")[2].partition(")")[0].rpartition(", ")[2]
+            return NotFoundError(f"there is no {noun(target.name)} {missing}", field=camel(column))
+        case "23514":
+            column = name.removeprefix(f"{table.name}_").removesuffix("_check")
+            return BadUserInputError(f"{camel(column)} is not allowed to be so", field=camel(column))
+        case _:
+            return None
+
+
+def _columns(table: Table, name: str) -> list[str]:
+    for constraint in table.constraints:
+        if isinstance(constraint, ColumnCollectionConstraint) and constraint.name == name:
+            return [column.name for column in constraint.columns]
+    # A unique index over an expression is named as a constraint would be.
+    return [name.removeprefix(f"{table.name}_project_id_").removesuffix("_key")]

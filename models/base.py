@@ -1,0 +1,97 @@
+"""What every table shares: naming of constraints, the composite key led by the project, and times."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKeyConstraint, Index, MetaData, Text, Uuid, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+REQUEST_ROLE = "agentdata_app"
+"""The database role that requests run as: it owns nothing and is subject to row-level security."""
+
+PROJECT_SETTING = "app.project_id"
+"""The setting, made with SET LOCAL, by which row-level security knows the project of a transaction."""
+
+
+class Base(DeclarativeBase):
+    """The declarative base; constraints are named by rule, so that migrations and errors can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+            "fk": "%(table_name)s_%(referring)s_fkey",
+            "pk": "%(table_name)s_pkey",
+            # The last column says what is referred to; the first is always project_id.
+            "referring": lambda constraint, _table: constraint.column_keys[-1],
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        str: Text,
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        list[str]: ARRAY(Text),
+        list[UUID]: ARRAY(Uuid),
+    }
+
+
+class Owned:
+    """A row of one project. The key leads with the project, as do all unique constraints and references."""
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Changing(Owned):
+    """A row that may change after it was made."""
+
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def belongs_to_project() -> ForeignKeyConstraint:
+    """Refer to the project itself; tables further down refer to a row that does."""
+    return ForeignKeyConstraint(["project_id"], ["projects.id"], ondelete="CASCADE")
+
+
+def owned_by(column: str, table: str) -> ForeignKeyConstraint:
+    """Refer to the row of the same project that owns this one, and go with it."""
+    return ForeignKeyConstraint(
+        ["project_id", column], [f"{table}.project_id", f"{table}.id"], ondelete="CASCADE"
+    )
+
+
+def refers_to(column: str, table: str) -> ForeignKeyConstraint:
+    """Refer to another row of the same project; only this reference is cleared when that row goes."""
+    return ForeignKeyConstraint(
+        ["project_id", column],
+        [f"{table}.project_id", f"{table}.id"],
+        # Without the column named, PostgreSQL would clear project_id as well.
+        ondelete=f"SET NULL ({column})",
+    )
+
+
+def one_of(column: str, values: type[Any]) -> CheckConstraint:
+    """Hold a column to a closed set."""
+    listed = ", ".join(f"'{value.value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def within(column: str, low: float, high: float | None = None) -> CheckConstraint:
+    """Hold a number to a range, both ends included; operations refuse anything else by this declaration."""
+    condition = f"{column} >= {low}" if high is None else f"{column} BETWEEN {low} AND {high}"
+    return CheckConstraint(condition, name=column, info={"column": column, "low": low, "high": high})
+
+
+def contains_index(table: str, column: str) -> Index:
+    """Serve ``contains`` filters on a JSON column."""
+    return Index(
+        f"{table}_{column}_idx", column, postgresql_using="gin", postgresql_ops={column: "jsonb_path_ops"}
+    )

@@ -1,0 +1,26 @@
+"""What makes a repeated write harmless."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import String, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, belongs_to_project
+
+
+class IdempotencyKey(Base):
+    """A write that was done under a client's key: a hash of its input and the ids of what it wrote."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (belongs_to_project(),)
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    input_hash: Mapped[bytes]
+    result_table: Mapped[str] = mapped_column(String(63))
+    result_ids: Mapped[list[UUID]]
+    result_is_list: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,59 @@
+"""What is said in a session."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, Integer, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Changing, contains_index, one_of, owned_by, refers_to, within
+from models.enums import MessageRole
+
+
+class Message(Changing, Base):
+    """One message. Its sequence is given under the session's lock: 1, 2, 3 …, without gaps or ties."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        owned_by("session_id", "sessions"),
+        refers_to("user_id", "users"),
+        refers_to("agent_id", "agents"),
+        UniqueConstraint("project_id", "external_id"),
+        UniqueConstraint("project_id", "session_id", "sequence"),
+        one_of("role", MessageRole),
+        within("sequence", 1),
+        within("token_count", 0),
+        within("prompt_tokens", 0),
+        within("completion_tokens", 0),
+        within("latency_ms", 0),
+        Index(None, "project_id", "created_at", "id"),
+        Index(None, "project_id", "session_id", "created_at", "id"),
+        Index(None, "project_id", "user_id", "created_at", "id"),
+        Index(None, "project_id", "agent_id", "created_at", "id"),
+        contains_index("messages", "metadata"),
+    )
+
+    session_id: Mapped[UUID]
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    sequence: Mapped[int] = mapped_column(Integer)
+    role: Mapped[str] = mapped_column(String(16))
+    content: Mapped[str | None]
+    parts: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    media_url: Mapped[str | None] = mapped_column(String(2048))
+    media_type: Mapped[str | None] = mapped_column(String(255))
+    user_id: Mapped[UUID | None]
+    agent_id: Mapped[UUID | None]
+    model: Mapped[str | None] = mapped_column(String(255))
+    token_count: Mapped[int | None]
+    prompt_tokens: Mapped[int | None]
+    completion_tokens: Mapped[int | None]
+    latency_ms: Mapped[int | None]
+    feedback: Mapped[str | None]
+    flagged: Mapped[bool] = mapped_column(server_default="false")
+    raw_payload: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
+    redacted_at: Mapped[datetime | None]

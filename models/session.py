@@ -1,0 +1,129 @@
+"""Conversations and runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Changing, belongs_to_project, contains_index, one_of, refers_to, within
+from models.enums import SessionStatus
+
+MAX_DEPTH = 100
+"""How deep a tree of sessions may be; ``ancestor_ids`` is as long as a session is deep."""
+
+
+class Session(Changing, Base):
+    """One conversation or run of an agent, in a tree of sessions.
+
+    The parent is fixed when the session is made, so a cycle cannot be. ``root_id``, ``depth`` and
+    ``ancestor_ids`` (the root first, the parent last) follow from it and never change. The counts and
+    totals are kept by the operations that write messages, in the same transaction; ``last_sequence`` is
+    the sequence that was given last, and stays when messages are deleted.
+    """
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        belongs_to_project(),
+        refers_to("user_id", "users"),
+        refers_to("agent_id", "agents"),
+        refers_to("team_id", "teams"),
+        ForeignKeyConstraint(
+            ["project_id", "agent_id", "agent_version_id"],
+            ["agent_versions.project_id", "agent_versions.agent_id", "agent_versions.id"],
+            name="sessions_agent_version_id_fkey",
+            ondelete="SET NULL (agent_version_id)",
+        ),
+        # A parent with children stays; a whole tree goes in one statement, after which this is checked.
+        ForeignKeyConstraint(["project_id", "parent_id"], ["sessions.project_id", "sessions.id"]),
+        ForeignKeyConstraint(["project_id", "root_id"], ["sessions.project_id", "sessions.id"]),
+        UniqueConstraint("project_id", "external_id"),
+        one_of("status", SessionStatus),
+        within("quality_score", 0, 1),
+        within("user_satisfaction", 0, 1),
+        CheckConstraint("ended_at >= started_at", name="ended_at"),
+        CheckConstraint("(ended_at IS NULL) = (status IN ('ACTIVE', 'PAUSED'))", name="status_ended_at"),
+        CheckConstraint(
+            f"depth BETWEEN 0 AND {MAX_DEPTH} AND depth = cardinality(ancestor_ids)", name="depth"
+        ),
+        CheckConstraint(
+            "CASE WHEN parent_id IS NULL THEN depth = 0 AND root_id = id"
+            " ELSE parent_id = ancestor_ids[depth] AND root_id = ancestor_ids[1] AND parent_id <> id END",
+            name="parent",
+        ),
+        CheckConstraint("agent_version_id IS NULL OR agent_id IS NOT NULL", name="agent_version"),
+        within("message_count", 0),
+        within("interaction_count", 0),
+        within("prompt_tokens", 0),
+        within("completion_tokens", 0),
+        within("cost_usd", 0),
+        Index(None, "project_id", "created_at", "id"),
+        Index(None, "project_id", "updated_at", "id"),
+        Index(None, "project_id", "started_at", "id"),
+        Index(None, "project_id", "ended_at", "id"),
+        Index(None, "project_id", "last_activity_at", "id"),
+        Index(None, "project_id", "quality_score", "id"),
+        Index(None, "project_id", "message_count", "id"),
+        Index(None, "project_id", "status", "started_at", "id"),
+        Index(None, "project_id", "user_id", "started_at", "id"),
+        Index(None, "project_id", "user_id", "last_activity_at", "id"),
+        Index(None, "project_id", "agent_id", "started_at", "id"),
+        Index(None, "project_id", "agent_id", "last_activity_at", "id"),
+        Index(None, "project_id", "agent_id", "agent_version_id"),
+        Index(None, "project_id", "team_id", "started_at", "id"),
+        Index(None, "project_id", "parent_id", "started_at", "id"),
+        Index(None, "project_id", "root_id"),
+        Index("sessions_ancestor_ids_idx", "ancestor_ids", postgresql_using="gin"),
+        Index("sessions_tags_idx", "tags", postgresql_using="gin"),
+        contains_index("sessions", "metadata"),
+        contains_index("sessions", "state"),
+    )
+
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    title: Mapped[str | None] = mapped_column(String(1000))
+    user_id: Mapped[UUID | None]
+    agent_id: Mapped[UUID | None]
+    agent_version_id: Mapped[UUID | None]
+    team_id: Mapped[UUID | None]
+    status: Mapped[str] = mapped_column(String(16), server_default=SessionStatus.ACTIVE)
+    platform: Mapped[str | None] = mapped_column(String(255))
+    provider: Mapped[str | None] = mapped_column(String(255))
+    purpose: Mapped[str | None]
+    business_context: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    tags: Mapped[list[str]] = mapped_column(server_default="{}")
+    quality_score: Mapped[float | None]
+    user_satisfaction: Mapped[float | None]
+    learning_outcomes: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    source: Mapped[str | None] = mapped_column(String(255))
+    context: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    state: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    # The class attribute `metadata` is SQLAlchemy's own; the column keeps the domain's name.
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
+    last_activity_at: Mapped[datetime]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    is_active: Mapped[bool] = mapped_column(Computed("status IN ('ACTIVE', 'PAUSED')", persisted=True))
+    interaction_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    message_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_sequence: Mapped[int] = mapped_column(Integer, server_default="0")
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    cost_usd: Mapped[float | None] = mapped_column(Numeric(18, 9, asdecimal=False))
+    parent_id: Mapped[UUID | None]
+    root_id: Mapped[UUID]
+    depth: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    ancestor_ids: Mapped[list[UUID]] = mapped_column(server_default="{}")

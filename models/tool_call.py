@@ -1,0 +1,55 @@
+"""What agents do with tools."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Float, Index, SmallInteger, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Changing, one_of, owned_by, refers_to, within
+from models.enums import ToolCallStatus
+
+
+class ToolCall(Changing, Base):
+    """A call of a tool by a message. It is settled once: by the TOOL message that answers it, or by itself.
+
+    ``session_id`` repeats the message's, so that a session's calls are found without its messages.
+    """
+
+    __tablename__ = "tool_calls"
+    __table_args__ = (
+        owned_by("message_id", "messages"),
+        owned_by("session_id", "sessions"),
+        refers_to("answer_id", "messages"),
+        UniqueConstraint("project_id", "message_id", "position"),
+        UniqueConstraint("project_id", "answer_id"),
+        one_of("status", ToolCallStatus),
+        within("position", 0),
+        CheckConstraint(
+            "CASE status WHEN 'PENDING' THEN error IS NULL AND result IS NULL AND answer_id IS NULL"
+            " WHEN 'FAILED' THEN error IS NOT NULL ELSE error IS NULL END",
+            name="settled",
+        ),
+        within("duration_ms", 0),
+        Index(None, "project_id", "session_id", "call_id"),
+        Index(None, "project_id", "created_at", "id"),
+        Index(None, "project_id", "name", "status", "created_at", "id"),
+        Index(None, "project_id", "duration_ms", "id"),
+    )
+
+    message_id: Mapped[UUID]
+    session_id: Mapped[UUID]
+    position: Mapped[int] = mapped_column(SmallInteger)
+    call_id: Mapped[str | None] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255))
+    arguments: Mapped[Any] = mapped_column(JSONB)
+    result: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    error: Mapped[str | None]
+    status: Mapped[str] = mapped_column(String(16), server_default=ToolCallStatus.PENDING)
+    answer_id: Mapped[UUID | None]
+    started_at: Mapped[datetime | None]
+    duration_ms: Mapped[float | None] = mapped_column(Float)

@@ -1,0 +1,32 @@
+"""The people that agents serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Changing, belongs_to_project, contains_index
+
+
+class User(Changing, Base):
+    """A person that agents talk with."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        belongs_to_project(),
+        UniqueConstraint("project_id", "external_id"),
+        Index("users_project_id_email_key", "project_id", text("lower(email)"), unique=True),
+        Index(None, "project_id", "created_at", "id"),
+        Index(None, "project_id", "updated_at", "id"),
+        Index(None, "project_id", "name", "id"),
+        Index(None, "project_id", "email", "id"),
+        contains_index("users", "user_data"),
+    )
+
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    email: Mapped[str | None] = mapped_column(String(320))
+    phone_number: Mapped[str | None] = mapped_column(String(64))
+    name: Mapped[str | None] = mapped_column(String(255))
+    user_data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")

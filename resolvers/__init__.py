@@ -1,0 +1,1 @@
+"""How declared fields are answered."""

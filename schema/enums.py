@@ -1,0 +1,28 @@
+"""The closed sets of the domain, as the contract names them."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import strawberry
+
+from models.enums import ApiKeyScope, ClosedSet, MessageRole, SessionStatus, ToolCallStatus
+
+
+def _declare(closed_set: type[ClosedSet]) -> None:
+    """Make a closed set an enum of the contract; its docstring and its members' meanings are the descriptions."""
+    strawberry.enum(closed_set, description=closed_set.__doc__)
+    for member, value in zip(closed_set, closed_set.__strawberry_definition__.values, strict=True):  # type: ignore[attr-defined]  # strawberry.enum sets it
+        value.description = member.description
+
+
+for _closed_set in (ApiKeyScope, MessageRole, SessionStatus, ToolCallStatus):
+    _declare(_closed_set)
+
+
+@strawberry.enum(description="Which way an order goes.")
+class OrderDirection(Enum):
+    """Which way an order goes."""
+
+    ASC = strawberry.enum_value("ASC", description="The smallest, earliest or first in the alphabet comes first; null before all.")
+    DESC = strawberry.enum_value("DESC", description="The greatest, latest or last in the alphabet comes first; null after all.")

@@ -1,0 +1,1 @@
+"""What clients send: filters, orders and the values of writes."""

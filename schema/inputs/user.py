@@ -1,0 +1,73 @@
+"""What clients say of users."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from agentdata.execution.links import Link
+from models import Agent, Session
+from schema.enums import OrderDirection
+from schema.inputs.filters import DateTimeFilter, IDFilter, JSONFilter, StringFilter, ToMany
+from schema.inputs.linked import linked
+from schema.scalars import JSON
+
+
+@strawberry.input(description="Which users.")
+class UserFilter:
+    """Which users."""
+
+    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
+    external_id: StringFilter | None = strawberry.field(default=UNSET, description="By their ids elsewhere.")
+    email: StringFilter | None = strawberry.field(default=UNSET, description="By their e-mail addresses, as written.")
+    name: StringFilter | None = strawberry.field(default=UNSET, description="By their names.")
+    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they were recorded.")
+    updated_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they last changed.")
+    user_data: JSONFilter | None = strawberry.field(default=UNSET, description="By their `userData`.")
+    sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(Session, "By their sessions.", remote="user_id")
+    and_: list[UserFilter] | None = strawberry.field(default=UNSET, name="and", description="All of these hold.")
+    or_: list[UserFilter] | None = strawberry.field(default=UNSET, name="or", description="At least one of these holds.")
+    not_: UserFilter | None = strawberry.field(default=UNSET, name="not", description="This does not hold.")
+
+
+@strawberry.enum(description="What users are ordered by.")
+class UserOrderField(Enum):
+    """What users are ordered by."""
+
+    CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
+    UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
+    NAME = strawberry.enum_value("name", description="Their names.")
+    EMAIL = strawberry.enum_value("email", description="Their e-mail addresses.")
+
+
+@strawberry.input(description="One key of an order of users.")
+class UserOrder:
+    """One key of an order of users."""
+
+    field: UserOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which way.")
+
+
+@strawberry.input(description="A user to add.")
+class CreateUserInput:
+    """A user to add."""
+
+    external_id: str | None = strawberry.field(default=UNSET, description="Its id in another system, unique among the project's users; at most 255 characters.")
+    email: str | None = strawberry.field(default=UNSET, description="The e-mail address, unique among the project's users without regard to case; at most 320 characters.")
+    phone_number: str | None = strawberry.field(default=UNSET, description="The phone number; at most 64 characters.")
+    name: str | None = strawberry.field(default=UNSET, description="What the user is called; at most 255 characters.")
+    user_data: JSON | None = strawberry.field(default=UNSET, description="Anything else that is known of the user: a JSON object, `{}` by default.")
+
+
+@strawberry.input(description="What to change of a user. What is left out stays; null clears.")
+class UpdateUserInput:
+    """What to change of a user."""
+
+    external_id: str | None = strawberry.field(default=UNSET, description="Its id in another system, unique among the project's users; at most 255 characters.")
+    email: str | None = strawberry.field(default=UNSET, description="The e-mail address, unique among the project's users without regard to case; at most 320 characters.")
+    phone_number: str | None = strawberry.field(default=UNSET, description="The phone number; at most 64 characters.")
+    name: str | None = strawberry.field(default=UNSET, description="What the user is called; at most 255 characters.")
+    user_data: JSON | None = strawberry.field(default=UNSET, description="Anything else that is known of the user: a JSON object, which replaces the one before.")

@@ -1,0 +1,23 @@
+"""What all types of rows share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from resolvers.fields import column
+
+
+@strawberry.interface(description="Anything that has an id.")
+class Node:
+    """Anything that has an id. Rows are instances of the model that has the type's name."""
+
+    id: strawberry.ID = column("A UUIDv7, unique over all types: `node` finds it.")
+    created_at: datetime = column("When it was recorded.")
+
+    @classmethod
+    def is_type_of(cls, row: object, _info: Any) -> bool:
+        """Tell whether a row is of this type."""
+        return type(row).__name__ == cls.__name__
