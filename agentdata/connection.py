@@ -1,0 +1,49 @@
+"""Single connections, outside of any pool, for setting the database up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from asyncpg.exceptions import ClientConfigurationError
+from sqlalchemy import NullPool
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from agentdata.database_url import DatabaseTarget, parse
+from agentdata.setup_error import SetupError
+
+CONNECT_TIMEOUT_S = 15
+
+
+@asynccontextmanager
+async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
+    """Run the block in one transaction on a connection of its own; it commits where no error occurs.
+
+    Raises SetupError where the database cannot be reached, and DatabaseUrlError.
+    """
+    target = parse(url)
+    connect_args = {"timeout": CONNECT_TIMEOUT_S} | target.connect_args
+    engine = create_async_engine(target.url, connect_args=connect_args, poolclass=NullPool)
+    try:
+        connection = await engine.connect()
+    except (TimeoutError, OSError, ClientConfigurationError, DBAPIError) as error:
+        raise SetupError(f"cannot connect to {_name(target)}: {_reason(error)}") from None
+    async with connection, connection.begin():
+        yield connection
+
+
+def _name(target: DatabaseTarget) -> str:
+    hosts = target.connect_args.get("host") or [
+        target.url.query.get("host") or target.url.host or "localhost"
+    ]
+    port = f" port {target.url.port}" if target.url.port else ""
+    return f"the database {target.url.database or target.url.username or ''} at {', '.join(hosts)}{port}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, DBAPIError):
+        # SQLAlchemy's text adds a class and a link.
+        return str(error.orig).partition(": ")[2] or str(error.orig)
+    if isinstance(error, asyncio.TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__

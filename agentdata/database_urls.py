@@ -1,0 +1,32 @@
+"""Which database the settings mean, and the URLs of the two roles it is used by."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from agentdata.embedded import connect_or_start, running
+from agentdata.settings import Settings
+
+
+@dataclass(frozen=True)
+class DatabaseUrls:
+    """The URL for migrations, whose user owns the tables, and the one for everything else."""
+
+    owner: str
+    request: str
+
+
+@contextmanager
+def database_urls(settings: Settings, *, to_serve: bool = False) -> Iterator[DatabaseUrls]:
+    """Provide the database for the time of the block: DATABASE_URL, or the embedded one.
+
+    The embedded one is shared with a server that runs on the data folder; where `to_serve`, such a server
+    is an error instead. Raises SetupError.
+    """
+    if settings.database_url:
+        request = settings.database_url.get_secret_value()
+        owner = settings.migration_database_url
+        yield DatabaseUrls(owner.get_secret_value() if owner else request, request)
+        return
+    with (running if to_serve else connect_or_start)(settings.data_dir) as server:
+        yield DatabaseUrls(server.owner_url, server.request_url)

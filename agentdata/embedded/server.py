@@ -1,0 +1,281 @@
+"""Starting, finding and stopping the server of a data folder."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from agentdata.embedded.lifeline import lifeline
+from agentdata.embedded.lock import DataFolderInUseError, locked
+from agentdata.embedded.place import Place, find_place, socket_folder
+from agentdata.setup_error import SetupError
+from models.base import REQUEST_ROLE
+
+OWNER = DATABASE = "agentdata"
+SUPERUSER = "postgres"
+
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # Operations are short; compiling them costs more than it saves.
+    "jit": "off",
+    # The default stands for a disk with a moving head.
+    "random_page_cost": "1.1",
+    "shared_buffers": "256MB",
+}
+
+# Whatever initdb chooses elsewhere by the system's locale is the same everywhere.
+INITDB = ("--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+ROLES = f"""
+CREATE ROLE {OWNER} LOGIN;
+CREATE ROLE {REQUEST_ROLE} LOGIN;
+GRANT {REQUEST_ROLE} TO {OWNER} WITH INHERIT FALSE, SET TRUE;
+CREATE DATABASE {DATABASE} OWNER {OWNER};
+"""
+
+START_TIMEOUT_S = 300  # after a crash the server may have much to recover
+RETRY_S = 15  # how long a start is tried again that fails on what a killed server left behind
+STOP_TIMEOUT_S = 15
+POLL_S = 0.02
+LARGEST_LOG_BYTES = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """A running server; the URLs reach it through a Unix socket that only its user can use."""
+
+    socket_folder: Path
+
+    @property
+    def owner_url(self) -> str:
+        """URL of the role that owns the database: for migrations."""
+        return self.url(OWNER)
+
+    @property
+    def request_url(self) -> str:
+        """URL of the role that serves requests: it owns nothing and is subject to row-level security."""
+        return self.url(REQUEST_ROLE)
+
+    def url(self, user: str, database: str = DATABASE) -> str:
+        """URL of any role and database; `postgres` is the superuser."""
+        return f"postgresql://{user}@/{database}?host={quote(str(self.socket_folder), safe='/')}"
+
+
+@contextmanager
+def running(data_dir: Path, *, durable: bool = True) -> Iterator[EmbeddedServer]:
+    """Run the data folder's server, made on the first use, until the block ends or this process does.
+
+    On Linux the server ends with the thread that started it: start it in the main thread. With
+    `durable=False` a crash of the machine may destroy the data: for tests.
+
+    Raises SetupError, and DataFolderInUseError where another program runs it.
+    """
+    data_dir = _make_data_dir(data_dir)
+    with ExitStack() as stack:
+        stack.enter_context(locked(data_dir))
+        place = find_place(data_dir)
+        _end_orphan(place)
+        if not place.cluster.exists():
+            _create(place, durable=durable)
+        sockets = socket_folder(place)
+        stack.callback(shutil.rmtree, sockets, ignore_errors=True)
+        settings = SETTINGS | {"unix_socket_directories": f'"{sockets}"'}
+        if not durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        stack.enter_context(_started(place, settings))
+        yield EmbeddedServer(sockets)
+
+
+@contextmanager
+def connect_or_start(data_dir: Path) -> Iterator[EmbeddedServer]:
+    """Use the server that another program runs on the data folder, or else run it as `running` does."""
+    with ExitStack() as stack:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                server = stack.enter_context(running(data_dir))
+                break
+            except DataFolderInUseError:
+                found = _ready_socket_folder(data_dir.resolve() / "postgres" / "cluster")
+                if found:
+                    server = EmbeddedServer(found)
+                    break
+                # It is being started or stopped.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_S)
+        yield server
+
+
+def _make_data_dir(data_dir: Path) -> Path:
+    # Root's server runs as another user, who has to pass through this folder.
+    mode = 0o711 if os.geteuid() == 0 else 0o700
+    try:
+        if not data_dir.exists():
+            data_dir.mkdir(parents=True)
+            data_dir.chmod(mode)
+        (data_dir / "lock").touch(mode=0o600)
+    except OSError as error:
+        raise SetupError(
+            f"cannot write in the data folder {data_dir} ({error.strerror}): make it writable for this user, "
+            "or set AGENTDATA_DATA_DIR to another folder"
+        ) from None
+    return data_dir.resolve()
+
+
+def _create(place: Place, *, durable: bool) -> None:
+    """Make the cluster with its roles and its database; it gets its name when it is complete."""
+    unfinished = place.folder / "unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    sync = () if durable else ("--no-sync",)
+    _run(place, "initdb", "-D", str(unfinished), "-U", SUPERUSER, "--auth=trust", *INITDB, *sync)
+    _run(place, "postgres", "--single", "-D", str(unfinished), "postgres", given=ROLES)
+    unfinished.rename(place.cluster)
+    if durable:
+        _sync(place.folder)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _run(place: Place, program: str, *args: str, given: str = "") -> None:
+    done = subprocess.run(  # noqa: S603 programs and arguments of ours
+        [place.binaries / program, *args],
+        input=given,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        start_new_session=True,
+        **place.identity,
+    )
+    if done.returncode or "ERROR:" in done.stdout:
+        raise SetupError(f"the embedded PostgreSQL cannot be made in {place.folder}: {_reason(done.stdout)}")
+
+
+def _reason(log: str) -> str:
+    """Pick from a log the lines that say what went wrong, as one line."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    telling = [
+        line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:", "HINT:"))
+    ]
+    return " ".join((telling or lines)[-4:])
+
+
+@contextmanager
+def _started(place: Place, settings: dict[str, str]) -> Iterator[None]:
+    """Run the server from when it is ready until the block ends."""
+    deadline = time.monotonic() + RETRY_S
+    while True:
+        with _process(place, settings) as server:
+            if _wait_until_ready(place, server):
+                yield
+                return
+        if time.monotonic() > deadline:
+            log = place.folder / "log"
+            reason = _reason(log.read_text(errors="replace"))
+            raise SetupError(f"the embedded PostgreSQL does not start, see {log}: {reason}")
+        time.sleep(0.2)
+
+
+@contextmanager
+def _process(place: Place, settings: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    log = place.folder / "log"
+    if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
+        log.replace(log.with_suffix(".old"))
+    args = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
+    with log.open("ab") as output, lifeline() as tied:
+        server = subprocess.Popen(  # noqa: S603 programs and arguments of ours
+            [place.binaries / "postgres", "-D", place.cluster, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # Ctrl-C at a terminal goes to every process of the session; the server is to be stopped last.
+            start_new_session=True,
+            **tied.arguments,
+            **place.identity,
+        )
+        try:
+            tied.hold(server.pid)
+            yield server
+        finally:
+            _stop(server.poll, server.send_signal)
+
+
+def _wait_until_ready(place: Place, server: "subprocess.Popen[bytes]") -> bool:
+    """Wait until the server takes connections; False if it ended instead."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while server.poll() is None:
+        if _pid(place.cluster) == server.pid and _ready_socket_folder(place.cluster):
+            return True
+        if time.monotonic() > deadline:
+            raise SetupError(
+                f"the embedded PostgreSQL is not ready after {START_TIMEOUT_S} s, see {place.folder / 'log'}"
+            )
+        time.sleep(POLL_S)
+    return False
+
+
+def _stop(poll: Callable[[], object], send: Callable[[int], None]) -> None:
+    """Stop a server: in order (SIGINT), or at once (SIGQUIT, which loses nothing but needs a recovery)."""
+    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        if poll() is None:
+            send(how)
+        while poll() is None and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+
+
+def _postmaster_file(cluster: Path) -> list[str]:
+    """Read what a server says of itself: pid, folder, start, port, socket's folder, …, status."""
+    with suppress(OSError):
+        return (cluster / "postmaster.pid").read_text().splitlines()
+    return []
+
+
+def _pid(cluster: Path) -> int | None:
+    lines = _postmaster_file(cluster)
+    return int(lines[0]) if lines and lines[0].isdigit() else None
+
+
+def _ready_socket_folder(cluster: Path) -> Path | None:
+    match _postmaster_file(cluster):
+        case [_pid, _folder, _start, _port, socket, _address, _memory, status, *_] if "ready" in status:
+            return Path(socket)
+    return None
+
+
+def _end_orphan(place: Place) -> None:
+    """Deal with what a killed program left: a server that still runs, or a file that claims so.
+
+    The lock is ours, so no server on this folder belongs to anyone.
+    """
+    pid = _pid(place.cluster)
+    if pid is None:
+        return
+    import psutil  # noqa: PLC0415 only after a crash
+
+    try:
+        process = psutil.Process(pid)
+        if Path(process.cwd()) == place.cluster:
+            _stop(lambda: None if process.is_running() else 0, process.send_signal)
+        else:
+            # After the restart of a container the pid may be anyone's, and PostgreSQL would not start.
+            (place.cluster / "postmaster.pid").unlink()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        # PostgreSQL itself sees that such a process is no server of its user.
+        return

@@ -1,0 +1,81 @@
+"""All settings: each is read once, from the environment, and described here."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agentdata.setup_error import SetupError
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """What can be set from outside; a variable that is empty counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AGENTDATA_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="TCP port of the API; 0 takes any free one.")
+    data_dir: Path = Field(
+        default=Path(".agentdata"),
+        description="Folder of the embedded database and of the file `api-key` with the first API key.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="database_url",
+        description="PostgreSQL to use instead of the embedded one, as a libpq, Heroku or Prisma URL.",
+    )
+    migration_database_url: SecretStr | None = Field(
+        default=None,
+        description="URL of the tables' owner for migrations, where DATABASE_URL logs in as a lesser role.",
+    )
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="API key that commands act with, instead of the one in the data folder's `api-key`.",
+    )
+    pool_size: int = Field(
+        default=10, ge=1, le=1000, description="Most database connections that are held at once."
+    )
+    pool_timeout_s: float = Field(
+        default=10, gt=0, le=600, description="Seconds a request waits for a connection before OVERLOADED."
+    )
+    statement_timeout_ms: int = Field(
+        default=10_000,
+        ge=1,
+        le=3_600_000,
+        description="Milliseconds after which a request's statement is stopped.",
+    )
+    max_body_bytes: int = Field(
+        default=16 * MIB, ge=1024, le=1024 * MIB, description="Largest body of a request in bytes."
+    )
+    shutdown_timeout_s: int = Field(
+        default=3, ge=0, le=600, description="Seconds that running requests are given when the server stops."
+    )
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
+        default="info", description="Least important log messages that are still written."
+    )
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises SetupError that names every variable with a bad value, but not the value, which may be secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
+        raise SetupError(f"bad environment: {problems}") from None
+
+
+def _variable(field: str) -> str:
+    """Name the environment variable that a field is read from."""
+    return field.upper() if field == "database_url" else f"AGENTDATA_{field.upper()}"
