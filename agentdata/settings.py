@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=16 * MIB, ge=1024, le=1024 * MIB, description="Largest body of a request in bytes."
     )
+    cors_origins: str = Field(
+        default="",
+        description="Origins whose web pages may call the API, separated by commas; none if empty.",
+    )
     shutdown_timeout_s: int = Field(
         default=3, ge=0, le=600, description="Seconds that running requests are given when the server stops."
     )
