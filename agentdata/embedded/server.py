@@ -1,6 +1,7 @@
 """Starting, finding and stopping the server of a data folder."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -42,7 +43,7 @@ CREATE DATABASE {DATABASE} OWNER {OWNER};
 """
 
 START_TIMEOUT_S = 300  # after a crash the server may have much to recover
-RETRY_S = 15  # how long a start is tried again that fails on what a killed server left behind
+RETRY_S = 5  # how long a start is tried again that fails on what a killed server left behind
 STOP_TIMEOUT_S = 15
 POLL_S = 0.02
 LARGEST_LOG_BYTES = 10 * 1024 * 1024
@@ -169,34 +170,31 @@ def _run(place: Place, program: str, *args: str, given: str = "") -> None:
 
 def _reason(log: str) -> str:
     """Pick from a log the lines that say what went wrong, as one line."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    telling = [
-        line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:", "HINT:"))
-    ]
-    return " ".join((telling or lines)[-4:])
+    telling = re.findall(r"\b(?:FATAL|PANIC|DETAIL|HINT|error): .*", log)
+    return " ".join(telling or log.splitlines()[-1:])
 
 
 @contextmanager
 def _started(place: Place, settings: dict[str, str]) -> Iterator[None]:
     """Run the server from when it is ready until the block ends."""
+    log = place.folder / "log"
+    if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
+        log.replace(log.with_suffix(".old"))
     deadline = time.monotonic() + RETRY_S
     while True:
-        with _process(place, settings) as server:
+        written = log.stat().st_size if log.exists() else 0
+        with _process(place, log, settings) as server:
             if _wait_until_ready(place, server):
                 yield
                 return
         if time.monotonic() > deadline:
-            log = place.folder / "log"
-            reason = _reason(log.read_text(errors="replace"))
+            reason = _reason(log.read_bytes()[written:].decode(errors="replace"))
             raise SetupError(f"the embedded PostgreSQL does not start, see {log}: {reason}")
         time.sleep(0.2)
 
 
 @contextmanager
-def _process(place: Place, settings: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    log = place.folder / "log"
-    if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
-        log.replace(log.with_suffix(".old"))
+def _process(place: Place, log: Path, settings: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     args = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
     with log.open("ab") as output, lifeline() as tied:
         server = subprocess.Popen(  # noqa: S603 programs and arguments of ours

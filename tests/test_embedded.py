@@ -1,0 +1,262 @@
+"""The embedded server starts from whatever state it finds, and never outlives its program."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+import pytest
+
+from agentdata.embedded import EmbeddedServer, connect_or_start, running
+from agentdata.embedded.lifeline import lifeline
+from agentdata.embedded.lock import DataFolderInUseError
+from agentdata.embedded.place import LONGEST_SOCKET
+from agentdata.setup_error import SetupError
+
+PROGRAM = """
+import sys, threading
+from pathlib import Path
+from agentdata.embedded import running
+with running(Path(sys.argv[1])) as server:
+    print(server.socket_folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """Give a folder that any user can reach: pytest's own is closed to whom root's server runs as."""
+    with tempfile.TemporaryDirectory(prefix="agentdata-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder) / "data"
+
+
+def servers(data_dir: Path) -> list[psutil.Process]:
+    """List the processes that work in the data folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(data_dir.resolve()):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+@contextmanager
+def program(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run another program that runs the server."""
+    with subprocess.Popen(  # noqa: S603 a program of ours
+        [sys.executable, "-c", PROGRAM, data_dir],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        process.socket_folder = Path(process.stdout.readline().strip())  # type: ignore[attr-defined]  # for the test
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def execute(server: EmbeddedServer, statement: str, url: str | None = None) -> object:
+    async def run() -> object:
+        connection = await asyncpg.connect(url or server.owner_url)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def test_keeps_data_and_is_gone_afterwards(data_dir: Path) -> None:
+    with running(data_dir) as server:
+        execute(server, "CREATE TABLE kept AS SELECT 1 AS x")
+    assert servers(data_dir) == []
+    with running(data_dir) as server:
+        assert execute(server, "SELECT x FROM kept") == 1
+
+
+def test_requests_run_as_a_role_that_owns_nothing(data_dir: Path) -> None:
+    with running(data_dir) as server:
+        roles = "SELECT rolname || rolsuper || rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        assert execute(server, roles) == "agentdatafalsefalse"
+        assert execute(server, roles, server.request_url) == "agentdata_appfalsefalse"
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            execute(server, "CREATE TABLE mine (x int)", server.request_url)
+
+
+def test_is_durable_and_listens_to_nobody_else(data_dir: Path) -> None:
+    with running(data_dir) as server:
+        for setting, value in {
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "full_page_writes": "on",
+            "data_checksums": "on",
+            "listen_addresses": "",
+            "server_encoding": "UTF8",
+        }.items():
+            assert execute(server, f"SHOW {setting}") == value
+        locale = "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = 'agentdata'"
+        assert execute(server, locale) == "bC.UTF-8"
+        assert server.socket_folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_second_server_on_the_folder_is_refused(data_dir: Path) -> None:
+    with program(data_dir) as first, pytest.raises(DataFolderInUseError) as error, running(data_dir):
+        pass
+    assert str(data_dir) in str(error.value)
+    assert f"process {first.pid}" in str(error.value)
+
+
+def test_a_command_uses_the_server_that_runs(data_dir: Path) -> None:
+    with program(data_dir) as other:
+        with connect_or_start(data_dir) as server:
+            assert server.socket_folder == other.socket_folder  # type: ignore[attr-defined]  # for the test
+            assert execute(server, "SELECT 1") == 1
+        assert servers(data_dir)
+    with connect_or_start(data_dir) as server:
+        assert execute(server, "SELECT 1") == 1
+    assert servers(data_dir) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_dies_with_its_program_and_starts_again(data_dir: Path, how: signal.Signals) -> None:
+    with program(data_dir) as process:
+        with connect_or_start(data_dir) as server:
+            execute(server, "CREATE TABLE kept AS SELECT 1 AS x")
+        left = servers(data_dir)
+        assert left
+        process.send_signal(how)
+        process.wait()
+        # At once, while the old server may still be ending.
+        with running(data_dir) as server:
+            assert execute(server, "SELECT x FROM kept") == 1
+    _, alive = psutil.wait_procs(left, timeout=10)
+    assert alive == []
+    assert servers(data_dir) == []
+
+
+def test_recovers_when_the_server_itself_was_killed(data_dir: Path) -> None:
+    with running(data_dir) as server:
+        execute(server, "CREATE TABLE kept AS SELECT 1 AS x")
+        for process in servers(data_dir):
+            process.kill()
+    with running(data_dir) as server:
+        assert execute(server, "SELECT x FROM kept") == 1
+
+
+def test_ends_a_server_that_lost_its_program(data_dir: Path) -> None:
+    with program(data_dir) as process:
+        # Stopped, it cannot follow the signal that tells it of its program's death.
+        [postmaster] = [p for p in servers(data_dir) if p.ppid() == process.pid]
+        postmaster.suspend()
+        process.kill()
+        process.wait()
+        resumed = threading.Timer(0.5, postmaster.resume)
+        resumed.start()
+        with running(data_dir) as server:
+            assert execute(server, "SELECT 1") == 1
+        resumed.join()
+    assert not postmaster.is_running()
+
+
+def test_ignores_a_pid_that_is_now_anothers(data_dir: Path) -> None:
+    with running(data_dir):
+        cluster = data_dir / "postgres" / "cluster"
+        claim = (cluster / "postmaster.pid").read_text().splitlines()
+    owner = cluster.stat()
+    # Of the server's own user, because PostgreSQL minds no other's.
+    whom: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    with subprocess.Popen(["/bin/sleep", "600"], **(whom if os.geteuid() == 0 else {})) as other:
+        try:
+            (cluster / "postmaster.pid").write_text("\n".join([str(other.pid), *claim[1:]]) + "\n")
+            os.chown(cluster / "postmaster.pid", owner.st_uid, owner.st_gid)
+            with running(data_dir) as server:
+                assert execute(server, "SELECT 1") == 1
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
+def test_begins_again_where_making_the_cluster_was_interrupted(data_dir: Path) -> None:
+    unfinished = data_dir / "postgres" / "unfinished"
+    unfinished.mkdir(parents=True)
+    (unfinished / "PG_VERSION").write_text("18\n")
+    data_dir.chmod(0o711)
+    with running(data_dir) as server:
+        assert execute(server, "SELECT 1") == 1
+    assert not unfinished.exists()
+
+
+def test_a_long_path_has_its_socket_elsewhere(data_dir: Path) -> None:
+    long = data_dir.joinpath(*["a folder with a long name, 'quotes' and \"more\" 100%"] * 3)
+    long.mkdir(parents=True)
+    with running(long) as server:
+        assert len(str(server.socket_folder)) < LONGEST_SOCKET < len(str(long))
+        assert server.socket_folder.stat().st_mode & 0o077 == 0
+        assert execute(server, "SELECT 1") == 1
+        with connect_or_start(long) as same:
+            assert same == server
+    assert not server.socket_folder.exists()
+
+
+def test_tells_what_is_wrong_with_the_cluster(data_dir: Path) -> None:
+    with running(data_dir, durable=False):
+        pass
+    (data_dir / "postgres" / "cluster" / "PG_VERSION").write_text("12\n")
+    with (
+        pytest.raises(SetupError, match=r"does not start, see .*/log: FATAL: .* version 12") as error,
+        running(data_dir),
+    ):
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_tells_that_the_data_folder_cannot_be_made(data_dir: Path) -> None:
+    data_dir.write_text("a file")
+    with pytest.raises(SetupError, match="cannot write in the data folder"), running(data_dir):
+        pass
+
+
+def test_a_link_to_nowhere_is_not_an_empty_database(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "postgres").symlink_to(data_dir / "gone")
+    with pytest.raises(SetupError, match="gone, which does not exist"), running(data_dir):
+        pass
+
+
+def test_the_watchdog_ends_the_server_where_the_kernel_does_not() -> None:
+    sleep = subprocess.Popen(["/bin/sleep", "600"])
+    code = textwrap.dedent(f"""
+        import os, signal
+        from agentdata.embedded.lifeline import lifeline
+        with lifeline(by_kernel=False) as tied:
+            tied.hold({sleep.pid})
+            os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL  # noqa: S603 a program of ours
+    assert sleep.wait(timeout=10) == -signal.SIGINT
+
+
+def test_the_watchdog_itself_goes_with_the_server() -> None:
+    with subprocess.Popen(["/bin/sleep", "600"]) as sleep:
+        with lifeline(by_kernel=False) as tied:
+            tied.hold(sleep.pid)
+        assert tied.watchdog
+        assert tied.watchdog.returncode is not None
+        assert sleep.poll() is None
+        sleep.kill()
