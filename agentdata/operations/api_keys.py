@@ -30,7 +30,8 @@ _FORM = re.compile(rf"ad_[A-Za-z0-9]{{{_PREFIX_LENGTH}}}_[A-Za-z0-9]{{{_SECRET_L
 def new_secret() -> str:
     """Make the secret of a key, `ad_<prefix>_<secret>`; 256 bits of it are chance."""
     prefix, secret = (
-        "".join(secrets.choice(_ALPHABET) for _ in range(length)) for length in (_PREFIX_LENGTH, _SECRET_LENGTH)
+        "".join(secrets.choice(_ALPHABET) for _ in range(length))
+        for length in (_PREFIX_LENGTH, _SECRET_LENGTH)
     )
     return f"ad_{prefix}_{secret}"
 
@@ -66,7 +67,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> ApiKey:
 
 
 async def revoke(write: Write, id_: UUID) -> ApiKey:
-    """End a key for good; one that was revoked before stays as it is. Requests with it fail within a second."""
+    """End a key for good; one that has ended stays as it is. Requests with it fail within a second."""
     key = await write.get(ApiKey, id_, lock=True)
     if key.revoked_at is not None:
         return key
@@ -83,7 +84,7 @@ def _scopes(scopes: Iterable[str]) -> list[str]:
     given = set(scopes)
     unknown = given.difference(ApiKeyScope)
     if unknown or not given:
-        named = f"{sorted(unknown)[0]!r} is none" if unknown else "at least one is needed"
+        named = f"{min(unknown)!r} is none" if unknown else "at least one is needed"
         raise BadUserInputError(f"scopes may be {', '.join(ApiKeyScope)}; {named}", field="scopes")
     return [str(scope) for scope in ApiKeyScope if scope in given]
 
@@ -93,5 +94,7 @@ def _check(values: dict[str, Any]) -> None:
     name, expires_at = values.get("name"), values.get("expires_at")
     if name is not None and not name.strip():
         raise BadUserInputError("name may not be blank", field="name")
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise BadUserInputError("expiresAt needs an offset from UTC, such as Z at its end", field="expiresAt")
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise BadUserInputError("expiresAt must be in the future", field="expiresAt")

@@ -1,0 +1,92 @@
+"""The server: its routes, what surrounds them, and its beginning and end."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from agentdata import graphiql
+from agentdata.auth import Authenticator
+from agentdata.database import Database
+from agentdata.endpoint import GraphQLEndpoint
+from agentdata.execution.execute import Executor
+from agentdata.health import Health
+from agentdata.middleware import AccessLog, SecurityHeaders
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    import strawberry
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from agentdata.settings import Settings
+
+
+def create_app(
+    settings: Settings, database_url: str, *, schema: strawberry.Schema | None = None
+) -> Starlette:
+    """Make the server of one database; it connects with the first request and closes when the server ends."""
+    if schema is None:
+        from schema.root import schema  # noqa: PLC0415
+    database = Database(
+        database_url, pool_size=settings.pool_size, statement_timeout_ms=settings.statement_timeout_ms
+    )
+    graphql = GraphQLEndpoint(
+        Executor(schema),
+        database,
+        Authenticator(database),
+        page=graphiql.page,
+        max_body_bytes=settings.max_body_bytes,
+    )
+    return Starlette(
+        routes=[
+            Route("/graphql", graphql),
+            Route("/health", Health(database).answer),
+            Route("/", _home),
+            graphiql.assets,
+        ],
+        middleware=[
+            Middleware(AccessLog),
+            Middleware(SecurityHeaders),
+            *_cross_origin(settings),
+        ],
+        lifespan=_lifespan(database),
+    )
+
+
+async def _home(request: Request) -> Response:  # noqa: ARG001 - a Starlette endpoint takes the request
+    return RedirectResponse("/graphql")
+
+
+def _cross_origin(settings: Settings) -> list[Middleware]:
+    """Let web pages of other origins call the API, where the settings name them."""
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    ]
+
+
+def _lifespan(database: Database) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await database.close()
+
+    return lifespan

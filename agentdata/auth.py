@@ -1,0 +1,119 @@
+"""Whom an API key stands for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import text
+
+from agentdata.context import Principal
+from agentdata.errors import UnauthenticatedError
+from agentdata.operations.api_keys import hash_secret, is_secret
+
+if TYPE_CHECKING:
+    from agentdata.database import Database
+
+_LASTS_S = 0.9
+"""For how many seconds an answer of the database holds: a revoked key stops within a second."""
+
+_MOST_KNOWN = 10_000
+"""How many keys' answers are remembered; each takes less than 1 kB."""
+
+_MOST_LOOKUPS = 2
+"""How many connections keys are looked up on at once, so that made-up keys leave the rest to requests."""
+
+_LOOKUP = text(
+    "SELECT project_id, id, scopes, expires_at, revoked_at FROM authenticate_api_key(:secret_hash)"
+)
+
+
+class _Answer(NamedTuple):
+    principal: Principal | None
+    refusal: str
+    until: float
+
+
+class Authenticator:
+    """Tells the principal of an `Authorization` header.
+
+    A key in use costs one statement a second, whatever the number of requests: answers are remembered for
+    less than a second, and requests with the same key wait for the same lookup.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._lookups: dict[bytes, asyncio.Task[_Answer]] = {}
+        self._room = asyncio.Semaphore(_MOST_LOOKUPS)
+
+    async def authenticate(self, authorization: str | None) -> Principal:
+        """Give the principal of a header.
+
+        Raises:
+            UnauthenticatedError: There is no key, or it is unknown, revoked, or expired.
+            OverloadedError: No database connection came free in time.
+
+        """
+        secret = _bearer(authorization)
+        hash_ = hash_secret(secret)
+        answer = self._answers.get(hash_)
+        if answer is None or answer.until <= time.monotonic():
+            # A client that goes away must not take the lookup from the others that wait for it.
+            answer = await asyncio.shield(self._look_up(hash_))
+        if answer.principal is None:
+            raise UnauthenticatedError(answer.refusal)
+        return answer.principal
+
+    def _look_up(self, hash_: bytes) -> asyncio.Task[_Answer]:
+        task = self._lookups.get(hash_)
+        if task is None:
+            task = self._lookups[hash_] = asyncio.create_task(self._ask(hash_))
+            task.add_done_callback(lambda done: self._finished(hash_, done))
+        return task
+
+    def _finished(self, hash_: bytes, task: asyncio.Task[_Answer]) -> None:
+        del self._lookups[hash_]
+        if not task.cancelled():
+            # Where all who waited have gone, nobody else looks at the exception.
+            task.exception()
+
+    async def _ask(self, hash_: bytes) -> _Answer:
+        async with self._room:
+            # The answer's age counts from before the question.
+            until = time.monotonic() + _LASTS_S
+            async with self._database.connection() as connection:
+                row = (await connection.execute(_LOOKUP, {"secret_hash": hash_})).one_or_none()
+        now = datetime.now(UTC)
+        if row is None:
+            answer = _Answer(None, "the API key is not known; check that it is complete", until)
+        elif row.revoked_at is not None and row.revoked_at <= now:
+            answer = _Answer(None, "the API key was revoked; use another one", until)
+        elif row.expires_at is not None and row.expires_at <= now:
+            answer = _Answer(None, "the API key has expired; use another one", until)
+        else:
+            if row.expires_at is not None:
+                until = min(until, time.monotonic() + (row.expires_at - now).total_seconds())
+            answer = _Answer(Principal(row.project_id, row.id, frozenset(row.scopes)), "", until)
+        self._answers[hash_] = answer
+        self._answers.move_to_end(hash_)
+        if len(self._answers) > _MOST_KNOWN:
+            self._answers.popitem(last=False)
+        return answer
+
+
+def _bearer(authorization: str | None) -> str:
+    if not authorization:
+        raise UnauthenticatedError("an API key is needed; send it as `Authorization: Bearer <key>`")
+    scheme, _, secret = authorization.partition(" ")
+    secret = secret.strip()
+    if scheme.lower() != "bearer":
+        raise UnauthenticatedError("the scheme is not supported; send `Authorization: Bearer <key>`")
+    if not is_secret(secret):
+        raise UnauthenticatedError(
+            "this does not look like an API key, which begins with `ad_`; check that it is complete"
+        )
+    return secret

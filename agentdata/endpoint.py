@@ -1,0 +1,270 @@
+"""The GraphQL endpoint: authenticates a request, runs its operation, and answers as the client asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import orjson
+from graphql import OperationType
+from starlette.requests import Request
+
+from agentdata.context import Context
+from agentdata.errors import BadUserInputError, LimitExceededError, OverloadedError, UnauthenticatedError
+from agentdata.execution.documents import InvalidRequestError
+from agentdata.execution.reporting import client_error, failed, refused, told
+from agentdata.middleware import NOTES
+from agentdata.protocol import MediaType, RefusalError, is_json, negotiate, read_body, read_query_string
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from graphql import ExecutionResult
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
+
+    from agentdata.auth import Authenticator
+    from agentdata.context import Principal
+    from agentdata.database import Database
+    from agentdata.execution.documents import Operation
+    from agentdata.execution.execute import Executor
+    from agentdata.protocol import GraphQLRequest
+
+Result = TypeVar("Result")
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_CHALLENGE = ((b"www-authenticate", b'Bearer realm="agentdata"'),)
+
+
+class _Answer(NamedTuple):
+    status: HTTPStatus
+    content: dict[str, Any]
+    headers: Headers = ()
+
+
+class _ClientGoneError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class GraphQLEndpoint:
+    """Answers GraphQL requests by the GraphQL-over-HTTP specification, and browsers with a page.
+
+    It is an ASGI application of its own because it must see the client go away while an operation runs.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        database: Database,
+        authenticator: Authenticator,
+        *,
+        page: Callable[[Request], Response],
+        max_body_bytes: int,
+    ) -> None:
+        self._executor = executor
+        self._database = database
+        self._authenticator = authenticator
+        self._page = page
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        headers = _headers(scope)
+        media = negotiate(headers.get(b"accept", ""), page=scope["method"] == "GET")
+        if media is MediaType.HTML:
+            await self._page(Request(scope))(scope, receive, send)
+            return
+        try:
+            answer = await self._answer(scope, receive, headers, media)
+        except _ClientGoneError:
+            return
+        except InvalidRequestError as error:
+            answer = _Answer(_status_of_refusal(media), {"errors": refused(error.errors)})
+        except RefusalError as refusal:
+            answer = _Answer(refusal.status, {"errors": [told(refusal.error)]}, refusal.headers)
+        except UnauthenticatedError as error:
+            answer = _Answer(HTTPStatus.UNAUTHORIZED, {"errors": [told(error)]}, _CHALLENGE)
+        except Exception as error:  # noqa: BLE001 - the client is told that something failed, the log what
+            answer = _fault(error)
+        await _send(send, answer, media or MediaType.JSON)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, headers: dict[bytes, str], media: MediaType | None
+    ) -> _Answer:
+        get = scope["method"] == "GET"
+        if not get and scope["method"] != "POST":
+            raise _not_allowed("send GraphQL requests by POST, or queries by GET", b"GET, POST")
+        if media is None:
+            raise RefusalError(
+                HTTPStatus.NOT_ACCEPTABLE,
+                BadUserInputError(f"Accept must allow {MediaType.GRAPHQL.value} or {MediaType.JSON.value}"),
+            )
+        principal = await self._authenticator.authenticate(headers.get(b"authorization"))
+        if get:
+            request = read_query_string(scope["query_string"])
+        else:
+            _check_content(headers)
+            request = read_body(await self._body(receive, headers.get(b"content-length")))
+        operation = self._executor.read(request.query, request.operation_name)
+        _note(scope, operation, principal)
+        kind = operation.node.operation
+        if kind is OperationType.SUBSCRIPTION:
+            raise RefusalError(
+                HTTPStatus.BAD_REQUEST, BadUserInputError("subscriptions are not served here", field="query")
+            )
+        if kind is OperationType.MUTATION:
+            if get:
+                raise _not_allowed("a mutation cannot be sent by GET; send it by POST", b"POST")
+            # It runs to its end, whether or not the client waits for it.
+            result = await self._run(operation, request, principal)
+        else:
+            result = await _while_connected(self._run(operation, request, principal), receive)
+        content: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            content["errors"] = failed(result.errors)
+        return _Answer(HTTPStatus.OK, content)
+
+    async def _run(
+        self, operation: Operation, request: GraphQLRequest, principal: Principal
+    ) -> ExecutionResult:
+        context = Context(self._database, principal)
+        try:
+            return await self._executor.execute(operation, request.variables, context)
+        finally:
+            await context.close()
+
+    async def _body(self, receive: Receive, length: str | None) -> bytes | bytearray:
+        """Read the body, counting what comes in; the length that is announced can only refuse it."""
+        if length is not None and length.isdecimal() and int(length) > self._max_body_bytes:
+            raise self._too_large()
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes | bytearray = message.get("body", b"")
+            if len(body) > self._max_body_bytes:
+                raise self._too_large()
+            return body
+        body = bytearray()
+        while True:
+            if message["type"] == "http.disconnect":
+                raise _ClientGoneError
+            body += message.get("body", b"")
+            if len(body) > self._max_body_bytes:
+                raise self._too_large()
+            if not message.get("more_body"):
+                return body
+            message = await receive()
+
+    def _too_large(self) -> RefusalError:
+        return RefusalError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            LimitExceededError(
+                f"the body is larger than the limit of {self._max_body_bytes} bytes;"
+                " send it in several requests"
+            ),
+            # What is left of the body is not read.
+            ((b"connection", b"close"),),
+        )
+
+
+async def _while_connected(work: Coroutine[Any, Any, Result], receive: Receive) -> Result:
+    """Await work, and cancel it where the client goes away first.
+
+    Raises:
+        _ClientGoneError: The client went away.
+
+    """
+    task: asyncio.Task[Any] | None = asyncio.current_task()
+    gone = False
+
+    def stop(watcher: asyncio.Task[None]) -> None:
+        nonlocal gone
+        if task is not None and not over and not watcher.cancelled():
+            gone = True
+            task.cancel()
+
+    over = False
+    watcher = asyncio.create_task(_disconnected(receive))
+    watcher.add_done_callback(stop)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        # The server's own end cancels too; only one of the two may be answered for here.
+        if gone and task is not None and task.uncancel() == 0:
+            raise _ClientGoneError from None
+        raise
+    finally:
+        over = True
+        watcher.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _headers(scope: Scope) -> dict[bytes, str]:
+    headers: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        text = value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {text}" if name in headers else text
+    return headers
+
+
+def _check_content(headers: dict[bytes, str]) -> None:
+    content_type, encoding = headers.get(b"content-type", ""), headers.get(b"content-encoding", "identity")
+    if not is_json(content_type):
+        said = f"is {content_type[:100]!r}" if content_type else "is missing"
+        problem = f"Content-Type {said}; send application/json in UTF-8"
+    elif encoding.lower() != "identity":
+        problem = "compressed bodies are not supported; send it without Content-Encoding"
+    else:
+        return
+    raise RefusalError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, BadUserInputError(problem))
+
+
+def _not_allowed(message: str, allowed: bytes) -> RefusalError:
+    return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, BadUserInputError(message), ((b"allow", allowed),))
+
+
+def _note(scope: Scope, operation: Operation, principal: Principal) -> None:
+    notes = scope.get(NOTES)
+    if notes is not None:
+        notes["operation"] = f"{operation.node.operation.value}:{(operation.name or '-')[:80]}"
+        notes["key"] = str(principal.api_key_id)
+
+
+def _status_of_refusal(media: MediaType | None) -> HTTPStatus:
+    """Give the status of a request that is well formed but was refused.
+
+    Clients of plain JSON take any other status for an intermediary's.
+    """
+    return HTTPStatus.OK if media is MediaType.JSON else HTTPStatus.BAD_REQUEST
+
+
+def _fault(error: Exception) -> _Answer:
+    if isinstance(client_error(error), OverloadedError):
+        return _Answer(HTTPStatus.SERVICE_UNAVAILABLE, {"errors": [told(error)]}, ((b"retry-after", b"1"),))
+    return _Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"errors": [told(error)]})
+
+
+async def _send(send: Send, answer: _Answer, media: MediaType) -> None:
+    status, content, headers = answer
+    try:
+        body = orjson.dumps(content)
+    except TypeError as error:  # such as a number of more than 64 bits in someone's JSON
+        status, content, headers = _fault(error)
+        body = orjson.dumps(content)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": int(status),
+            "headers": [
+                (b"content-type", media.value.encode() + b"; charset=utf-8"),
+                (b"content-length", str(len(body)).encode()),
+                (b"cache-control", b"no-store"),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
