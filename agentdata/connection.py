@@ -28,8 +28,11 @@ async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
         connection = await engine.connect()
     except (TimeoutError, OSError, ClientConfigurationError, DBAPIError) as error:
         raise SetupError(f"cannot connect to {_name(target)}: {_reason(error)}") from None
-    async with connection, connection.begin():
-        yield connection
+    try:
+        async with connection.begin():
+            yield connection
+    finally:
+        await connection.close()
 
 
 def _name(target: DatabaseTarget) -> str:

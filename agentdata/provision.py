@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentdata.connection import transaction
+from agentdata.database_url import parse
 from agentdata.setup_error import SetupError
 from models.base import REQUEST_ROLE
 
@@ -21,8 +22,8 @@ _MADE_MEANWHILE = {"42710", "23505"}  # duplicate_object, unique_violation
 _DENIED = "42501"  # insufficient_privilege
 
 
-async def ensure_role(url: str, *, login: str | None = None) -> None:
-    """Make the request role where it is missing, and let the connecting user and `login` take it on.
+async def ensure_role(url: str, *, request_url: str | None = None) -> None:
+    """Make the request role where it is missing, and let the users of both URLs take it on.
 
     The connecting user has to be a superuser or have CREATEROLE where there is anything to do. Raises
     SetupError with the SQL that someone who may do it has to run.
@@ -32,7 +33,9 @@ async def ensure_role(url: str, *, login: str | None = None) -> None:
         if not await _scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role"):
             await _run(connection, f"CREATE ROLE {REQUEST_ROLE} NOLOGIN")
         user: str = await _scalar(connection, "SELECT current_user")
-        for member in dict.fromkeys((user, login or user)):
+        for member in dict.fromkeys((user, parse(request_url or url).url.username or user)):
+            if not await _scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :it", it=member):
+                raise SetupError(f"the database has no user {member}, whom DATABASE_URL names: make it first")
             may_set = "SELECT pg_has_role(CAST(:member AS name), CAST(:role AS name), 'SET')"
             if not await _scalar(connection, may_set, member=member):
                 grant = f"GRANT {REQUEST_ROLE} TO {_quoted(member)} WITH INHERIT FALSE, SET TRUE"

@@ -1,0 +1,123 @@
+"""What the command line does with projects and keys. It acts as the owner of the tables, not as a request."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from agentdata import migrations, provision
+from agentdata.connection import transaction
+from agentdata.database import WriteSession
+from agentdata.database_urls import DatabaseUrls
+from agentdata.operations import api_keys
+from agentdata.operations.projects import check_project
+from agentdata.operations.write import Write, refused
+from agentdata.settings import Settings
+from agentdata.setup_error import SetupError
+from models import Project
+from models.base import PROJECT_SETTING
+from models.enums import ApiKeyScope
+
+DEFAULT_PROJECT = "default"
+_NO_TABLE = "42P01"  # undefined_table
+
+
+async def prepare(settings: Settings, urls: DatabaseUrls) -> bool:
+    """Bring the database to where requests can be served; True if this was its first time.
+
+    The first time, a project and an API key to it are made, and the key's secret is kept in `key_file`.
+    """
+    if settings.database_url:
+        await provision.ensure_role(urls.owner, request_url=urls.request)
+        await provision.check(urls.request)
+    await migrations.upgrade(urls.owner)
+    async with _session(urls.owner) as session:
+        # Of servers that begin at the same time only one makes the project.
+        await session.execute(text("LOCK TABLE projects IN SHARE ROW EXCLUSIVE MODE"))
+        if await session.scalar(select(Project.id).limit(1)) is not None:
+            return False
+        project = await _insert(session, "Default", DEFAULT_PROJECT)
+        write = await _acting_in(session, project)
+        _, secret = await api_keys.create(write, "First key", list(ApiKeyScope))
+        # Before the commit: a key in the file that is none is replaced at the next start, a key that was lost
+        # is lost.
+        keep_key(settings, secret)
+    return True
+
+
+def key_file(settings: Settings) -> Path:
+    """Tell where the secret of the first API key is kept."""
+    return settings.data_dir / "api-key"
+
+
+def keep_key(settings: Settings, secret: str) -> None:
+    """Write a key's secret to `key_file`, which only this user can read; all of it or nothing."""
+    path = key_file(settings)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A temporary file can be read by its user only.
+        descriptor, unfinished = tempfile.mkstemp(prefix="api-key.", dir=path.parent)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(unfinished).replace(path)
+    except OSError as error:
+        raise SetupError(f"cannot write the API key to {path}: {error.strerror}") from None
+
+
+async def projects(url: str) -> list[Project]:
+    """List all projects, the oldest first."""
+    async with _session(url) as session:
+        return list(await session.scalars(select(Project).order_by(Project.created_at, Project.id)))
+
+
+async def create_project(url: str, name: str, slug: str) -> Project:
+    """Make a project; raises AgentDataError where it may not be called so."""
+    async with _session(url) as session:
+        return await _insert(session, name, slug)
+
+
+@asynccontextmanager
+async def acting_in(url: str, slug: str) -> AsyncIterator[Write]:
+    """Write to a project, by the operations; raises SetupError where there is none of this slug."""
+    async with _session(url) as session:
+        project = await session.scalar(select(Project).where(Project.slug == slug))
+        if project is None:
+            raise SetupError(f"there is no project {slug!r}; `agentdata projects list` tells which there are")
+        yield await _acting_in(session, project)
+
+
+async def _insert(session: WriteSession, name: str, slug: str) -> Project:
+    check_project({"name": name, "slug": slug})
+    project = Project(name=name, slug=slug)
+    session.add(project)
+    await session.flush()
+    return project
+
+
+async def _acting_in(session: WriteSession, project: Project) -> Write:
+    await session.execute(text(f"SET LOCAL {PROJECT_SETTING} = '{project.id}'"))
+    return Write(session, project.id)
+
+
+@asynccontextmanager
+async def _session(url: str) -> AsyncIterator[WriteSession]:
+    """Open a session in a transaction of the owner, with the database's refusals in the user's words."""
+    try:
+        async with (
+            transaction(url) as connection,
+            AsyncSession(connection, expire_on_commit=False, autoflush=False) as session,
+        ):
+            yield WriteSession(session)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _NO_TABLE:
+            raise SetupError("the database has no tables yet: run `agentdata db upgrade`") from None
+        if (refusal := refused(error)) is not None:
+            raise refusal from None
+        raise

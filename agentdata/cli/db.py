@@ -1,0 +1,65 @@
+"""`agentdata db`: the role that requests run as, and the migrations."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from agentdata.settings import load_settings
+
+app = typer.Typer(help="Set up the database and migrate it.", no_args_is_help=True)
+
+Revision = Annotated[str, typer.Argument(help="A revision as alembic names it.")]
+
+
+@app.command()
+def init() -> None:
+    """Make the role that requests run as on the PostgreSQL of DATABASE_URL, and check that it protects."""
+    from agentdata import provision
+    from agentdata.database_urls import database_urls
+    from models.base import REQUEST_ROLE
+
+    settings = load_settings()
+    with database_urls(settings) as urls:
+        if settings.database_url:
+            asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
+        asyncio.run(provision.check(urls.request))
+    print(f"The role {REQUEST_ROLE} is ready.")
+
+
+@app.command()
+def upgrade(revision: Revision = "head") -> None:
+    """Bring the tables up to a revision; `head` is the newest."""
+    from agentdata import migrations
+    from agentdata.database_urls import database_urls
+
+    with database_urls(load_settings()) as urls:
+        asyncio.run(migrations.upgrade(urls.owner, revision))
+        _print_current(urls.owner)
+
+
+@app.command()
+def downgrade(revision: Revision) -> None:
+    """Take the tables back to a revision. What they hold is lost; `base` is before the first."""
+    from agentdata import migrations
+    from agentdata.database_urls import database_urls
+
+    with database_urls(load_settings()) as urls:
+        asyncio.run(migrations.downgrade(urls.owner, revision))
+        _print_current(urls.owner)
+
+
+@app.command()
+def current() -> None:
+    """Print the revision that the tables are at."""
+    from agentdata.database_urls import database_urls
+
+    with database_urls(load_settings()) as urls:
+        _print_current(urls.owner)
+
+
+def _print_current(url: str) -> None:
+    from agentdata import migrations
+
+    at, newest = asyncio.run(migrations.current(url)), migrations.head()
+    print(f"{at or 'base'}{' (head)' if at == newest else ''}")

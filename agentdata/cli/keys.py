@@ -1,0 +1,87 @@
+"""`agentdata keys`: what clients authenticate with."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from agentdata.cli.database import database
+from agentdata.settings import load_settings
+
+if TYPE_CHECKING:
+    from models import ApiKey
+
+app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+
+Project = Annotated[str, typer.Option(help="The slug of the project that the key opens.")]
+
+
+@app.command()
+def create(
+    *,
+    name: Annotated[str, typer.Argument(help="What the key is for.")] = "Made on the command line",
+    project: Project = "default",
+    scope: Annotated[list[str] | None, typer.Option(help="READ, WRITE or ADMIN; all if not given.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Keep it in the data folder's `api-key`.")] = False,
+) -> None:
+    """Make a key, and print its secret, which is shown this once only."""
+    from agentdata import administration
+    from agentdata.operations import api_keys
+    from models.enums import ApiKeyScope
+
+    settings = load_settings()
+
+    async def run(url: str) -> str:
+        async with administration.acting_in(url, project) as write:
+            _, secret = await api_keys.create(write, name, [s.upper() for s in scope or ApiKeyScope])
+            if save:
+                administration.keep_key(settings, secret)
+            return secret
+
+    with database(settings) as urls:
+        secret = asyncio.run(run(urls.owner))
+    if save:
+        print(f"The key is kept in {administration.key_file(settings)}", file=sys.stderr)
+    else:
+        print(secret)
+
+
+@app.command("list")
+def list_(project: Project = "default") -> None:
+    """Print a project's keys: id, prefix, scopes, state and name, with tabs between them."""
+    from agentdata import administration
+    from agentdata.operations import api_keys
+
+    async def run(url: str) -> "list[ApiKey]":
+        async with administration.acting_in(url, project) as write:
+            return await api_keys.list_all(write)
+
+    with database(load_settings()) as urls:
+        for key in asyncio.run(run(urls.owner)):
+            print(key.id, key.prefix, ",".join(key.scopes), _state(key), key.name, sep="\t")
+
+
+@app.command()
+def revoke(
+    id_: Annotated[UUID, typer.Argument(metavar="ID", help="The key's id, as `keys list` prints it.")],
+    project: Project = "default",
+) -> None:
+    """End a key for good; a running server refuses it within a second."""
+    from agentdata import administration
+    from agentdata.operations import api_keys
+
+    async def run(url: str) -> "ApiKey":
+        async with administration.acting_in(url, project) as write:
+            return await api_keys.revoke(write, id_)
+
+    with database(load_settings()) as urls:
+        print(f"{asyncio.run(run(urls.owner)).prefix} is revoked.")
+
+
+def _state(key: "ApiKey") -> str:
+    if key.revoked_at:
+        return "revoked"
+    return "expired" if key.expires_at and key.expires_at <= datetime.now(UTC) else "valid"

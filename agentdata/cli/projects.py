@@ -1,0 +1,33 @@
+"""`agentdata projects`: the tenants."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from agentdata.cli.database import database
+from agentdata.settings import load_settings
+
+app = typer.Typer(help="Make and list projects, whose data is strictly apart.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    slug: Annotated[str, typer.Argument(help="Its short name: a-z, 0-9 and hyphens.")],
+    name: Annotated[str | None, typer.Option(help="Its name for people; the slug if not given.")] = None,
+) -> None:
+    """Make a project, and print its id."""
+    from agentdata import administration
+
+    with database(load_settings()) as urls:
+        print(asyncio.run(administration.create_project(urls.owner, name or slug, slug)).id)
+
+
+@app.command("list")
+def list_() -> None:
+    """Print all projects: slug, id and name, with tabs between them."""
+    from agentdata import administration
+
+    with database(load_settings()) as urls:
+        for project in asyncio.run(administration.projects(urls.owner)):
+            print(project.slug, project.id, project.name, sep="\t")

@@ -1,0 +1,106 @@
+"""`agentdata serve`: the API, with the embedded database unless DATABASE_URL names another."""
+
+import asyncio
+import logging
+import shlex
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+from types import FrameType
+
+from agentdata import __version__
+from agentdata.settings import Settings, load_settings
+from agentdata.setup_error import SetupError
+
+
+def serve() -> None:
+    """Serve the API until Ctrl-C or SIGTERM; the first start makes the database, a project and an API key."""
+    settings = load_settings()
+    for how in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(how, _end)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    if settings.log_level == "info":
+        for talkative in ("alembic", "uvicorn"):
+            logging.getLogger(talkative).setLevel(logging.WARNING)
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(settings.host, settings.port))
+        print(f"agentdata {__version__} is starting", flush=True)
+
+        from agentdata.administration import prepare
+        from agentdata.database_urls import database_urls
+
+        urls = stack.enter_context(database_urls(settings, to_serve=True))
+        first = asyncio.run(prepare(settings, urls))
+        _serve(settings, urls.request, listener, first=first)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    """Leave through all blocks that are open, so that the database is stopped in order."""
+    sys.exit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise SetupError(
+            f"cannot listen on {host} port {port}: {error.strerror}; "
+            "set AGENTDATA_HOST and AGENTDATA_PORT to an address and a port that are free"
+        ) from None
+    return listener
+
+
+def _serve(settings: Settings, url: str, listener: socket.socket, *, first: bool) -> None:
+    import uvicorn
+
+    from agentdata.app import create_app
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _announce(settings, listener, first=first)
+
+    config = uvicorn.Config(
+        create_app(settings, url),
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+    )
+    server = Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise SetupError("the server could not start; the log above says why")
+
+
+def _announce(settings: Settings, listener: socket.socket, *, first: bool) -> None:
+    from agentdata.administration import key_file
+
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 compared, not listened on
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/graphql"
+    key = key_file(settings).resolve()
+    if key.exists():
+        kept = f"{key}{' (new: it opens the project `default`)' if first else ''}"
+        secret = f"$(cat {shlex.quote(str(key))})"
+    else:
+        kept = f"not in {key}; `agentdata keys create --save` makes another and keeps it there"
+        secret = "$AGENTDATA_API_KEY"  # noqa: S105 a variable of the shell
+    # The command substitution is to be made by the shell; quotes around its file name stay valid inside it.
+    print(
+        f"GraphQL  {url}\n"
+        f"API key  {kept}\n"
+        f"Try      curl -s {url} -H 'Content-Type: application/json'"
+        f' -H "Authorization: Bearer {secret}"'
+        ' -d \'{"query": "{ project { name slug } }"}\'',
+        flush=True,
+    )
