@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -130,9 +131,14 @@ class GraphQLEndpoint:
     ) -> ExecutionResult:
         context = Context(self._database, principal)
         try:
-            return await self._executor.execute(operation, request.variables, context)
-        finally:
-            await context.close()
+            result = await self._executor.execute(operation, request.variables, context)
+        except BaseException:
+            # A statement that is stopped takes its connection with it; what stopped it is what matters.
+            with suppress(Exception):
+                await context.close()
+            raise
+        await context.close()
+        return result
 
     async def _body(self, receive: Receive, length: str | None) -> bytes | bytearray:
         """Read the body, counting what comes in; the length that is announced can only refuse it."""

@@ -13,7 +13,6 @@ from graphql import (
     parse,
     specified_rules,
 )
-from graphql.validation import MaxIntrospectionDepthRule
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.schema import validate_document
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 # The rule that compares overlapping fields is the only one whose work grows faster than the document. The
 # default lets it take 0.7 s; with this it is 0.05 s. The library offers this attribute for the purpose.
 overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 50_000
-
-_RULES = (*specified_rules, MaxIntrospectionDepthRule)
 
 _KEPT_CHARACTERS = 200_000
 """How much text the kept documents may have together; parsed, a character takes some 220 bytes."""
@@ -158,7 +155,7 @@ class Documents:
             raise invalid(error) from None
         except GraphQLError as error:
             raise InvalidRequestError([_as_limit(error)]) from None
-        errors = validate_document(self._schema, node, _RULES)
+        errors = validate_document(self._schema, node, specified_rules)
         if errors:
             raise InvalidRequestError([_as_limit(error) for error in errors])
         return node
