@@ -36,8 +36,8 @@ class Principal:
             ForbiddenError: No scope of the key goes as far.
 
         """
-        ranks = list(ApiKeyScope)
-        if not any(ranks.index(ApiKeyScope(held)) >= ranks.index(scope) for held in self.scopes):
+        ranks = [str(rank) for rank in ApiKeyScope]
+        if not any(ranks.index(held) >= ranks.index(scope) for held in self.scopes):
             raise ForbiddenError(f"this needs an API key with the scope {scope}")
 
 
@@ -52,15 +52,16 @@ class Context:
     async def write(
         self,
         operation: Callable[..., Awaitable[Result]],
-        *args: Any,
+        arguments: dict[str, Any],
+        *,
         scope: ApiKeyScope = ApiKeyScope.WRITE,
         idempotency_key: str | None = None,
     ) -> Result:
-        """Run an operation in a transaction of its own; what it wrote is read in a snapshot taken after it."""
+        """Run an operation in a transaction of its own; what it wrote is read in a snapshot taken later."""
         self.principal.require(scope)
         # The connection goes back first: a request never holds two.
         await self.reader.close()
-        return await run(self._database, Write(self.principal.project_id, idempotency_key), operation, *args)
+        return await run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
 
     async def close(self) -> None:
         """Give the connection back."""

@@ -29,7 +29,7 @@ def decode(cursor: str, order: str, project_id: UUID, types: Sequence[type], fie
     """Give back the values of a cursor.
 
     Raises:
-        BadUserInputError: It was not made by this API, or for another order, another kind of row or another project.
+        BadUserInputError: It was not made here, or for another order, kind of row, or project.
 
     """
     try:

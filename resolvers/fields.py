@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
@@ -27,9 +27,7 @@ def column(description: str, *, name: str | None = None) -> Any:
     return strawberry.field(description=description, name=name)
 
 
-def relation(
-    model: type[Any], description: str, *, by: str = "id", remote: str = "id"
-) -> Any:
+def relation(model: type[Any], description: str, *, by: str = "id", remote: str = "id") -> Any:
     """Declare a field that is one row: the one whose ``remote`` column is this row's column ``by``."""
     link = Link(model, local=by, remote=remote)
 
@@ -57,7 +55,7 @@ def page(
     def resolve(
         root: Any,
         info: Info,
-        filter: Any = None,  # noqa: A002  # the contract's name for it
+        filter: Any = None,  # the contract's name for it
         order_by: Any = None,
         first: int | None = None,
         after: str | None = None,

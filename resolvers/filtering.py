@@ -52,7 +52,9 @@ def conditions(target: Any, filter_: object, project_id: UUID, path: str = "filt
                 met.append(_linked(target, value, link, project_id, field))
             case _:
                 met += [
-                    _OPERATORS[op](column := getattr(target, name), _operand(column, operand, f"{field}.{camel(op)}"))
+                    _OPERATORS[op](
+                        column := getattr(target, name), _operand(column, operand, f"{field}.{camel(op)}")
+                    )
                     for op, operand, _ in _given(value, field)
                 ]
     return met
@@ -92,14 +94,15 @@ def _linked(target: Any, value: object, link: Link, project_id: UUID, path: str)
 
     if not isinstance(value, ToMany):
         return exists(value, path)
-    quantified = {"some": exists, "none": lambda filter_, field: not_(exists(filter_, field))}
-    return and_(*[quantified[name](filter_, f"{path}.{name}") for name, filter_, _ in _given(value, path)])
+    asked = [(name, exists(filter_, f"{path}.{name}")) for name, filter_, _ in _given(value, path)]
+    return and_(literal(value=True), *[not_(there) if name == "none" else there for name, there in asked])
 
 
 def _some(values: list[Any], field: str) -> list[Any]:
     if not values or len(values) > MAX_VALUES:
         raise BadUserInputError(
-            f"{field} lists {len(values)} values; it may list from 1 to {MAX_VALUES}, or be left out", field=field
+            f"{field} lists {len(values)} values; it may list from 1 to {MAX_VALUES}, or be left out",
+            field=field,
         )
     return values
 
@@ -126,7 +129,7 @@ def _is_empty(column: ColumnElement[Any], empty: bool) -> Condition:  # noqa: FB
     nothing: ColumnElement[Any] = (
         func.cardinality(column) == 0
         if isinstance(column.type, ARRAY)
-        else column.in_([cast("{}", JSONB), cast("[]", JSONB)])
+        else column.in_([literal({}, JSONB), literal([], JSONB)])
     )
     return nothing if empty else not_(nothing)
 

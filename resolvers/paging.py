@@ -70,7 +70,11 @@ class Slice:
         # The id makes every order total.
         self.order = (*ordered, Ordering("id", ordered[-1].descending))
         self.cursor = before if self.backward else after
-        self._start = None if self.cursor is None else self._decoded(self.cursor, "before" if self.backward else "after")
+        self._start = (
+            None
+            if self.cursor is None
+            else self._decoded(self.cursor, "before" if self.backward else "after")
+        )
 
     def rows(self, parents: list[Any]) -> Select[Any]:
         """Give each parent's rows, one more than asked for, as (parent, row); the parent is null where none is."""
@@ -131,7 +135,10 @@ class Slice:
             (getattr(target, key.name), value, key.descending is not self.backward, self._nullable(key))
             for key, value in zip(self.order, self._start, strict=True)
         ]
-        if not any(nullable for *_, nullable in keys) and len({descending for _, _, descending, _ in keys}) == 1:
+        if (
+            not any(nullable for *_, nullable in keys)
+            and len({descending for _, _, descending, _ in keys}) == 1
+        ):
             # One comparison of whole rows, which an index can begin at.
             here = tuple_(*[column for column, *_ in keys])
             there = tuple_(*[literal(value, column.type) for column, value, *_ in keys])
@@ -168,9 +175,13 @@ def _same(column: Any, value: Any) -> ColumnElement[bool]:
 
 def _size(first: int | None, after: str | None, last: int | None, before: str | None) -> int:
     if (first is not None and last is not None) or (after is not None and before is not None):
-        raise BadUserInputError("use first and after to page forward, or last and before to page back", field="first")
+        raise BadUserInputError(
+            "use first and after to page forward, or last and before to page back", field="first"
+        )
     if (first is not None and before is not None) or (last is not None and after is not None):
-        raise BadUserInputError("after goes with first, and before with last", field="first" if before else "last")
+        raise BadUserInputError(
+            "after goes with first, and before with last", field="first" if before else "last"
+        )
     field, size = ("last", last) if last is not None else ("first", first)
     if size is None:
         return DEFAULT_SIZE
@@ -211,8 +222,8 @@ class _RowsOf:
 
     async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Rows]:
         found: dict[Any, list[Any]] = {parent: [] for parent in parents}
-        for parent, row in await reader.execute(self.slice.rows(parents)):
-            found[parent].append(row)
+        for row in await reader.execute(self.slice.rows(parents)):
+            found[row[0]].append(row[1])
         return [self._cut(found[parent]) for parent in parents]
 
     def _cut(self, rows: list[Any]) -> Rows:
@@ -225,5 +236,5 @@ class _TotalOf:
     slice: Slice
 
     async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[int]:
-        totals: dict[Any, int] = {parent: total for parent, total in await reader.execute(self.slice.totals(parents))}
+        totals = await reader.pairs(self.slice.totals(parents))
         return [totals[parent] for parent in parents]

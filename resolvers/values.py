@@ -1,4 +1,4 @@
-"""What clients sent, as plain values: what was not given is left out, ids are UUIDs, enums are their names."""
+"""What clients sent, as plain values: what was not given is left out, ids are UUIDs, enums are names."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ def as_uuid(value: str, field: str) -> UUID:
     try:
         return UUID(value)
     except ValueError:
-        raise BadUserInputError(f"{field} is not an id; ids are UUIDs as this API gives them", field=field) from None
-
-
-def as_uuids(values: list[strawberry.ID], field: str) -> list[UUID]:
-    """Give ids as UUIDs.
-
-    Raises:
-        BadUserInputError: One of them does not have the form of an id.
-
-    """
-    return [as_uuid(value, f"{field}.{index}") for index, value in enumerate(values)]
+        raise BadUserInputError(
+            f"{field} is not an id; ids are UUIDs as this API gives them", field=field
+        ) from None
 
 
 def values(given: object, path: str = "") -> dict[str, Any]:
     """Give the fields of an input object that were given, null included, under their Python names."""
-    plain = {}
+    given_values = {}
     for field in get_object_definition(given, strict=True).fields:
         value = getattr(given, field.python_name)
         if value is not strawberry.UNSET:
-            plain[field.python_name] = _plain(value, field.type, path + camel(field.python_name))
-    return plain
+            given_values[field.python_name] = plain(value, field.type, path + camel(field.python_name))
+    return given_values
 
 
-def _plain(value: Any, type_: Any, field: str) -> Any:
-    if isinstance(type_, StrawberryOptional | StrawberryList) and not isinstance(value, list):
-        return None if value is None else _plain(value, type_.of_type, field)
+def plain(value: Any, type_: Any, field: str) -> Any:
+    """Give a value of the contract's type as operations take it.
+
+    Raises:
+        BadUserInputError: What should be an id does not have the form of one.
+
+    """
+    if value is None:
+        return None
     if isinstance(type_, StrawberryOptional):
-        return _plain(value, type_.of_type, field)
+        return plain(value, type_.of_type, field)
     if isinstance(type_, StrawberryList):
-        return [_plain(each, type_.of_type, f"{field}.{index}") for index, each in enumerate(value)]
+        return [plain(each, type_.of_type, f"{field}.{index}") for index, each in enumerate(value)]
     if type_ is strawberry.ID:
         return as_uuid(value, field)
     if isinstance(value, Enum):
         return value.value
-    return values(value, f"{field}.") if get_object_definition(value) else value
+    if get_object_definition(value) is not None:
+        return values(value, "" if field == "input" else f"{field}.")
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 import strawberry
 
@@ -12,17 +13,24 @@ from models.enums import ApiKeyScope, ClosedSet, MessageRole, SessionStatus, Too
 def _declare(closed_set: type[ClosedSet]) -> None:
     """Make a closed set an enum of the contract; its docstring and its members' meanings are the descriptions."""
     strawberry.enum(closed_set, description=closed_set.__doc__)
-    for member, value in zip(closed_set, closed_set.__strawberry_definition__.values, strict=True):  # type: ignore[attr-defined]  # strawberry.enum sets it
+    definition: Any = closed_set.__strawberry_definition__  # type: ignore[attr-defined]  # strawberry.enum sets it
+    for member, value in zip(closed_set, definition.values, strict=True):
         value.description = member.description
 
 
 for _closed_set in (ApiKeyScope, MessageRole, SessionStatus, ToolCallStatus):
     _declare(_closed_set)
 
+__all__ = ["ApiKeyScope", "MessageRole", "OrderDirection", "SessionStatus", "ToolCallStatus"]
+
 
 @strawberry.enum(description="Which way an order goes.")
 class OrderDirection(Enum):
     """Which way an order goes."""
 
-    ASC = strawberry.enum_value("ASC", description="The smallest, earliest or first in the alphabet comes first; null before all.")
-    DESC = strawberry.enum_value("DESC", description="The greatest, latest or last in the alphabet comes first; null after all.")
+    ASC = strawberry.enum_value(
+        "ASC", description="The smallest, earliest or first in the alphabet comes first; null before all."
+    )
+    DESC = strawberry.enum_value(
+        "DESC", description="The greatest, latest or last in the alphabet comes first; null after all."
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.types.scalar import ScalarDefinition
+
+if TYPE_CHECKING:
+    from strawberry.types.scalar import ScalarDefinition
 
 BigInt = NewType("BigInt", int)
 JSON = NewType("JSON", object)
@@ -27,7 +29,9 @@ def _read_time(value: object) -> datetime:
             raise GraphQLError(f"a DateTime names its offset from UTC, {example}")
         return time.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise GraphQLError(f"this is no time of the years 1 to 9999 as RFC 3339 writes it, {example}") from None
+        raise GraphQLError(
+            f"this is no time of the years 1 to 9999 as RFC 3339 writes it, {example}"
+        ) from None
 
 
 def _read_big_int(value: object) -> int:

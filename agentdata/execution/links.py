@@ -46,13 +46,15 @@ class Link:
         if self.via is not None:
             pair = self.via.model.__table__.alias()
             pairs = select(1).where(
-                pair.c.project_id == project_id, pair.c[self.via.near] == key, pair.c[self.via.far] == target.id
+                pair.c.project_id == project_id,
+                pair.c[self.via.near] == key,
+                pair.c[self.via.far] == target.id,
             )
             return pairs.exists()
-        column: ColumnElement[Any] = getattr(target, self.remote)
+        column: Any = getattr(target, self.remote)
         if isinstance(column.type, ARRAY):
-            return column.contains(array([key]))
-        return column == key
+            return column.contains(array([key]))  # type: ignore[no-any-return]  # an attribute found by its name
+        return column == key  # type: ignore[no-any-return]  # an attribute found by its name
 
     async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
         """Give the row of each key, in one statement."""
@@ -62,5 +64,5 @@ class Link:
         statement = select(matched, self.model).where(
             self.model.__table__.c.project_id == reader.project_id, matched == any_(keys)
         )
-        found = {key: row for key, row in await reader.execute(statement)}
+        found = await reader.pairs(statement)
         return [found.get(key) for key in parents]

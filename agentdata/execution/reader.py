@@ -13,14 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Hashable, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Row
     from sqlalchemy.sql import Executable
 
     from agentdata.database import Database, ReadSession
 
 
 class Batch(Protocol):
-    """What answers one field for many parents at once, by a number of statements that does not depend on them."""
+    """What answers one field for many parents at once, by as many statements as for one."""
 
     async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
         """Give the value of each parent, in the parents' order."""
@@ -45,12 +44,18 @@ class Reader:
             loader = self._loaders[key] = DataLoader(load_fn=partial(batch.fetch, self))
         return loader.load(parent)
 
-    async def execute(self, statement: Executable) -> Sequence[Row[Any]]:
+    async def execute(self, statement: Executable) -> Sequence[Any]:
         """Run a statement in the operation's snapshot and give all of its rows."""
         async with self._turn:
             if self._session is None:
-                self._session = await self._transaction.enter_async_context(self._database.read(self.project_id))
+                self._session = await self._transaction.enter_async_context(
+                    self._database.read(self.project_id)
+                )
             return (await self._session.execute(statement)).all()
+
+    async def pairs(self, statement: Executable) -> dict[Any, Any]:
+        """Run a statement of two columns and give the second by the first."""
+        return {key: value for key, value in map(tuple, await self.execute(statement))}
 
     async def close(self) -> None:
         """End the transaction and give the connection back."""

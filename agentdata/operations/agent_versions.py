@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func
 from sqlalchemy import update as update_rows
 
+from agentdata.errors import BadUserInputError
 from agentdata.operations.values import check
 from models import Agent, AgentVersion
 
@@ -16,13 +17,18 @@ if TYPE_CHECKING:
     from agentdata.operations.write import Write
 
 
-async def create(write: Write, agent_id: UUID, values: dict[str, Any], *, activate_it: bool) -> AgentVersion:
-    """Add a version to an agent, active from now where asked."""
+async def create(write: Write, values: dict[str, Any]) -> AgentVersion:
+    """Add a version to an agent, active from now where ``activate`` is among the values."""
+    activates = values.pop("activate", None)
     check(AgentVersion, values)
     # The agent's lock puts writers of its versions in a row: two that activate cannot both win.
-    agent = await write.get(Agent, agent_id, field="agentId", lock=True)
-    [version] = await write.insert(AgentVersion, [values | {"agent_id": agent.id}])
-    return await _activate(write, version) if activate_it else version
+    await write.get(Agent, values["agent_id"], field="agentId", lock=True)
+    if values.get("created_by_user_id") and values.get("created_by_agent_id"):
+        raise BadUserInputError(
+            "a version is made by a user or by an agent, not both", field="createdByAgentId"
+        )
+    [version] = await write.insert(AgentVersion, [values])
+    return await _activate(write, version) if activates else version
 
 
 async def update(write: Write, id_: UUID, values: dict[str, Any]) -> AgentVersion:

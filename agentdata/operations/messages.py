@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import ARRAY, Text, Uuid, case, func, literal, select
+from sqlalchemy import ARRAY, Text, Uuid, case, func, literal, null, or_, select
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import JSONB
@@ -84,20 +84,25 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Message:
 
 
 async def redact(write: Write, id_: UUID) -> Message:
-    """Take all that was said out of a message, for good; that it was there, when and whose stays."""
-    return await update(
-        write,
-        id_,
-        {
-            "content": None,
-            "parts": None,
-            "media_url": None,
-            "raw_payload": None,
-            "feedback": None,
-            "metadata_": {},
-            "redacted_at": func.now(),
-        },
+    """Take all that was said out of a message, for good, and what its calls and the call it answers carried.
+
+    That there was a message, when and whose stays; so do the names of the tools and what became of the calls.
+    """
+    message = await update(write, id_, _REDACTED | {"redacted_at": func.now()})
+    carried = or_(ToolCall.message_id == id_, ToolCall.answer_id == id_)
+    failed = ToolCall.status == ToolCallStatus.FAILED
+    await write.session.execute(
+        update_rows(ToolCall)
+        .where(*write.owns(ToolCall), carried)
+        .values(
+            arguments=case((ToolCall.message_id == id_, literal({}, JSONB)), else_=ToolCall.arguments),
+            result=null(),
+            error=case((failed, "redacted"), else_=null()),
+            updated_at=func.now(),
+        )
+        .execution_options(synchronize_session=False)
     )
+    return message
 
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
@@ -229,6 +234,15 @@ async def _link_calls(
         await _settle_earlier(write, session_id, answers, {row["id"] for row, _ in written})
 
 
+_REDACTED: dict[str, Any] = {
+    "content": None,
+    "parts": None,
+    "media_url": None,
+    "media_type": None,
+    "feedback": None,
+    "raw_payload": None,
+    "metadata_": {},
+}
 _DEFAULTS: dict[str, Any] = dict.fromkeys(
     column.key for column in Message.__mapper__.columns if column.nullable
 ) | {"flagged": False, "metadata_": {}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,14 @@ _COUNTED_AS: dict[str, str] = {
     SessionStatus.COMPLETED: "completed_sessions",
     SessionStatus.FAILED: "failed_sessions",
 }
+
+
+@dataclass(frozen=True)
+class RenamedTag:
+    """A tag's new name, and how many sessions had it."""
+
+    name: str
+    session_count: int
 
 
 async def create(write: Write, values: dict[str, Any]) -> Session:
@@ -101,7 +110,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Session:
     return after
 
 
-async def end(write: Write, id_: UUID, values: dict[str, Any]) -> Session:
+async def end(write: Write, id_: UUID, values: dict[str, Any] | None = None) -> Session:
     """End a session, once, as COMPLETED where nothing else is said.
 
     Raises:
@@ -109,6 +118,7 @@ async def end(write: Write, id_: UUID, values: dict[str, Any]) -> Session:
         BadUserInputError: The status is not one that ends a session.
 
     """
+    values = values or {}
     status = values.get("status") or SessionStatus.COMPLETED
     if status in OPEN_STATUSES:
         raise BadUserInputError(
@@ -122,7 +132,7 @@ async def end(write: Write, id_: UUID, values: dict[str, Any]) -> Session:
     return await update(write, id_, values | {"status": status})
 
 
-async def delete(write: Write, id_: UUID, *, tree: bool) -> list[UUID]:
+async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
     """Delete a session with all that it owns; with the whole tree below it only where asked.
 
     Gives the ids of all deleted sessions, this one first.
@@ -157,8 +167,8 @@ async def remove_tags(write: Write, ids: list[UUID], tags: list[str]) -> list[Se
     return await _retag(write, ids, tags, lambda have, given: [tag for tag in have if tag not in given])
 
 
-async def rename_tag(write: Write, old: str, new: str) -> int:
-    """Rename a tag on every session of the project that has it, and give how many had."""
+async def rename_tag(write: Write, old: str, new: str) -> RenamedTag:
+    """Rename a tag on every session of the project that has it; one that has the new tag too loses the old one."""
     check_text("from", old, 255)
     [new] = check_tags("to", [new])
     if old == new:
@@ -171,7 +181,6 @@ async def rename_tag(write: Write, old: str, new: str) -> int:
     )
     ids = list(await write.session.scalars(held))
     renamed = func.array_replace(Session.tags, old, new)
-    # A session that has the new tag already loses the old one instead.
     merged = func.array_remove(Session.tags, old)
     await write.session.execute(
         update_rows(Session)
@@ -181,7 +190,7 @@ async def rename_tag(write: Write, old: str, new: str) -> int:
             updated_at=func.now(),
         )
     )
-    return len(ids)
+    return RenamedTag(new, len(ids))
 
 
 async def _retag(write: Write, ids: list[UUID], tags: list[str], change: Retagging) -> list[Session]:

@@ -128,7 +128,7 @@ async def run(
     database: Database,
     project_id: UUID,
     operation: Callable[..., Awaitable[Result]],
-    *args: Any,
+    arguments: dict[str, Any],
     idempotency_key: str | None = None,
 ) -> Result:
     """Run an operation in one transaction: all that it wrote is durable when this returns, or none of it is.
@@ -145,8 +145,8 @@ async def run(
             async with database.write(project_id) as session:
                 write = Write(session, project_id)
                 if idempotency_key is None:
-                    return await operation(write, *args)
-                return await _once(write, idempotency_key, operation, args)
+                    return await operation(write, **arguments)
+                return await _once(write, idempotency_key, operation, arguments)
         except DBAPIError as error:
             if sqlstate(error) in {_DEADLOCK, _SERIALIZATION_FAILURE} and attempt < _ATTEMPTS:
                 continue
@@ -157,10 +157,10 @@ async def run(
 
 
 async def _once(
-    write: Write, key: str, operation: Callable[..., Awaitable[Result]], args: tuple[Any, ...]
+    write: Write, key: str, operation: Callable[..., Awaitable[Result]], arguments: dict[str, Any]
 ) -> Result:
     check_text("idempotencyKey", key, 255)
-    asked = [operation.__module__, operation.__name__, args]
+    asked = [operation.__module__, operation.__name__, arguments]
     input_hash = hashlib.sha256(orjson.dumps(asked, default=_plain, option=orjson.OPT_SORT_KEYS)).digest()
     claim = (
         upsert(IdempotencyKey)
@@ -184,11 +184,13 @@ async def _once(
                 "this key was used with another input; use a new key for a new write", field="idempotencyKey"
             )
         [model] = [
-            mapper.class_ for mapper in Base.registry.mappers if mapper.local_table.key == done.result_table
+            mapper.class_
+            for mapper in Base.registry.mappers
+            if mapper.class_.__tablename__ == done.result_table
         ]
         replayed: Any = await write.get_all(model, done.result_ids, field="idempotencyKey")
         return replayed if done.result_is_list else replayed[0]  # type: ignore[no-any-return]  # what the operation gave
-    result: Any = await operation(write, *args)
+    result: Any = await operation(write, **arguments)
     rows = result if isinstance(result, list) else [result]
     await write.session.execute(
         update(IdempotencyKey)

@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 from strawberry import UNSET
 
-from models.enums import MessageRole, SessionStatus, ToolCallStatus
+from schema.enums import MessageRole, SessionStatus, ToolCallStatus
 from schema.scalars import JSON, BigInt
 
 _EQ = "It is this."
@@ -109,8 +109,12 @@ class DateTimeFilter:
 class ListFilter:
     """Asks for lists of text, such as tags."""
 
-    contains_all: list[str] | None = strawberry.field(default=UNSET, description="It holds all of these, from 1 to 1,000.")
-    contains_any: list[str] | None = strawberry.field(default=UNSET, description="It holds at least one of these, from 1 to 1,000.")
+    contains_all: list[str] | None = strawberry.field(
+        default=UNSET, description="It holds all of these, from 1 to 1,000."
+    )
+    contains_any: list[str] | None = strawberry.field(
+        default=UNSET, description="It holds at least one of these, from 1 to 1,000."
+    )
     is_empty: bool | None = strawberry.field(default=UNSET, description=_IS_EMPTY)
 
 
@@ -118,9 +122,19 @@ class ListFilter:
 class JSONFilter:
     """Asks for JSON."""
 
-    contains: JSON | None = strawberry.field(default=UNSET, description="It holds this: every key and value of an object, at the same place, and every item of an array.")
-    has_key: str | None = strawberry.field(default=UNSET, description="It is an object with this key at its top, or an array with this string in it.")
-    is_empty: bool | None = strawberry.field(default=UNSET, description="True: it is an empty object or array. False: it is not.")
+    contains: JSON | None = strawberry.field(
+        default=UNSET,
+        description=(
+            "It holds this: every key and value of an object, at the same place, and every item of an array."
+        ),
+    )
+    has_key: str | None = strawberry.field(
+        default=UNSET,
+        description="It is an object with this key at its top, or an array with this string in it.",
+    )
+    is_empty: bool | None = strawberry.field(
+        default=UNSET, description="True: it is an empty object or array. False: it is not."
+    )
 
 
 @strawberry.input(description="Asks for statuses of sessions.")

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 from strawberry import UNSET
 
-from agentdata.execution.links import Link
 from models import Agent, Session
 from schema.enums import OrderDirection
-from schema.inputs.filters import DateTimeFilter, IDFilter, JSONFilter, StringFilter, ToMany
+from schema.inputs.filters import (
+    DateTimeFilter,
+    IDFilter,
+    JSONFilter,
+    StringFilter,
+    ToMany,
+)
 from schema.inputs.linked import linked
 from schema.scalars import JSON
+
+if TYPE_CHECKING:
+    from schema.inputs.agent import AgentsFilter
+    from schema.inputs.session import SessionsFilter
 
 
 @strawberry.input(description="Which users.")
@@ -21,16 +30,41 @@ class UserFilter:
     """Which users."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    external_id: StringFilter | None = strawberry.field(default=UNSET, description="By their ids elsewhere.")
-    email: StringFilter | None = strawberry.field(default=UNSET, description="By their e-mail addresses, as written.")
+    external_id: StringFilter | None = strawberry.field(
+        default=UNSET, description="By their ids in another system."
+    )
+    email: StringFilter | None = strawberry.field(
+        default=UNSET, description="By their e-mail addresses, as they are written."
+    )
     name: StringFilter | None = strawberry.field(default=UNSET, description="By their names.")
-    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they were recorded.")
-    updated_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they last changed.")
+    created_at: DateTimeFilter | None = strawberry.field(
+        default=UNSET, description="By when they were recorded."
+    )
+    updated_at: DateTimeFilter | None = strawberry.field(
+        default=UNSET, description="By when they last changed."
+    )
     user_data: JSONFilter | None = strawberry.field(default=UNSET, description="By their `userData`.")
-    sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(Session, "By their sessions.", remote="user_id")
-    and_: list[UserFilter] | None = strawberry.field(default=UNSET, name="and", description="All of these hold.")
-    or_: list[UserFilter] | None = strawberry.field(default=UNSET, name="or", description="At least one of these holds.")
+    sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
+        Session, "By their sessions.", remote="user_id"
+    )
+    agents: Annotated["AgentsFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
+        Agent, "By the agents that they own.", remote="owner_id"
+    )
+    and_: list[UserFilter] | None = strawberry.field(
+        default=UNSET, name="and", description="All of these hold."
+    )
+    or_: list[UserFilter] | None = strawberry.field(
+        default=UNSET, name="or", description="At least one of these holds."
+    )
     not_: UserFilter | None = strawberry.field(default=UNSET, name="not", description="This does not hold.")
+
+
+@strawberry.input(description="Asks of many users at once.")
+class UsersFilter(ToMany):
+    """Asks of many users at once."""
+
+    some: UserFilter | None = strawberry.field(default=UNSET, description="At least one is like this.")
+    none: UserFilter | None = strawberry.field(default=UNSET, description="None is like this.")
 
 
 @strawberry.enum(description="What users are ordered by.")
@@ -51,23 +85,37 @@ class UserOrder:
     direction: OrderDirection = strawberry.field(description="Which way.")
 
 
+@strawberry.input(description="What may be said of a user.")
+class UserValues:
+    """What may be said of a user."""
+
+    external_id: str | None = strawberry.field(
+        default=UNSET,
+        description="Its id in another system, unique among the project's users; at most 255 characters.",
+    )
+    email: str | None = strawberry.field(
+        default=UNSET,
+        description=(
+            "The e-mail address, unique among the project's users without regard to case; at most 320"
+            " characters."
+        ),
+    )
+    phone_number: str | None = strawberry.field(
+        default=UNSET, description="The phone number; at most 64 characters."
+    )
+    name: str | None = strawberry.field(
+        default=UNSET, description="What the user is called; at most 255 characters."
+    )
+    user_data: JSON | None = strawberry.field(
+        default=UNSET, description="Whatever else is known of the user: a JSON object, `{}` by default."
+    )
+
+
 @strawberry.input(description="A user to add.")
-class CreateUserInput:
+class CreateUserInput(UserValues):
     """A user to add."""
 
-    external_id: str | None = strawberry.field(default=UNSET, description="Its id in another system, unique among the project's users; at most 255 characters.")
-    email: str | None = strawberry.field(default=UNSET, description="The e-mail address, unique among the project's users without regard to case; at most 320 characters.")
-    phone_number: str | None = strawberry.field(default=UNSET, description="The phone number; at most 64 characters.")
-    name: str | None = strawberry.field(default=UNSET, description="What the user is called; at most 255 characters.")
-    user_data: JSON | None = strawberry.field(default=UNSET, description="Anything else that is known of the user: a JSON object, `{}` by default.")
 
-
-@strawberry.input(description="What to change of a user. What is left out stays; null clears.")
-class UpdateUserInput:
-    """What to change of a user."""
-
-    external_id: str | None = strawberry.field(default=UNSET, description="Its id in another system, unique among the project's users; at most 255 characters.")
-    email: str | None = strawberry.field(default=UNSET, description="The e-mail address, unique among the project's users without regard to case; at most 320 characters.")
-    phone_number: str | None = strawberry.field(default=UNSET, description="The phone number; at most 64 characters.")
-    name: str | None = strawberry.field(default=UNSET, description="What the user is called; at most 255 characters.")
-    user_data: JSON | None = strawberry.field(default=UNSET, description="Anything else that is known of the user: a JSON object, which replaces the one before.")
+@strawberry.input(description="What to change of a user. What is left out stays as it is; null clears.")
+class UpdateUserInput(UserValues):
+    """What to change of a user. What is left out stays as it is; null clears."""

@@ -17,8 +17,12 @@ class PageInfo:
 
     has_next_page: bool = strawberry.field(description="Whether there are rows behind this page.")
     has_previous_page: bool = strawberry.field(description="Whether there are rows ahead of this page.")
-    start_cursor: str | None = strawberry.field(description="The first row's cursor; null where there is no row.")
-    end_cursor: str | None = strawberry.field(description="The last row's cursor; null where there is no row.")
+    start_cursor: str | None = strawberry.field(
+        description="The first row's cursor; null where there is no row."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The last row's cursor; null where there is no row."
+    )
 
 
 @strawberry.type(description="A row and its place in the list.")

@@ -1,0 +1,86 @@
+"""Mutations: each is an operation, the arguments that it takes, and the scope that it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+
+from agentdata.context import Info
+from models.enums import ApiKeyScope
+from resolvers.values import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """The ids of what was deleted."""
+
+    ids: list[UUID]
+
+
+def given(
+    name: str, type_: Any, description: str, *, as_: str | None = None, **default: Any
+) -> StrawberryArgument:
+    """Declare an argument, required without ``default``. The operation takes it as ``as_``, or by its name."""
+    return StrawberryArgument(
+        python_name=as_ or name,
+        graphql_name=name if as_ else None,
+        type_annotation=StrawberryAnnotation(type_),
+        description=description,
+        **default,
+    )
+
+
+def input_(type_: Any) -> StrawberryArgument:
+    """Declare the input object of a mutation."""
+    return given("input", type_, "What is written.", as_="values")
+
+
+ID = given("id", strawberry.ID, "The id of what is written.", as_="id_")
+
+_IDEMPOTENCY_KEY = given(
+    "idempotency_key",
+    str | None,
+    "A key of your choice, of at most 255 characters. The same key with the same input again gives the first"
+    " result and writes nothing; with another input it is a CONFLICT.",
+    default=strawberry.UNSET,
+)
+
+
+def mutation(
+    operation: Callable[..., Awaitable[Any]],
+    description: str,
+    *arguments: StrawberryArgument,
+    scope: ApiKeyScope = ApiKeyScope.WRITE,
+    creates: bool = False,
+    returns: Callable[[Any], Any] = lambda result: result,
+) -> Any:
+    """Declare a mutation. One that creates can be repeated without harm under an idempotency key."""
+
+    async def resolve(info: Info, **values: Any) -> Any:
+        key = values.pop("idempotency_key", None)
+        plain_values = {
+            argument.python_name: plain(values[argument.python_name], argument.type, _name(argument))
+            for argument in arguments
+            if argument.python_name in values
+        }
+        return returns(await info.context.write(operation, plain_values, scope=scope, idempotency_key=key))
+
+    field: Any = strawberry.mutation(
+        resolver=resolve,
+        description=f"{description} Needs the scope {scope}.",
+        metadata={"agentdata": operation},
+    )
+    field.arguments = [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])]
+    return field
+
+
+def _name(argument: StrawberryArgument) -> str:
+    return argument.graphql_name or argument.python_name

@@ -1,0 +1,122 @@
+"""The fields that a query begins with: one row by a key of its own, and anything by its id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import strawberry
+from sqlalchemy import ARRAY, Uuid, any_, literal, literal_column, select, union_all
+
+from agentdata.context import Info
+from agentdata.errors import BadUserInputError, NotFoundError
+from agentdata.execution.links import Link
+from agentdata.execution.reader import Reader
+from agentdata.operations.values import camel, check_text
+from agentdata.operations.write import not_found
+from models import Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User
+from resolvers.fields import DECLARED, argument
+from resolvers.values import as_uuid
+
+NODES: tuple[Any, ...] = (Agent, AgentVersion, ApiKey, Message, Session, Team, ToolCall, User)
+"""The models whose rows ``node`` finds, besides the project itself."""
+
+MAX_IDS = 500
+"""How many ids ``nodes`` takes."""
+
+_KEYS = {
+    "id": "Its id.",
+    "name": "Its name.",
+    "external_id": "Its id in another system.",
+    "email": "The e-mail address, without regard to case.",
+}
+
+
+def one(model: type[Any], description: str, *keys: str) -> Any:
+    """Declare a field that is the row with one of its keys; which of them, the client says."""
+    types = {"id": strawberry.ID}
+    links = {key: Link(model, remote=key, fold_case=key == "email") for key in keys}
+
+    async def resolve(info: Info, **given: Any) -> Any:
+        chosen = {key: value for key, value in given.items() if value is not None}
+        names = " or ".join(camel(key) for key in keys)
+        if len(chosen) != 1:
+            raise BadUserInputError(f"give one key: {names}", field=camel(keys[0]))
+        [(key, value)] = chosen.items()
+        check_text(camel(key), value)
+        sought = as_uuid(value, "id") if key == "id" else value.lower() if key == "email" else value
+        row = await info.context.reader.load((model, key), links[key], sought)
+        if row is None:
+            raise not_found(model, value, camel(key))
+        return row
+
+    field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: links})
+    field.arguments = [argument(key, types.get(key, str), _KEYS[key]) for key in keys]
+    return field
+
+
+async def project(info: Info) -> Any:
+    """Give the project of the API key."""
+    [[row]] = await info.context.reader.execute(
+        select(Project).where(Project.id == info.context.principal.project_id)
+    )
+    return row
+
+
+class _AnyNode:
+    """Finds rows of whatever type by their ids: one statement for their types, one for each type there is."""
+
+    async def fetch(self, reader: Reader, ids: list[Any]) -> Sequence[Any]:
+        sought = literal(ids, ARRAY(Uuid))
+        statement = union_all(
+            *[
+                select(literal_column(str(index)), model.id).where(
+                    model.project_id == reader.project_id, model.id == any_(sought)
+                )
+                for index, model in enumerate(NODES)
+            ],
+            select(literal_column("-1"), Project.id).where(
+                Project.id == reader.project_id, Project.id == any_(sought)
+            ),
+        )
+        models = {
+            id_: Project if index < 0 else NODES[index] for index, id_ in await reader.execute(statement)
+        }
+        return await asyncio.gather(*[self._row(reader, models.get(id_), id_) for id_ in ids])
+
+    async def _row(self, reader: Reader, model: type[Any] | None, id_: Any) -> Any:
+        if model is None:
+            return None
+        return await reader.load((model, "id"), _ProjectById() if model is Project else Link(model), id_)
+
+
+class _ProjectById:
+    async def fetch(self, reader: Reader, ids: list[Any]) -> Sequence[Any]:
+        rows = await reader.execute(select(Project).where(Project.id == any_(literal(ids, ARRAY(Uuid)))))
+        found = {row.id: row for (row,) in rows}
+        return [found.get(id_) for id_ in ids]
+
+
+_ANY_NODE = _AnyNode()
+
+
+async def _node(info: Info, id_: strawberry.ID, field: str) -> Any:
+    row = await info.context.reader.load("node", _ANY_NODE, as_uuid(id_, field))
+    if row is None:
+        raise NotFoundError(f"there is nothing with the id {id_}", field=field)
+    return row
+
+
+async def node(info: Info, id: strawberry.ID) -> Any:
+    """Give the row with an id, of whatever type."""
+    return await _node(info, id, "id")
+
+
+async def nodes(info: Info, ids: list[strawberry.ID]) -> Any:
+    """Give the rows with ids, in their order; for each that is not found there is null, and an error."""
+    if not 1 <= len(ids) <= MAX_IDS:
+        raise BadUserInputError(f"ids has {len(ids)} items; it may have from 1 to {MAX_IDS}", field="ids")
+    return await asyncio.gather(
+        *[_node(info, id_, f"ids.{index}") for index, id_ in enumerate(ids)], return_exceptions=True
+    )

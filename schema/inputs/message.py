@@ -1,0 +1,205 @@
+"""What clients say of messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from models import Agent, Session, ToolCall, User
+from schema.enums import MessageRole, OrderDirection
+from schema.inputs.filters import (
+    BooleanFilter,
+    DateTimeFilter,
+    IDFilter,
+    IntFilter,
+    JSONFilter,
+    MessageRoleFilter,
+    StringFilter,
+    ToMany,
+)
+from schema.inputs.linked import linked
+from schema.scalars import JSON
+
+if TYPE_CHECKING:
+    from schema.inputs.agent import AgentFilter
+    from schema.inputs.session import SessionFilter
+    from schema.inputs.tool_call import NewToolCallInput, ToolCallFilter, ToolCallsFilter
+    from schema.inputs.user import UserFilter
+
+
+@strawberry.input(description="Which messages.")
+class MessageFilter:
+    """Which messages."""
+
+    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
+    external_id: StringFilter | None = strawberry.field(
+        default=UNSET, description="By their ids in another system."
+    )
+    role: MessageRoleFilter | None = strawberry.field(default=UNSET, description="By who speaks.")
+    sequence: IntFilter | None = strawberry.field(
+        default=UNSET, description="By their places in their sessions, from 1."
+    )
+    model: StringFilter | None = strawberry.field(default=UNSET, description="By the models that made them.")
+    media_type: StringFilter | None = strawberry.field(
+        default=UNSET, description="By the media types of their files."
+    )
+    feedback: StringFilter | None = strawberry.field(
+        default=UNSET, description="By what the user thought of them."
+    )
+    flagged: BooleanFilter | None = strawberry.field(
+        default=UNSET, description="By whether someone should look at them."
+    )
+    token_count: IntFilter | None = strawberry.field(
+        default=UNSET, description="By how many tokens they have."
+    )
+    latency_ms: IntFilter | None = strawberry.field(
+        default=UNSET, description="By how long they took to make, in milliseconds."
+    )
+    redacted_at: DateTimeFilter | None = strawberry.field(
+        default=UNSET, description="By when they were redacted."
+    )
+    created_at: DateTimeFilter | None = strawberry.field(
+        default=UNSET, description="By when they were recorded."
+    )
+    updated_at: DateTimeFilter | None = strawberry.field(
+        default=UNSET, description="By when they last changed."
+    )
+    metadata_: JSONFilter | None = strawberry.field(
+        default=UNSET, name="metadata", description="By their `metadata`."
+    )
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
+        Session, "By their sessions.", local="session_id"
+    )
+    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
+        User, "By the users who speak.", local="user_id"
+    )
+    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
+        Agent, "By the agents that speak.", local="agent_id"
+    )
+    tool_calls: Annotated["ToolCallsFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
+        ToolCall, "By the tool calls that they make.", remote="message_id"
+    )
+    tool_call: Annotated["ToolCallFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
+        ToolCall, "By the tool call that they answer.", remote="answer_id"
+    )
+    and_: list[MessageFilter] | None = strawberry.field(
+        default=UNSET, name="and", description="All of these hold."
+    )
+    or_: list[MessageFilter] | None = strawberry.field(
+        default=UNSET, name="or", description="At least one of these holds."
+    )
+    not_: MessageFilter | None = strawberry.field(
+        default=UNSET, name="not", description="This does not hold."
+    )
+
+
+@strawberry.input(description="Asks of many messages at once.")
+class MessagesFilter(ToMany):
+    """Asks of many messages at once."""
+
+    some: MessageFilter | None = strawberry.field(default=UNSET, description="At least one is like this.")
+    none: MessageFilter | None = strawberry.field(default=UNSET, description="None is like this.")
+
+
+@strawberry.enum(description="What messages are ordered by.")
+class MessageOrderField(Enum):
+    """What messages are ordered by."""
+
+    SEQUENCE = strawberry.enum_value("sequence", description="Their places in their sessions.")
+    CREATED_AT = strawberry.enum_value("created_at", description="When they were said.")
+
+
+@strawberry.input(description="One key of an order of messages.")
+class MessageOrder:
+    """One key of an order of messages."""
+
+    field: MessageOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which way.")
+
+
+@strawberry.input(description="What may be said of a message.")
+class MessageValues:
+    """What may be said of a message."""
+
+    content: str | None = strawberry.field(default=UNSET, description="What is said, as plain text.")
+    parts: JSON | None = strawberry.field(
+        default=UNSET, description="The original structured content, where there is more than text."
+    )
+    media_url: str | None = strawberry.field(
+        default=UNSET, description="Where an attached file is; at most 2,048 characters."
+    )
+    media_type: str | None = strawberry.field(
+        default=UNSET, description="The media type of that file, such as `image/png`."
+    )
+    user_id: strawberry.ID | None = strawberry.field(
+        default=UNSET,
+        description="The id of the user who speaks; the session's for a USER message by default.",
+    )
+    agent_id: strawberry.ID | None = strawberry.field(
+        default=UNSET,
+        description="The id of the agent that speaks; the session's for an ASSISTANT message by default.",
+    )
+    model: str | None = strawberry.field(default=UNSET, description="The model that made it.")
+    token_count: int | None = strawberry.field(default=UNSET, description="How many tokens it has.")
+    prompt_tokens: int | None = strawberry.field(
+        default=UNSET, description="How many tokens the model read to make it; they add to the session's."
+    )
+    completion_tokens: int | None = strawberry.field(
+        default=UNSET, description="How many tokens the model wrote to make it; they add to the session's."
+    )
+    latency_ms: int | None = strawberry.field(
+        default=UNSET, description="How long it took to make, in milliseconds."
+    )
+    feedback: str | None = strawberry.field(default=UNSET, description="What the user thought of it.")
+    flagged: bool | None = strawberry.field(
+        default=UNSET, description="Whether someone should look at it; false by default."
+    )
+    raw_payload: JSON | None = strawberry.field(
+        default=UNSET, description="What came from the platform or the model, untouched."
+    )
+    metadata_: JSON | None = strawberry.field(
+        default=UNSET, description="Anything else: a JSON object, `{}` by default.", name="metadata"
+    )
+
+
+@strawberry.input(description="A message to append.")
+class AppendMessageInput(MessageValues):
+    """A message to append."""
+
+    external_id: str | None = strawberry.field(
+        default=UNSET,
+        description="Its id in another system, unique among the project's messages; at most 255 characters.",
+    )
+    role: MessageRole = strawberry.field(description="Who speaks.")
+    created_at: datetime | None = strawberry.field(
+        default=UNSET, description="When it was said; now by default."
+    )
+    tool_calls: list[Annotated["NewToolCallInput", strawberry.lazy("schema.inputs.tool_call")]] | None = (
+        strawberry.field(
+            default=UNSET, description="The tool calls that an ASSISTANT message makes; at most 1,000."
+        )
+    )
+    tool_call_id: str | None = strawberry.field(
+        default=UNSET,
+        description=(
+            "The `callId` of the call that a TOOL message answers. The call is settled with the message's"
+            " text as its result: as JSON where the text is a JSON object or array."
+        ),
+    )
+    tool_error: str | None = strawberry.field(
+        default=UNSET, description="Why the call failed; it settles the call as FAILED."
+    )
+
+
+@strawberry.input(description="What to change of a message. What is left out stays as it is; null clears.")
+class UpdateMessageInput(MessageValues):
+    """What to change of a message. What is left out stays as it is; null clears."""
+
+    external_id: str | None = strawberry.field(
+        default=UNSET,
+        description="Its id in another system, unique among the project's messages; at most 255 characters.",
+    )

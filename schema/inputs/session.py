@@ -1,0 +1,290 @@
+"""What clients say of sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from models import Agent, AgentVersion, Message, Session, Team, ToolCall, User
+from schema.enums import OrderDirection, SessionStatus
+from schema.inputs.filters import (
+    BigIntFilter,
+    BooleanFilter,
+    DateTimeFilter,
+    FloatFilter,
+    IDFilter,
+    IntFilter,
+    JSONFilter,
+    ListFilter,
+    SessionStatusFilter,
+    StringFilter,
+    ToMany,
+)
+from schema.inputs.linked import linked
+from schema.scalars import JSON
+
+if TYPE_CHECKING:
+    from schema.inputs.agent import AgentFilter
+    from schema.inputs.agent_version import AgentVersionFilter
+    from schema.inputs.message import MessagesFilter
+    from schema.inputs.team import TeamFilter
+    from schema.inputs.tool_call import ToolCallsFilter
+    from schema.inputs.user import UserFilter
+
+
+@strawberry.input(description="Which sessions.")
+class SessionFilter:
+    """Which sessions."""
+
+    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
+    external_id: StringFilter | None = strawberry.field(
+        default=UNSET, description="By their ids in another system."
+    )
+    title: StringFilter | None = strawberry.field(default=UNSET, description="By their titles.")
+    status: SessionStatusFilter | None = strawberry.field(default=UNSET, description="By where they stand.")
+    is_active: BooleanFilter | None = strawberry.field(
+        default=UNSET, description="By whether they are open: active or paused."
+    )
+    platform: StringFilter | None = strawberry.field(default=UNSET, description="By where they take place.")
+    provider: StringFilter | None = strawberry.field(default=UNSET, description="By who serves the model.")
+    source: StringFilter | None = strawberry.field(default=UNSET, description="By what set them off.")
+    tags: ListFilter | None = strawberry.field(default=UNSET, description="By their tags.")
+    quality_score: FloatFilter | None = strawberry.field(
+        default=UNSET, description="By how good they were, from 0 to 1."
+    )
+    user_satisfaction: FloatFilter | None = strawberry.field(
+        default=UNSET, description="By how satisfied the user was, from 0 to 1."
+    )
+    message_count: IntFilter | None = strawberry.field(
+        default=UNSET, description="By how many messages they have."
+    )
+    interaction_count: IntFilter | None = strawberry.field(
+        default=UNSET, description="By how many turns the user had."
+    )
+    prompt_tokens: BigIntFilter | None = strawberry.field(
+        default=UNSET, description="By how many tokens went into models."
+    )
+    completion_tokens: BigIntFilter | None = strawberry.field(
+        default=UNSET, description="By how many tokens came out of models."
+    )
+    cost_usd: FloatFilter | None = strawberry.field(
+        default=UNSET, description="By what they cost, in US dollars."
+    )
+    started_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they began.")
+    ended_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they ended.")
+    last_activity_at: DateTimeFilter | None = strawberry.field(
+        default=UNSET, description="By when something last happened."
+    )
+    created_at: DateTimeFilter | None = strawberry.field(
+        default=UNSET, description="By when they were recorded."
+    )
+    updated_at: DateTimeFilter | None = strawberry.field(
+        default=UNSET, description="By when they last changed."
+    )
+    depth: IntFilter | None = strawberry.field(
+        default=UNSET, description="By how deep they are in their trees; a root has 0."
+    )
+    root_id: IDFilter | None = strawberry.field(default=UNSET, description="By the root of their tree.")
+    metadata_: JSONFilter | None = strawberry.field(
+        default=UNSET, name="metadata", description="By their `metadata`."
+    )
+    state: JSONFilter | None = strawberry.field(default=UNSET, description="By their `state`.")
+    context: JSONFilter | None = strawberry.field(default=UNSET, description="By their `context`.")
+    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
+        User, "By their users.", local="user_id"
+    )
+    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
+        Agent, "By their agents.", local="agent_id"
+    )
+    agent_version: Annotated["AgentVersionFilter", strawberry.lazy("schema.inputs.agent_version")] | None = (
+        linked(AgentVersion, "By the versions that their agents ran on.", local="agent_version_id")
+    )
+    team: Annotated["TeamFilter", strawberry.lazy("schema.inputs.team")] | None = linked(
+        Team, "By their teams.", local="team_id"
+    )
+    parent: SessionFilter | None = linked(Session, "By their parents.", local="parent_id")
+    children: SessionsFilter | None = linked(Session, "By their children.", remote="parent_id")
+    messages: Annotated["MessagesFilter", strawberry.lazy("schema.inputs.message")] | None = linked(
+        Message, "By their messages.", remote="session_id"
+    )
+    tool_calls: Annotated["ToolCallsFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
+        ToolCall, "By their tool calls.", remote="session_id"
+    )
+    and_: list[SessionFilter] | None = strawberry.field(
+        default=UNSET, name="and", description="All of these hold."
+    )
+    or_: list[SessionFilter] | None = strawberry.field(
+        default=UNSET, name="or", description="At least one of these holds."
+    )
+    not_: SessionFilter | None = strawberry.field(
+        default=UNSET, name="not", description="This does not hold."
+    )
+
+
+@strawberry.input(description="Asks of many sessions at once.")
+class SessionsFilter(ToMany):
+    """Asks of many sessions at once."""
+
+    some: SessionFilter | None = strawberry.field(default=UNSET, description="At least one is like this.")
+    none: SessionFilter | None = strawberry.field(default=UNSET, description="None is like this.")
+
+
+@strawberry.enum(description="What sessions are ordered by.")
+class SessionOrderField(Enum):
+    """What sessions are ordered by."""
+
+    CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
+    UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
+    STARTED_AT = strawberry.enum_value("started_at", description="When they began.")
+    ENDED_AT = strawberry.enum_value("ended_at", description="When they ended.")
+    LAST_ACTIVITY_AT = strawberry.enum_value("last_activity_at", description="When something last happened.")
+    QUALITY_SCORE = strawberry.enum_value("quality_score", description="How good they were.")
+    MESSAGE_COUNT = strawberry.enum_value("message_count", description="How many messages they have.")
+
+
+@strawberry.input(description="One key of an order of sessions.")
+class SessionOrder:
+    """One key of an order of sessions."""
+
+    field: SessionOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which way.")
+
+
+@strawberry.input(description="What may be said of a session.")
+class SessionValues:
+    """What may be said of a session."""
+
+    title: str | None = strawberry.field(
+        default=UNSET, description="What it is called; at most 1,000 characters."
+    )
+    user_id: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="The id of the user that it is with."
+    )
+    agent_id: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="The id of the agent that it is held by."
+    )
+    agent_version_id: strawberry.ID | None = strawberry.field(
+        default=UNSET,
+        description=(
+            "The id of the version that the agent ran on, one of the agent's own; a new session takes the"
+            " active one by default."
+        ),
+    )
+    team_id: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="The id of the team that it is held by."
+    )
+    platform: str | None = strawberry.field(
+        default=UNSET, description="Where it takes place, such as `web`, `slack` or `whatsapp`."
+    )
+    provider: str | None = strawberry.field(default=UNSET, description="Who serves the model.")
+    purpose: str | None = strawberry.field(default=UNSET, description="What it is for.")
+    business_context: JSON | None = strawberry.field(
+        default=UNSET, description="The business that it belongs to: a JSON object, `{}` by default."
+    )
+    tags: list[str] | None = strawberry.field(
+        default=UNSET,
+        description="Its tags: at most 100, each of at most 255 characters; repetitions are dropped.",
+    )
+    quality_score: float | None = strawberry.field(default=UNSET, description="How good it was, from 0 to 1.")
+    user_satisfaction: float | None = strawberry.field(
+        default=UNSET, description="How satisfied the user was, from 0 to 1."
+    )
+    learning_outcomes: JSON | None = strawberry.field(
+        default=UNSET, description="What was learned from it: a JSON object, `{}` by default."
+    )
+    source: str | None = strawberry.field(
+        default=UNSET,
+        description="What set it off: `user`, `webhook`, `scheduled_job`, `agent`, `api` or another.",
+    )
+    context: JSON | None = strawberry.field(
+        default=UNSET, description="What the agent was given to know: a JSON object, `{}` by default."
+    )
+    state: JSON | None = strawberry.field(
+        default=UNSET, description="What the agent keeps in it between turns: a JSON object, `{}` by default."
+    )
+    metadata_: JSON | None = strawberry.field(
+        default=UNSET, description="Anything else: a JSON object, `{}` by default.", name="metadata"
+    )
+    cost_usd: float | None = strawberry.field(default=UNSET, description="What it cost, in US dollars.")
+
+
+@strawberry.input(description="A session to record, in any status.")
+class CreateSessionInput(SessionValues):
+    """A session to record, in any status."""
+
+    external_id: str | None = strawberry.field(
+        default=UNSET,
+        description="Its id in another system, unique among the project's sessions; at most 255 characters.",
+    )
+    parent_id: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="The id of the session that it is a part of; it cannot be changed later."
+    )
+    status: SessionStatus | None = strawberry.field(
+        default=UNSET,
+        description=(
+            "Where it stands; a status that ends it sets `endedAt`, and one that reopens it clears that."
+        ),
+    )
+    started_at: datetime | None = strawberry.field(
+        default=UNSET, description="When it began; now by default."
+    )
+    ended_at: datetime | None = strawberry.field(
+        default=UNSET, description="When it ended, not before `startedAt`; only with a status that ends it."
+    )
+
+
+@strawberry.input(description="A session to begin now.")
+class StartSessionInput(SessionValues):
+    """A session to begin now."""
+
+    external_id: str | None = strawberry.field(
+        default=UNSET,
+        description="Its id in another system, unique among the project's sessions; at most 255 characters.",
+    )
+    parent_id: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="The id of the session that it is a part of; it cannot be changed later."
+    )
+
+
+@strawberry.input(description="What to change of a session. What is left out stays as it is; null clears.")
+class UpdateSessionInput(SessionValues):
+    """What to change of a session. What is left out stays as it is; null clears."""
+
+    external_id: str | None = strawberry.field(
+        default=UNSET,
+        description="Its id in another system, unique among the project's sessions; at most 255 characters.",
+    )
+    status: SessionStatus | None = strawberry.field(
+        default=UNSET,
+        description=(
+            "Where it stands; a status that ends it sets `endedAt`, and one that reopens it clears that."
+        ),
+    )
+    started_at: datetime | None = strawberry.field(
+        default=UNSET, description="When it began; now by default."
+    )
+    ended_at: datetime | None = strawberry.field(
+        default=UNSET, description="When it ended, not before `startedAt`; only with a status that ends it."
+    )
+
+
+@strawberry.input(description="How a session ended.")
+class EndSessionInput:
+    """How a session ended."""
+
+    status: SessionStatus | None = strawberry.field(
+        default=UNSET, description="COMPLETED by default, FAILED or CANCELLED."
+    )
+    ended_at: datetime | None = strawberry.field(default=UNSET, description="When it ended; now by default.")
+    quality_score: float | None = strawberry.field(default=UNSET, description="How good it was, from 0 to 1.")
+    user_satisfaction: float | None = strawberry.field(
+        default=UNSET, description="How satisfied the user was, from 0 to 1."
+    )
+    learning_outcomes: JSON | None = strawberry.field(
+        default=UNSET, description="What was learned from it: a JSON object."
+    )
+    cost_usd: float | None = strawberry.field(default=UNSET, description="What it cost, in US dollars.")

@@ -1,0 +1,315 @@
+"""Where every operation begins: a table of contents of the contract."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+import models
+from agentdata.operations import (
+    agent_versions,
+    agents,
+    api_keys,
+    messages,
+    projects,
+    sessions,
+    teams,
+    tool_calls,
+    users,
+)
+from resolvers import roots
+from resolvers.api_keys import create as create_api_key
+from resolvers.fields import page
+from resolvers.mutations import ID, Deleted, given, input_, mutation
+from resolvers.paging import Ordering
+from schema.enums import ApiKeyScope
+from schema.inputs.agent import AgentFilter, AgentOrder, CreateAgentInput, UpdateAgentInput
+from schema.inputs.agent_version import (
+    AgentVersionFilter,
+    AgentVersionOrder,
+    CreateAgentVersionInput,
+    UpdateAgentVersionInput,
+)
+from schema.inputs.api_key import ApiKeyFilter, ApiKeyOrder, CreateApiKeyInput, UpdateApiKeyInput
+from schema.inputs.message import AppendMessageInput, MessageFilter, MessageOrder, UpdateMessageInput
+from schema.inputs.project import UpdateProjectInput
+from schema.inputs.session import (
+    CreateSessionInput,
+    EndSessionInput,
+    SessionFilter,
+    SessionOrder,
+    StartSessionInput,
+    UpdateSessionInput,
+)
+from schema.inputs.team import CreateTeamInput, TeamFilter, TeamOrder, UpdateTeamInput
+from schema.inputs.tool_call import (
+    NewToolCallInput,
+    RecordToolResultInput,
+    ToolCallFilter,
+    ToolCallOrder,
+    UpdateToolCallInput,
+)
+from schema.inputs.user import CreateUserInput, UpdateUserInput, UserFilter, UserOrder
+from schema.scalars import SCALARS
+from schema.types.agent import Agent
+from schema.types.agent_version import AgentVersion
+from schema.types.api_key import ApiKey, CreatedApiKey
+from schema.types.connection import Connection
+from schema.types.deletion import Deletion
+from schema.types.message import Message
+from schema.types.node import Node
+from schema.types.project import Project
+from schema.types.session import RenamedTag, Session
+from schema.types.team import Team
+from schema.types.tool_call import ToolCall
+from schema.types.user import User
+
+_LATEST = (Ordering("started_at", descending=True),)
+
+
+@strawberry.type(description="What can be asked. A query sees one moment of the data of one project.")
+class Query:
+    """What can be asked."""
+
+    project: Project = strawberry.field(resolver=roots.project, description="The project of the API key.")
+    node: Node | None = strawberry.field(
+        resolver=roots.node, description="Anything, by its id; NOT_FOUND where there is nothing."
+    )
+    nodes: list[Node | None] = strawberry.field(
+        resolver=roots.nodes,
+        description=(
+            "Things by their ids, from 1 to 500, in their order; null and a NOT_FOUND for each that is"
+            " not there."
+        ),
+    )
+
+    user: User | None = roots.one(
+        models.User, "A user, by one key; NOT_FOUND where there is none.", "id", "email", "external_id"
+    )
+    users: Connection[User] = page(
+        models.User, "The users, the newest first.", filter_=UserFilter, order=UserOrder
+    )
+    team: Team | None = roots.one(
+        models.Team, "A team, by one key; NOT_FOUND where there is none.", "id", "name", "external_id"
+    )
+    teams: Connection[Team] = page(
+        models.Team, "The teams, the newest first.", filter_=TeamFilter, order=TeamOrder
+    )
+    agent: Agent | None = roots.one(
+        models.Agent, "An agent, by one key; NOT_FOUND where there is none.", "id", "name", "external_id"
+    )
+    agents: Connection[Agent] = page(
+        models.Agent, "The agents, the newest first.", filter_=AgentFilter, order=AgentOrder
+    )
+    agent_version: AgentVersion | None = roots.one(
+        models.AgentVersion, "A version of an agent, by its id; NOT_FOUND where there is none.", "id"
+    )
+    agent_versions: Connection[AgentVersion] = page(
+        models.AgentVersion,
+        "The versions of all agents, the newest first.",
+        filter_=AgentVersionFilter,
+        order=AgentVersionOrder,
+    )
+    session: Session | None = roots.one(
+        models.Session, "A session, by one key; NOT_FOUND where there is none.", "id", "external_id"
+    )
+    sessions: Connection[Session] = page(
+        models.Session,
+        "The sessions, the latest first.",
+        filter_=SessionFilter,
+        order=SessionOrder,
+        default=_LATEST,
+    )
+    message: Message | None = roots.one(
+        models.Message, "A message, by one key; NOT_FOUND where there is none.", "id", "external_id"
+    )
+    messages: Connection[Message] = page(
+        models.Message,
+        "The messages of all sessions, the newest first.",
+        filter_=MessageFilter,
+        order=MessageOrder,
+    )
+    tool_call: ToolCall | None = roots.one(
+        models.ToolCall, "A tool call, by its id; NOT_FOUND where there is none.", "id"
+    )
+    tool_calls: Connection[ToolCall] = page(
+        models.ToolCall,
+        "The tool calls of all messages, the newest first.",
+        filter_=ToolCallFilter,
+        order=ToolCallOrder,
+    )
+    api_keys: Connection[ApiKey] = page(
+        models.ApiKey,
+        "The API keys of the project, the newest first.",
+        filter_=ApiKeyFilter,
+        order=ApiKeyOrder,
+    )
+
+
+@strawberry.type(
+    description="What can be written. Each field is one transaction: all of it is done, or none."
+)
+class Mutation:
+    """What can be written."""
+
+    update_project: Project = mutation(
+        projects.update, "Change the project.", input_(UpdateProjectInput), scope=ApiKeyScope.ADMIN
+    )
+    create_api_key: CreatedApiKey = mutation(
+        create_api_key, "Make an API key.", input_(CreateApiKeyInput), scope=ApiKeyScope.ADMIN
+    )
+    update_api_key: ApiKey = mutation(
+        api_keys.update,
+        "Change an API key. Requests notice within a second.",
+        ID,
+        input_(UpdateApiKeyInput),
+        scope=ApiKeyScope.ADMIN,
+    )
+    revoke_api_key: ApiKey = mutation(
+        api_keys.revoke,
+        "End an API key for good. Requests with it fail within a second.",
+        ID,
+        scope=ApiKeyScope.ADMIN,
+    )
+
+    create_user: User = mutation(users.create, "Add a user.", input_(CreateUserInput), creates=True)
+    update_user: User = mutation(users.update, "Change a user.", ID, input_(UpdateUserInput))
+    delete_user: Deletion = mutation(
+        users.delete,
+        "Delete a user. Sessions, messages and agents stay, and name no user any more.",
+        ID,
+        returns=Deleted,
+    )
+
+    create_team: Team = mutation(teams.create, "Add a team.", input_(CreateTeamInput), creates=True)
+    update_team: Team = mutation(teams.update, "Change a team.", ID, input_(UpdateTeamInput))
+    delete_team: Deletion = mutation(
+        teams.delete, "Delete a team. Its agents and sessions stay.", ID, returns=Deleted
+    )
+    add_team_members: Team = mutation(
+        teams.add_members,
+        "Make agents members of a team; those that are already stay.",
+        given("team_id", strawberry.ID, "The id of the team.", as_="id_"),
+        given("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
+    )
+    remove_team_members: Team = mutation(
+        teams.remove_members,
+        "End agents' membership of a team; those that are no members are left alone.",
+        given("team_id", strawberry.ID, "The id of the team.", as_="id_"),
+        given("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
+    )
+
+    create_agent: Agent = mutation(agents.create, "Add an agent.", input_(CreateAgentInput), creates=True)
+    update_agent: Agent = mutation(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
+    delete_agent: Deletion = mutation(
+        agents.delete,
+        "Delete an agent with its versions. Sessions and messages stay, and name no agent any more.",
+        ID,
+        returns=Deleted,
+    )
+    create_agent_version: AgentVersion = mutation(
+        agent_versions.create, "Add a version to an agent.", input_(CreateAgentVersionInput), creates=True
+    )
+    update_agent_version: AgentVersion = mutation(
+        agent_versions.update, "Change a version of an agent.", ID, input_(UpdateAgentVersionInput)
+    )
+    activate_agent_version: AgentVersion = mutation(
+        agent_versions.activate,
+        "Make a version its agent's active one, in place of the one that is.",
+        ID,
+    )
+    delete_agent_version: Deletion = mutation(
+        agent_versions.delete,
+        "Delete a version of an agent. Sessions stay, and name no version any more.",
+        ID,
+        returns=Deleted,
+    )
+
+    create_session: Session = mutation(
+        sessions.create, "Record a session, in any status.", input_(CreateSessionInput), creates=True
+    )
+    start_session: Session = mutation(
+        sessions.start,
+        "Begin a session now, on its agent's active version unless another is named.",
+        input_(StartSessionInput),
+        creates=True,
+    )
+    update_session: Session = mutation(sessions.update, "Change a session.", ID, input_(UpdateSessionInput))
+    end_session: Session = mutation(
+        sessions.end,
+        "End a session, once; a CONFLICT where it has ended.",
+        ID,
+        given("input", EndSessionInput | None, "How it ended.", as_="values", default=strawberry.UNSET),
+    )
+    delete_session: Deletion = mutation(
+        sessions.delete,
+        "Delete a session with its messages and tool calls. One with children goes only as a whole tree.",
+        ID,
+        given("tree", bool, "Whether all sessions below it go with it.", default=False),
+        returns=Deleted,
+    )
+    add_session_tags: list[Session] = mutation(
+        sessions.add_tags,
+        "Add tags to sessions, behind those that they have.",
+        given("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
+        given("tags", list[str], "The tags, from 1 to 100."),
+    )
+    remove_session_tags: list[Session] = mutation(
+        sessions.remove_tags,
+        "Take tags off sessions; those that have them not are left alone.",
+        given("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
+        given("tags", list[str], "The tags, from 1 to 100."),
+    )
+    rename_session_tag: RenamedTag = mutation(
+        sessions.rename_tag,
+        "Rename a tag on every session of the project that has it.",
+        given("from", str, "The tag.", as_="old"),
+        given("to", str, "What it is called from now on.", as_="new"),
+    )
+
+    append_messages: list[Message] = mutation(
+        messages.append,
+        "Append messages to a session, in order, with the tool calls that they make and the answers"
+        " that they give.",
+        given("session_id", strawberry.ID, "The id of the session."),
+        given(
+            "messages",
+            list[AppendMessageInput],
+            "The messages, from 1 to 10,000. Their sequences follow its last one.",
+        ),
+        creates=True,
+    )
+    update_message: Message = mutation(messages.update, "Change a message.", ID, input_(UpdateMessageInput))
+    redact_message: Message = mutation(
+        messages.redact,
+        "Take all that was said out of a message, with what its tool calls carried, for good. When"
+        " and by whom stays.",
+        ID,
+    )
+    delete_message: Deletion = mutation(
+        messages.delete,
+        "Delete a message with its tool calls. The sequences of the others stay.",
+        ID,
+        returns=Deleted,
+    )
+    create_tool_call: ToolCall = mutation(
+        tool_calls.create,
+        "Add a tool call to an ASSISTANT message, behind those that it has.",
+        given("message_id", strawberry.ID, "The id of the message."),
+        input_(NewToolCallInput),
+        creates=True,
+    )
+    record_tool_result: ToolCall = mutation(
+        tool_calls.record_result,
+        "Settle a pending tool call, once; a CONFLICT where it is settled.",
+        ID,
+        input_(RecordToolResultInput),
+    )
+    update_tool_call: ToolCall = mutation(
+        tool_calls.update, "Change a tool call.", ID, input_(UpdateToolCallInput)
+    )
+    delete_tool_call: Deletion = mutation(tool_calls.delete, "Delete a tool call.", ID, returns=Deleted)
+
+
+schema = strawberry.Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))
+"""The contract: ``schema.graphql`` is its print."""

@@ -1,0 +1,54 @@
+"""A version of an agent: what it was at one time. At most one version of an agent is active."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models import Agent as AgentRow
+from models import Session as SessionRow
+from resolvers import agent_versions
+from resolvers.fields import batch, column, page, relation
+from resolvers.paging import Ordering
+from schema.inputs.session import SessionFilter, SessionOrder
+from schema.scalars import JSON
+from schema.types.connection import Connection
+from schema.types.node import Node
+
+if TYPE_CHECKING:
+    from schema.types.actor import Actor
+    from schema.types.agent import Agent
+    from schema.types.session import Session
+
+
+@strawberry.type(
+    description="A version of an agent: what it was at one time. At most one version of an agent is active."
+)
+class AgentVersion(Node):
+    """A version of an agent: what it was at one time. At most one version of an agent is active."""
+
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] = relation(
+        AgentRow, "The agent.", by="agent_id"
+    )
+    version_number: str = column("Its number, such as `1.1.0`, unique among the agent's versions.")
+    changes: JSON = column("What is new in it: a JSON object.")
+    system_prompt: str | None = column("The instructions of this version.")
+    config: JSON | None = column("The set-up of this version: a JSON object.")
+    created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = batch(
+        agent_versions.creators, "Who made it."
+    )
+    is_active: bool = column("Whether it is the agent's active version.")
+    activated_at: datetime | None = column("When it last became active; null if it never was.")
+    deactivated_at: datetime | None = column("When it last ceased to be active; null while it is.")
+    performance: JSON = column("How well it did: a JSON object.")
+    updated_at: datetime = column("When it last changed.")
+    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
+        SessionRow,
+        "The sessions that ran on it, the latest first.",
+        filter_=SessionFilter,
+        order=SessionOrder,
+        by="agent_version_id",
+        default=(Ordering("started_at", descending=True),),
+    )

@@ -1,0 +1,14 @@
+"""What a deletion leaves to say."""
+
+from __future__ import annotations
+
+import strawberry
+
+
+@strawberry.type(description="What was deleted.")
+class Deletion:
+    """What was deleted."""
+
+    ids: list[strawberry.ID] = strawberry.field(
+        description="The id that was given, first, and for a session those of the sessions deleted with it."
+    )

@@ -1,0 +1,74 @@
+"""One message of a session."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models import Agent as AgentRow
+from models import Session as SessionRow
+from models import ToolCall as ToolCallRow
+from models import User as UserRow
+from resolvers.fields import column, page, relation
+from resolvers.paging import Ordering
+from schema.enums import MessageRole
+from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
+from schema.scalars import JSON
+from schema.types.connection import Connection
+from schema.types.node import Node
+
+if TYPE_CHECKING:
+    from schema.types.agent import Agent
+    from schema.types.session import Session
+    from schema.types.tool_call import ToolCall
+    from schema.types.user import User
+
+
+@strawberry.type(description="One message of a session.")
+class Message(Node):
+    """One message of a session."""
+
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
+        SessionRow, "The session that it belongs to.", by="session_id"
+    )
+    external_id: str | None = column("Its id in another system, unique among the project's messages.")
+    sequence: int = column(
+        "Its place in the session: 1, 2, 3 and so on. A deleted message leaves its place empty."
+    )
+    role: MessageRole = column("Who speaks.")
+    content: str | None = column("What is said, as plain text.")
+    parts: JSON | None = column("The original structured content, where there is more than text.")
+    media_url: str | None = column("Where an attached file is.")
+    media_type: str | None = column("The media type of that file, such as `image/png`.")
+    user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
+        UserRow, "The user who speaks.", by="user_id"
+    )
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
+        AgentRow, "The agent that speaks.", by="agent_id"
+    )
+    model: str | None = column("The model that made it.")
+    token_count: int | None = column("How many tokens it has.")
+    prompt_tokens: int | None = column("How many tokens the model read to make it.")
+    completion_tokens: int | None = column("How many tokens the model wrote to make it.")
+    latency_ms: int | None = column("How long it took to make, in milliseconds.")
+    feedback: str | None = column("What the user thought of it.")
+    flagged: bool = column("Whether someone should look at it.")
+    raw_payload: JSON | None = column("What came from the platform or the model, untouched.")
+    metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
+    redacted_at: datetime | None = column(
+        "When all that was said was taken out of it; null if that was not done."
+    )
+    updated_at: datetime = column("When it last changed.")
+    tool_calls: Connection[Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")]] = page(
+        ToolCallRow,
+        "The tool calls that it makes, in order.",
+        filter_=ToolCallFilter,
+        order=ToolCallOrder,
+        by="message_id",
+        default=(Ordering("position"),),
+    )
+    tool_call: Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")] | None = relation(
+        ToolCallRow, "The tool call that it answers, if it is a TOOL message that does.", remote="answer_id"
+    )

@@ -1,0 +1,147 @@
+"""One conversation or run of an agent, in a tree of sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models import Agent as AgentRow
+from models import AgentVersion as AgentVersionRow
+from models import Message as MessageRow
+from models import Session as SessionRow
+from models import Team as TeamRow
+from models import ToolCall as ToolCallRow
+from models import User as UserRow
+from resolvers import sessions, statistics
+from resolvers.fields import batch, column, page, relation
+from resolvers.messages import first as first_message
+from resolvers.messages import last as last_message
+from resolvers.paging import Ordering
+from schema.enums import SessionStatus
+from schema.inputs.message import MessageFilter, MessageOrder
+from schema.inputs.session import SessionFilter, SessionOrder
+from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
+from schema.scalars import JSON, BigInt
+from schema.types.connection import Connection
+from schema.types.node import Node
+
+if TYPE_CHECKING:
+    from schema.types.agent import Agent
+    from schema.types.agent_version import AgentVersion
+    from schema.types.message import Message
+    from schema.types.session_tree import SessionTree
+    from schema.types.statistics import Statistics
+    from schema.types.team import Team
+    from schema.types.tool_call import ToolCall
+    from schema.types.user import User
+
+
+@strawberry.type(description="One conversation or run of an agent, in a tree of sessions.")
+class Session(Node):
+    """One conversation or run of an agent, in a tree of sessions."""
+
+    external_id: str | None = column("Its id in another system, unique among the project's sessions.")
+    title: str | None = column("What it is called.")
+    user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
+        UserRow, "The user that it is with.", by="user_id"
+    )
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
+        AgentRow, "The agent that it is held by.", by="agent_id"
+    )
+    agent_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
+        AgentVersionRow, "The version that the agent ran on.", by="agent_version_id"
+    )
+    team: Annotated["Team", strawberry.lazy("schema.types.team")] | None = relation(
+        TeamRow, "The team that it is held by.", by="team_id"
+    )
+    status: SessionStatus = column("Where it stands.")
+    platform: str | None = column("Where it takes place, such as `web`, `slack` or `whatsapp`.")
+    provider: str | None = column("Who serves the model.")
+    purpose: str | None = column("What it is for.")
+    business_context: JSON = column("The business that it belongs to: a JSON object.")
+    tags: list[str] = column("Its tags, in the order in which they were given.")
+    quality_score: float | None = column("How good it was, from 0 to 1.")
+    user_satisfaction: float | None = column("How satisfied the user was, from 0 to 1.")
+    learning_outcomes: JSON = column("What was learned from it: a JSON object.")
+    source: str | None = column(
+        "What set it off: `user`, `webhook`, `scheduled_job`, `agent`, `api` or another."
+    )
+    context: JSON = column("What the agent was given to know: a JSON object.")
+    state: JSON = column("What the agent keeps in it between turns: a JSON object.")
+    metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
+    last_activity_at: datetime = column("When something last happened in it. Kept by the system.")
+    started_at: datetime = column("When it began.")
+    ended_at: datetime | None = column("When it ended; null while it is open.")
+    is_active: bool = column("Whether it is open: ACTIVE or PAUSED.")
+    interaction_count: int = column(
+        "How many turns the user had: messages with the role USER. Kept by the system."
+    )
+    message_count: int = column("How many messages it has. Kept by the system.")
+    prompt_tokens: BigInt = column("How many tokens went into models. Kept by the system.")
+    completion_tokens: BigInt = column("How many tokens came out of models. Kept by the system.")
+    cost_usd: float | None = column("What it cost, in US dollars.")
+    updated_at: datetime = column("When it last changed.")
+    parent: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
+        SessionRow, "The session that it is a part of; null for a root.", by="parent_id"
+    )
+    children: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
+        SessionRow,
+        "The sessions that are parts of it, the earliest first.",
+        filter_=SessionFilter,
+        order=SessionOrder,
+        by="parent_id",
+        default=(Ordering("started_at"),),
+    )
+    root: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
+        SessionRow, "The root of its tree; itself for a root.", by="root_id"
+    )
+    depth: int = column("How many sessions are above it; 0 for a root, at most 100.")
+    ancestors: list[Annotated["Session", strawberry.lazy("schema.types.session")]] = batch(
+        sessions.ancestors, "The sessions above it, the root first, the parent last."
+    )
+    descendants: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
+        SessionRow,
+        "All sessions below it, at whatever depth, the earliest first.",
+        filter_=SessionFilter,
+        order=SessionOrder,
+        by="ancestor_ids",
+        default=(Ordering("started_at"),),
+    )
+    tree: Annotated["SessionTree", strawberry.lazy("schema.types.session_tree")] = batch(
+        sessions.trees, "What it and all sessions below it add up to."
+    )
+    messages: Connection[Annotated["Message", strawberry.lazy("schema.types.message")]] = page(
+        MessageRow,
+        "Its messages, in order.",
+        filter_=MessageFilter,
+        order=MessageOrder,
+        by="session_id",
+        default=(Ordering("sequence"),),
+    )
+    first_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
+        first_message, "Its first message."
+    )
+    last_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
+        last_message, "Its last message."
+    )
+    tool_calls: Connection[Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")]] = page(
+        ToolCallRow,
+        "The tool calls of its messages, the earliest first.",
+        filter_=ToolCallFilter,
+        order=ToolCallOrder,
+        by="session_id",
+        default=(Ordering("created_at"), Ordering("position")),
+    )
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
+        statistics.of_sessions, "What it adds up to by itself, without the sessions below it."
+    )
+
+
+@strawberry.type(description="A tag that was renamed.")
+class RenamedTag:
+    """A tag that was renamed."""
+
+    name: str = strawberry.field(description="What it is called from now on.")
+    session_count: int = strawberry.field(description="How many sessions had it.")

@@ -1,0 +1,53 @@
+"""A named group of agents that work together."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from agentdata.execution.links import Via
+from models import Agent as AgentRow
+from models import Session as SessionRow
+from models import TeamMember
+from resolvers import statistics
+from resolvers.fields import batch, column, page
+from resolvers.paging import Ordering
+from schema.inputs.agent import AgentFilter, AgentOrder
+from schema.inputs.session import SessionFilter, SessionOrder
+from schema.types.connection import Connection
+from schema.types.node import Node
+
+if TYPE_CHECKING:
+    from schema.types.agent import Agent
+    from schema.types.session import Session
+    from schema.types.statistics import Statistics
+
+
+@strawberry.type(description="A named group of agents that work together.")
+class Team(Node):
+    """A named group of agents that work together."""
+
+    name: str = column("What the team is called, unique among the project's teams.")
+    external_id: str | None = column("Its id in another system, unique among the project's teams.")
+    updated_at: datetime = column("When it last changed.")
+    members: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
+        AgentRow,
+        "The agents that are members, by name.",
+        filter_=AgentFilter,
+        order=AgentOrder,
+        via=Via(TeamMember, "team_id", "agent_id"),
+        default=(Ordering("name"),),
+    )
+    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
+        SessionRow,
+        "The sessions held by the team, the latest first.",
+        filter_=SessionFilter,
+        order=SessionOrder,
+        by="team_id",
+        default=(Ordering("started_at", descending=True),),
+    )
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
+        statistics.of_teams, "What the sessions held by the team add up to.", arguments=statistics.ARGUMENTS
+    )

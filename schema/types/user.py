@@ -1,0 +1,54 @@
+"""A person that agents talk with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models import Agent as AgentRow
+from models import Session as SessionRow
+from resolvers import statistics
+from resolvers.fields import batch, column, page
+from resolvers.paging import Ordering
+from schema.inputs.agent import AgentFilter, AgentOrder
+from schema.inputs.session import SessionFilter, SessionOrder
+from schema.scalars import JSON
+from schema.types.connection import Connection
+from schema.types.node import Node
+
+if TYPE_CHECKING:
+    from schema.types.agent import Agent
+    from schema.types.session import Session
+    from schema.types.statistics import Statistics
+
+
+@strawberry.type(description="A person that agents talk with.")
+class User(Node):
+    """A person that agents talk with."""
+
+    external_id: str | None = column("Its id in another system, unique among the project's users.")
+    email: str | None = column("The e-mail address, unique among the project's users without regard to case.")
+    phone_number: str | None = column("The phone number.")
+    name: str | None = column("What the user is called.")
+    user_data: JSON = column("Whatever else is known of the user: a JSON object.")
+    updated_at: datetime = column("When it last changed.")
+    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
+        SessionRow,
+        "The sessions with the user, the latest first.",
+        filter_=SessionFilter,
+        order=SessionOrder,
+        by="user_id",
+        default=(Ordering("started_at", descending=True),),
+    )
+    agents: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
+        AgentRow,
+        "The agents that the user owns, the newest first.",
+        filter_=AgentFilter,
+        order=AgentOrder,
+        by="owner_id",
+    )
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
+        statistics.of_users, "What the sessions with the user add up to.", arguments=statistics.ARGUMENTS
+    )
