@@ -14,6 +14,7 @@ from agentdata import migrations, provision
 from agentdata.connection import transaction
 from agentdata.database import WriteSession
 from agentdata.database_urls import DatabaseUrls
+from agentdata.errors import ConflictError
 from agentdata.operations import api_keys
 from agentdata.operations.projects import check_project
 from agentdata.operations.write import Write, refused
@@ -78,9 +79,12 @@ async def projects(url: str) -> list[Project]:
 
 
 async def create_project(url: str, name: str, slug: str) -> Project:
-    """Make a project; raises AgentDataError where it may not be called so."""
-    async with _session(url) as session:
-        return await _insert(session, name, slug)
+    """Make a project; raises SetupError or AgentDataError where it may not be called so."""
+    try:
+        async with _session(url) as session:
+            return await _insert(session, name, slug)
+    except ConflictError:
+        raise SetupError(f"there is a project {slug!r} already") from None
 
 
 @asynccontextmanager

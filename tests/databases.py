@@ -1,0 +1,81 @@
+"""Databases for tests: on an embedded server, or on that of DATABASE_URL, where nothing is left of them."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from sqlalchemy import NullPool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from agentdata.database_url import parse
+from agentdata.database_urls import DatabaseUrls
+from agentdata.embedded import running
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """Make a folder that any user can reach: pytest's own is closed to whom root's server runs as."""
+    with tempfile.TemporaryDirectory(prefix="agentdata-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server, by the URLs of who may make databases there, who owns them, and who serves requests."""
+
+    admin: str
+    owner: str
+    request: str
+
+    @contextmanager
+    def fresh_database(self) -> Iterator[DatabaseUrls]:
+        """Provide an empty database for the time of the block."""
+        name = f"agentdata_test_{uuid4().hex}"
+        user = parse(self.owner).url.username
+        run(self.admin, f"CREATE DATABASE {name}" + (f' OWNER "{user}"' if user else ""))
+        try:
+            yield DatabaseUrls(_on(self.owner, name), _on(self.request, name))
+        finally:
+            run(self.admin, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Provide the server of DATABASE_URL, or an embedded one that is not durable."""
+    if url := os.environ.get("DATABASE_URL"):
+        yield Server(url, url, url)
+        return
+    with reachable_folder() as folder, running(folder / "data", durable=False) as server:
+        yield Server(server.url("postgres"), server.owner_url, server.request_url)
+
+
+def run(url: str, *statements: str) -> list[object]:
+    """Run statements, each for itself, on a connection of their own; give the first value of each."""
+
+    async def execute() -> list[object]:
+        target = parse(url)
+        engine = create_async_engine(
+            target.url, connect_args=target.connect_args, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+        )
+        async with engine.connect() as connection:
+            results = [await connection.execute(text(statement)) for statement in statements]
+            return [result.scalar() if result.returns_rows else None for result in results]
+
+    return asyncio.run(execute())
+
+
+def _on(url: str, database: str) -> str:
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+def as_user(url: str, user: str, password: str) -> str:
+    """Give a URL of the same database for another user."""
+    return f"{url}{'&' if '?' in url else '?'}user={user}&password={password}"

@@ -1,0 +1,224 @@
+"""The command line as users meet it: real processes, real signals, real ports."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.databases import Server, reachable_folder, run
+
+AGENTDATA = [sys.executable, "-m", "agentdata"]
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """Give an environment with a data folder of its own, a free port and no DATABASE_URL."""
+    with reachable_folder() as folder:
+        kept = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and not k.startswith("AGENTDATA_")}
+        yield kept | {"AGENTDATA_DATA_DIR": str(folder / "data"), "AGENTDATA_PORT": "0"}
+
+
+def agentdata(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(  # noqa: S603 a command of ours
+        [*AGENTDATA, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def succeeded(environment: dict[str, str], *arguments: str) -> str:
+    """Run a command that has to succeed, and give what it prints."""
+    done = agentdata(environment, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(environment: dict[str, str], *arguments: str) -> str:
+    """Run a command that has to fail with one line, and give that."""
+    done = agentdata(environment, *arguments)
+    assert done.returncode == 1, done.stderr
+    assert re.fullmatch(r"agentdata: [^\n]+\n", done.stderr), done.stderr
+    return done.stderr
+
+
+class Serving:
+    """A server that runs, and what it printed when it was ready."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.printed = ""
+        assert process.stdout
+        for line in process.stdout:
+            self.printed += line
+            if line.startswith("Try "):
+                break
+        assert "Try " in self.printed, "the server ended before it was ready"
+        self.url = re.search(r"^GraphQL +(\S+)$", self.printed, re.MULTILINE)[1]  # type: ignore[index]  # it is there
+        self.processes = [process, *psutil.Process(process.pid).children(recursive=True)]
+
+    def end(self, how: signal.Signals) -> int:
+        """Send a signal, and wait until no process is left."""
+        self.process.send_signal(how)
+        code = self.process.wait(timeout=10)
+        _, alive = psutil.wait_procs([p for p in self.processes if isinstance(p, psutil.Process)], timeout=10)
+        assert alive == []
+        return code
+
+
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[Serving]:
+    """Serve until the end of the block."""
+    with subprocess.Popen(  # noqa: S603 a command of ours
+        [*AGENTDATA, "serve"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield Serving(process)
+        finally:
+            process.kill()
+
+
+def answer(server: Serving, key: str) -> httpx.Response:
+    """Ask the smallest question."""
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.post(server.url, json={"query": "{ __typename }"}, headers=headers)
+
+
+def key_file(environment: dict[str, str]) -> Path:
+    """Tell where the first key is kept."""
+    return Path(environment["AGENTDATA_DATA_DIR"]) / "api-key"
+
+
+def test_the_first_start_makes_all_that_is_needed(environment: dict[str, str]) -> None:
+    with serving(environment) as server:
+        key = key_file(environment)
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        assert str(key) in server.printed
+        assert answer(server, key.read_text().strip()).json() == {"data": {"__typename": "Query"}}
+        assert answer(server, "ad_wrong").status_code == 401
+        [curl] = re.findall(r"^Try +(curl .*)$", server.printed, re.MULTILINE)
+        done = subprocess.run(["/bin/sh", "-c", curl], capture_output=True, text=True, check=True)  # noqa: S603 what we tell users to run
+        assert '"slug":"default"' in done.stdout.replace(" ", "")
+        assert server.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_starts_again_with_its_data_after(environment: dict[str, str], how: signal.Signals) -> None:
+    with serving(environment) as server:
+        assert server.end(how) == (-signal.SIGKILL if how == signal.SIGKILL else 0)
+    key = key_file(environment).read_text()
+    began = time.monotonic()
+    with serving(environment) as server:
+        assert time.monotonic() - began < 3
+        assert key_file(environment).read_text() == key
+        assert answer(server, key.strip()).status_code == 200
+
+
+def test_stops_soon_though_clients_stay_connected(environment: dict[str, str]) -> None:
+    with serving(environment) as server:
+        url = httpx.URL(server.url)
+        with socket.create_connection((url.host, url.port)) as silent, httpx.Client() as client:
+            silent.sendall(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+            assert client.get(url.copy_with(path="/health")).status_code == 200
+            began = time.monotonic()
+            assert server.end(signal.SIGTERM) == 0
+            assert time.monotonic() - began < 8
+
+
+def test_makes_no_second_key_when_the_first_is_lost(environment: dict[str, str]) -> None:
+    with serving(environment) as server:
+        server.end(signal.SIGTERM)
+    key_file(environment).unlink()
+    with serving(environment) as server:
+        assert "agentdata keys create --save" in server.printed
+        assert not key_file(environment).exists()
+        succeeded(environment, "keys", "create", "--save")
+        assert answer(server, key_file(environment).read_text().strip()).status_code == 200
+
+
+def test_keys_while_the_server_runs_and_while_not(environment: dict[str, str]) -> None:
+    with serving(environment) as server:
+        secret = succeeded(environment, "keys", "create", "reader", "--scope", "read").strip()
+        assert answer(server, secret).status_code == 200
+        [row] = [r for r in succeeded(environment, "keys", "list").splitlines() if r.endswith("\treader")]
+        id_, prefix, scopes, state, _ = row.split("\t")
+        assert (secret.startswith(prefix), scopes, state) == (True, "READ", "valid")
+        succeeded(environment, "keys", "revoke", id_)
+        server.end(signal.SIGTERM)
+    assert f"{prefix}\tREAD\trevoked\treader" in succeeded(environment, "keys", "list")
+    assert "scopes may be" in refused(environment, "keys", "create", "--scope", "all")
+    assert "no project 'nope'" in refused(environment, "keys", "list", "--project", "nope")
+
+
+def test_projects(environment: dict[str, str]) -> None:
+    id_ = succeeded(environment, "projects", "create", "second", "--name", "The second").strip()
+    assert f"second\t{id_}\tThe second\n" in succeeded(environment, "projects", "list")
+    assert "second" in refused(environment, "projects", "create", "second")
+    assert "slug" in refused(environment, "projects", "create", "Not a slug")
+    assert succeeded(environment, "keys", "list", "--project", "second") == ""
+
+
+def test_db(environment: dict[str, str]) -> None:
+    assert succeeded(environment, "db", "current") == "base\n"
+    upgraded = succeeded(environment, "db", "upgrade")
+    assert upgraded.endswith(" (head)\n")
+    assert succeeded(environment, "db", "current") == upgraded
+    assert succeeded(environment, "db", "downgrade", "base") == "base\n"
+    assert "is ready" in succeeded(environment, "db", "init")
+
+
+def test_serves_the_database_of_a_url(environment: dict[str, str], database_server: Server) -> None:
+    with database_server.fresh_database() as urls:
+        environment |= {"DATABASE_URL": urls.request, "AGENTDATA_MIGRATION_DATABASE_URL": urls.owner}
+        assert "`agentdata db upgrade`" in refused(environment, "projects", "list")
+        succeeded(environment, "db", "init")
+        with serving(environment) as server:
+            assert answer(server, key_file(environment).read_text().strip()).status_code == 200
+            assert len(server.processes) == 1
+            assert server.end(signal.SIGTERM) == 0
+        assert run(urls.owner, "SELECT slug FROM projects") == ["default"]
+
+
+def test_refuses_a_data_folder_in_use(environment: dict[str, str]) -> None:
+    with serving(environment) as server:
+        message = refused(environment, "serve")
+        assert environment["AGENTDATA_DATA_DIR"] in message
+        assert f"process {server.process.pid}" in message
+
+
+def test_refuses_a_port_in_use(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        message = refused(environment | {"AGENTDATA_PORT": port}, "serve")
+    assert f"cannot listen on 127.0.0.1 port {port}: " in message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("AGENTDATA_PORT", "http", "AGENTDATA_PORT"),
+        ("AGENTDATA_HOST", "no.such.host.invalid", "AGENTDATA_HOST"),
+        ("AGENTDATA_LOG_LEVEL", "loud", "AGENTDATA_LOG_LEVEL"),
+        ("DATABASE_URL", "mysql://ann:secret@db/data", "mysql://"),
+        ("DATABASE_URL", "postgresql://ann:secret@localhost:1/data", "localhost port 1"),
+        ("DATABASE_URL", "postgresql://ann:secret@localhost/data?nonsense=1", "nonsense"),
+        ("AGENTDATA_DATA_DIR", "/dev/null/data", "AGENTDATA_DATA_DIR"),
+    ],
+)
+def test_names_what_is_wrong(environment: dict[str, str], variable: str, value: str, named: str) -> None:
+    message = refused(environment | {variable: value}, "serve")
+    assert named in message
+    assert "secret" not in message
+
+
+def test_prints_the_schema(environment: dict[str, str]) -> None:
+    assert "type Query {" in succeeded(environment, "schema", "print")

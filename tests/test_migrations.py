@@ -1,0 +1,81 @@
+"""The migrations make exactly the tables of the models, up and down, whoever runs them."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import func, select
+
+from agentdata import migrations, provision
+from agentdata.database_urls import DatabaseUrls
+from models.base import REQUEST_ROLE, Base
+from tests.databases import Server, run
+
+TABLES = (
+    "SELECT array_agg(relname::text ORDER BY relname) FROM pg_class"
+    " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+)
+
+
+@pytest.fixture
+def urls(database_server: Server) -> Iterator[DatabaseUrls]:
+    with database_server.fresh_database() as urls:
+        asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
+        yield urls
+
+
+def test_makes_the_tables_of_the_models(urls: DatabaseUrls) -> None:
+    asyncio.run(migrations.upgrade(urls.owner))
+    assert run(urls.owner, TABLES) == [sorted([*Base.metadata.tables, "alembic_version"])]
+    asyncio.run(migrations.check(urls.owner))
+
+
+def test_takes_everything_back_and_makes_it_again(urls: DatabaseUrls) -> None:
+    everything = (
+        "SELECT array_agg(what ORDER BY what) FROM ("
+        " SELECT proname::text AS what FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        " UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace"
+        " UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace) AS all_of_it"
+    )
+    asyncio.run(migrations.upgrade(urls.owner))
+    [made] = run(urls.owner, everything)
+    asyncio.run(migrations.downgrade(urls.owner, "base"))
+    assert asyncio.run(migrations.current(urls.owner)) is None
+    assert run(urls.owner, TABLES) == [["alembic_version"]]
+    # Alembic keeps its own table.
+    assert run(urls.owner, f"SELECT 'left' FROM ({everything}) WHERE array_length(array_agg, 1) > 4") == [
+        None
+    ]
+    asyncio.run(migrations.upgrade(urls.owner))
+    assert run(urls.owner, everything) == [made]
+
+
+def test_there_is_one_newest_revision(urls: DatabaseUrls) -> None:
+    assert asyncio.run(migrations.current(urls.owner)) is None
+    asyncio.run(migrations.upgrade(urls.owner))
+    assert asyncio.run(migrations.current(urls.owner)) == migrations.head() is not None
+
+
+def test_two_that_migrate_at_once_do_not_collide(urls: DatabaseUrls) -> None:
+    async def upgrade_often() -> None:
+        await asyncio.gather(*(migrations.upgrade(urls.owner) for _ in range(5)))
+
+    asyncio.run(upgrade_often())
+    assert asyncio.run(migrations.current(urls.owner)) == migrations.head()
+
+
+def test_every_table_of_a_project_has_a_policy(database_urls: DatabaseUrls) -> None:
+    unprotected = (
+        "SELECT array_agg(relname::text) FROM pg_class AS c WHERE relkind IN ('r', 'p')"
+        " AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'"
+        " AND NOT (relrowsecurity AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid))"
+    )
+    assert run(database_urls.owner, unprotected) == [None]
+
+
+def test_the_request_role_can_work_and_owns_nothing(database_urls: DatabaseUrls) -> None:
+    asyncio.run(provision.check(database_urls.request))
+    for table in Base.metadata.tables.values():
+        # Without a project the policies show nothing, but that is no error.
+        count = str(select(func.count()).select_from(table))
+        assert run(database_urls.request, f"SET ROLE {REQUEST_ROLE}", count) == [None, 0]

@@ -1,0 +1,63 @@
+"""The request role is made where it may be, and what keeps it from protecting is named."""
+
+import asyncio
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from agentdata import provision
+from agentdata.database_urls import DatabaseUrls
+from agentdata.setup_error import SetupError
+from models.base import REQUEST_ROLE
+from tests.databases import Server, as_user, run
+
+
+@pytest.fixture
+def urls(database_server: Server) -> Iterator[DatabaseUrls]:
+    with database_server.fresh_database() as urls:
+        yield urls
+
+
+@pytest.fixture
+def user(database_server: Server) -> Iterator[str]:
+    """Make a login role that may do nothing, on a server that lets the tests make roles."""
+    name = f"agentdata_test_{uuid4().hex}"
+    run(database_server.admin, f"CREATE ROLE {name} LOGIN PASSWORD 'made-up'")
+    yield name
+    run(database_server.admin, f"DROP ROLE {name}")
+
+
+def test_makes_the_role_once(urls: DatabaseUrls) -> None:
+    for _ in range(2):
+        asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
+    asyncio.run(provision.check(urls.request))
+    assert run(urls.request, f"SET ROLE {REQUEST_ROLE}", "SELECT current_user") == [None, REQUEST_ROLE]
+
+
+def test_names_a_user_who_may_not_become_the_request_role(urls: DatabaseUrls, user: str) -> None:
+    asyncio.run(provision.ensure_role(urls.owner))
+    lesser = as_user(urls.owner, user, "made-up")
+    with pytest.raises(SetupError, match=f"{user} may not become {REQUEST_ROLE}.*agentdata db init"):
+        asyncio.run(provision.check(lesser))
+    with pytest.raises(SetupError, match=f"superuser run GRANT {REQUEST_ROLE} TO .*{user}"):
+        asyncio.run(provision.ensure_role(lesser))
+
+
+def test_names_a_schema_that_is_missing(urls: DatabaseUrls) -> None:
+    separator = "&" if "?" in urls.owner else "?"
+    with pytest.raises(SetupError, match='no schema "nowhere"'):
+        asyncio.run(provision.ensure_role(f"{urls.owner}{separator}schema=nowhere"))
+
+
+def test_names_a_database_that_is_out_of_reach() -> None:
+    with pytest.raises(
+        SetupError, match="cannot connect to the database data at localhost port 1: "
+    ) as error:
+        asyncio.run(provision.check("postgresql://ann:secret@localhost:1/data"))
+    assert "secret" not in str(error.value)
+
+
+def test_names_a_database_that_does_not_exist(urls: DatabaseUrls) -> None:
+    with pytest.raises(SetupError, match=r'cannot connect.*"nowhere" does not exist'):
+        asyncio.run(provision.check(f"{urls.request}{'&' if '?' in urls.request else '?'}dbname=nowhere"))
