@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NewType
 
@@ -62,12 +63,16 @@ class Database:
             OverloadedError: All connections stayed in use for as long as a request may wait.
 
         """
+        connection = self.engine.connect()
         try:
-            connection = await self.engine.connect()
+            await connection.start()
         except PoolTimeoutError:
             raise OverloadedError("all database connections are in use; try again shortly") from None
-        async with connection:
+        try:
             yield connection
+        finally:
+            # A request that is cancelled gives its connection back all the same.
+            await asyncio.shield(connection.close())
 
     async def close(self) -> None:
         """Close all connections."""

@@ -21,7 +21,7 @@ _DIGEST_BYTES = 6
 
 def encode(values: Sequence[Any], order: str, project_id: UUID) -> str:
     """Give the cursor of a row by the values that it is ordered by."""
-    payload = orjson.dumps(values)
+    payload = orjson.dumps(values, default=str)
     return base64.urlsafe_b64encode(_digest(payload, order, project_id) + payload).decode().rstrip("=")
 
 

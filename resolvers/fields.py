@@ -48,7 +48,7 @@ def page(
     via: Any = None,
     default: Sequence[Ordering] = (Ordering("created_at", descending=True),),
 ) -> Any:
-    """Declare a field that is a page of rows: all of the project's, or those whose column ``by`` is this row's id."""
+    """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is this row's id."""
     link = None if by is None and via is None else Link(model, remote=by or "id", via=via)
     declared = Page(model, link, tuple(default))
 
@@ -97,7 +97,7 @@ class _Function:
 def batch(
     function: Callable[..., Awaitable[Sequence[Any]]], description: str, *, arguments: Sequence[Any] = ()
 ) -> Any:
-    """Declare a field by a function that takes all parents at once and gives back a value for each, in order."""
+    """Declare a field by a function that takes all parents at once and gives a value for each, in order."""
 
     def resolve(root: Any, info: Info, **given: Any) -> Any:
         place = (function, id(info._raw_info.field_nodes[0]))  # noqa: SLF001  # Strawberry shows no nodes

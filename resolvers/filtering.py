@@ -6,7 +6,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import strawberry
-from sqlalchemy import ARRAY, Text, Uuid, and_, any_, cast, func, literal, not_, or_, select
+from sqlalchemy import ARRAY, Text, Uuid, and_, cast, func, literal, not_, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from strawberry.types.base import get_object_definition
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from agentdata.execution.links import Link
+    from agentdata.execution.links import Link, among
 
     Condition = ColumnElement[bool]
 
@@ -118,7 +118,7 @@ def _operand(column: ColumnElement[Any], value: Any, field: str) -> Any:
 
 
 def _any_of(column: ColumnElement[Any], values: list[Any]) -> Condition:
-    return column == any_(literal(values, ARRAY(column.type)))
+    return among(column, values)
 
 
 def _starts_with(column: ColumnElement[Any], prefix: str) -> Condition:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Uuid, func, literal, select, true
+from sqlalchemy import select, true
 from sqlalchemy.orm import aliased
 
+from agentdata.execution.links import keys_of
 from agentdata.execution.reader import Reader
 from models import Message, Session
 
@@ -23,10 +24,10 @@ async def last(reader: Reader, sessions: list[Session]) -> Sequence[Message | No
 
 
 async def _outermost(reader: Reader, sessions: list[Session], order: Any) -> Sequence[Message | None]:
-    keys = func.unnest(literal([session.id for session in sessions], ARRAY(Uuid))).table_valued("id")
+    keys = keys_of([session.id for session in sessions])
     one = (
         select(Message)
-        .where(Message.project_id == reader.project_id, Message.session_id == keys.c.id)
+        .where(Message.project_id == reader.project_id, Message.session_id == keys.c.key)
         .order_by(order)
         .limit(1)
         .lateral()

@@ -11,6 +11,7 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 
 from agentdata.context import Info
+from agentdata.operations.values import camel
 from models.enums import ApiKeyScope
 from resolvers.values import plain
 
@@ -28,10 +29,10 @@ class Deleted:
 def given(
     name: str, type_: Any, description: str, *, as_: str | None = None, **default: Any
 ) -> StrawberryArgument:
-    """Declare an argument, required without ``default``. The operation takes it as ``as_``, or by its name."""
+    """Declare an argument, required without ``default``; the operation takes it as ``as_`` or by its name."""
     return StrawberryArgument(
         python_name=as_ or name,
-        graphql_name=name if as_ else None,
+        graphql_name=camel(name),
         type_annotation=StrawberryAnnotation(type_),
         description=description,
         **default,

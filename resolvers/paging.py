@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, Select, Uuid, and_, false, func, literal, null, or_, select, true, tuple_
+from sqlalchemy import Select, and_, false, func, literal, null, or_, select, true, tuple_
 from sqlalchemy.orm import aliased
 
 from agentdata.errors import BadUserInputError
+from agentdata.execution.links import keys_of
 from resolvers.cursors import decode, encode
 from resolvers.filtering import conditions
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from agentdata.execution.links import Link
+    from agentdata.execution.links import Link, keys_of
     from agentdata.execution.reader import Reader
 
 DEFAULT_SIZE = 50
@@ -77,7 +78,7 @@ class Slice:
         )
 
     def rows(self, parents: list[Any]) -> Select[Any]:
-        """Give each parent's rows, one more than asked for, as (parent, row); the parent is null where none is."""
+        """Give each parent's rows, one more than asked for, as (parent, row); without parents it is null."""
         target = aliased(self.page.model)
         keys = self._keys(parents)
         inner = (
@@ -108,7 +109,7 @@ class Slice:
     def _keys(self, parents: list[Any]) -> Any:
         if self.page.link is None:
             return None
-        return func.unnest(literal(parents, ARRAY(Uuid))).table_valued("key")
+        return keys_of(parents)
 
     def _holds(self, target: Any, keys: Any) -> list[ColumnElement[bool]]:
         held: list[ColumnElement[bool]] = [target.project_id == self.project_id]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import strawberry
-from sqlalchemy import ARRAY, Uuid, any_, literal, literal_column, select, union_all
+from sqlalchemy import literal_column, select, union_all
 
 from agentdata.context import Info
 from agentdata.errors import BadUserInputError, NotFoundError
-from agentdata.execution.links import Link
+from agentdata.execution.links import Link, among
 from agentdata.execution.reader import Reader
 from agentdata.operations.values import camel, check_text
 from agentdata.operations.write import not_found
@@ -68,16 +68,15 @@ class _AnyNode:
     """Finds rows of whatever type by their ids: one statement for their types, one for each type there is."""
 
     async def fetch(self, reader: Reader, ids: list[Any]) -> Sequence[Any]:
-        sought = literal(ids, ARRAY(Uuid))
         statement = union_all(
             *[
                 select(literal_column(str(index)), model.id).where(
-                    model.project_id == reader.project_id, model.id == any_(sought)
+                    model.project_id == reader.project_id, among(model.id, ids)
                 )
                 for index, model in enumerate(NODES)
             ],
             select(literal_column("-1"), Project.id).where(
-                Project.id == reader.project_id, Project.id == any_(sought)
+                Project.id == reader.project_id, among(Project.id, ids)
             ),
         )
         models = {
@@ -93,7 +92,7 @@ class _AnyNode:
 
 class _ProjectById:
     async def fetch(self, reader: Reader, ids: list[Any]) -> Sequence[Any]:
-        rows = await reader.execute(select(Project).where(Project.id == any_(literal(ids, ARRAY(Uuid)))))
+        rows = await reader.execute(select(Project).where(among(Project.id, ids)))
         found = {row.id: row for (row,) in rows}
         return [found.get(id_) for id_ in ids]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ARRAY, BigInteger, Float, Uuid, any_, cast, func, literal, select
+from sqlalchemy import BigInteger, Float, Uuid, cast, column, func, literal, select
 
+from agentdata.execution.links import among
 from agentdata.execution.reader import Reader
 from models import Session, ToolCall
 from models.enums import ToolCallStatus
@@ -31,9 +32,7 @@ async def ancestors(reader: Reader, sessions: list[Session]) -> Sequence[list[Se
     ids = list({id_ for session in sessions for id_ in session.ancestor_ids})
     if not ids:
         return [[] for _ in sessions]
-    statement = select(Session).where(
-        Session.project_id == reader.project_id, Session.id == any_(literal(ids, ARRAY(Uuid)))
-    )
+    statement = select(Session).where(Session.project_id == reader.project_id, among(Session.id, ids))
     found = {session.id: session for (session,) in await reader.execute(statement)}
     return [[found[id_] for id_ in session.ancestor_ids] for session in sessions]
 
@@ -42,7 +41,12 @@ async def trees(reader: Reader, sessions: list[Session]) -> Sequence[Tree]:
     """Add up each session and all below it: every session of their trees counts for all of its ancestors."""
     roots = list({session.root_id for session in sessions})
     ids = list({session.id for session in sessions})
-    above = func.unnest(func.array_append(Session.ancestor_ids, Session.id)).table_valued("id").lateral()
+    above = (
+        func.unnest(func.array_append(Session.ancestor_ids, Session.id))
+        .table_valued(column("id", Uuid))
+        .render_derived()
+        .lateral()
+    )
     failed = (
         select(func.count())
         .where(
@@ -71,8 +75,8 @@ async def trees(reader: Reader, sessions: list[Session]) -> Sequence[Tree]:
         .join(above, literal(value=True))
         .where(
             Session.project_id == reader.project_id,
-            Session.root_id == any_(literal(roots, ARRAY(Uuid))),
-            above.c.id == any_(literal(ids, ARRAY(Uuid))),
+            among(Session.root_id, roots),
+            among(above.c.id, ids),
         )
         .group_by(above.c.id)
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Float, Uuid, cast, func, literal, null, select, true
+from sqlalchemy import BigInteger, Float, cast, func, null, select, true
 from sqlalchemy.orm import aliased
 
+from agentdata.execution.links import keys_of
 from agentdata.execution.reader import Reader
 from models import Agent, Project, Session, Team, ToolCall, User
 from models.enums import SessionStatus, ToolCallStatus
@@ -25,7 +26,7 @@ ARGUMENTS = (argument("sessions", SessionFilter, "Which sessions count; all by d
 
 @dataclass(frozen=True)
 class Scope:
-    """Which sessions count: those whose ``column`` is a parent's id, or all, as far as the filter lets them."""
+    """Which sessions count: those whose ``column`` is a parent's id, or all, as far as a filter lets them."""
 
     column: str | None
     sessions: SessionFilter | None
@@ -189,4 +190,4 @@ def _tools(scope: Scope, ids: list[Any], project_id: UUID) -> Any:
 
 
 def _keys(scope: Scope, ids: list[Any]) -> Any:
-    return None if scope.column is None else func.unnest(literal(ids, ARRAY(Uuid))).table_valued("key")
+    return None if scope.column is None else keys_of(ids)

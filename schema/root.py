@@ -152,122 +152,126 @@ class Query:
 class Mutation:
     """What can be written."""
 
-    update_project: Project = mutation(
+    update_project: Project | None = mutation(
         projects.update, "Change the project.", input_(UpdateProjectInput), scope=ApiKeyScope.ADMIN
     )
-    create_api_key: CreatedApiKey = mutation(
+    create_api_key: CreatedApiKey | None = mutation(
         create_api_key, "Make an API key.", input_(CreateApiKeyInput), scope=ApiKeyScope.ADMIN
     )
-    update_api_key: ApiKey = mutation(
+    update_api_key: ApiKey | None = mutation(
         api_keys.update,
         "Change an API key. Requests notice within a second.",
         ID,
         input_(UpdateApiKeyInput),
         scope=ApiKeyScope.ADMIN,
     )
-    revoke_api_key: ApiKey = mutation(
+    revoke_api_key: ApiKey | None = mutation(
         api_keys.revoke,
         "End an API key for good. Requests with it fail within a second.",
         ID,
         scope=ApiKeyScope.ADMIN,
     )
 
-    create_user: User = mutation(users.create, "Add a user.", input_(CreateUserInput), creates=True)
-    update_user: User = mutation(users.update, "Change a user.", ID, input_(UpdateUserInput))
-    delete_user: Deletion = mutation(
+    create_user: User | None = mutation(users.create, "Add a user.", input_(CreateUserInput), creates=True)
+    update_user: User | None = mutation(users.update, "Change a user.", ID, input_(UpdateUserInput))
+    delete_user: Deletion | None = mutation(
         users.delete,
         "Delete a user. Sessions, messages and agents stay, and name no user any more.",
         ID,
         returns=Deleted,
     )
 
-    create_team: Team = mutation(teams.create, "Add a team.", input_(CreateTeamInput), creates=True)
-    update_team: Team = mutation(teams.update, "Change a team.", ID, input_(UpdateTeamInput))
-    delete_team: Deletion = mutation(
+    create_team: Team | None = mutation(teams.create, "Add a team.", input_(CreateTeamInput), creates=True)
+    update_team: Team | None = mutation(teams.update, "Change a team.", ID, input_(UpdateTeamInput))
+    delete_team: Deletion | None = mutation(
         teams.delete, "Delete a team. Its agents and sessions stay.", ID, returns=Deleted
     )
-    add_team_members: Team = mutation(
+    add_team_members: Team | None = mutation(
         teams.add_members,
         "Make agents members of a team; those that are already stay.",
         given("team_id", strawberry.ID, "The id of the team.", as_="id_"),
         given("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
     )
-    remove_team_members: Team = mutation(
+    remove_team_members: Team | None = mutation(
         teams.remove_members,
         "End agents' membership of a team; those that are no members are left alone.",
         given("team_id", strawberry.ID, "The id of the team.", as_="id_"),
         given("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
     )
 
-    create_agent: Agent = mutation(agents.create, "Add an agent.", input_(CreateAgentInput), creates=True)
-    update_agent: Agent = mutation(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
-    delete_agent: Deletion = mutation(
+    create_agent: Agent | None = mutation(
+        agents.create, "Add an agent.", input_(CreateAgentInput), creates=True
+    )
+    update_agent: Agent | None = mutation(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
+    delete_agent: Deletion | None = mutation(
         agents.delete,
         "Delete an agent with its versions. Sessions and messages stay, and name no agent any more.",
         ID,
         returns=Deleted,
     )
-    create_agent_version: AgentVersion = mutation(
+    create_agent_version: AgentVersion | None = mutation(
         agent_versions.create, "Add a version to an agent.", input_(CreateAgentVersionInput), creates=True
     )
-    update_agent_version: AgentVersion = mutation(
+    update_agent_version: AgentVersion | None = mutation(
         agent_versions.update, "Change a version of an agent.", ID, input_(UpdateAgentVersionInput)
     )
-    activate_agent_version: AgentVersion = mutation(
+    activate_agent_version: AgentVersion | None = mutation(
         agent_versions.activate,
         "Make a version its agent's active one, in place of the one that is.",
         ID,
     )
-    delete_agent_version: Deletion = mutation(
+    delete_agent_version: Deletion | None = mutation(
         agent_versions.delete,
         "Delete a version of an agent. Sessions stay, and name no version any more.",
         ID,
         returns=Deleted,
     )
 
-    create_session: Session = mutation(
+    create_session: Session | None = mutation(
         sessions.create, "Record a session, in any status.", input_(CreateSessionInput), creates=True
     )
-    start_session: Session = mutation(
+    start_session: Session | None = mutation(
         sessions.start,
         "Begin a session now, on its agent's active version unless another is named.",
         input_(StartSessionInput),
         creates=True,
     )
-    update_session: Session = mutation(sessions.update, "Change a session.", ID, input_(UpdateSessionInput))
-    end_session: Session = mutation(
+    update_session: Session | None = mutation(
+        sessions.update, "Change a session.", ID, input_(UpdateSessionInput)
+    )
+    end_session: Session | None = mutation(
         sessions.end,
         "End a session, once; a CONFLICT where it has ended.",
         ID,
         given("input", EndSessionInput | None, "How it ended.", as_="values", default=strawberry.UNSET),
     )
-    delete_session: Deletion = mutation(
+    delete_session: Deletion | None = mutation(
         sessions.delete,
         "Delete a session with its messages and tool calls. One with children goes only as a whole tree.",
         ID,
         given("tree", bool, "Whether all sessions below it go with it.", default=False),
         returns=Deleted,
     )
-    add_session_tags: list[Session] = mutation(
+    add_session_tags: list[Session] | None = mutation(
         sessions.add_tags,
         "Add tags to sessions, behind those that they have.",
         given("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
         given("tags", list[str], "The tags, from 1 to 100."),
     )
-    remove_session_tags: list[Session] = mutation(
+    remove_session_tags: list[Session] | None = mutation(
         sessions.remove_tags,
         "Take tags off sessions; those that have them not are left alone.",
         given("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
         given("tags", list[str], "The tags, from 1 to 100."),
     )
-    rename_session_tag: RenamedTag = mutation(
+    rename_session_tag: RenamedTag | None = mutation(
         sessions.rename_tag,
         "Rename a tag on every session of the project that has it.",
         given("from", str, "The tag.", as_="old"),
         given("to", str, "What it is called from now on.", as_="new"),
     )
 
-    append_messages: list[Message] = mutation(
+    append_messages: list[Message] | None = mutation(
         messages.append,
         "Append messages to a session, in order, with the tool calls that they make and the answers"
         " that they give.",
@@ -279,36 +283,40 @@ class Mutation:
         ),
         creates=True,
     )
-    update_message: Message = mutation(messages.update, "Change a message.", ID, input_(UpdateMessageInput))
-    redact_message: Message = mutation(
+    update_message: Message | None = mutation(
+        messages.update, "Change a message.", ID, input_(UpdateMessageInput)
+    )
+    redact_message: Message | None = mutation(
         messages.redact,
         "Take all that was said out of a message, with what its tool calls carried, for good. When"
         " and by whom stays.",
         ID,
     )
-    delete_message: Deletion = mutation(
+    delete_message: Deletion | None = mutation(
         messages.delete,
         "Delete a message with its tool calls. The sequences of the others stay.",
         ID,
         returns=Deleted,
     )
-    create_tool_call: ToolCall = mutation(
+    create_tool_call: ToolCall | None = mutation(
         tool_calls.create,
         "Add a tool call to an ASSISTANT message, behind those that it has.",
         given("message_id", strawberry.ID, "The id of the message."),
         input_(NewToolCallInput),
         creates=True,
     )
-    record_tool_result: ToolCall = mutation(
+    record_tool_result: ToolCall | None = mutation(
         tool_calls.record_result,
         "Settle a pending tool call, once; a CONFLICT where it is settled.",
         ID,
         input_(RecordToolResultInput),
     )
-    update_tool_call: ToolCall = mutation(
+    update_tool_call: ToolCall | None = mutation(
         tool_calls.update, "Change a tool call.", ID, input_(UpdateToolCallInput)
     )
-    delete_tool_call: Deletion = mutation(tool_calls.delete, "Delete a tool call.", ID, returns=Deleted)
+    delete_tool_call: Deletion | None = mutation(
+        tool_calls.delete, "Delete a tool call.", ID, returns=Deleted
+    )
 
 
 schema = strawberry.Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))

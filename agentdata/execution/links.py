@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, any_, func, literal, select
+from sqlalchemy import ARRAY, Uuid, any_, column, func, literal, select
 from sqlalchemy.dialects.postgresql import array
 
 if TYPE_CHECKING:
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
     from agentdata.execution.reader import Reader
     from models import Base
+
+
+def keys_of(ids: Sequence[Any]) -> Any:
+    """Give ids as a table with the column ``key``, so that one statement serves however many there are."""
+    return func.unnest(literal(list(ids), ARRAY(Uuid))).table_valued(column("key", Uuid)).render_derived()
+
+
+def among(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+    """Tell whether a column is one of some values, by the same statement however many there are."""
+    return column == any_(literal(list(values), ARRAY(column.type)))  # type: ignore[no-any-return]  # a comparison
 
 
 @dataclass(frozen=True)
@@ -59,10 +69,9 @@ class Link:
     async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
         """Give the row of each key, in one statement."""
         column: ColumnElement[Any] = getattr(self.model, self.remote)
-        keys = literal(parents, ARRAY(column.type))
-        matched = func.lower(column) if self.fold_case else column
+        matched = func.lower(column, type_=column.type) if self.fold_case else column
         statement = select(matched, self.model).where(
-            self.model.__table__.c.project_id == reader.project_id, matched == any_(keys)
+            self.model.__table__.c.project_id == reader.project_id, among(matched, parents)
         )
         found = await reader.pairs(statement)
         return [found.get(key) for key in parents]

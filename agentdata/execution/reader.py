@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import asyncpg
 from strawberry.dataloader import DataLoader
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Reader:
 
     async def close(self) -> None:
         """End the transaction and give the connection back."""
-        await self._transaction.aclose()
         self._session = None
         self._loaders.clear()
+        # A field that was stopped half way may have lost the connection; what was read is right all the same.
+        with suppress(asyncpg.InterfaceError):
+            await self._transaction.aclose()

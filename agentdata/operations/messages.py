@@ -301,13 +301,17 @@ async def _settle_earlier(
                 field=field,
             )
         settled_calls.append({"id": waiting[call_id].pop()} | answer)
-    given = func.unnest(
-        literal([call["id"] for call in settled_calls], ARRAY(Uuid)),
-        literal([call["answer_id"] for call in settled_calls], ARRAY(Uuid)),
-        literal([call["status"] for call in settled_calls], ARRAY(Text)),
-        literal([call.get("result") for call in settled_calls], ARRAY(JSONB(none_as_null=True))),
-        literal([call.get("error") for call in settled_calls], ARRAY(Text)),
-    ).table_valued("id", "answer_id", "status", "result", "error")
+    given = (
+        func.unnest(
+            literal([call["id"] for call in settled_calls], ARRAY(Uuid)),
+            literal([call["answer_id"] for call in settled_calls], ARRAY(Uuid)),
+            literal([call["status"] for call in settled_calls], ARRAY(Text)),
+            literal([call.get("result") for call in settled_calls], ARRAY(JSONB(none_as_null=True))),
+            literal([call.get("error") for call in settled_calls], ARRAY(Text)),
+        )
+        .table_valued("id", "answer_id", "status", "result", "error")
+        .render_derived()
+    )
     pending = ToolCall.status == ToolCallStatus.PENDING
     await write.session.execute(
         update_rows(ToolCall)

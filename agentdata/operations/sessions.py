@@ -200,9 +200,13 @@ async def _retag(write: Write, ids: list[UUID], tags: list[str], change: Retaggi
     sessions = await write.get_all(Session, list(dict.fromkeys(ids)), field="sessionIds", lock=True)
     pairs = [(session.id, tag) for session in sessions for tag in _tags(change(session.tags, given))]
     # A list in PostgreSQL's arrays is as long as its neighbours, so the tags travel one by one, in order.
-    tag = func.unnest(
-        literal([id_ for id_, _ in pairs], ARRAY(Uuid)), literal([tag for _, tag in pairs], ARRAY(Text))
-    ).table_valued("session_id", "tag", with_ordinality="place")
+    tag = (
+        func.unnest(
+            literal([id_ for id_, _ in pairs], ARRAY(Uuid)), literal([tag for _, tag in pairs], ARRAY(Text))
+        )
+        .table_valued("session_id", "tag", with_ordinality="place")
+        .render_derived()
+    )
     tags_of = (
         select(func.array_agg(aggregate_order_by(tag.c.tag, tag.c.place)))
         .where(tag.c.session_id == Session.id)
