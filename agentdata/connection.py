@@ -13,13 +13,14 @@ from agentdata.database_url import DatabaseTarget, parse
 from agentdata.setup_error import SetupError
 
 CONNECT_TIMEOUT_S = 15
+DENIED = "42501"  # insufficient_privilege
 
 
 @asynccontextmanager
 async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
     """Run the block in one transaction on a connection of its own; it commits where no error occurs.
 
-    Raises SetupError where the database cannot be reached, and DatabaseUrlError.
+    Raises SetupError where the database cannot be reached or denies something, and DatabaseUrlError.
     """
     target = parse(url)
     connect_args = {"timeout": CONNECT_TIMEOUT_S} | target.connect_args
@@ -31,6 +32,13 @@ async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
     try:
         async with connection.begin():
             yield connection
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != DENIED:
+            raise
+        raise SetupError(
+            f"{_reason(error)} for the user {target.url.username or ''} of {_name(target)}: "
+            "set AGENTDATA_MIGRATION_DATABASE_URL to a URL of the tables' owner"
+        ) from None
     finally:
         await connection.close()
 

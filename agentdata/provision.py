@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agentdata.connection import transaction
+from agentdata.connection import DENIED, transaction
 from agentdata.database_url import parse
 from agentdata.setup_error import SetupError
 from models.base import REQUEST_ROLE
@@ -19,7 +19,6 @@ OLDEST_SERVER = 16
 
 # The role may just be made by another process that sets up another database of the server.
 _MADE_MEANWHILE = {"42710", "23505"}  # duplicate_object, unique_violation
-_DENIED = "42501"  # insufficient_privilege
 
 
 async def ensure_role(url: str, *, request_url: str | None = None) -> None:
@@ -110,7 +109,7 @@ async def _run(connection: AsyncConnection, statement: str) -> None:
             await connection.execute(text(statement))
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
-        if state == _DENIED:
+        if state == DENIED:
             raise SetupError(
                 f"the user of the database URL may not do this; let a superuser run {statement}"
             ) from None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -57,10 +58,10 @@ def server() -> Iterator[Server]:
         yield Server(server.url("postgres"), server.owner_url, server.request_url)
 
 
-def run(url: str, *statements: str) -> list[object]:
+def run(url: str, *statements: str) -> list[Any]:
     """Run statements, each for itself, on a connection of their own; give the first value of each."""
 
-    async def execute() -> list[object]:
+    async def execute() -> list[Any]:
         target = parse(url)
         engine = create_async_engine(
             target.url, connect_args=target.connect_args, poolclass=NullPool, isolation_level="AUTOCOMMIT"

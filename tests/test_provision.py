@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from agentdata import provision
+from agentdata import migrations, provision
 from agentdata.database_urls import DatabaseUrls
 from agentdata.setup_error import SetupError
 from models.base import REQUEST_ROLE
@@ -61,3 +61,9 @@ def test_names_a_database_that_is_out_of_reach() -> None:
 def test_names_a_database_that_does_not_exist(urls: DatabaseUrls) -> None:
     with pytest.raises(SetupError, match=r'cannot connect.*"nowhere" does not exist'):
         asyncio.run(provision.check(f"{urls.request}{'&' if '?' in urls.request else '?'}dbname=nowhere"))
+
+
+def test_names_a_user_who_does_not_own_the_tables(database_urls: DatabaseUrls, user: str) -> None:
+    lesser = as_user(database_urls.owner, user, "made-up")
+    with pytest.raises(SetupError, match=f"for the user {user} of .*: set AGENTDATA_MIGRATION_DATABASE_URL"):
+        asyncio.run(migrations.upgrade(lesser))
