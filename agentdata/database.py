@@ -92,7 +92,7 @@ class Database:
                     yield session
                 await driver.execute("COMMIT")
             except BaseException:
-                # A cancelled statement leaves the protocol in the middle: such a connection is not used again.
+                # A cancelled statement leaves the protocol in the middle: such a connection has no future.
                 if driver.is_closed() or not driver.is_in_transaction():
                     await connection.invalidate()
                 else:

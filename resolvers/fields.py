@@ -48,7 +48,7 @@ def page(
     via: Any = None,
     default: Sequence[Ordering] = (Ordering("created_at", descending=True),),
 ) -> Any:
-    """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is this row's id."""
+    """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is the row's id."""
     link = None if by is None and via is None else Link(model, remote=by or "id", via=via)
     declared = Page(model, link, tuple(default))
 
@@ -75,7 +75,7 @@ def page(
             before=before,
         )
         # The same place in the document has the same arguments for every parent.
-        place = (declared, id(info._raw_info.field_nodes[0]))
+        place = (declared, id(info._raw_info.field_nodes[0]))  # noqa: SLF001  # Strawberry shows no nodes
         return Connected(reader, place, slice_, None if link is None else getattr(root, link.local))
 
     field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})

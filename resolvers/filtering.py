@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 from strawberry.types.base import get_object_definition
 
 from agentdata.errors import BadUserInputError
+from agentdata.execution.links import among
 from agentdata.operations.values import camel, check_json
 from resolvers.values import as_uuid
 from schema.inputs.filters import ToMany
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from agentdata.execution.links import Link, among
+    from agentdata.execution.links import Link
 
     Condition = ColumnElement[bool]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from agentdata.execution.links import Link, keys_of
+    from agentdata.execution.links import Link
     from agentdata.execution.reader import Reader
 
 DEFAULT_SIZE = 50

@@ -53,8 +53,6 @@ def plain(value: Any, type_: Any, field: str) -> Any:
         return [plain(each, type_.of_type, f"{field}.{index}") for index, each in enumerate(value)]
     if type_ is strawberry.ID:
         return as_uuid(value, field)
-    if isinstance(value, Enum):
-        return value.value
     if get_object_definition(value) is not None:
         return values(value, "" if field == "input" else f"{field}.")
-    return value
+    return value.value if isinstance(value, Enum) else value

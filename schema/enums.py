@@ -11,7 +11,7 @@ from models.enums import ApiKeyScope, ClosedSet, MessageRole, SessionStatus, Too
 
 
 def _declare(closed_set: type[ClosedSet]) -> None:
-    """Make a closed set an enum of the contract; its docstring and its members' meanings are the descriptions."""
+    """Make a closed set an enum of the contract, described by its docstring and its members' meanings."""
     strawberry.enum(closed_set, description=closed_set.__doc__)
     definition: Any = closed_set.__strawberry_definition__  # type: ignore[attr-defined]  # set above
     for member, value in zip(closed_set, definition.values, strict=True):

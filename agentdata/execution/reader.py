@@ -56,7 +56,7 @@ class Reader:
 
     async def pairs(self, statement: Executable) -> dict[Any, Any]:
         """Run a statement of two columns and give the second by the first."""
-        return {key: value for key, value in map(tuple, await self.execute(statement))}
+        return dict(map(tuple, await self.execute(statement)))
 
     async def close(self) -> None:
         """End the transaction and give the connection back."""

@@ -34,7 +34,7 @@ _SUMMED = ("prompt_tokens", "completion_tokens")
 
 
 async def append(write: Write, session_id: UUID, messages: list[dict[str, Any]]) -> list[Message]:
-    """Append messages to a session, in order, with the tool calls that they make and the answers that they give.
+    """Append messages to a session, in order, with the calls that they make and the answers that they give.
 
     A message's values are those of its columns, and ``tool_calls`` (values of calls),
     ``tool_call_id`` (the ``call_id`` that a TOOL message answers) and ``tool_error`` (why the call failed).
@@ -259,7 +259,7 @@ def _answer(row: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
 
 
 def result_of(content: str | None, parts: object = None) -> object:
-    """Read a tool's answer: its parts where it has some, the JSON object or array that its text is, or the text."""
+    """Read a tool's answer: its parts, the JSON object or array that its text is, or the text itself."""
     if content is None:
         return parts
     if content[:1] in "{[" and content[-1:] in "}]":
@@ -296,8 +296,8 @@ async def _settle_earlier(
     for call_id, answer, field in answers:
         if not waiting.get(call_id):
             raise BadUserInputError(
-                f"the session has no unanswered tool call with the callId {call_id!r}; append the message that"
-                " makes the call first, or leave toolCallId out",
+                f"the session has no unanswered tool call with the callId {call_id!r}; append the message"
+                " that makes the call first, or leave toolCallId out",
                 field=field,
             )
         settled_calls.append({"id": waiting[call_id].pop()} | answer)

@@ -168,7 +168,7 @@ async def remove_tags(write: Write, ids: list[UUID], tags: list[str]) -> list[Se
 
 
 async def rename_tag(write: Write, old: str, new: str) -> RenamedTag:
-    """Rename a tag on every session of the project that has it; one that has the new tag too loses the old one."""
+    """Rename a tag on every session that has it; one that has the new tag too loses the old one."""
     check_text("from", old, 255)
     [new] = check_tags("to", [new])
     if old == new:

@@ -104,7 +104,7 @@ def check_json(field: str, value: object) -> None:
     """Refuse JSON that cannot be stored as it is.
 
     Raises:
-        BadUserInputError: Some text in it holds a NUL character, a number is not finite, or it nests too deep.
+        BadUserInputError: A text in it holds a NUL character, a number is not finite, or it is too deep.
 
     """
     level: list[object] = [value]
