@@ -18,6 +18,7 @@ from agentdata.endpoint import GraphQLEndpoint
 from agentdata.execution.execute import Executor
 from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders
+from schema import root
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,11 +32,9 @@ if TYPE_CHECKING:
 
 
 def create_app(
-    settings: Settings, database_url: str, *, schema: strawberry.Schema | None = None
+    settings: Settings, database_url: str, *, schema: strawberry.Schema = root.schema
 ) -> Starlette:
     """Make the server of one database; it connects with the first request and closes when the server ends."""
-    if schema is None:
-        from schema.root import schema  # noqa: PLC0415
     database = Database(
         database_url, pool_size=settings.pool_size, statement_timeout_ms=settings.statement_timeout_ms
     )

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 _LASTS_S = 0.9
 """For how many seconds an answer of the database holds: a revoked key stops within a second."""
 
-_MOST_KNOWN = 10_000
-"""How many keys' answers are remembered; each takes less than 1 kB."""
-
 _MOST_LOOKUPS = 2
 """How many connections keys are looked up on at once, so that made-up keys leave the rest to requests."""
 
@@ -44,8 +41,9 @@ class Authenticator:
     less than a second, and requests with the same key wait for the same lookup.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, remembered: int = 10_000) -> None:
         self._database = database
+        self._remembered = remembered
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
         self._lookups: dict[bytes, asyncio.Task[_Answer]] = {}
         self._room = asyncio.Semaphore(_MOST_LOOKUPS)
@@ -100,7 +98,7 @@ class Authenticator:
             answer = _Answer(Principal(row.project_id, row.id, frozenset(row.scopes)), "", until)
         self._answers[hash_] = answer
         self._answers.move_to_end(hash_)
-        if len(self._answers) > _MOST_KNOWN:
+        if len(self._answers) > self._remembered:
             self._answers.popitem(last=False)
         return answer
 

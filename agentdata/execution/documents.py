@@ -103,15 +103,14 @@ class Document:
         """Give the operation of a name, or the only one.
 
         Raises:
-            InvalidRequestError: There is none, or the name is missing and there are several.
+            InvalidRequestError: There is none of this name, or the name is missing and there are several.
 
         """
         if name is None:
+            # A document of fragments alone is not valid: nothing uses them.
             if len(self._operations) == 1:
                 return self._operations[0]
-            if self._operations:
-                raise self._choose("the document has several operations; say in `operationName` which to run")
-            raise invalid(BadUserInputError("the document has no operation, only fragments", field="query"))
+            raise self._choose("the document has several operations; say in `operationName` which to run")
         for operation in self._operations:
             if operation.name == name:
                 return operation

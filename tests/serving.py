@@ -1,0 +1,65 @@
+"""A server on a free port, in the loop of the tests, and keys to it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID, uuid4
+
+import uvicorn
+
+from agentdata.administration import acting_in, create_project
+from agentdata.operations import api_keys
+from models.enums import ApiKeyScope
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.applications import Starlette
+
+    from agentdata.database_urls import DatabaseUrls
+
+
+class Key(NamedTuple):
+    """A key and what it opens."""
+
+    secret: str
+    id: UUID
+    project_id: UUID
+    slug: str
+
+
+async def make_key(urls: DatabaseUrls, *scopes: ApiKeyScope) -> Key:
+    """Make a project with a key of some scopes, or of all."""
+    slug = f"test-{uuid4().hex}"
+    project = await create_project(urls.owner, "Test", slug)
+    async with acting_in(urls.owner, slug) as write:
+        key, secret = await api_keys.create(write, "Test", scopes or ApiKeyScope)
+    return Key(secret, key.id, project.id, slug)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the tests and says when it listens."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup(sockets)  # type: ignore[arg-type]
+        self.listens.set()
+
+
+@asynccontextmanager
+async def serving(app: Starlette) -> AsyncIterator[tuple[str, int]]:
+    """Serve an application, and give the address that it listens on."""
+    server = _Server(app)
+    task = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` takes the signals of the whole process
+    await server.listens.wait()
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    try:
+        yield host, port
+    finally:
+        server.should_exit = True
+        await task

@@ -1,0 +1,614 @@
+"""GraphQL over HTTP: statuses, media types, and an error with a code for whatever a client may send wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import orjson
+import pytest
+import strawberry
+from sqlalchemy import text
+from strawberry.scalars import JSON
+
+from agentdata.app import create_app
+from agentdata.connection import transaction
+from agentdata.errors import ConflictError
+from agentdata.settings import Settings
+from tests.serving import make_key, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.applications import Starlette
+
+    from agentdata.database_urls import DatabaseUrls
+    from agentdata.operations.write import Write
+    from models import Project
+
+GRAPHQL, PLAIN = "application/graphql-response+json", "application/json"
+SLEEP = "{ sleep(seconds: 60) }"
+
+
+@strawberry.input
+class Thing:
+    """A thing."""
+
+    size: int
+
+
+@strawberry.type
+class Query:
+    """What these tests ask."""
+
+    @strawberry.field
+    def hello(self) -> str:
+        """Greet."""
+        return "hi"
+
+    @strawberry.field
+    async def sleep(self, info: strawberry.Info, seconds: float) -> bool:
+        """Keep the database at work."""
+        await info.context.reader.execute(text("SELECT pg_sleep(:seconds)").bindparams(seconds=seconds))
+        return True
+
+    @strawberry.field
+    def echo(
+        self,
+        text: str | None = None,
+        number: int | None = None,
+        share: float | None = None,
+        thing: Thing | None = None,
+    ) -> str:
+        """Give back what was given."""
+        return repr((text, number, share, thing))
+
+    @strawberry.field
+    def number(self) -> JSON:
+        """Give a number that JSON's writer cannot write."""
+        return JSON(2**70)
+
+    @strawberry.field
+    def wide(self) -> int:
+        """Give a number that Int cannot hold."""
+        return 2**40
+
+    @strawberry.field
+    def bug(self) -> str | None:
+        """Fail as a bug does."""
+        raise KeyError("the password")
+
+    @strawberry.field
+    def conflict(self) -> str | None:
+        """Fail as an operation does."""
+        raise ConflictError("it is taken", field="name")
+
+
+async def rename(write: Write, seconds: float) -> Project:
+    """Change the project's name at the end of a while."""
+    project = await write.project()
+    await write.session.execute(text("SELECT pg_sleep(:seconds)").bindparams(seconds=seconds))
+    return await write.update(project, {"name": "written"})
+
+
+@strawberry.type
+class Mutation:
+    """What these tests change."""
+
+    @strawberry.mutation
+    async def write(self, info: strawberry.Info, seconds: float = 0) -> bool:
+        """Write for a while."""
+        await info.context.write(rename, {"seconds": seconds})
+        return True
+
+
+SCHEMA = strawberry.Schema(query=Query, mutation=Mutation)
+
+
+@pytest.fixture(scope="module")
+async def app(database_urls: DatabaseUrls) -> AsyncIterator[Starlette]:
+    """Give a server of the schema above."""
+    app = create_app(Settings(max_body_bytes=100_000), database_urls.request, schema=SCHEMA)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture(scope="module")
+async def key(database_urls: DatabaseUrls) -> str:
+    """Give a key to a project of these tests."""
+    return (await make_key(database_urls)).secret
+
+
+@pytest.fixture
+async def anyone(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client without a key."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture
+async def client(anyone: httpx.AsyncClient, key: str) -> httpx.AsyncClient:
+    """Give a client with a key."""
+    anyone.headers["Authorization"] = f"Bearer {key}"
+    return anyone
+
+
+def errors(response: httpx.Response) -> list[dict[str, Any]]:
+    """Give the errors of a response that has no data."""
+    assert list(response.json()) == ["errors"]
+    found: list[dict[str, Any]] = response.json()["errors"]
+    return found
+
+
+async def test_answers_a_query(client: httpx.AsyncClient) -> None:
+    response = await client.post("/graphql", json={"query": "{ hello }"})
+    assert response.status_code == 200
+    assert response.json() == {"data": {"hello": "hi"}}
+
+
+async def test_answers_a_query_by_get(client: httpx.AsyncClient) -> None:
+    query = "query A($n: Int) { echo(number: $n) hello } query B { hello }"
+    parameters = {"query": query, "operationName": "A", "variables": '{"n": 1}'}
+    response = await client.get("/graphql", params=parameters)
+    assert response.json() == {"data": {"echo": "(None, 1, None, None)", "hello": "hi"}}
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        (None, GRAPHQL),
+        ("*/*", GRAPHQL),
+        ("application/*", GRAPHQL),
+        (PLAIN, PLAIN),
+        (f"{GRAPHQL}, {PLAIN}", GRAPHQL),
+        (f"{GRAPHQL};q=0.5, {PLAIN};q=0.9", PLAIN),
+        (f"{PLAIN};q=0, */*;q=0.1", GRAPHQL),
+        (f"{PLAIN}; charset=utf-8", PLAIN),
+        ("text/html, */*;q=0.1", GRAPHQL),
+        ("text/html", None),
+        (f"{PLAIN};q=0", None),
+        ("application/graphql-response+json;q=none", None),
+        ("text/event-stream", None),
+    ],
+)
+async def test_answers_in_the_media_type_that_is_accepted(
+    client: httpx.AsyncClient, accept: str | None, media: str | None
+) -> None:
+    del client.headers["Accept"]
+    headers = {"Accept": accept} if accept else {}
+    response = await client.post("/graphql", json={"query": "{ hello }"}, headers=headers)
+    assert response.status_code == (200 if media else 406)
+    assert response.headers["Content-Type"] == f"{media or PLAIN}; charset=utf-8"
+
+
+@pytest.mark.parametrize(("media", "status"), [(GRAPHQL, 400), (PLAIN, 200)])
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [("{", None), ("{ nope }", None), ("query ($n: Int) { echo(number: $n) }", {"n": "one"})],
+)
+async def test_a_refused_operation_has_the_status_of_its_media_type(
+    client: httpx.AsyncClient, media: str, status: int, query: str, variables: dict[str, Any] | None
+) -> None:
+    body = {"query": query, "variables": variables}
+    response = await client.post("/graphql", json=body, headers={"Accept": media})
+    assert response.status_code == status
+    [error] = errors(response)
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["locations"]
+
+
+async def test_a_failed_field_leaves_the_others(client: httpx.AsyncClient) -> None:
+    response = await client.post("/graphql", json={"query": "{ conflict hello }"})
+    assert response.status_code == 200
+    assert response.json() == {
+        "data": {"conflict": None, "hello": "hi"},
+        "errors": [
+            {
+                "message": "it is taken",
+                "locations": [{"line": 1, "column": 3}],
+                "path": ["conflict"],
+                "extensions": {"code": "CONFLICT", "field": "name"},
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("field", ["bug", "wide"])
+async def test_a_bug_is_told_by_an_id_that_the_log_has(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, field: str
+) -> None:
+    response = await client.post("/graphql", json={"query": f"{{ {field} }}"})
+    [error] = response.json()["errors"]
+    assert error["message"] == "internal error"
+    assert error["extensions"].keys() == {"code", "id"}
+    assert error["extensions"]["code"] == "INTERNAL"
+    [record] = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert error["extensions"]["id"] in record.getMessage()
+    assert record.exc_info is not None
+
+
+async def test_an_answer_that_cannot_be_written_is_a_bug_too(client: httpx.AsyncClient) -> None:
+    response = await client.post("/graphql", json={"query": "{ number }"})
+    assert response.status_code == 500
+    [error] = errors(response)
+    assert error["extensions"]["code"] == "INTERNAL"
+
+
+QUERY = {"query": "{ hello }"}
+TYPES = (
+    "query ($t: String, $n: Int, $f: Float, $i: Thing) { echo(text: $t, number: $n, share: $f, thing: $i) }"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "field"),
+    [
+        (b"", "the body is not valid JSON", None),
+        (b"{", "the body is not valid JSON", None),
+        (b'{"query": "\xff"}', "the body is not valid JSON", None),
+        (b'{"query": "\\ud800"}', "the body is not valid JSON", None),
+        (b'{"query": "{ hello }", "variables": {"n": NaN}}', "the body is not valid JSON", None),
+        (b'{"query": "{ hello }", "variables": {"n": 1e400}}', "the body is not valid JSON", None),
+        (b"[" * 2_000 + b"]" * 2_000, "the body is not valid JSON", None),
+        (b'{"a":' * 2_000 + b"1" + b"}" * 2_000, "the body is not valid JSON", None),
+        (b"5", "the body is JSON, but not an object", None),
+        (b'"x"', "the body is JSON, but not an object", None),
+        (b"null", "the body is JSON, but not an object", None),
+        (orjson.dumps([QUERY, QUERY]), "batches are not supported", None),
+        (b"{}", "`query` is missing", "query"),
+        (b'{"query": null}', "`query` is missing", "query"),
+        (b'{"query": " "}', "`query` is empty", "query"),
+        (b'{"query": 5}', "`query` must be a string", "query"),
+        (orjson.dumps(QUERY | {"variables": []}), "`variables` must be an object", "variables"),
+        (orjson.dumps(QUERY | {"variables": "{}"}), "`variables` must be an object", "variables"),
+        (orjson.dumps(QUERY | {"operationName": 5}), "`operationName` must be a string", "operationName"),
+        (orjson.dumps(QUERY | {"extensions": 5}), "`extensions` must be an object", "extensions"),
+        (orjson.dumps(QUERY | {"operationName": "A"}), "no operation with the name", "operationName"),
+        (b'{"query": "query A { hello } query B { hello }"}', "(it has: A, B)", "operationName"),
+        (b'{"query": "fragment F on Query { hello }"}', "Fragment 'F' is never used.", None),
+        (b'{"query": "{ hello"}', "Syntax Error: Expected Name, found <EOF>.", None),
+        (b'{"query": "{ hello }\\u0000"}', "Syntax Error: Unexpected character: U+0000.", None),
+        (b'{"query": "{ nope }"}', "Cannot query field 'nope' on type 'Query'.", None),
+        (b'{"query": "{ echo(no: 1) }"}', "Unknown argument 'no' on field 'Query.echo'.", None),
+        (b'{"query": "{ hello { a } }"}', "must not have a selection", None),
+        (b'{"query": "subscription { hello }"}', "subscription", None),
+        (b'{"query": "{ echo(number: 1e9) }"}', "Int cannot represent non-integer value: 1e9", None),
+        (b'{"query": "{ echo(number: 9999999999) }"}', "Int cannot represent non 32-bit", None),
+        (
+            orjson.dumps({"query": f"{{ echo(number: {'9' * 5_000}) }}"}),
+            "Expected value of type 'Int', found: 9",
+            None,
+        ),
+        (
+            orjson.dumps({"query": TYPES, "variables": {"n": 2**40}}),
+            "Variable '$n' has invalid value: Int",
+            None,
+        ),
+        (
+            orjson.dumps({"query": TYPES, "variables": {"n": "1"}}),
+            "Variable '$n' has invalid value: Int",
+            None,
+        ),
+        (
+            orjson.dumps({"query": TYPES, "variables": {"n": 1.5}}),
+            "Variable '$n' has invalid value: Int",
+            None,
+        ),
+        (
+            orjson.dumps({"query": TYPES, "variables": {"n": True}}),
+            "Variable '$n' has invalid value: Int",
+            None,
+        ),
+        (
+            orjson.dumps({"query": TYPES, "variables": {"f": "NaN"}}),
+            "Variable '$f' has invalid value: Float",
+            None,
+        ),
+        (
+            orjson.dumps({"query": TYPES, "variables": {"t": 5}}),
+            "Variable '$t' has invalid value: String",
+            None,
+        ),
+        (
+            orjson.dumps({"query": TYPES, "variables": {"t": ["a"]}}),
+            "Variable '$t' has invalid value: String",
+            None,
+        ),
+        (orjson.dumps({"query": TYPES, "variables": {"i": {}}}), "to include required field 'size'", None),
+        (orjson.dumps({"query": TYPES, "variables": {"i": {"size": 1, "x": 1}}}), "unknown field 'x'", None),
+        (orjson.dumps({"query": TYPES, "variables": {"i": {"size": None}}}), "not to be None", None),
+        (b'{"query": "query ($n: Int!) { echo(number: $n) }"}', "Variable '$n' has invalid value", None),
+    ],
+)
+async def test_bad_input_is_named(
+    client: httpx.AsyncClient, body: bytes, message: str, field: str | None
+) -> None:
+    response = await client.post("/graphql", content=body, headers={"Content-Type": PLAIN})
+    assert response.status_code == 400
+    error = errors(response)[0]
+    assert message in error["message"]
+    assert len(error["message"]) <= 1_000
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"} | ({"field": field} if field else {})
+
+
+@pytest.mark.parametrize(
+    ("query_string", "message"),
+    [
+        ("", "`query` is missing"),
+        ("query=", "`query` is missing"),
+        ("query={hello}&query={hello}", "`query` stands in the URL 2 times"),
+        ("query={hello}&variables=x", "`variables` is not valid JSON"),
+        ("query={hello}&variables=[]", "`variables` must be an object"),
+        ("query={hello}&extensions=5", "`extensions` must be an object"),
+        ("query=%ff", "not UTF-8"),
+        ("query={hello}" + "&a=1" * 60, "more than 50 parameters"),
+    ],
+)
+async def test_a_bad_url_is_named(client: httpx.AsyncClient, query_string: str, message: str) -> None:
+    response = await client.get(f"/graphql?{query_string}")
+    assert response.status_code == 400
+    [error] = errors(response)
+    assert message in error["message"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_other_methods_are_not_allowed(client: httpx.AsyncClient, method: str) -> None:
+    response = await client.request(method, "/graphql")
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET, POST"
+    assert errors(response)[0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_mutation_by_get_is_not_allowed(client: httpx.AsyncClient) -> None:
+    response = await client.get("/graphql", params={"query": "mutation { write }"})
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": ""},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/graphql"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Type": PLAIN, "Content-Encoding": "gzip"},
+    ],
+)
+async def test_other_content_is_not_supported(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    response = await client.post("/graphql", content=orjson.dumps(QUERY), headers=headers)
+    assert response.status_code == 415
+    assert errors(response)[0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_a_charset_of_utf_8_is_supported(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "Application/JSON; charset=UTF-8"}
+    assert (await client.post("/graphql", content=orjson.dumps(QUERY), headers=headers)).status_code == 200
+
+
+async def test_a_large_operation_is_over_the_limit(client: httpx.AsyncClient) -> None:
+    query = "{" + " ".join(f"a{i}: hello" for i in range(60)) + "}"
+    response = await client.post("/graphql", json={"query": query})
+    assert response.status_code == 400
+    [error] = errors(response)
+    assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "field": "query"}
+    assert "60 root fields, above the limit of 50" in error["message"]
+
+
+@pytest.mark.parametrize("media", [GRAPHQL, PLAIN])
+@pytest.mark.parametrize(
+    ("authorization", "message"),
+    [
+        (None, "an API key is needed"),
+        ("", "an API key is needed"),
+        ("Basic YTpi", "the scheme is not supported"),
+        ("Bearer", "does not look like an API key"),
+        ("Bearer nonsense", "does not look like an API key"),
+        (f"Bearer ad_aaaaaaaa_{'a' * 43}", "is not known"),
+    ],
+)
+async def test_nothing_is_answered_without_a_key(
+    anyone: httpx.AsyncClient, media: str, authorization: str | None, message: str
+) -> None:
+    headers = {"Accept": media} | ({} if authorization is None else {"Authorization": authorization})
+    for response in (
+        await anyone.post("/graphql", content=b"never read", headers=headers),
+        await anyone.get(
+            "/graphql", params={"query": "{ __schema { queryType { name } } }"}, headers=headers
+        ),
+    ):
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"] == 'Bearer realm="agentdata"'
+        assert response.headers["Content-Type"].startswith(media)
+        [error] = errors(response)
+        assert message in error["message"]
+        assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+
+
+async def test_browsers_get_the_page_without_a_key(anyone: httpx.AsyncClient) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    for path in ("/graphql", "/graphql?query={hello}"):
+        response = await anyone.get(path, headers=browser)
+        assert response.status_code == 200
+        assert response.headers["Content-Type"].startswith("text/html")
+        assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+    assert (await anyone.get("/", headers=browser)).headers["Location"] == "/graphql"
+
+
+async def test_health_needs_no_key(anyone: httpx.AsyncClient) -> None:
+    response = await anyone.get("/health")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok"}
+
+
+async def test_without_a_database_nobody_is_told_of_its_insides() -> None:
+    """Neither where a request needs it nor in the health check; both say that it may pass."""
+    app = create_app(Settings(), "postgresql://ann:secret@localhost:1/none", schema=SCHEMA)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+    ):
+        assert (await client.get("/health")).status_code == 503
+        headers = {"Authorization": f"Bearer ad_aaaaaaaa_{'a' * 43}"}
+        response = await client.post("/graphql", json=QUERY, headers=headers)
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "1"
+        [error] = errors(response)
+        assert error["extensions"] == {"code": "OVERLOADED"}
+        assert error["message"] == "the database has no room for this now; try again shortly"
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/health", "/nowhere", "/"])
+async def test_every_answer_has_the_headers_of_security(anyone: httpx.AsyncClient, path: str) -> None:
+    headers = (await anyone.get(path)).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers.get_list("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'none'"]
+
+
+async def test_only_named_origins_may_read_answers(
+    client: httpx.AsyncClient, database_urls: DatabaseUrls
+) -> None:
+    origin = {"Origin": "https://dashboard.example"}
+    assert "Access-Control-Allow-Origin" not in (await client.get("/health", headers=origin)).headers
+    settings = Settings(cors_origins="https://other.example, https://dashboard.example")
+    app = create_app(settings, database_urls.request, schema=SCHEMA)
+    preflight = origin | {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, content-type",
+    }
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as page,
+    ):
+        allowed = await page.options("/graphql", headers=preflight)
+        assert allowed.status_code == 200
+        assert allowed.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+        refused = await page.options("/graphql", headers=preflight | {"Origin": "https://evil.example"})
+        assert refused.status_code == 400
+        response = await page.post("/graphql", headers=origin)
+        assert response.status_code == 401
+        assert response.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+
+
+async def test_the_access_log_says_what_was_asked_and_no_secret(
+    client: httpx.AsyncClient, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "agentdata.access")
+    parameters = {"query": "query Greeting { hello }", "variables": '{"password": "secret"}'}
+    await client.get("/graphql", params=parameters)
+    [line] = [r.getMessage() for r in caplog.records if r.name == "agentdata.access"]
+    assert line.startswith("GET /graphql status=200 ms=")
+    assert " operation=query:Greeting key=" in line
+    assert "secret" not in line
+    assert key not in line
+
+
+async def test_a_statement_that_takes_too_long_is_stopped(database_urls: DatabaseUrls, key: str) -> None:
+    app = create_app(Settings(statement_timeout_ms=100), database_urls.request, schema=SCHEMA)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+    ):
+        headers = {"Authorization": f"Bearer {key}"}
+        response = await client.post("/graphql", json={"query": SLEEP}, headers=headers)
+        [error] = response.json()["errors"]
+        assert error["extensions"] == {"code": "TIMEOUT"}
+        assert error["path"] == ["sleep"]
+        assert (await client.post("/graphql", json=QUERY, headers=headers)).status_code == 200
+
+
+async def raw(
+    host: str, port: int, key: str, head: str = ""
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Begin a request by hand."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(
+        f"POST /graphql HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\n{head}\r\n".encode()
+    )
+    await writer.drain()
+    return reader, writer
+
+
+async def endlessly(writer: asyncio.StreamWriter, chunk: bytes) -> None:
+    """Write until the other side has had enough."""
+    while True:
+        writer.write(chunk)
+        await writer.drain()
+
+
+async def test_a_body_is_counted_as_it_comes_in(app: Starlette, key: str) -> None:
+    async with serving(app) as (host, port):
+        reader, writer = await raw(host, port, key, "Transfer-Encoding: chunked\r\n")
+        chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
+        with pytest.raises(ConnectionError):
+            await endlessly(writer, chunk)
+        writer.close()
+        reader, writer = await raw(host, port, key, "Content-Length: 100001\r\n")
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"code":"LIMIT_EXCEEDED"' in answer
+
+
+async def test_an_announced_length_is_not_believed(client: httpx.AsyncClient) -> None:
+    body = b" " * 100_001
+    headers = {"Content-Type": PLAIN, "Content-Length": "5"}
+    response = await client.post("/graphql", content=body, headers=headers)
+    assert response.status_code == 413
+    [error] = errors(response)
+    assert "the limit of 100000 bytes" in error["message"]
+
+
+async def until(url: str, condition: str) -> None:
+    """Wait until the database says that something is so."""
+    async with transaction(url) as connection:
+        async with asyncio.timeout(10):
+            while not (await connection.execute(text(f"SELECT {condition}"))).scalar():
+                await connection.execute(text("SELECT pg_sleep(0.01), pg_stat_clear_snapshot()"))
+
+
+SLEEPING = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active')"
+
+
+async def test_a_client_that_goes_away_takes_its_query_along(
+    app: Starlette, key: str, database_urls: DatabaseUrls
+) -> None:
+    body = orjson.dumps({"query": SLEEP})
+    async with serving(app) as (host, port):
+        for _ in range(15):  # more than there are connections: each must come back
+            _, writer = await raw(host, port, key, f"Content-Length: {len(body)}\r\n")
+            writer.write(body)
+            await until(database_urls.request, SLEEPING)
+            writer.close()
+            await until(database_urls.request, f"NOT {SLEEPING}")
+
+
+async def test_a_client_that_goes_away_leaves_its_mutation_whole(
+    app: Starlette, key: str, database_urls: DatabaseUrls
+) -> None:
+    body = orjson.dumps({"query": "mutation { write(seconds: 0.3) }"})
+    async with serving(app) as (host, port):
+        _, writer = await raw(host, port, key, f"Content-Length: {len(body)}\r\n")
+        writer.write(body)
+        await until(database_urls.request, SLEEPING)
+        writer.close()
+        await until(database_urls.owner, "EXISTS (SELECT FROM projects WHERE name = 'written')")
+
+
+async def test_a_server_that_is_told_to_stop_answers_first(
+    app: Starlette, key: str, database_urls: DatabaseUrls
+) -> None:
+    body = orjson.dumps({"query": "{ sleep(seconds: 0.3) }"})
+    async with serving(app) as (host, port):
+        reader, writer = await raw(host, port, key, f"Content-Length: {len(body)}\r\n")
+        writer.write(body)
+        await until(database_urls.request, SLEEPING)
+    assert (await reader.read()).endswith(b'{"data":{"sleep":true}}')
+    writer.close()
