@@ -29,15 +29,19 @@ class Principal:
     api_key_id: UUID
     scopes: frozenset[str]
 
+    def may(self, scope: ApiKeyScope) -> bool:
+        """Tell whether the key goes as far as a scope; each scope includes those declared before it."""
+        ranks = [str(rank) for rank in ApiKeyScope]
+        return any(ranks.index(held) >= ranks.index(scope) for held in self.scopes)
+
     def require(self, scope: ApiKeyScope) -> None:
-        """Refuse what the key's scopes do not include; a scope includes those declared before it.
+        """Refuse what the key's scopes do not include.
 
         Raises:
             ForbiddenError: No scope of the key goes as far.
 
         """
-        ranks = [str(rank) for rank in ApiKeyScope]
-        if not any(ranks.index(held) >= ranks.index(scope) for held in self.scopes):
+        if not self.may(scope):
             raise ForbiddenError(f"this needs an API key with the scope {scope}")
 
 

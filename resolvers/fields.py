@@ -11,6 +11,7 @@ from strawberry.types.arguments import StrawberryArgument
 
 from agentdata.context import Info
 from agentdata.execution.links import Link
+from models.enums import ApiKeyScope
 from resolvers.paging import Connected, Ordering, Page, Slice
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def page(
     by: str | None = None,
     via: Any = None,
     default: Sequence[Ordering] = (Ordering("created_at", descending=True),),
+    scope: ApiKeyScope = ApiKeyScope.READ,
 ) -> Any:
     """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is the row's id."""
     link = None if by is None and via is None else Link(model, remote=by or "id", via=via)
@@ -62,6 +64,7 @@ def page(
         last: int | None = None,
         before: str | None = None,
     ) -> Any:
+        info.context.principal.require(scope)
         reader = info.context.reader
         keys = [Ordering(each.field.value, each.direction.value == "DESC") for each in order_by or ()]
         slice_ = Slice(

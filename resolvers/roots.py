@@ -16,6 +16,7 @@ from agentdata.execution.reader import Reader
 from agentdata.operations.values import camel, check_text
 from agentdata.operations.write import not_found
 from models import Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User
+from models.enums import ApiKeyScope
 from resolvers.fields import DECLARED, argument
 from resolvers.values import as_uuid
 
@@ -102,7 +103,7 @@ _ANY_NODE = _AnyNode()
 
 async def _node(info: Info, id_: strawberry.ID, field: str) -> Any:
     row = await info.context.reader.load("node", _ANY_NODE, as_uuid(id_, field))
-    if row is None:
+    if row is None or (isinstance(row, ApiKey) and not info.context.principal.may(ApiKeyScope.ADMIN)):
         raise NotFoundError(f"there is nothing with the id {id_}", field=field)
     return row
 

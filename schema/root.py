@@ -140,9 +140,10 @@ class Query:
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,
-        "The API keys of the project, the newest first.",
+        "The API keys of the project, the newest first. Needs the scope ADMIN.",
         filter_=ApiKeyFilter,
         order=ApiKeyOrder,
+        scope=ApiKeyScope.ADMIN,
     )
 
 

@@ -47,16 +47,16 @@ def _scalar(name: str, description: str, **how: Any) -> ScalarDefinition:
 SCALARS: dict[object, ScalarDefinition] = {
     datetime: _scalar(
         "DateTime",
-        "A moment as RFC 3339 writes it, such as `2026-01-31T12:00:00Z`. Answers are in UTC, to the microsecond;"
-        " inputs may have any offset from UTC, but must have one.",
+        "A moment as RFC 3339 writes it, such as `2026-01-31T12:00:00Z`. Answers are in UTC, to the"
+        " microsecond; inputs may have any offset from UTC, but must have one.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=_write_time,
         parse_value=_read_time,
     ),
     BigInt: _scalar(
         "BigInt",
-        "A whole number of at most 64 bits, written as a JSON number. Beyond 2^53 JavaScript needs a JSON parser"
-        " that keeps it whole.",
+        "A whole number of at most 64 bits, written as a JSON number. Beyond 2^53 JavaScript needs a JSON"
+        " parser that keeps it whole.",
         parse_value=_read_big_int,
     ),
     JSON: _scalar(
