@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 DEFAULT_PAGE_SIZE = 50
 """The size of a page where the operation does not say one."""
 
-UNPAGED_LIST_SIZE = 5
-"""What a list counts as that has no pages, such as the tool calls of a message."""
+SHORT_LIST_SIZE = 5
+"""What a list of unstated size counts as where it has no pages or leads to no further rows.
+
+The tool calls of a message are such a list: they could fill a page, but hardly ever do.
+"""
 
 INTROSPECTION_ROWS = 100_000
 """What `__schema` or `__type` counts as: it takes the server as long as a large read."""
@@ -167,7 +170,7 @@ class Measure:
             return Size(1, 1, aliases, 0)
         inner_type = get_named_type(declared.type)
         inner = self._selection(node.selection_set, inner_type)
-        own, times = self._rows(node, declared, parent)
+        own, times = self._rows(node, declared, parent, leads_on=inner.rows > 0)
         return Size(
             inner.depth + 1,
             1,
@@ -176,19 +179,20 @@ class Measure:
         )
 
     def _rows(
-        self, node: FieldNode, declared: GraphQLField, parent: GraphQLNamedType | None
+        self, node: FieldNode, declared: GraphQLField, parent: GraphQLNamedType | None, *, leads_on: bool
     ) -> tuple[int, int]:
         """Give how many rows each object of a field stands for, and how many objects there may be."""
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         if "first" in declared.args or "last" in declared.args:
             sizes = [self._number(given[name]) for name in ("first", "last") if name in given]
-            return 1, max((size for size in sizes if size is not None), default=DEFAULT_PAGE_SIZE)
+            unstated = DEFAULT_PAGE_SIZE if leads_on else SHORT_LIST_SIZE
+            return 1, max((size for size in sizes if size is not None), default=unstated)
         if parent is not None and parent.name.endswith(("Connection", "Edge")):
             # The rows of a page were counted at the field that gave the page.
             return 0, 1
         if _is_list_of_objects(declared.type):
             number = self._number(given["ids"]) if "ids" in given else None
-            return 1, UNPAGED_LIST_SIZE if number is None else number
+            return 1, SHORT_LIST_SIZE if number is None else number
         return 1, 1
 
     def _number(self, node: ValueNode) -> int | None:
