@@ -523,6 +523,29 @@ async def test_a_statement_that_takes_too_long_is_stopped(database_urls: Databas
         assert (await client.post("/graphql", json=QUERY, headers=headers)).status_code == 200
 
 
+async def until(url: str, condition: str) -> None:
+    """Wait until the database says that something is so."""
+    async with transaction(url) as connection:
+        async with asyncio.timeout(10):
+            while not (await connection.execute(text(f"SELECT {condition}"))).scalar():
+                await connection.execute(text("SELECT pg_sleep(0.01), pg_stat_clear_snapshot()"))
+
+
+SLEEPING = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active')"
+
+
+async def test_a_lost_connection_passes(client: httpx.AsyncClient, database_urls: DatabaseUrls) -> None:
+    asking = asyncio.create_task(client.post("/graphql", json={"query": SLEEP}))
+    await until(database_urls.request, SLEEPING)
+    async with transaction(database_urls.request) as connection:
+        await connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
+        )
+    [error] = (await asking).json()["errors"]
+    assert error["extensions"] == {"code": "OVERLOADED"}
+    assert (await client.post("/graphql", json={"query": "{ sleep(seconds: 0) }"})).status_code == 200
+
+
 async def raw(
     host: str, port: int, key: str, head: str = ""
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -564,17 +587,6 @@ async def test_an_announced_length_is_not_believed(client: httpx.AsyncClient) ->
     assert response.status_code == 413
     [error] = errors(response)
     assert "the limit of 100000 bytes" in error["message"]
-
-
-async def until(url: str, condition: str) -> None:
-    """Wait until the database says that something is so."""
-    async with transaction(url) as connection:
-        async with asyncio.timeout(10):
-            while not (await connection.execute(text(f"SELECT {condition}"))).scalar():
-                await connection.execute(text("SELECT pg_sleep(0.01), pg_stat_clear_snapshot()"))
-
-
-SLEEPING = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active')"
 
 
 async def test_a_client_that_goes_away_takes_its_query_along(
