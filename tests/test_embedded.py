@@ -17,7 +17,7 @@ import asyncpg
 import psutil
 import pytest
 
-from agentdata.embedded import EmbeddedServer, connect_or_start, running
+from agentdata.embedded import EmbeddedServer, connect_or_start, place, running
 from agentdata.embedded.lifeline import lifeline
 from agentdata.embedded.lock import DataFolderInUseError
 from agentdata.embedded.place import LONGEST_SOCKET
@@ -260,3 +260,20 @@ def test_the_watchdog_itself_goes_with_the_server() -> None:
         assert tied.watchdog.returncode is not None
         assert sleep.poll() is None
         sleep.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
+def test_root_may_keep_its_data_in_a_closed_folder(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reachable = data_dir.parent / "reachable"
+    monkeypatch.setattr(place, "ROOT_FOLDER", reachable)
+    closed = data_dir / "closed"
+    closed.mkdir(parents=True)
+    closed.chmod(0o700)
+    for _ in range(2):
+        with running(closed, durable=False) as server:
+            assert execute(server, "SELECT 1") == 1
+            assert server.socket_folder.is_relative_to(reachable)
+            with connect_or_start(closed) as same:
+                assert same == server
+    assert closed.stat().st_uid == 0
+    assert closed.stat().st_mode & 0o777 == 0o700

