@@ -36,7 +36,10 @@ def create_app(
 ) -> Starlette:
     """Make the server of one database; it connects with the first request and closes when the server ends."""
     database = Database(
-        database_url, pool_size=settings.pool_size, statement_timeout_ms=settings.statement_timeout_ms
+        database_url,
+        pool_size=settings.pool_size,
+        pool_timeout_s=settings.pool_timeout_s,
+        statement_timeout_ms=settings.statement_timeout_ms,
     )
     graphql = GraphQLEndpoint(
         Executor(schema),

@@ -28,7 +28,14 @@ WriteSession = NewType("WriteSession", AsyncSession)
 class Database:
     """A pool of connections and the two kinds of transaction that run on it."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, statement_timeout_ms: int = 10_000) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        pool_timeout_s: float = 30.0,
+        statement_timeout_ms: int = 10_000,
+    ) -> None:
         target = parse(url)
         self.engine = create_async_engine(
             target.url,
@@ -37,7 +44,7 @@ class Database:
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             connect_args=target.connect_args,
-            **{"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 30.0} | target.pool_args,
+            **{"pool_size": pool_size, "max_overflow": 0, "pool_timeout": pool_timeout_s} | target.pool_args,
         )
         self._statement_timeout_ms = statement_timeout_ms
 

@@ -63,5 +63,6 @@ class Reader:
         self._session = None
         self._loaders.clear()
         # A field that was stopped half way may have lost the connection; what was read is right all the same.
-        with suppress(asyncpg.InterfaceError):
-            await self._transaction.aclose()
+        async with self._turn:
+            with suppress(asyncpg.InterfaceError):
+                await self._transaction.aclose()
