@@ -1,13 +1,17 @@
 """What tests of all parts stand on: a server, and a database on it with the tables of the migrations."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from agentdata import migrations, provision
+from agentdata.database import Database
+from agentdata.database_url import parse
 from agentdata.database_urls import DatabaseUrls
 from tests import databases
+from tests.api import Api, make_api
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +34,32 @@ def database_urls(database_server: databases.Server) -> Iterator[DatabaseUrls]:
 def database_url(database_urls: DatabaseUrls) -> str:
     """Provide the URL that requests use on the shared database."""
     return database_urls.request
+
+
+@pytest.fixture(scope="session")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Provide the pool that requests use, shared by all tests."""
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def owner(database_urls: DatabaseUrls) -> AsyncIterator[AsyncEngine]:
+    """Provide connections of the tables' owner, whom row-level security does not hold back."""
+    target = parse(database_urls.owner)
+    engine = create_async_engine(target.url, connect_args=target.connect_args, pool_size=2)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def api(database: Database, owner: AsyncEngine) -> Api:
+    """Provide a project of the test's own."""
+    return await make_api(database, owner)
+
+
+@pytest.fixture
+async def other(database: Database, owner: AsyncEngine) -> Api:
+    """Provide another project, of which the first must see nothing."""
+    return await make_api(database, owner)

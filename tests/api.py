@@ -1,0 +1,116 @@
+"""The API as a key of one project sees it, asked in this process: documents in, data and errors out."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID, uuid4
+
+import orjson
+from sqlalchemy import event, text
+from uuid_utils.compat import uuid7
+
+from agentdata.context import Context, Principal
+from agentdata.execution.documents import InvalidRequestError
+from agentdata.execution.execute import Executor
+from agentdata.execution.reporting import failed, refused
+from agentdata.operations.write import run
+from models.enums import ApiKeyScope
+from schema.root import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from agentdata.database import Database
+
+EXECUTOR = Executor(schema)
+"""One executor for all tests, as a server has one for all requests."""
+
+
+class Answer(NamedTuple):
+    """What a client receives: data as it comes out of JSON, and errors."""
+
+    data: Any
+    errors: list[dict[str, Any]]
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the errors."""
+        return [error["extensions"]["code"] for error in self.errors]
+
+
+@dataclass(frozen=True)
+class Api:
+    """One project, and a key to it."""
+
+    database: Database
+    principal: Principal
+
+    @property
+    def project_id(self) -> UUID:
+        """The project."""
+        return self.principal.project_id
+
+    async def ask(self, document: str, /, **variables: Any) -> Any:
+        """Run an operation that goes well and give its data."""
+        answer = await self.answer(document, **variables)
+        assert not answer.errors, answer.errors
+        return answer.data
+
+    async def error(self, document: str, /, **variables: Any) -> dict[str, Any]:
+        """Run an operation that ends in one error and give it."""
+        [error] = (await self.answer(document, **variables)).errors
+        return error
+
+    async def answer(self, document: str, /, **variables: Any) -> Answer:
+        """Run an operation."""
+        context = Context(self.database, self.principal)
+        try:
+            operation = EXECUTOR.read(document, None)
+            # Variables and data go through JSON, as they do over HTTP.
+            sent = orjson.loads(orjson.dumps(variables))
+            result = await EXECUTOR.execute(operation, sent, context)
+        except InvalidRequestError as error:
+            return Answer(None, refused(error.errors))
+        finally:
+            with suppress(Exception):  # as the endpoint does: what ended the operation is what matters
+                await context.close()
+        return Answer(orjson.loads(orjson.dumps(result.data)), failed(result.errors or []))
+
+    async def run(self, operation: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
+        """Run a write of `agentdata.operations` and give its rows."""
+        return await run(self.database, self.project_id, operation, arguments)
+
+    def with_scopes(self, *scopes: ApiKeyScope) -> Api:
+        """Give another key to the same project."""
+        return Api(self.database, Principal(self.project_id, uuid7(), frozenset(scopes)))
+
+
+async def make_api(database: Database, owner: AsyncEngine) -> Api:
+    """Make a project of its own for a test, or for the tests of a module, with a key that may do all."""
+    id_ = uuid7()
+    async with owner.begin() as connection:
+        await connection.execute(
+            text("INSERT INTO projects (id, name, slug) VALUES (:id, 'Test', :slug)"),
+            {"id": id_, "slug": f"test-{uuid4().hex}"},
+        )
+    return Api(database, Principal(id_, uuid7(), frozenset(ApiKeyScope)))
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """List the statements that requests run while the block lasts, without those that open transactions."""
+    seen: list[str] = []
+
+    def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", see)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", see)

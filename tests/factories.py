@@ -1,0 +1,70 @@
+"""One of each noun, made by the operations, with what a test does not care for filled in."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from agentdata.operations import agent_versions, agents, messages, sessions, teams, tool_calls, users
+from models.enums import MessageRole
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from models import Agent, AgentVersion, Message, Session, Team, ToolCall, User
+    from tests.api import Api
+
+_numbers = count(1)
+
+
+def said(
+    content: str | None = "Hello", *, role: MessageRole = MessageRole.USER, **values: Any
+) -> dict[str, Any]:
+    """Give the values of a message to append."""
+    return {"role": role, "content": content, **values}
+
+
+def called(name: str = "search", **values: Any) -> dict[str, Any]:
+    """Give the values of a tool call that a message makes."""
+    return {"name": name, "arguments": {}, **values}
+
+
+async def user(api: Api, **values: Any) -> User:
+    """Make a user."""
+    return await api.run(users.create, values=values)  # type: ignore[no-any-return]  # what the operation gives
+
+
+async def team(api: Api, **values: Any) -> Team:
+    """Make a team; `member_ids` are its members."""
+    return await api.run(teams.create, values={"name": f"Team {next(_numbers)}", **values})  # type: ignore[no-any-return]  # as above
+
+
+async def agent(api: Api, **values: Any) -> Agent:
+    """Make an agent."""
+    return await api.run(agents.create, values={"name": f"Agent {next(_numbers)}", **values})  # type: ignore[no-any-return]  # as above
+
+
+async def agent_version(api: Api, agent_id: UUID, **values: Any) -> AgentVersion:
+    """Make a version of an agent; `activate` makes it the active one."""
+    given = {"agent_id": agent_id, "version_number": f"{next(_numbers)}.0", "changes": {}, **values}
+    return await api.run(agent_versions.create, values=given)  # type: ignore[no-any-return]  # as above
+
+
+async def session(api: Api, **values: Any) -> Session:
+    """Make a session."""
+    return await api.run(sessions.create, values=values)  # type: ignore[no-any-return]  # as above
+
+
+async def many_sessions(api: Api, values: list[dict[str, Any]]) -> list[Session]:
+    """Make sessions in one write."""
+    return await api.run(sessions.create_all, sessions=values)  # type: ignore[no-any-return]  # as above
+
+
+async def say(api: Api, session_id: UUID, *values: dict[str, Any]) -> list[Message]:
+    """Append messages, made by `said`, to a session."""
+    return await api.run(messages.append, session_id=session_id, messages=list(values))  # type: ignore[no-any-return]  # as above
+
+
+async def tool_call(api: Api, message_id: UUID, **values: Any) -> ToolCall:
+    """Make a tool call of an ASSISTANT message."""
+    return await api.run(tool_calls.create, message_id=message_id, values=called(**values))  # type: ignore[no-any-return]  # as above

@@ -1,0 +1,1 @@
+"""Tests of how declared fields are answered."""
