@@ -35,8 +35,9 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: DateTime(timezone=True),
         str: Text,
-        dict[str, Any]: JSONB,
-        list[Any]: JSONB,
+        # None is no value, as in every other column; otherwise it would be the JSON value null.
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[Any]: JSONB(none_as_null=True),
         list[str]: ARRAY(Text),
         list[UUID]: ARRAY(Uuid),
     }

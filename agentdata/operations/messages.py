@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import ARRAY, Text, Uuid, case, func, literal, null, or_, select
+from sqlalchemy import ARRAY, DateTime, Integer, Text, Uuid, case, func, literal, null, or_, select
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import JSONB
@@ -13,16 +13,21 @@ from uuid_utils.compat import uuid7
 
 from agentdata.errors import AgentDataError, BadUserInputError
 from agentdata.operations.values import check, check_json, check_not_empty
-from agentdata.operations.write import not_found
+from agentdata.operations.write import FRESH, not_found
 from models import Message, Session, ToolCall
 from models.enums import MessageRole, ToolCallStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
     from agentdata.operations.write import Write
+
+    Pair = tuple[dict[str, Any], dict[str, Any]]
+    """The row of a message, and the message as it was given."""
+
+    Answer = tuple[str, dict[str, Any], str]
+    """The call id that is answered, what the call becomes, and the field that says so."""
 
 MAX_MESSAGES = 10_000
 """How many messages one write appends."""
@@ -49,22 +54,34 @@ async def append(write: Write, session_id: UUID, messages: list[dict[str, Any]])
     for index, message in enumerate(messages):
         _check(message, f"messages.{index}.")
     session, now = await _advance(write, session_id, messages)
-    first = session.last_sequence - len(messages) + 1
-    speakers = {
-        MessageRole.ASSISTANT: {"agent_id": session.agent_id},
-        MessageRole.USER: {"user_id": session.user_id},
-    }
-    rows = [
-        _DEFAULTS
-        | {"id": uuid7(), "created_at": now, "updated_at": now}
-        | speakers.get(message["role"], {})
-        | {name: value for name, value in message.items() if name not in _NOT_COLUMNS}
-        | {"session_id": session_id, "sequence": sequence}
-        for sequence, message in enumerate(messages, first)
-    ]
+    rows = _rows(session, messages, now)
     written = await write.insert(Message, rows)
-    await _link_calls(write, session_id, list(zip(rows, messages, strict=True)))
+    await _link_calls(write, {session_id: list(zip(rows, messages, strict=True))})
     return written
+
+
+async def append_all(write: Write, messages: dict[UUID, list[dict[str, Any]]]) -> None:
+    """Append messages to many sessions, as ``append`` does to one, in as few statements as that takes.
+
+    It is for importing, and holds no limit: how much one transaction writes is the caller's to bound.
+
+    Raises:
+        NotFoundError: There is no such session.
+        BadUserInputError: A message is wrong in itself, or answers a call that its session does not have.
+
+    """
+    appended = {session_id: list_ for session_id, list_ in messages.items() if list_}
+    for list_ in appended.values():
+        for index, message in enumerate(list_):
+            _check(message, f"messages.{index}.")
+    if not appended:
+        return
+    pairs = {
+        session.id: list(zip(_rows(session, appended[session.id], now), appended[session.id], strict=True))
+        for session, now in await _advance_all(write, appended)
+    }
+    await write.insert(Message, [row for list_ in pairs.values() for row, _ in list_])
+    await _link_calls(write, pairs)
 
 
 async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Message:
@@ -116,22 +133,44 @@ async def delete(write: Write, id_: UUID) -> list[UUID]:
     return [id_]
 
 
-async def _advance(
-    write: Write, session_id: UUID, messages: list[dict[str, Any]]
-) -> tuple[Session, datetime]:
-    """Count messages in, under the session's lock, and tell when it was taken."""
-    last_said = max(
-        (message["created_at"] for message in messages if message.get("created_at")), default=None
-    )
-    grown = {
+def _rows(session: Session, messages: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """Give the rows of messages that the session has counted in already."""
+    speakers = {
+        MessageRole.ASSISTANT: {"agent_id": session.agent_id},
+        MessageRole.USER: {"user_id": session.user_id},
+    }
+    return [
+        _DEFAULTS
+        | {"id": uuid7(), "created_at": now, "updated_at": now}
+        | speakers.get(message["role"], {})
+        | {name: value for name, value in message.items() if name not in _NOT_COLUMNS}
+        | {"session_id": session.id, "sequence": sequence}
+        for sequence, message in enumerate(messages, session.last_sequence - len(messages) + 1)
+    ]
+
+
+def _growth(messages: list[dict[str, Any]]) -> dict[str, int]:
+    """Tell by how much messages raise the totals of their session."""
+    return {
         "last_sequence": len(messages),
         "message_count": len(messages),
         "interaction_count": sum(message["role"] == MessageRole.USER for message in messages),
     } | {name: sum(message.get(name) or 0 for message in messages) for name in _SUMMED}
+
+
+def _last_said(messages: list[dict[str, Any]]) -> datetime | None:
+    return max((message["created_at"] for message in messages if message.get("created_at")), default=None)
+
+
+async def _advance(
+    write: Write, session_id: UUID, messages: list[dict[str, Any]]
+) -> tuple[Session, datetime]:
+    """Count messages in, under the session's lock, and tell when it was taken."""
+    last_said = _last_said(messages)
     advance = (
         update_rows(Session)
         .where(*write.owns(Session), Session.id == session_id)
-        .values({name: getattr(Session, name) + growth for name, growth in grown.items()})
+        .values({name: getattr(Session, name) + growth for name, growth in _growth(messages).items()})
         .values(
             last_activity_at=func.greatest(Session.last_activity_at, last_said or func.clock_timestamp()),
             updated_at=func.clock_timestamp(),
@@ -142,6 +181,36 @@ async def _advance(
     if session is None:
         raise not_found(Session, session_id, "sessionId")
     return session, session.updated_at
+
+
+async def _advance_all(
+    write: Write, messages: dict[UUID, list[dict[str, Any]]]
+) -> list[tuple[Session, datetime]]:
+    """Count the messages of many sessions in, under the locks of all, as ``_advance`` does for one."""
+    await write.get_all(Session, [*messages], field="sessionId", lock=True)
+    growths = [_growth(list_) for list_ in messages.values()]
+    given = (
+        func.unnest(
+            literal([*messages], ARRAY(Uuid)),
+            literal([_last_said(list_) for list_ in messages.values()], ARRAY(DateTime(timezone=True))),
+            *(literal([growth[name] for growth in growths], ARRAY(Integer)) for name in growths[0]),
+        )
+        .table_valued("id", "last_said", *growths[0])
+        .render_derived()
+    )
+    last_said = func.coalesce(given.c.last_said, func.clock_timestamp())
+    advance = (
+        update_rows(Session)
+        .where(*write.owns(Session), Session.id == given.c.id)
+        .values({name: getattr(Session, name) + given.c[name] for name in growths[0]})
+        .values(
+            last_activity_at=func.greatest(Session.last_activity_at, last_said),
+            updated_at=func.clock_timestamp(),
+        )
+        .returning(Session)
+        .execution_options(synchronize_session=False, **FRESH)
+    )
+    return [(session, session.updated_at) for session in await write.session.scalars(advance)]
 
 
 async def _grow(write: Write, session_id: UUID, growth: dict[str, int]) -> None:
@@ -196,17 +265,24 @@ def settled(call: dict[str, Any]) -> dict[str, Any]:
     return {"status": status} | call
 
 
-async def _link_calls(
-    write: Write, session_id: UUID, written: Sequence[tuple[dict[str, Any], dict[str, Any]]]
-) -> None:
-    """Write the calls that messages make, and settle those that messages answer.
+async def _link_calls(write: Write, written: dict[UUID, list[Pair]]) -> None:
+    """Write the calls that the messages of sessions make, and settle those that messages answer."""
+    linked = {session_id: _linked(session_id, pairs) for session_id, pairs in written.items()}
+    await write.insert(ToolCall, [call for calls, _ in linked.values() for call in calls])
+    for session_id, (_, answers) in linked.items():
+        if answers:
+            await _settle_earlier(write, session_id, answers, {row["id"] for row, _ in written[session_id]})
+
+
+def _linked(session_id: UUID, written: list[Pair]) -> tuple[list[dict[str, Any]], list[Answer]]:
+    """Give the calls that messages make, with the answers among them, and the answers to earlier calls.
 
     A call id may come again in a session: an answer goes to the latest message that called by that id, and
     within it to the first call that has no answer yet.
     """
     calls: list[dict[str, Any]] = []
     waiting: dict[str, list[dict[str, Any]]] = {}
-    answers: list[tuple[str, dict[str, Any], str]] = []
+    answers: list[Answer] = []
     for index, (row, message) in enumerate(written):
         made = [
             _NO_CALL
@@ -229,9 +305,7 @@ async def _link_calls(
                 )
             else:
                 answers.append((call_id, {"answer_id": row["id"]} | answer, f"messages.{index}.toolCallId"))
-    await write.insert(ToolCall, calls)
-    if answers:
-        await _settle_earlier(write, session_id, answers, {row["id"] for row, _ in written})
+    return calls, answers
 
 
 _REDACTED: dict[str, Any] = {
@@ -272,9 +346,7 @@ def result_of(content: str | None, parts: object = None) -> object:
     return content
 
 
-async def _settle_earlier(
-    write: Write, session_id: UUID, answers: list[tuple[str, dict[str, Any], str]], new_ids: set[UUID]
-) -> None:
+async def _settle_earlier(write: Write, session_id: UUID, answers: list[Answer], new_ids: set[UUID]) -> None:
     """Settle calls that earlier writes made, in one statement to find them and one to write them."""
     call_ids = {call_id for call_id, _, _ in answers}
     unanswered = (

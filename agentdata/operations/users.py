@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 async def create(write: Write, values: dict[str, Any]) -> User:
     """Add a user."""
-    check(User, values)
-    [user] = await write.insert(User, [values])
+    [user] = await create_all(write, [values])
     return user
+
+
+async def create_all(write: Write, users: list[dict[str, Any]]) -> list[User]:
+    """Add users, in one statement; all of them give values for the same columns."""
+    for values in users:
+        check(User, values)
+    return await write.insert(User, users)
 
 
 async def update(write: Write, id_: UUID, values: dict[str, Any]) -> User:

@@ -44,7 +44,9 @@ class Write:
             return []
         statement = insert(model).returning(model, sort_by_parameter_order=True)
         owned = [{"project_id": self.project_id, **row} for row in rows]
-        return list(await self.session.scalars(statement, owned, execution_options=FRESH))
+        # Without render_nulls each run of rows with the same columns null would be a statement of its own.
+        options = {**FRESH, "render_nulls": True}
+        return list(await self.session.scalars(statement, owned, execution_options=options))
 
     async def get(self, model: type[Row], id_: UUID, *, field: str = "id", lock: bool = False) -> Row:
         """Give a row, locked against other writers where asked.
