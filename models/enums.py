@@ -20,13 +20,13 @@ class ClosedSet(StrEnum):
 
 
 class SessionStatus(ClosedSet):
-    """Where a session stands."""
+    """Whether a session is going on, and how it ended if not."""
 
     ACTIVE = "ACTIVE", "It is going on."
-    PAUSED = "PAUSED", "It waits and will go on."
-    COMPLETED = "COMPLETED", "It has ended and reached what it was for."
-    FAILED = "FAILED", "It has ended without reaching what it was for."
-    CANCELLED = "CANCELLED", "It was ended before it could reach what it was for."
+    PAUSED = "PAUSED", "It is waiting and will go on."
+    COMPLETED = "COMPLETED", "It has ended and achieved its purpose."
+    FAILED = "FAILED", "It has ended without achieving its purpose."
+    CANCELLED = "CANCELLED", "It was ended before it could achieve its purpose."
 
 
 OPEN_STATUSES = (SessionStatus.ACTIVE, SessionStatus.PAUSED)
@@ -36,24 +36,24 @@ OPEN_STATUSES = (SessionStatus.ACTIVE, SessionStatus.PAUSED)
 class MessageRole(ClosedSet):
     """Who speaks in a message."""
 
-    SYSTEM = "SYSTEM", "Instructions that frame the session."
-    DEVELOPER = "DEVELOPER", "Instructions of the application's developer, below the system's."
-    USER = "USER", "The person, or the agent in a person's place, that is being helped."
-    ASSISTANT = "ASSISTANT", "The agent; its tool calls belong to such a message."
-    TOOL = "TOOL", "The answer of a tool to a call."
+    SYSTEM = "SYSTEM", "The instructions that frame the session."
+    DEVELOPER = "DEVELOPER", "The instructions of the application's developer, subordinate to the system's."
+    USER = "USER", "The person whom the agent serves, or another agent in that place."
+    ASSISTANT = "ASSISTANT", "The agent. Only such messages make tool calls."
+    TOOL = "TOOL", "A tool, answering a tool call."
 
 
 class ToolCallStatus(ClosedSet):
-    """What became of a tool call."""
+    """Whether a tool call is pending, and how it ended if not."""
 
-    PENDING = "PENDING", "No answer has come yet."
-    SUCCEEDED = "SUCCEEDED", "The tool gave a result."
-    FAILED = "FAILED", "The tool gave an error."
+    PENDING = "PENDING", "It has no result yet."
+    SUCCEEDED = "SUCCEEDED", "The tool returned a result."
+    FAILED = "FAILED", "The tool failed with an error."
 
 
 class ApiKeyScope(ClosedSet):
-    """What an API key may do. Each scope includes the ones above it."""
+    """What an API key may do. Each scope includes the ones before it: READ, WRITE, ADMIN."""
 
-    READ = "READ", "Ask queries."
-    WRITE = "WRITE", "Also write agents, users, teams, sessions, messages and tool calls."
-    ADMIN = "ADMIN", "Also change the project and its API keys."
+    READ = "READ", "Read everything but API keys."
+    WRITE = "WRITE", "Also create, change and delete users, teams, agents, sessions, messages and tool calls."
+    ADMIN = "ADMIN", "Also change the project, and see, create and revoke its API keys."

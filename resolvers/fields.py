@@ -124,14 +124,16 @@ def argument(name: str, type_: Any, description: str) -> StrawberryArgument:
 
 def _page_arguments(filter_: type[Any], order: type[Any]) -> list[StrawberryArgument]:
     return [
-        argument("filter", filter_, "Which rows; all by default."),
+        argument("filter", filter_, "Which objects to include; all by default."),
         argument(
             "order_by",
             list[order],  # type: ignore[valid-type]  # a type given as a value
-            "In which order, by the first key first. Rows with equal keys follow by their ids.",
+            "The order: by the first key, where that is equal by the next one, and in the end by id.",
         ),
-        argument("first", int, "How many rows, from the first or after `after`; 50 by default, at most 500."),
-        argument("after", str, "A cursor: only rows behind it."),
-        argument("last", int, "How many rows, from the last or before `before`; at most 500."),
-        argument("before", str, "A cursor: only rows ahead of it."),
+        argument(
+            "first", int, "How many objects, from the start or after `after`; 50 by default, at most 500."
+        ),
+        argument("after", str, "A cursor of this list: only what comes after it. Goes with `first`."),
+        argument("last", int, "How many objects, from the end or before `before`; at most 500."),
+        argument("before", str, "A cursor of this list: only what comes before it. Goes with `last`."),
     ]

@@ -41,16 +41,16 @@ def given(
 
 def input_(type_: Any) -> StrawberryArgument:
     """Declare the input object of a mutation."""
-    return given("input", type_, "What is written.", as_="values")
+    return given("input", type_, "The values to write.", as_="values")
 
 
-ID = given("id", strawberry.ID, "The id of what is written.", as_="id_")
+ID = given("id", strawberry.ID, "The id of the object to write to.", as_="id_")
 
 _IDEMPOTENCY_KEY = given(
     "idempotency_key",
     str | None,
-    "A key of your choice, of at most 255 characters. The same key with the same input again gives the first"
-    " result and writes nothing; with another input it is a CONFLICT.",
+    "A key of your choice, of at most 255 characters, that makes it safe to send this again. The same key and"
+    " input give the first result and write nothing; the same key with another input is a CONFLICT.",
     default=strawberry.UNSET,
 )
 
@@ -76,7 +76,7 @@ def mutation(
 
     field: Any = strawberry.mutation(
         resolver=resolve,
-        description=f"{description} Needs the scope {scope}.",
+        description=f"{description} Needs an API key with the scope {scope}.",
         metadata={"agentdata": operation},
     )
     field.arguments = [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])]

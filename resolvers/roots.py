@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from sqlalchemy import literal_column, select, union_all
@@ -29,7 +29,7 @@ MAX_IDS = 500
 _KEYS = {
     "id": "Its id.",
     "name": "Its name.",
-    "external_id": "Its id in another system.",
+    "external_id": "Its id in the system that it comes from.",
     "email": "The e-mail address, without regard to case.",
 }
 
@@ -108,12 +108,20 @@ async def _node(info: Info, id_: strawberry.ID, field: str) -> Any:
     return row
 
 
-async def node(info: Info, id: strawberry.ID) -> Any:
+async def node(
+    info: Info,
+    id: Annotated[strawberry.ID, strawberry.argument(description="The id of the object.")],
+) -> Any:
     """Give the row with an id, of whatever type."""
     return await _node(info, id, "id")
 
 
-async def nodes(info: Info, ids: list[strawberry.ID]) -> Any:
+async def nodes(
+    info: Info,
+    ids: Annotated[
+        list[strawberry.ID], strawberry.argument(description="The ids of the objects, from 1 to 500.")
+    ],
+) -> Any:
     """Give the rows with ids, in their order; for each that is not found there is null, and an error."""
     if not 1 <= len(ids) <= MAX_IDS:
         raise BadUserInputError(f"ids has {len(ids)} items; it may have from 1 to {MAX_IDS}", field="ids")

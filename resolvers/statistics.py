@@ -21,7 +21,7 @@ from schema.inputs.session import SessionFilter
 MAX_TOOLS = 500
 """How many tools statistics name."""
 
-ARGUMENTS = (argument("sessions", SessionFilter, "Which sessions count; all by default."),)
+ARGUMENTS = (argument("sessions", SessionFilter, "Which of the sessions to count; all by default."),)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Tool:
-    """How one tool was called."""
+    """How often one tool was called, and with what success."""
 
     name: str
     call_count: int

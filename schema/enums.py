@@ -24,13 +24,13 @@ for _closed_set in (ApiKeyScope, MessageRole, SessionStatus, ToolCallStatus):
 __all__ = ["ApiKeyScope", "MessageRole", "OrderDirection", "SessionStatus", "ToolCallStatus"]
 
 
-@strawberry.enum(description="Which way an order goes.")
+@strawberry.enum(description="The direction of an order.")
 class OrderDirection(Enum):
-    """Which way an order goes."""
+    """The direction of an order."""
 
     ASC = strawberry.enum_value(
-        "ASC", description="The smallest, earliest or first in the alphabet comes first; null before all."
+        "ASC", description="Ascending: from the least, earliest or alphabetically first; null comes first."
     )
     DESC = strawberry.enum_value(
-        "DESC", description="The greatest, latest or last in the alphabet comes first; null after all."
+        "DESC", description="Descending: from the greatest, latest or alphabetically last; null comes last."
     )

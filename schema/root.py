@@ -67,42 +67,42 @@ from schema.types.user import User
 _LATEST = (Ordering("started_at", descending=True),)
 
 
-@strawberry.type(description="What can be asked. A query sees one moment of the data of one project.")
+@strawberry.type(description="All that can be read. An answer shows one moment of the data of one project.")
 class Query:
-    """What can be asked."""
+    """All that can be read."""
 
     project: Project = strawberry.field(resolver=roots.project, description="The project of the API key.")
     node: Node | None = strawberry.field(
-        resolver=roots.node, description="Anything, by its id; NOT_FOUND where there is nothing."
+        resolver=roots.node, description="Any object, by its id; NOT_FOUND if there is none with it."
     )
     nodes: list[Node | None] = strawberry.field(
         resolver=roots.nodes,
         description=(
-            "Things by their ids, from 1 to 500, in their order; null and a NOT_FOUND for each that is"
-            " not there."
+            "Any objects, by 1 to 500 ids, in the order of the ids; null and a NOT_FOUND error for each id"
+            " that there is no object with."
         ),
     )
 
     user: User | None = roots.one(
-        models.User, "A user, by one key; NOT_FOUND where there is none.", "id", "email", "external_id"
+        models.User, "A user, by exactly one key; NOT_FOUND if there is none.", "id", "email", "external_id"
     )
     users: Connection[User] = page(
         models.User, "The users, the newest first.", filter_=UserFilter, order=UserOrder
     )
     team: Team | None = roots.one(
-        models.Team, "A team, by one key; NOT_FOUND where there is none.", "id", "name", "external_id"
+        models.Team, "A team, by exactly one key; NOT_FOUND if there is none.", "id", "name", "external_id"
     )
     teams: Connection[Team] = page(
         models.Team, "The teams, the newest first.", filter_=TeamFilter, order=TeamOrder
     )
     agent: Agent | None = roots.one(
-        models.Agent, "An agent, by one key; NOT_FOUND where there is none.", "id", "name", "external_id"
+        models.Agent, "An agent, by exactly one key; NOT_FOUND if there is none.", "id", "name", "external_id"
     )
     agents: Connection[Agent] = page(
         models.Agent, "The agents, the newest first.", filter_=AgentFilter, order=AgentOrder
     )
     agent_version: AgentVersion | None = roots.one(
-        models.AgentVersion, "A version of an agent, by its id; NOT_FOUND where there is none.", "id"
+        models.AgentVersion, "A version of an agent, by its id; NOT_FOUND if there is none.", "id"
     )
     agent_versions: Connection[AgentVersion] = page(
         models.AgentVersion,
@@ -111,7 +111,7 @@ class Query:
         order=AgentVersionOrder,
     )
     session: Session | None = roots.one(
-        models.Session, "A session, by one key; NOT_FOUND where there is none.", "id", "external_id"
+        models.Session, "A session, by exactly one key; NOT_FOUND if there is none.", "id", "external_id"
     )
     sessions: Connection[Session] = page(
         models.Session,
@@ -121,7 +121,7 @@ class Query:
         default=_LATEST,
     )
     message: Message | None = roots.one(
-        models.Message, "A message, by one key; NOT_FOUND where there is none.", "id", "external_id"
+        models.Message, "A message, by exactly one key; NOT_FOUND if there is none.", "id", "external_id"
     )
     messages: Connection[Message] = page(
         models.Message,
@@ -130,7 +130,7 @@ class Query:
         order=MessageOrder,
     )
     tool_call: ToolCall | None = roots.one(
-        models.ToolCall, "A tool call, by its id; NOT_FOUND where there is none.", "id"
+        models.ToolCall, "A tool call, by its id; NOT_FOUND if there is none.", "id"
     )
     tool_calls: Connection[ToolCall] = page(
         models.ToolCall,
@@ -148,27 +148,27 @@ class Query:
 
 
 @strawberry.type(
-    description="What can be written. Each field is one transaction: all of it is done, or none."
+    description="All that can be written. Each field is one transaction, done as a whole or not at all."
 )
 class Mutation:
-    """What can be written."""
+    """All that can be written."""
 
     update_project: Project | None = mutation(
         projects.update, "Change the project.", input_(UpdateProjectInput), scope=ApiKeyScope.ADMIN
     )
     create_api_key: CreatedApiKey | None = mutation(
-        create_api_key, "Make an API key.", input_(CreateApiKeyInput), scope=ApiKeyScope.ADMIN
+        create_api_key, "Create an API key.", input_(CreateApiKeyInput), scope=ApiKeyScope.ADMIN
     )
     update_api_key: ApiKey | None = mutation(
         api_keys.update,
-        "Change an API key. Requests notice within a second.",
+        "Change an API key. Servers heed it within a second.",
         ID,
         input_(UpdateApiKeyInput),
         scope=ApiKeyScope.ADMIN,
     )
     revoke_api_key: ApiKey | None = mutation(
         api_keys.revoke,
-        "End an API key for good. Requests with it fail within a second.",
+        "Revoke an API key for good. Servers refuse it within a second.",
         ID,
         scope=ApiKeyScope.ADMIN,
     )
@@ -177,7 +177,7 @@ class Mutation:
     update_user: User | None = mutation(users.update, "Change a user.", ID, input_(UpdateUserInput))
     delete_user: Deletion | None = mutation(
         users.delete,
-        "Delete a user. Sessions, messages and agents stay, and name no user any more.",
+        "Delete a user. Their sessions, messages and agents stay, without a user.",
         ID,
         returns=Deleted,
     )
@@ -189,13 +189,13 @@ class Mutation:
     )
     add_team_members: Team | None = mutation(
         teams.add_members,
-        "Make agents members of a team; those that are already stay.",
+        "Add agents to a team; those that are members already stay.",
         given("team_id", strawberry.ID, "The id of the team.", as_="id_"),
         given("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
     )
     remove_team_members: Team | None = mutation(
         teams.remove_members,
-        "End agents' membership of a team; those that are no members are left alone.",
+        "Remove agents from a team; those that are not members are ignored.",
         given("team_id", strawberry.ID, "The id of the team.", as_="id_"),
         given("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
     )
@@ -206,7 +206,7 @@ class Mutation:
     update_agent: Agent | None = mutation(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
     delete_agent: Deletion | None = mutation(
         agents.delete,
-        "Delete an agent with its versions. Sessions and messages stay, and name no agent any more.",
+        "Delete an agent with its versions. Its sessions and messages stay, without an agent.",
         ID,
         returns=Deleted,
     )
@@ -218,22 +218,25 @@ class Mutation:
     )
     activate_agent_version: AgentVersion | None = mutation(
         agent_versions.activate,
-        "Make a version its agent's active one, in place of the one that is.",
+        "Make a version its agent's active one; the one that was active no longer is.",
         ID,
     )
     delete_agent_version: Deletion | None = mutation(
         agent_versions.delete,
-        "Delete a version of an agent. Sessions stay, and name no version any more.",
+        "Delete a version of an agent. Its sessions stay, without a version.",
         ID,
         returns=Deleted,
     )
 
     create_session: Session | None = mutation(
-        sessions.create, "Record a session, in any status.", input_(CreateSessionInput), creates=True
+        sessions.create,
+        "Record a session in whatever status it has, such as one that took place earlier.",
+        input_(CreateSessionInput),
+        creates=True,
     )
     start_session: Session | None = mutation(
         sessions.start,
-        "Begin a session now, on its agent's active version unless another is named.",
+        "Start a session now, on its agent's active version unless another one is given.",
         input_(StartSessionInput),
         creates=True,
     )
@@ -242,45 +245,46 @@ class Mutation:
     )
     end_session: Session | None = mutation(
         sessions.end,
-        "End a session, once; a CONFLICT where it has ended.",
+        "End a session. It is a CONFLICT if it has ended already.",
         ID,
         given("input", EndSessionInput | None, "How it ended.", as_="values", default=strawberry.UNSET),
     )
     delete_session: Deletion | None = mutation(
         sessions.delete,
-        "Delete a session with its messages and tool calls. One with children goes only as a whole tree.",
+        "Delete a session with its messages and tool calls. It is a CONFLICT if it has children and `tree` is"
+        " not true.",
         ID,
-        given("tree", bool, "Whether all sessions below it go with it.", default=False),
+        given("tree", bool, "Whether to delete all sessions below it with it.", default=False),
         returns=Deleted,
     )
     add_session_tags: list[Session] | None = mutation(
         sessions.add_tags,
-        "Add tags to sessions, behind those that they have.",
+        "Add tags to sessions, after those that they have.",
         given("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
         given("tags", list[str], "The tags, from 1 to 100."),
     )
     remove_session_tags: list[Session] | None = mutation(
         sessions.remove_tags,
-        "Take tags off sessions; those that have them not are left alone.",
+        "Remove tags from sessions; sessions without them stay as they are.",
         given("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
         given("tags", list[str], "The tags, from 1 to 100."),
     )
     rename_session_tag: RenamedTag | None = mutation(
         sessions.rename_tag,
         "Rename a tag on every session of the project that has it.",
-        given("from", str, "The tag.", as_="old"),
+        given("from", str, "The tag to rename.", as_="old"),
         given("to", str, "What it is called from now on.", as_="new"),
     )
 
     append_messages: list[Message] | None = mutation(
         messages.append,
-        "Append messages to a session, in order, with the tool calls that they make and the answers"
-        " that they give.",
+        "Append messages to a session, in order, with the tool calls that they make and the answers that"
+        " they give.",
         given("session_id", strawberry.ID, "The id of the session."),
         given(
             "messages",
             list[AppendMessageInput],
-            "The messages, from 1 to 10,000. Their sequences follow its last one.",
+            "The messages, from 1 to 10,000. Their sequences continue after the last one of the session.",
         ),
         creates=True,
     )
@@ -289,26 +293,26 @@ class Mutation:
     )
     redact_message: Message | None = mutation(
         messages.redact,
-        "Take all that was said out of a message, with what its tool calls carried, for good. When"
-        " and by whom stays.",
+        "Remove what was said from a message, and what its tool calls carried, for good. Who spoke and when"
+        " stays.",
         ID,
     )
     delete_message: Deletion | None = mutation(
         messages.delete,
-        "Delete a message with its tool calls. The sequences of the others stay.",
+        "Delete a message with its tool calls. The other messages keep their sequences.",
         ID,
         returns=Deleted,
     )
     create_tool_call: ToolCall | None = mutation(
         tool_calls.create,
-        "Add a tool call to an ASSISTANT message, behind those that it has.",
+        "Add a tool call to an ASSISTANT message, after those that it has.",
         given("message_id", strawberry.ID, "The id of the message."),
         input_(NewToolCallInput),
         creates=True,
     )
     record_tool_result: ToolCall | None = mutation(
         tool_calls.record_result,
-        "Settle a pending tool call, once; a CONFLICT where it is settled.",
+        "Record the outcome of a pending tool call. It is a CONFLICT if the call is settled already.",
         ID,
         input_(RecordToolResultInput),
     )

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from schema.inputs.user import UserFilter
 
 
-@strawberry.input(description="Which agents.")
+@strawberry.input(description="Selects agents. All conditions that are given must hold.")
 class AgentFilter:
-    """Which agents."""
+    """Selects agents. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in another system."
+        default=UNSET, description="By their ids in the systems that they come from."
     )
     name: StringFilter | None = strawberry.field(default=UNSET, description="By their names.")
     type: StringFilter | None = strawberry.field(default=UNSET, description="By their types.")
@@ -78,25 +78,29 @@ class AgentFilter:
         Session, "By their sessions.", remote="agent_id"
     )
     and_: list[AgentFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these hold."
+        default=UNSET, name="and", description="All of these filters must hold."
     )
     or_: list[AgentFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these holds."
+        default=UNSET, name="or", description="At least one of these filters must hold."
     )
-    not_: AgentFilter | None = strawberry.field(default=UNSET, name="not", description="This does not hold.")
+    not_: AgentFilter | None = strawberry.field(
+        default=UNSET, name="not", description="This filter must not hold."
+    )
 
 
-@strawberry.input(description="Asks of many agents at once.")
+@strawberry.input(description="Conditions on the agents behind a relation to many.")
 class AgentsFilter(ToMany):
-    """Asks of many agents at once."""
+    """Conditions on the agents behind a relation to many."""
 
-    some: AgentFilter | None = strawberry.field(default=UNSET, description="At least one is like this.")
-    none: AgentFilter | None = strawberry.field(default=UNSET, description="None is like this.")
+    some: AgentFilter | None = strawberry.field(
+        default=UNSET, description="At least one of them meets this filter."
+    )
+    none: AgentFilter | None = strawberry.field(default=UNSET, description="None of them meets this filter.")
 
 
-@strawberry.enum(description="What agents are ordered by.")
+@strawberry.enum(description="The fields that agents can be ordered by.")
 class AgentOrderField(Enum):
-    """What agents are ordered by."""
+    """The fields that agents can be ordered by."""
 
     CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
     UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
@@ -105,12 +109,12 @@ class AgentOrderField(Enum):
     SUCCESS_RATE = strawberry.enum_value("success_rate", description="Their success rates.")
 
 
-@strawberry.input(description="One key of an order of agents.")
+@strawberry.input(description="A field to order agents by, and the direction.")
 class AgentOrder:
-    """One key of an order of agents."""
+    """A field to order agents by, and the direction."""
 
-    field: AgentOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which way.")
+    field: AgentOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="What may be said of an agent.")
@@ -129,28 +133,29 @@ class AgentValues:
         default=UNSET, description="Who serves its model, such as `openai`, `anthropic` or `local`."
     )
     model: str | None = strawberry.field(
-        default=UNSET, description="The model that it runs on, by its provider's name."
+        default=UNSET, description="The model that it runs on, as its provider names it."
     )
     temperature: float | None = strawberry.field(
         default=UNSET, description="The sampling temperature, from 0 to 100; providers use 0 to 2."
     )
     max_tokens: int | None = strawberry.field(
-        default=UNSET, description="How many tokens an answer may have, at least 1."
+        default=UNSET, description="The most tokens that an answer may have; at least 1."
     )
     system_prompt: str | None = strawberry.field(
         default=UNSET, description="The instructions that frame its sessions."
     )
     config: JSON | None = strawberry.field(
-        default=UNSET, description="How else it is set up: a JSON object, `{}` by default."
+        default=UNSET,
+        description="The rest of its configuration: a JSON object; on creation `{}` by default.",
     )
     tools: JSON | None = strawberry.field(
         default=UNSET,
         description=(
-            "The tools that it may call: a JSON array of their definitions or names, `[]` by default."
+            "The tools that it may call: a JSON array of definitions or names; on creation `[]` by default."
         ),
     )
     active: bool | None = strawberry.field(
-        default=UNSET, description="Whether it is in use; true by default."
+        default=UNSET, description="Whether it is in use; on creation true by default."
     )
     run_id: int | None = strawberry.field(
         default=UNSET, description="A counter of runs that its framework keeps."
@@ -158,7 +163,9 @@ class AgentValues:
     owner_id: strawberry.ID | None = strawberry.field(
         default=UNSET, description="The id of the user that it belongs to, such as a custom agent's creator."
     )
-    specializations: list[str] | None = strawberry.field(default=UNSET, description="What it is good at.")
+    specializations: list[str] | None = strawberry.field(
+        default=UNSET, description="What it is good at, such as `billing` or `code review`."
+    )
     learning_mode: str | None = strawberry.field(
         default=UNSET, description="How it learns: `active`, `passive`, `supervised` or another."
     )
@@ -176,9 +183,11 @@ class CreateAgentInput(AgentValues):
     )
 
 
-@strawberry.input(description="What to change of an agent. What is left out stays as it is; null clears.")
+@strawberry.input(
+    description="The changes to an agent. What is left out stays as it is; null clears what may be null."
+)
 class UpdateAgentInput(AgentValues):
-    """What to change of an agent. What is left out stays as it is; null clears."""
+    """The changes to an agent. What is left out stays as it is; null clears what may be null."""
 
     name: str | None = strawberry.field(
         default=UNSET,

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from schema.inputs.session import SessionsFilter
 
 
-@strawberry.input(description="Which versions of agents.")
+@strawberry.input(description="Selects versions of agents. All conditions that are given must hold.")
 class AgentVersionFilter:
-    """Which versions of agents."""
+    """Selects versions of agents. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     version_number: StringFilter | None = strawberry.field(default=UNSET, description="By their numbers.")
@@ -50,41 +50,43 @@ class AgentVersionFilter:
         Session, "By the sessions that ran on them.", remote="agent_version_id"
     )
     and_: list[AgentVersionFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these hold."
+        default=UNSET, name="and", description="All of these filters must hold."
     )
     or_: list[AgentVersionFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these holds."
+        default=UNSET, name="or", description="At least one of these filters must hold."
     )
     not_: AgentVersionFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This does not hold."
+        default=UNSET, name="not", description="This filter must not hold."
     )
 
 
-@strawberry.input(description="Asks of many versions of agents at once.")
+@strawberry.input(description="Conditions on the versions of agents behind a relation to many.")
 class AgentVersionsFilter(ToMany):
-    """Asks of many versions of agents at once."""
+    """Conditions on the versions of agents behind a relation to many."""
 
     some: AgentVersionFilter | None = strawberry.field(
-        default=UNSET, description="At least one is like this."
+        default=UNSET, description="At least one of them meets this filter."
     )
-    none: AgentVersionFilter | None = strawberry.field(default=UNSET, description="None is like this.")
+    none: AgentVersionFilter | None = strawberry.field(
+        default=UNSET, description="None of them meets this filter."
+    )
 
 
-@strawberry.enum(description="What versions of agents are ordered by.")
+@strawberry.enum(description="The fields that versions of agents can be ordered by.")
 class AgentVersionOrderField(Enum):
-    """What versions of agents are ordered by."""
+    """The fields that versions of agents can be ordered by."""
 
     CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
     UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
     VERSION_NUMBER = strawberry.enum_value("version_number", description="Their numbers, as text.")
 
 
-@strawberry.input(description="One key of an order of versions of agents.")
+@strawberry.input(description="A field to order versions of agents by, and the direction.")
 class AgentVersionOrder:
-    """One key of an order of versions of agents."""
+    """A field to order versions of agents by, and the direction."""
 
-    field: AgentVersionOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which way.")
+    field: AgentVersionOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="What may be said of a version of an agent.")
@@ -92,16 +94,16 @@ class AgentVersionValues:
     """What may be said of a version of an agent."""
 
     changes: JSON | None = strawberry.field(
-        default=UNSET, description="What is new in it: a JSON object, `{}` by default."
+        default=UNSET, description="What is new in it: a JSON object; on creation `{}` by default."
     )
     system_prompt: str | None = strawberry.field(
         default=UNSET, description="The instructions of this version."
     )
     config: JSON | None = strawberry.field(
-        default=UNSET, description="The set-up of this version: a JSON object."
+        default=UNSET, description="The configuration of this version: a JSON object."
     )
     performance: JSON | None = strawberry.field(
-        default=UNSET, description="How well it did: a JSON object, `{}` by default."
+        default=UNSET, description="How well it did: a JSON object; on creation `{}` by default."
     )
 
 
@@ -124,9 +126,11 @@ class CreateAgentVersionInput(AgentVersionValues):
     )
 
 
-@strawberry.input(description="What to change of a version. What is left out stays as it is; null clears.")
+@strawberry.input(
+    description="The changes to a version. What is left out stays as it is; null clears what may be null."
+)
 class UpdateAgentVersionInput(AgentVersionValues):
-    """What to change of a version. What is left out stays as it is; null clears."""
+    """The changes to a version. What is left out stays as it is; null clears what may be null."""
 
     version_number: str | None = strawberry.field(
         default=UNSET, description="Its number, unique among the agent's versions; at most 64 characters."

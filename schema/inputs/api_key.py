@@ -17,9 +17,9 @@ from schema.inputs.filters import (
 )
 
 
-@strawberry.input(description="Which API keys.")
+@strawberry.input(description="Selects API keys. All conditions that are given must hold.")
 class ApiKeyFilter:
-    """Which API keys."""
+    """Selects API keys. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     name: StringFilter | None = strawberry.field(default=UNSET, description="By their names.")
@@ -38,48 +38,50 @@ class ApiKeyFilter:
         default=UNSET, description="By when they were revoked."
     )
     and_: list[ApiKeyFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these hold."
+        default=UNSET, name="and", description="All of these filters must hold."
     )
     or_: list[ApiKeyFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these holds."
+        default=UNSET, name="or", description="At least one of these filters must hold."
     )
-    not_: ApiKeyFilter | None = strawberry.field(default=UNSET, name="not", description="This does not hold.")
+    not_: ApiKeyFilter | None = strawberry.field(
+        default=UNSET, name="not", description="This filter must not hold."
+    )
 
 
-@strawberry.enum(description="What API keys are ordered by.")
+@strawberry.enum(description="The fields that API keys can be ordered by.")
 class ApiKeyOrderField(Enum):
-    """What API keys are ordered by."""
+    """The fields that API keys can be ordered by."""
 
     CREATED_AT = strawberry.enum_value("created_at", description="When they were made.")
 
 
-@strawberry.input(description="One key of an order of API keys.")
+@strawberry.input(description="A field to order API keys by, and the direction.")
 class ApiKeyOrder:
-    """One key of an order of API keys."""
+    """A field to order API keys by, and the direction."""
 
-    field: ApiKeyOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which way.")
+    field: ApiKeyOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(description="An API key to make.")
+@strawberry.input(description="An API key to create.")
 class CreateApiKeyInput:
-    """An API key to make."""
+    """An API key to create."""
 
     name: str = strawberry.field(description="What it is for; at most 255 characters.")
     scopes: list[ApiKeyScope] = strawberry.field(description="What it may do; at least one.")
     expires_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it stops to be valid; never by default."
+        default=UNSET, description="When it expires, a time in the future; never by default."
     )
 
 
-@strawberry.input(description="What to change of an API key. What is left out stays as it is.")
+@strawberry.input(description="The changes to an API key. What is left out stays as it is.")
 class UpdateApiKeyInput:
-    """What to change of an API key. What is left out stays as it is."""
+    """The changes to an API key. What is left out stays as it is."""
 
     name: str | None = strawberry.field(default=UNSET, description="What it is for; at most 255 characters.")
     scopes: list[ApiKeyScope] | None = strawberry.field(
         default=UNSET, description="What it may do; at least one."
     )
     expires_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it stops to be valid; null: never."
+        default=UNSET, description="When it expires; null if it never does."
     )

@@ -10,19 +10,19 @@ from strawberry import UNSET
 from schema.enums import MessageRole, SessionStatus, ToolCallStatus
 from schema.scalars import JSON, BigInt
 
-_EQ = "It is this."
-_NE = "It is not this; null is not this either."
-_IN = "It is one of these, from 1 to 1,000."
-_NOT_IN = "It is none of these, from 1 to 1,000; null is none of them."
-_GT, _GTE = "It is greater than this.", "It is this or greater."
-_LT, _LTE = "It is less than this.", "It is this or less."
-_IS_NULL = "True: it is null. False: it is not."
-_IS_EMPTY = "True: there is nothing in it. False: there is something."
+_EQ = "Equal to this value."
+_NE = "Not equal to this value; null counts as not equal."
+_IN = "Equal to one of these values; a list of 1 to 1,000."
+_NOT_IN = "Equal to none of these values; a list of 1 to 1,000. Null counts as equal to none."
+_GT, _GTE = "Greater than this value.", "Greater than this value, or equal to it."
+_LT, _LTE = "Less than this value.", "Less than this value, or equal to it."
+_IS_NULL = "If true, the value must be null; if false, it must not be."
+_IS_EMPTY = "If true, the list must be empty; if false, it must not be."
 
 
-@strawberry.input(description="Asks for ids.")
+@strawberry.input(description="Conditions on an id. All that are given must hold.")
 class IDFilter:
-    """Asks for ids."""
+    """Conditions on an id. All that are given must hold."""
 
     eq: strawberry.ID | None = strawberry.field(default=UNSET, description=_EQ)
     in_: list[strawberry.ID] | None = strawberry.field(default=UNSET, description=_IN, name="in")
@@ -30,28 +30,32 @@ class IDFilter:
     is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
 
 
-@strawberry.input(description="Asks for text, exactly as it is written.")
+@strawberry.input(
+    description="Conditions on a text, compared exactly, case included. All that are given must hold."
+)
 class StringFilter:
-    """Asks for text, exactly as it is written."""
+    """Conditions on a text, compared exactly, case included. All that are given must hold."""
 
     eq: str | None = strawberry.field(default=UNSET, description=_EQ)
     ne: str | None = strawberry.field(default=UNSET, description=_NE)
     in_: list[str] | None = strawberry.field(default=UNSET, description=_IN, name="in")
     not_in: list[str] | None = strawberry.field(default=UNSET, description=_NOT_IN)
-    starts_with: str | None = strawberry.field(default=UNSET, description="It begins with this.")
+    starts_with: str | None = strawberry.field(
+        default=UNSET, description="Begins with this text, in the same case."
+    )
     is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
 
 
-@strawberry.input(description="Asks for true or false.")
+@strawberry.input(description="A condition on a Boolean.")
 class BooleanFilter:
-    """Asks for true or false."""
+    """A condition on a Boolean."""
 
     eq: bool | None = strawberry.field(default=UNSET, description=_EQ)
 
 
-@strawberry.input(description="Asks for whole numbers.")
+@strawberry.input(description="Conditions on a whole number. All that are given must hold.")
 class IntFilter:
-    """Asks for whole numbers."""
+    """Conditions on a whole number. All that are given must hold."""
 
     eq: int | None = strawberry.field(default=UNSET, description=_EQ)
     ne: int | None = strawberry.field(default=UNSET, description=_NE)
@@ -63,9 +67,9 @@ class IntFilter:
     is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
 
 
-@strawberry.input(description="Asks for whole numbers that may be large.")
+@strawberry.input(description="Conditions on a whole number of up to 64 bits. All that are given must hold.")
 class BigIntFilter:
-    """Asks for whole numbers that may be large."""
+    """Conditions on a whole number of up to 64 bits. All that are given must hold."""
 
     eq: BigInt | None = strawberry.field(default=UNSET, description=_EQ)
     ne: BigInt | None = strawberry.field(default=UNSET, description=_NE)
@@ -77,9 +81,9 @@ class BigIntFilter:
     is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
 
 
-@strawberry.input(description="Asks for numbers.")
+@strawberry.input(description="Conditions on a number. All that are given must hold.")
 class FloatFilter:
-    """Asks for numbers."""
+    """Conditions on a number. All that are given must hold."""
 
     eq: float | None = strawberry.field(default=UNSET, description=_EQ)
     ne: float | None = strawberry.field(default=UNSET, description=_NE)
@@ -91,9 +95,11 @@ class FloatFilter:
     is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
 
 
-@strawberry.input(description="Asks for moments.")
+@strawberry.input(
+    description="Conditions on a point in time, where later is greater. All that are given must hold."
+)
 class DateTimeFilter:
-    """Asks for moments."""
+    """Conditions on a point in time, where later is greater. All that are given must hold."""
 
     eq: datetime | None = strawberry.field(default=UNSET, description=_EQ)
     ne: datetime | None = strawberry.field(default=UNSET, description=_NE)
@@ -105,59 +111,60 @@ class DateTimeFilter:
     is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
 
 
-@strawberry.input(description="Asks for lists of text, such as tags.")
+@strawberry.input(description="Conditions on a list of texts, such as tags. All that are given must hold.")
 class ListFilter:
-    """Asks for lists of text, such as tags."""
+    """Conditions on a list of texts, such as tags. All that are given must hold."""
 
     contains_all: list[str] | None = strawberry.field(
-        default=UNSET, description="It holds all of these, from 1 to 1,000."
+        default=UNSET, description="Contains all of these; a list of 1 to 1,000."
     )
     contains_any: list[str] | None = strawberry.field(
-        default=UNSET, description="It holds at least one of these, from 1 to 1,000."
+        default=UNSET, description="Contains at least one of these; a list of 1 to 1,000."
     )
     is_empty: bool | None = strawberry.field(default=UNSET, description=_IS_EMPTY)
 
 
-@strawberry.input(description="Asks for JSON.")
+@strawberry.input(description="Conditions on a JSON value. All that are given must hold.")
 class JSONFilter:
-    """Asks for JSON."""
+    """Conditions on a JSON value. All that are given must hold."""
 
     contains: JSON | None = strawberry.field(
         default=UNSET,
         description=(
-            "It holds this: every key and value of an object, at the same place, and every item of an array."
+            "Contains this: every key and value of an object, at the same place, and every item of an array."
         ),
     )
     has_key: str | None = strawberry.field(
         default=UNSET,
-        description="It is an object with this key at its top, or an array with this string in it.",
+        description="An object with this key at its top level, or an array that contains this string.",
     )
     is_empty: bool | None = strawberry.field(
-        default=UNSET, description="True: it is an empty object or array. False: it is not."
+        default=UNSET,
+        description="If true, the value must be an empty object or array; if false, it must not be.",
     )
 
 
-@strawberry.input(description="Asks for statuses of sessions.")
+@strawberry.input(description="Conditions on the status of a session. All that are given must hold.")
 class SessionStatusFilter:
-    """Asks for statuses of sessions."""
+    """Conditions on the status of a session. All that are given must hold."""
 
     eq: SessionStatus | None = strawberry.field(default=UNSET, description=_EQ)
     in_: list[SessionStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
     not_in: list[SessionStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
 
 
-@strawberry.input(description="Asks for roles of messages.")
+@strawberry.input(description="Conditions on the role of a message. All that are given must hold.")
 class MessageRoleFilter:
-    """Asks for roles of messages."""
+    """Conditions on the role of a message. All that are given must hold."""
 
     eq: MessageRole | None = strawberry.field(default=UNSET, description=_EQ)
     in_: list[MessageRole] | None = strawberry.field(default=UNSET, description=_IN, name="in")
     not_in: list[MessageRole] | None = strawberry.field(default=UNSET, description=_NOT_IN)
 
 
-@strawberry.input(description="Asks for statuses of tool calls.")
+@strawberry.input(description="Conditions on the status of a tool call. All that are given must hold.")
 class ToolCallStatusFilter:
-    """Asks for statuses of tool calls."""
+    """Conditions on the status of a tool call. All that are given must hold."""
 
     eq: ToolCallStatus | None = strawberry.field(default=UNSET, description=_EQ)
     in_: list[ToolCallStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from schema.inputs.user import UserFilter
 
 
-@strawberry.input(description="Which messages.")
+@strawberry.input(description="Selects messages. All conditions that are given must hold.")
 class MessageFilter:
-    """Which messages."""
+    """Selects messages. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in another system."
+        default=UNSET, description="By their ids in the systems that they come from."
     )
     role: MessageRoleFilter | None = strawberry.field(default=UNSET, description="By who speaks.")
     sequence: IntFilter | None = strawberry.field(
@@ -57,14 +57,12 @@ class MessageFilter:
         default=UNSET, description="By how many tokens they have."
     )
     latency_ms: IntFilter | None = strawberry.field(
-        default=UNSET, description="By how long they took to make, in milliseconds."
+        default=UNSET, description="By how long models took to write them, in milliseconds."
     )
     redacted_at: DateTimeFilter | None = strawberry.field(
         default=UNSET, description="By when they were redacted."
     )
-    created_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they were recorded."
-    )
+    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they were said.")
     updated_at: DateTimeFilter | None = strawberry.field(
         default=UNSET, description="By when they last changed."
     )
@@ -87,38 +85,42 @@ class MessageFilter:
         ToolCall, "By the tool call that they answer.", remote="answer_id"
     )
     and_: list[MessageFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these hold."
+        default=UNSET, name="and", description="All of these filters must hold."
     )
     or_: list[MessageFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these holds."
+        default=UNSET, name="or", description="At least one of these filters must hold."
     )
     not_: MessageFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This does not hold."
+        default=UNSET, name="not", description="This filter must not hold."
     )
 
 
-@strawberry.input(description="Asks of many messages at once.")
+@strawberry.input(description="Conditions on the messages behind a relation to many.")
 class MessagesFilter(ToMany):
-    """Asks of many messages at once."""
+    """Conditions on the messages behind a relation to many."""
 
-    some: MessageFilter | None = strawberry.field(default=UNSET, description="At least one is like this.")
-    none: MessageFilter | None = strawberry.field(default=UNSET, description="None is like this.")
+    some: MessageFilter | None = strawberry.field(
+        default=UNSET, description="At least one of them meets this filter."
+    )
+    none: MessageFilter | None = strawberry.field(
+        default=UNSET, description="None of them meets this filter."
+    )
 
 
-@strawberry.enum(description="What messages are ordered by.")
+@strawberry.enum(description="The fields that messages can be ordered by.")
 class MessageOrderField(Enum):
-    """What messages are ordered by."""
+    """The fields that messages can be ordered by."""
 
     SEQUENCE = strawberry.enum_value("sequence", description="Their places in their sessions.")
     CREATED_AT = strawberry.enum_value("created_at", description="When they were said.")
 
 
-@strawberry.input(description="One key of an order of messages.")
+@strawberry.input(description="A field to order messages by, and the direction.")
 class MessageOrder:
-    """One key of an order of messages."""
+    """A field to order messages by, and the direction."""
 
-    field: MessageOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which way.")
+    field: MessageOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="What may be said of a message.")
@@ -137,32 +139,38 @@ class MessageValues:
     )
     user_id: strawberry.ID | None = strawberry.field(
         default=UNSET,
-        description="The id of the user who speaks; the session's for a USER message by default.",
+        description="The id of the user who speaks; a new USER message takes the session's otherwise.",
     )
     agent_id: strawberry.ID | None = strawberry.field(
         default=UNSET,
-        description="The id of the agent that speaks; the session's for an ASSISTANT message by default.",
+        description="The id of the agent that speaks; a new ASSISTANT message takes the session's otherwise.",
     )
-    model: str | None = strawberry.field(default=UNSET, description="The model that made it.")
+    model: str | None = strawberry.field(default=UNSET, description="The model that wrote it.")
     token_count: int | None = strawberry.field(default=UNSET, description="How many tokens it has.")
     prompt_tokens: int | None = strawberry.field(
-        default=UNSET, description="How many tokens the model read to make it; they add to the session's."
+        default=UNSET,
+        description="How many tokens the model read to write it; they count towards the session's total.",
     )
     completion_tokens: int | None = strawberry.field(
-        default=UNSET, description="How many tokens the model wrote to make it; they add to the session's."
+        default=UNSET,
+        description="How many tokens the model wrote for it; they count towards the session's total.",
     )
     latency_ms: int | None = strawberry.field(
-        default=UNSET, description="How long it took to make, in milliseconds."
+        default=UNSET, description="How long the model took to write it, in milliseconds."
     )
-    feedback: str | None = strawberry.field(default=UNSET, description="What the user thought of it.")
+    feedback: str | None = strawberry.field(
+        default=UNSET, description="What the user thought of it, such as `positive` or `negative`."
+    )
     flagged: bool | None = strawberry.field(
-        default=UNSET, description="Whether someone should look at it; false by default."
+        default=UNSET, description="Whether someone should look at it; on creation false by default."
     )
     raw_payload: JSON | None = strawberry.field(
         default=UNSET, description="What came from the platform or the model, untouched."
     )
     metadata_: JSON | None = strawberry.field(
-        default=UNSET, description="Anything else: a JSON object, `{}` by default.", name="metadata"
+        default=UNSET,
+        description="Anything else: a JSON object; on creation `{}` by default.",
+        name="metadata",
     )
 
 
@@ -195,9 +203,11 @@ class AppendMessageInput(MessageValues):
     )
 
 
-@strawberry.input(description="What to change of a message. What is left out stays as it is; null clears.")
+@strawberry.input(
+    description="The changes to a message. What is left out stays as it is; null clears what may be null."
+)
 class UpdateMessageInput(MessageValues):
-    """What to change of a message. What is left out stays as it is; null clears."""
+    """The changes to a message. What is left out stays as it is; null clears what may be null."""
 
     external_id: str | None = strawberry.field(
         default=UNSET,

@@ -6,9 +6,9 @@ import strawberry
 from strawberry import UNSET
 
 
-@strawberry.input(description="What to change of the project. What is left out stays as it is.")
+@strawberry.input(description="The changes to the project. What is left out stays as it is.")
 class UpdateProjectInput:
-    """What to change of the project. What is left out stays as it is."""
+    """The changes to the project. What is left out stays as it is."""
 
     name: str | None = strawberry.field(
         default=UNSET, description="What it is called; at most 255 characters."

@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from schema.inputs.user import UserFilter
 
 
-@strawberry.input(description="Which sessions.")
+@strawberry.input(description="Selects sessions. All conditions that are given must hold.")
 class SessionFilter:
-    """Which sessions."""
+    """Selects sessions. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in another system."
+        default=UNSET, description="By their ids in the systems that they come from."
     )
     title: StringFilter | None = strawberry.field(default=UNSET, description="By their titles.")
-    status: SessionStatusFilter | None = strawberry.field(default=UNSET, description="By where they stand.")
+    status: SessionStatusFilter | None = strawberry.field(default=UNSET, description="By their statuses.")
     is_active: BooleanFilter | None = strawberry.field(
         default=UNSET, description="By whether they are open: active or paused."
     )
@@ -66,10 +66,10 @@ class SessionFilter:
         default=UNSET, description="By how many turns the user had."
     )
     prompt_tokens: BigIntFilter | None = strawberry.field(
-        default=UNSET, description="By how many tokens went into models."
+        default=UNSET, description="By how many prompt tokens models read."
     )
     completion_tokens: BigIntFilter | None = strawberry.field(
-        default=UNSET, description="By how many tokens came out of models."
+        default=UNSET, description="By how many completion tokens models wrote."
     )
     cost_usd: FloatFilter | None = strawberry.field(
         default=UNSET, description="By what they cost, in US dollars."
@@ -115,27 +115,31 @@ class SessionFilter:
         ToolCall, "By their tool calls.", remote="session_id"
     )
     and_: list[SessionFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these hold."
+        default=UNSET, name="and", description="All of these filters must hold."
     )
     or_: list[SessionFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these holds."
+        default=UNSET, name="or", description="At least one of these filters must hold."
     )
     not_: SessionFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This does not hold."
+        default=UNSET, name="not", description="This filter must not hold."
     )
 
 
-@strawberry.input(description="Asks of many sessions at once.")
+@strawberry.input(description="Conditions on the sessions behind a relation to many.")
 class SessionsFilter(ToMany):
-    """Asks of many sessions at once."""
+    """Conditions on the sessions behind a relation to many."""
 
-    some: SessionFilter | None = strawberry.field(default=UNSET, description="At least one is like this.")
-    none: SessionFilter | None = strawberry.field(default=UNSET, description="None is like this.")
+    some: SessionFilter | None = strawberry.field(
+        default=UNSET, description="At least one of them meets this filter."
+    )
+    none: SessionFilter | None = strawberry.field(
+        default=UNSET, description="None of them meets this filter."
+    )
 
 
-@strawberry.enum(description="What sessions are ordered by.")
+@strawberry.enum(description="The fields that sessions can be ordered by.")
 class SessionOrderField(Enum):
-    """What sessions are ordered by."""
+    """The fields that sessions can be ordered by."""
 
     CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
     UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
@@ -146,12 +150,12 @@ class SessionOrderField(Enum):
     MESSAGE_COUNT = strawberry.enum_value("message_count", description="How many messages they have.")
 
 
-@strawberry.input(description="One key of an order of sessions.")
+@strawberry.input(description="A field to order sessions by, and the direction.")
 class SessionOrder:
-    """One key of an order of sessions."""
+    """A field to order sessions by, and the direction."""
 
-    field: SessionOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which way.")
+    field: SessionOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="What may be said of a session.")
@@ -162,10 +166,10 @@ class SessionValues:
         default=UNSET, description="What it is called; at most 1,000 characters."
     )
     user_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the user that it is with."
+        default=UNSET, description="The id of the user whom it is with."
     )
     agent_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the agent that it is held by."
+        default=UNSET, description="The id of the agent that holds it."
     )
     agent_version_id: strawberry.ID | None = strawberry.field(
         default=UNSET,
@@ -175,15 +179,18 @@ class SessionValues:
         ),
     )
     team_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the team that it is held by."
+        default=UNSET, description="The id of the team that holds it."
     )
     platform: str | None = strawberry.field(
         default=UNSET, description="Where it takes place, such as `web`, `slack` or `whatsapp`."
     )
-    provider: str | None = strawberry.field(default=UNSET, description="Who serves the model.")
+    provider: str | None = strawberry.field(
+        default=UNSET, description="Who serves the model, such as `openai` or `anthropic`."
+    )
     purpose: str | None = strawberry.field(default=UNSET, description="What it is for.")
     business_context: JSON | None = strawberry.field(
-        default=UNSET, description="The business that it belongs to: a JSON object, `{}` by default."
+        default=UNSET,
+        description="The business context that it belongs to: a JSON object; on creation `{}` by default.",
     )
     tags: list[str] | None = strawberry.field(
         default=UNSET,
@@ -194,22 +201,28 @@ class SessionValues:
         default=UNSET, description="How satisfied the user was, from 0 to 1."
     )
     learning_outcomes: JSON | None = strawberry.field(
-        default=UNSET, description="What was learned from it: a JSON object, `{}` by default."
+        default=UNSET, description="What was learned from it: a JSON object; on creation `{}` by default."
     )
     source: str | None = strawberry.field(
         default=UNSET,
         description="What set it off: `user`, `webhook`, `scheduled_job`, `agent`, `api` or another.",
     )
     context: JSON | None = strawberry.field(
-        default=UNSET, description="What the agent was given to know: a JSON object, `{}` by default."
+        default=UNSET,
+        description="What the agent was given to know: a JSON object; on creation `{}` by default.",
     )
     state: JSON | None = strawberry.field(
-        default=UNSET, description="What the agent keeps in it between turns: a JSON object, `{}` by default."
+        default=UNSET,
+        description="What the agent keeps in it between turns: a JSON object; on creation `{}` by default.",
     )
     metadata_: JSON | None = strawberry.field(
-        default=UNSET, description="Anything else: a JSON object, `{}` by default.", name="metadata"
+        default=UNSET,
+        description="Anything else: a JSON object; on creation `{}` by default.",
+        name="metadata",
     )
-    cost_usd: float | None = strawberry.field(default=UNSET, description="What it cost, in US dollars.")
+    cost_usd: float | None = strawberry.field(
+        default=UNSET, description="What it cost, in US dollars; null if that is unknown."
+    )
 
 
 @strawberry.input(description="A session to record, in any status.")
@@ -221,7 +234,7 @@ class CreateSessionInput(SessionValues):
         description="Its id in another system, unique among the project's sessions; at most 255 characters.",
     )
     parent_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the session that it is a part of; it cannot be changed later."
+        default=UNSET, description="The id of the session directly above it; it cannot be changed later."
     )
     status: SessionStatus | None = strawberry.field(
         default=UNSET,
@@ -237,22 +250,24 @@ class CreateSessionInput(SessionValues):
     )
 
 
-@strawberry.input(description="A session to begin now.")
+@strawberry.input(description="A session that begins now.")
 class StartSessionInput(SessionValues):
-    """A session to begin now."""
+    """A session that begins now."""
 
     external_id: str | None = strawberry.field(
         default=UNSET,
         description="Its id in another system, unique among the project's sessions; at most 255 characters.",
     )
     parent_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the session that it is a part of; it cannot be changed later."
+        default=UNSET, description="The id of the session directly above it; it cannot be changed later."
     )
 
 
-@strawberry.input(description="What to change of a session. What is left out stays as it is; null clears.")
+@strawberry.input(
+    description="The changes to a session. What is left out stays as it is; null clears what may be null."
+)
 class UpdateSessionInput(SessionValues):
-    """What to change of a session. What is left out stays as it is; null clears."""
+    """The changes to a session. What is left out stays as it is; null clears what may be null."""
 
     external_id: str | None = strawberry.field(
         default=UNSET,
@@ -265,7 +280,7 @@ class UpdateSessionInput(SessionValues):
         ),
     )
     started_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it began; now by default."
+        default=UNSET, description="When it began; it cannot be cleared."
     )
     ended_at: datetime | None = strawberry.field(
         default=UNSET, description="When it ended, not before `startedAt`; only with a status that ends it."
@@ -287,4 +302,6 @@ class EndSessionInput:
     learning_outcomes: JSON | None = strawberry.field(
         default=UNSET, description="What was learned from it: a JSON object."
     )
-    cost_usd: float | None = strawberry.field(default=UNSET, description="What it cost, in US dollars.")
+    cost_usd: float | None = strawberry.field(
+        default=UNSET, description="What it cost, in US dollars; null if that is unknown."
+    )

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from schema.inputs.session import SessionsFilter
 
 
-@strawberry.input(description="Which teams.")
+@strawberry.input(description="Selects teams. All conditions that are given must hold.")
 class TeamFilter:
-    """Which teams."""
+    """Selects teams. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in another system."
+        default=UNSET, description="By their ids in the systems that they come from."
     )
     name: StringFilter | None = strawberry.field(default=UNSET, description="By their names.")
     created_at: DateTimeFilter | None = strawberry.field(
@@ -46,37 +46,41 @@ class TeamFilter:
         Session, "By their sessions.", remote="team_id"
     )
     and_: list[TeamFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these hold."
+        default=UNSET, name="and", description="All of these filters must hold."
     )
     or_: list[TeamFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these holds."
+        default=UNSET, name="or", description="At least one of these filters must hold."
     )
-    not_: TeamFilter | None = strawberry.field(default=UNSET, name="not", description="This does not hold.")
+    not_: TeamFilter | None = strawberry.field(
+        default=UNSET, name="not", description="This filter must not hold."
+    )
 
 
-@strawberry.input(description="Asks of many teams at once.")
+@strawberry.input(description="Conditions on the teams behind a relation to many.")
 class TeamsFilter(ToMany):
-    """Asks of many teams at once."""
+    """Conditions on the teams behind a relation to many."""
 
-    some: TeamFilter | None = strawberry.field(default=UNSET, description="At least one is like this.")
-    none: TeamFilter | None = strawberry.field(default=UNSET, description="None is like this.")
+    some: TeamFilter | None = strawberry.field(
+        default=UNSET, description="At least one of them meets this filter."
+    )
+    none: TeamFilter | None = strawberry.field(default=UNSET, description="None of them meets this filter.")
 
 
-@strawberry.enum(description="What teams are ordered by.")
+@strawberry.enum(description="The fields that teams can be ordered by.")
 class TeamOrderField(Enum):
-    """What teams are ordered by."""
+    """The fields that teams can be ordered by."""
 
     CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
     UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
     NAME = strawberry.enum_value("name", description="Their names.")
 
 
-@strawberry.input(description="One key of an order of teams.")
+@strawberry.input(description="A field to order teams by, and the direction.")
 class TeamOrder:
-    """One key of an order of teams."""
+    """A field to order teams by, and the direction."""
 
-    field: TeamOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which way.")
+    field: TeamOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="A team to add.")
@@ -95,9 +99,11 @@ class CreateTeamInput:
     )
 
 
-@strawberry.input(description="What to change of a team. What is left out stays as it is; null clears.")
+@strawberry.input(
+    description="The changes to a team. What is left out stays as it is; null clears what may be null."
+)
 class UpdateTeamInput:
-    """What to change of a team. What is left out stays as it is; null clears."""
+    """The changes to a team. What is left out stays as it is; null clears what may be null."""
 
     name: str | None = strawberry.field(
         default=UNSET,

@@ -27,18 +27,16 @@ if TYPE_CHECKING:
     from schema.inputs.session import SessionFilter
 
 
-@strawberry.input(description="Which tool calls.")
+@strawberry.input(description="Selects tool calls. All conditions that are given must hold.")
 class ToolCallFilter:
-    """Which tool calls."""
+    """Selects tool calls. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     call_id: StringFilter | None = strawberry.field(
         default=UNSET, description="By the ids that the model gave them."
     )
     name: StringFilter | None = strawberry.field(default=UNSET, description="By the names of their tools.")
-    status: ToolCallStatusFilter | None = strawberry.field(
-        default=UNSET, description="By what became of them."
-    )
+    status: ToolCallStatusFilter | None = strawberry.field(default=UNSET, description="By their statuses.")
     error: StringFilter | None = strawberry.field(default=UNSET, description="By why they failed.")
     duration_ms: FloatFilter | None = strawberry.field(
         default=UNSET, description="By how long they took, in milliseconds."
@@ -57,27 +55,31 @@ class ToolCallFilter:
         Session, "By their sessions.", local="session_id"
     )
     and_: list[ToolCallFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these hold."
+        default=UNSET, name="and", description="All of these filters must hold."
     )
     or_: list[ToolCallFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these holds."
+        default=UNSET, name="or", description="At least one of these filters must hold."
     )
     not_: ToolCallFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This does not hold."
+        default=UNSET, name="not", description="This filter must not hold."
     )
 
 
-@strawberry.input(description="Asks of many tool calls at once.")
+@strawberry.input(description="Conditions on the tool calls behind a relation to many.")
 class ToolCallsFilter(ToMany):
-    """Asks of many tool calls at once."""
+    """Conditions on the tool calls behind a relation to many."""
 
-    some: ToolCallFilter | None = strawberry.field(default=UNSET, description="At least one is like this.")
-    none: ToolCallFilter | None = strawberry.field(default=UNSET, description="None is like this.")
+    some: ToolCallFilter | None = strawberry.field(
+        default=UNSET, description="At least one of them meets this filter."
+    )
+    none: ToolCallFilter | None = strawberry.field(
+        default=UNSET, description="None of them meets this filter."
+    )
 
 
-@strawberry.enum(description="What tool calls are ordered by.")
+@strawberry.enum(description="The fields that tool calls can be ordered by.")
 class ToolCallOrderField(Enum):
-    """What tool calls are ordered by."""
+    """The fields that tool calls can be ordered by."""
 
     CREATED_AT = strawberry.enum_value("created_at", description="When they were made.")
     POSITION = strawberry.enum_value("position", description="Their places in their messages.")
@@ -85,20 +87,21 @@ class ToolCallOrderField(Enum):
     NAME = strawberry.enum_value("name", description="The names of their tools.")
 
 
-@strawberry.input(description="One key of an order of tool calls.")
+@strawberry.input(description="A field to order tool calls by, and the direction.")
 class ToolCallOrder:
-    """One key of an order of tool calls."""
+    """A field to order tool calls by, and the direction."""
 
-    field: ToolCallOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which way.")
+    field: ToolCallOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
-@strawberry.input(description="What came of a tool call.")
+@strawberry.input(description="The outcome of a tool call.")
 class ToolResultValues:
-    """What came of a tool call."""
+    """The outcome of a tool call."""
 
     result: JSON | None = strawberry.field(
-        default=UNSET, description="What the tool gave; it settles the call as SUCCEEDED, null included."
+        default=UNSET,
+        description="What the tool returned; it settles the call as SUCCEEDED, even if it is null.",
     )
     error: str | None = strawberry.field(
         default=UNSET,
@@ -119,12 +122,14 @@ class NewToolCallInput(ToolResultValues):
         description="The id that the model gave it, which its answer names; at most 255 characters.",
     )
     name: str = strawberry.field(description="The name of the tool; at most 255 characters.")
-    arguments: JSON = strawberry.field(description="What the tool is given: any JSON, an object as a rule.")
+    arguments: JSON = strawberry.field(
+        description="The arguments for the tool: any JSON value, usually an object."
+    )
 
 
-@strawberry.input(description="What came of a tool call: `result` or `error`.")
+@strawberry.input(description="The outcome of a tool call: either `result` or `error`.")
 class RecordToolResultInput(ToolResultValues):
-    """What came of a tool call: `result` or `error`."""
+    """The outcome of a tool call: either `result` or `error`."""
 
 
 @strawberry.input(
@@ -143,5 +148,5 @@ class UpdateToolCallInput(ToolResultValues):
         default=UNSET, description="The name of the tool; at most 255 characters."
     )
     arguments: JSON | None = strawberry.field(
-        default=UNSET, description="What the tool is given: any JSON, an object as a rule."
+        default=UNSET, description="The arguments for the tool: any JSON value, usually an object."
     )

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from schema.inputs.session import SessionsFilter
 
 
-@strawberry.input(description="Which users.")
+@strawberry.input(description="Selects users. All conditions that are given must hold.")
 class UserFilter:
-    """Which users."""
+    """Selects users. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in another system."
+        default=UNSET, description="By their ids in the systems that they come from."
     )
     email: StringFilter | None = strawberry.field(
         default=UNSET, description="By their e-mail addresses, as they are written."
@@ -51,25 +51,29 @@ class UserFilter:
         Agent, "By the agents that they own.", remote="owner_id"
     )
     and_: list[UserFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these hold."
+        default=UNSET, name="and", description="All of these filters must hold."
     )
     or_: list[UserFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these holds."
+        default=UNSET, name="or", description="At least one of these filters must hold."
     )
-    not_: UserFilter | None = strawberry.field(default=UNSET, name="not", description="This does not hold.")
+    not_: UserFilter | None = strawberry.field(
+        default=UNSET, name="not", description="This filter must not hold."
+    )
 
 
-@strawberry.input(description="Asks of many users at once.")
+@strawberry.input(description="Conditions on the users behind a relation to many.")
 class UsersFilter(ToMany):
-    """Asks of many users at once."""
+    """Conditions on the users behind a relation to many."""
 
-    some: UserFilter | None = strawberry.field(default=UNSET, description="At least one is like this.")
-    none: UserFilter | None = strawberry.field(default=UNSET, description="None is like this.")
+    some: UserFilter | None = strawberry.field(
+        default=UNSET, description="At least one of them meets this filter."
+    )
+    none: UserFilter | None = strawberry.field(default=UNSET, description="None of them meets this filter.")
 
 
-@strawberry.enum(description="What users are ordered by.")
+@strawberry.enum(description="The fields that users can be ordered by.")
 class UserOrderField(Enum):
-    """What users are ordered by."""
+    """The fields that users can be ordered by."""
 
     CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
     UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
@@ -77,12 +81,12 @@ class UserOrderField(Enum):
     EMAIL = strawberry.enum_value("email", description="Their e-mail addresses.")
 
 
-@strawberry.input(description="One key of an order of users.")
+@strawberry.input(description="A field to order users by, and the direction.")
 class UserOrder:
-    """One key of an order of users."""
+    """A field to order users by, and the direction."""
 
-    field: UserOrderField = strawberry.field(description="What to order by.")
-    direction: OrderDirection = strawberry.field(description="Which way.")
+    field: UserOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
 @strawberry.input(description="What may be said of a user.")
@@ -107,7 +111,8 @@ class UserValues:
         default=UNSET, description="What the user is called; at most 255 characters."
     )
     user_data: JSON | None = strawberry.field(
-        default=UNSET, description="Whatever else is known of the user: a JSON object, `{}` by default."
+        default=UNSET,
+        description="Whatever else is known of the user: a JSON object; on creation `{}` by default.",
     )
 
 
@@ -116,6 +121,8 @@ class CreateUserInput(UserValues):
     """A user to add."""
 
 
-@strawberry.input(description="What to change of a user. What is left out stays as it is; null clears.")
+@strawberry.input(
+    description="The changes to a user. What is left out stays as it is; null clears what may be null."
+)
 class UpdateUserInput(UserValues):
-    """What to change of a user. What is left out stays as it is; null clears."""
+    """The changes to a user. What is left out stays as it is; null clears what may be null."""

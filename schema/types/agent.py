@@ -1,4 +1,4 @@
-"""An AI agent and how it is set up."""
+"""An AI agent and its configuration."""
 
 from __future__ import annotations
 
@@ -31,43 +31,43 @@ if TYPE_CHECKING:
     from schema.types.user import User
 
 
-@strawberry.type(description="An AI agent and how it is set up.")
+@strawberry.type(description="An AI agent and its configuration.")
 class Agent(Node):
-    """An AI agent and how it is set up."""
+    """An AI agent and its configuration."""
 
     name: str = column("What the agent is called, unique among the project's agents.")
     external_id: str | None = column("Its id in another system, unique among the project's agents.")
     type: str | None = column("What kind of agent it is, such as `assistant`, `planner` or `custom`.")
     description: str | None = column("What it is for, in words.")
     provider: str | None = column("Who serves its model, such as `openai`, `anthropic` or `local`.")
-    model: str | None = column("The model that it runs on, by its provider's name.")
+    model: str | None = column("The model that it runs on, as its provider names it.")
     temperature: float | None = column("The sampling temperature, from 0 to 100; providers use 0 to 2.")
-    max_tokens: int | None = column("How many tokens an answer may have.")
+    max_tokens: int | None = column("The most tokens that an answer may have.")
     system_prompt: str | None = column("The instructions that frame its sessions.")
-    config: JSON = column("How else it is set up: a JSON object.")
+    config: JSON = column("The rest of its configuration: a JSON object.")
     tools: JSON = column("The tools that it may call: a JSON array of their definitions or names.")
     active: bool = column("Whether it is in use.")
     run_id: int | None = column("A counter of runs that its framework keeps.")
     owner: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
         UserRow, "The user that it belongs to, such as a custom agent's creator.", by="owner_id"
     )
-    specializations: list[str] = column("What it is good at.")
+    specializations: list[str] = column("What it is good at, such as `billing` or `code review`.")
     learning_mode: str | None = column("How it learns: `active`, `passive`, `supervised` or another.")
     training_status: str | None = column(
         "How far it is trained: `initial`, `trained`, `fine-tuned` or another."
     )
     last_active_at: datetime | None = batch(
         agents.last_active_at,
-        "When something last happened in one of its sessions; null before the first. Kept by the system.",
+        "When something last happened in one of its sessions; null if it has none. Kept by the system.",
     )
     total_sessions: int = column("How many sessions it has. Kept by the system.")
     success_rate: float | None = column(
-        "Which share of its sessions that ended as COMPLETED or FAILED were COMPLETED, from 0 to 1;"
-        " null before the first. Kept by the system."
+        "The share that COMPLETED of its sessions that COMPLETED or FAILED, from 0 to 1; null if there are"
+        " none. Kept by the system."
     )
     updated_at: datetime = column("When it last changed.")
     active_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = batch(
-        agents.active_versions, "The version that is active, if one is."
+        agents.active_versions, "The version that is active now; null if none is."
     )
     versions: Connection[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = page(
         AgentVersionRow,
@@ -78,11 +78,11 @@ class Agent(Node):
     )
     version_history: list[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = batch(
         agents.version_histories,
-        "The versions that have been active, by when they last became so, the latest first; at most 500.",
+        "The versions that are or were active, the latest activated first; at most 500.",
     )
     teams: Connection[Annotated["Team", strawberry.lazy("schema.types.team")]] = page(
         TeamRow,
-        "The teams that it is a member of, by name.",
+        "The teams that it is a member of, ordered by name.",
         filter_=TeamFilter,
         order=TeamOrder,
         via=Via(TeamMember, "agent_id", "team_id"),

@@ -30,14 +30,14 @@ class AgentVersion(Node):
     """A version of an agent: what it was at one time. At most one version of an agent is active."""
 
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] = relation(
-        AgentRow, "The agent.", by="agent_id"
+        AgentRow, "The agent that it is a version of.", by="agent_id"
     )
     version_number: str = column("Its number, such as `1.1.0`, unique among the agent's versions.")
     changes: JSON = column("What is new in it: a JSON object.")
     system_prompt: str | None = column("The instructions of this version.")
-    config: JSON | None = column("The set-up of this version: a JSON object.")
+    config: JSON | None = column("The configuration of this version: a JSON object.")
     created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = batch(
-        agent_versions.creators, "Who made it."
+        agent_versions.creators, "The user or agent who made it."
     )
     is_active: bool = column("Whether it is the agent's active version.")
     activated_at: datetime | None = column("When it last became active; null if it never was.")

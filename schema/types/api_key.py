@@ -1,4 +1,4 @@
-"""A key to one project. Its secret is shown once, when it is made."""
+"""A key that opens one project to clients. Its secret is shown only once, when it is created."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from schema.enums import ApiKeyScope
 from schema.types.node import Node
 
 
-@strawberry.type(description="A key to one project. Its secret is shown once, when it is made.")
+@strawberry.type(
+    description="A key that opens one project to clients. Its secret is shown only once, when it is created."
+)
 class ApiKey(Node):
-    """A key to one project. Its secret is shown once, when it is made."""
+    """A key that opens one project to clients. Its secret is shown only once, when it is created."""
 
     name: str = column("What it is for.")
-    prefix: str = column("What its secret begins with, to tell keys apart.")
+    prefix: str = column("The beginning of its secret, by which keys can be told apart.")
     scopes: list[ApiKeyScope] = column("What it may do.")
-    last_used_at: datetime | None = column(
-        "When it was last used, to the minute; null before the first time."
-    )
-    expires_at: datetime | None = column("When it stops to be valid; null: never.")
-    revoked_at: datetime | None = column("When it was revoked; null while it is not.")
+    last_used_at: datetime | None = column("When it was last used, to the minute; null if it never was.")
+    expires_at: datetime | None = column("When it expires; null if it never does.")
+    revoked_at: datetime | None = column("When it was revoked; null if it was not.")
     updated_at: datetime = column("When it last changed.")
 
 

@@ -11,41 +11,44 @@ from resolvers import connections
 Row = TypeVar("Row")
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    """Where a page stands in its list."""
+    """The position of a page in its list."""
 
-    has_next_page: bool = strawberry.field(description="Whether there are rows behind this page.")
-    has_previous_page: bool = strawberry.field(description="Whether there are rows ahead of this page.")
+    has_next_page: bool = strawberry.field(description="Whether more objects come after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether more objects come before this page.")
     start_cursor: str | None = strawberry.field(
-        description="The first row's cursor; null where there is no row."
+        description="The cursor of the first object; null if the page is empty."
     )
     end_cursor: str | None = strawberry.field(
-        description="The last row's cursor; null where there is no row."
+        description="The cursor of the last object; null if the page is empty."
     )
 
 
-@strawberry.type(description="A row and its place in the list.")
+@strawberry.type(description="An object in a list, with its cursor.")
 class Edge(Generic[Row]):
-    """A row and its place in the list."""
+    """An object in a list, with its cursor."""
 
-    cursor: str = strawberry.field(description="The place of the row, for `after` and `before`.")
-    node: Row = strawberry.field(description="The row.")
+    cursor: str = strawberry.field(
+        description="The position of the object in this order of the list, for `after` and `before`."
+    )
+    node: Row = strawberry.field(description="The object.")
 
 
-@strawberry.type(description="A page of a list.")
+@strawberry.type(description="One page of a list, with cursors, as the Relay specification has it.")
 class Connection(Generic[Row]):
-    """A page of a list."""
+    """One page of a list, with cursors, as the Relay specification has it."""
 
     edges: list[Edge[Row]] = strawberry.field(
-        resolver=connections.edges, description="The rows of the page with their cursors, in order."
+        resolver=connections.edges, description="The objects of the page with their cursors, in order."
     )
     nodes: list[Row] = strawberry.field(
-        resolver=connections.nodes, description="The rows of the page, in order."
+        resolver=connections.nodes, description="The objects of the page, in order."
     )
     page_info: PageInfo = strawberry.field(
-        resolver=connections.page_info, description="Where the page stands in the list."
+        resolver=connections.page_info, description="The position of the page in the list."
     )
     total_count: int = strawberry.field(
-        resolver=connections.total_count, description="How many rows the list has on all pages."
+        resolver=connections.total_count,
+        description="How many objects the list has on all pages together, under the same filter.",
     )

@@ -10,5 +10,5 @@ class Deletion:
     """What was deleted."""
 
     ids: list[strawberry.ID] = strawberry.field(
-        description="The id that was given, first, and for a session those of the sessions deleted with it."
+        description="The id that was given; for a session also those of the sessions deleted with it."
     )

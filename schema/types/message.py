@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 class Message(Node):
     """One message of a session."""
 
+    created_at: datetime = column("When it was said, as its writer gave it, or else when it was recorded.")
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
         SessionRow, "The session that it belongs to.", by="session_id"
     )
@@ -48,17 +49,17 @@ class Message(Node):
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
         AgentRow, "The agent that speaks.", by="agent_id"
     )
-    model: str | None = column("The model that made it.")
+    model: str | None = column("The model that wrote it.")
     token_count: int | None = column("How many tokens it has.")
-    prompt_tokens: int | None = column("How many tokens the model read to make it.")
-    completion_tokens: int | None = column("How many tokens the model wrote to make it.")
-    latency_ms: int | None = column("How long it took to make, in milliseconds.")
-    feedback: str | None = column("What the user thought of it.")
+    prompt_tokens: int | None = column("How many tokens the model read to write it.")
+    completion_tokens: int | None = column("How many tokens the model wrote for it.")
+    latency_ms: int | None = column("How long the model took to write it, in milliseconds.")
+    feedback: str | None = column("What the user thought of it, such as `positive` or `negative`.")
     flagged: bool = column("Whether someone should look at it.")
     raw_payload: JSON | None = column("What came from the platform or the model, untouched.")
     metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
     redacted_at: datetime | None = column(
-        "When all that was said was taken out of it; null if that was not done."
+        "When its contents were removed by `redactMessage`; null if they were not."
     )
     updated_at: datetime = column("When it last changed.")
     tool_calls: Connection[Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")]] = page(

@@ -10,11 +10,11 @@ import strawberry
 from resolvers.fields import column
 
 
-@strawberry.interface(description="Anything that has an id.")
+@strawberry.interface(description="An object with an id, by which `node` finds it.")
 class Node:
     """Anything that has an id. Rows are instances of the model that has the type's name."""
 
-    id: strawberry.ID = column("A UUIDv7, unique over all types: `node` finds it.")
+    id: strawberry.ID = column("The id: a UUIDv7, unique across all types. `node` finds any object by it.")
     created_at: datetime = column("When it was recorded.")
 
     @classmethod

@@ -45,22 +45,22 @@ class Session(Node):
     external_id: str | None = column("Its id in another system, unique among the project's sessions.")
     title: str | None = column("What it is called.")
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user that it is with.", by="user_id"
+        UserRow, "The user whom it is with.", by="user_id"
     )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
-        AgentRow, "The agent that it is held by.", by="agent_id"
+        AgentRow, "The agent that holds it.", by="agent_id"
     )
     agent_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
         AgentVersionRow, "The version that the agent ran on.", by="agent_version_id"
     )
     team: Annotated["Team", strawberry.lazy("schema.types.team")] | None = relation(
-        TeamRow, "The team that it is held by.", by="team_id"
+        TeamRow, "The team that holds it.", by="team_id"
     )
-    status: SessionStatus = column("Where it stands.")
+    status: SessionStatus = column("Whether it is going on, and how it ended if not.")
     platform: str | None = column("Where it takes place, such as `web`, `slack` or `whatsapp`.")
-    provider: str | None = column("Who serves the model.")
+    provider: str | None = column("Who serves the model, such as `openai` or `anthropic`.")
     purpose: str | None = column("What it is for.")
-    business_context: JSON = column("The business that it belongs to: a JSON object.")
+    business_context: JSON = column("The business context that it belongs to: a JSON object.")
     tags: list[str] = column("Its tags, in the order in which they were given.")
     quality_score: float | None = column("How good it was, from 0 to 1.")
     user_satisfaction: float | None = column("How satisfied the user was, from 0 to 1.")
@@ -79,16 +79,18 @@ class Session(Node):
         "How many turns the user had: messages with the role USER. Kept by the system."
     )
     message_count: int = column("How many messages it has. Kept by the system.")
-    prompt_tokens: BigInt = column("How many tokens went into models. Kept by the system.")
-    completion_tokens: BigInt = column("How many tokens came out of models. Kept by the system.")
-    cost_usd: float | None = column("What it cost, in US dollars.")
+    prompt_tokens: BigInt = column("How many prompt tokens models read for its messages. Kept by the system.")
+    completion_tokens: BigInt = column(
+        "How many completion tokens models wrote for its messages. Kept by the system."
+    )
+    cost_usd: float | None = column("What it cost, in US dollars; null if that is unknown.")
     updated_at: datetime = column("When it last changed.")
     parent: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
-        SessionRow, "The session that it is a part of; null for a root.", by="parent_id"
+        SessionRow, "The session directly above it; null for a root.", by="parent_id"
     )
     children: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "The sessions that are parts of it, the earliest first.",
+        "The sessions directly below it, the earliest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="parent_id",
@@ -110,7 +112,7 @@ class Session(Node):
         default=(Ordering("started_at"),),
     )
     tree: Annotated["SessionTree", strawberry.lazy("schema.types.session_tree")] = batch(
-        sessions.trees, "What it and all sessions below it add up to."
+        sessions.trees, "What it adds up to together with all sessions below it."
     )
     messages: Connection[Annotated["Message", strawberry.lazy("schema.types.message")]] = page(
         MessageRow,
@@ -121,10 +123,10 @@ class Session(Node):
         default=(Ordering("sequence"),),
     )
     first_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
-        first_message, "Its first message."
+        first_message, "Its first message; null if it has none."
     )
     last_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
-        last_message, "Its last message."
+        last_message, "Its last message; null if it has none."
     )
     tool_calls: Connection[Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")]] = page(
         ToolCallRow,
@@ -135,7 +137,8 @@ class Session(Node):
         default=(Ordering("created_at"), Ordering("position")),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.of_sessions, "What it adds up to by itself, without the sessions below it."
+        statistics.of_sessions,
+        "What it adds up to by itself, without the sessions below it; see `tree` for those.",
     )
 
 
@@ -144,4 +147,4 @@ class RenamedTag:
     """A tag that was renamed."""
 
     name: str = strawberry.field(description="What it is called from now on.")
-    session_count: int = strawberry.field(description="How many sessions had it.")
+    session_count: int = strawberry.field(description="How many sessions had the tag.")

@@ -13,11 +13,15 @@ class SessionTree:
     """What a session and all sessions below it add up to."""
 
     session_count: int = column("How many sessions there are, this one included.")
-    max_depth: int = column("How deep the deepest of them is in the whole tree; a root has 0.")
+    max_depth: int = column(
+        "The greatest depth among them, counted from the root of the whole tree, which has depth 0."
+    )
     message_count: BigInt = column("How many messages they have.")
-    prompt_tokens: BigInt = column("How many tokens went into models.")
-    completion_tokens: BigInt = column("How many tokens came out of models.")
-    cost_usd: float = column("What they cost, in US dollars; sessions whose cost is not known add nothing.")
+    prompt_tokens: BigInt = column("How many prompt tokens models read.")
+    completion_tokens: BigInt = column("How many completion tokens models wrote.")
+    cost_usd: float = column(
+        "What they cost together, in US dollars; sessions whose cost is unknown add nothing."
+    )
     error_count: BigInt = column("How many of their tool calls failed.")
     duration_ms: float = column(
         "From when the first of them began until the last of them ended, or until now where one is open,"

@@ -9,24 +9,26 @@ from resolvers.fields import batch, column
 from schema.scalars import BigInt
 
 
-@strawberry.type(description="How one tool was called.")
+@strawberry.type(description="How often one tool was called, and with what success.")
 class ToolStatistics:
-    """How one tool was called."""
+    """How often one tool was called, and with what success."""
 
     name: str = column("The name of the tool.")
     call_count: BigInt = column("How many calls there were.")
     pending_count: BigInt = column("How many have no answer yet.")
     succeeded_count: BigInt = column("How many gave a result.")
     failed_count: BigInt = column("How many gave an error.")
-    success_rate: float | None = column("Which share of the settled calls gave a result, from 0 to 1.")
+    success_rate: float | None = column(
+        "The share of the settled calls that gave a result, from 0 to 1; null if none is settled."
+    )
     mean_duration_ms: float | None = column(
-        "How long a call took in the mean, in milliseconds, where that is known."
+        "The mean duration of the calls whose duration is known, in milliseconds; null if none is."
     )
 
 
-@strawberry.type(description="What a number of sessions adds up to.")
+@strawberry.type(description="Totals and means over a set of sessions.")
 class Statistics:
-    """What a number of sessions adds up to."""
+    """Totals and means over a set of sessions."""
 
     session_count: BigInt = column("How many sessions there are.")
     active_count: BigInt = column("How many of them are open: active or paused.")
@@ -34,19 +36,21 @@ class Statistics:
     failed_count: BigInt = column("How many ended as FAILED.")
     cancelled_count: BigInt = column("How many ended as CANCELLED.")
     success_rate: float | None = column(
-        "Which share of those that COMPLETED or FAILED were COMPLETED, from 0 to 1."
+        "The share that COMPLETED of those that COMPLETED or FAILED, from 0 to 1; null if there are none."
     )
     message_count: BigInt = column("How many messages they have.")
-    interaction_count: BigInt = column("How many turns users had.")
-    prompt_tokens: BigInt = column("How many tokens went into models.")
-    completion_tokens: BigInt = column("How many tokens came out of models.")
-    cost_usd: float = column("What they cost, in US dollars; sessions whose cost is not known add nothing.")
+    interaction_count: BigInt = column("How many turns users took: messages with the role USER.")
+    prompt_tokens: BigInt = column("How many prompt tokens models read.")
+    completion_tokens: BigInt = column("How many completion tokens models wrote.")
+    cost_usd: float = column(
+        "What they cost together, in US dollars; sessions whose cost is unknown add nothing."
+    )
     mean_quality_score: float | None = column(
-        "How good they were in the mean, from 0 to 1, where that is known."
+        "The mean quality score, from 0 to 1, of those that have one; null if none has."
     )
     mean_user_satisfaction: float | None = column(
-        "How satisfied users were in the mean, from 0 to 1, where that is known."
+        "The mean user satisfaction, from 0 to 1, of those that have one; null if none has."
     )
     tools: list[ToolStatistics] = batch(
-        statistics.tools, "How their tools were called, the most called first; at most 500 tools."
+        statistics.tools, "How the tools in them were called, the most called first; at most 500 tools."
     )

@@ -34,7 +34,7 @@ class Team(Node):
     updated_at: datetime = column("When it last changed.")
     members: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
         AgentRow,
-        "The agents that are members, by name.",
+        "The agents that are its members, ordered by name.",
         filter_=AgentFilter,
         order=AgentOrder,
         via=Via(TeamMember, "team_id", "agent_id"),

@@ -24,22 +24,22 @@ class ToolCall(Node):
     """A call of a tool by a message. The TOOL message that answers it settles it."""
 
     message: Annotated["Message", strawberry.lazy("schema.types.message")] = relation(
-        MessageRow, "The message that makes it.", by="message_id"
+        MessageRow, "The ASSISTANT message that makes it.", by="message_id"
     )
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
         SessionRow, "The session that it belongs to.", by="session_id"
     )
     position: int = column("Its place among the calls of its message, from 0.")
     call_id: str | None = column(
-        "The id that the model gave it, which its answer names. It may come again in a session."
+        "The id that the model gave it and that its answer names. It may occur again in the same session."
     )
     name: str = column("The name of the tool.")
-    arguments: JSON = column("What the tool is given: any JSON, an object as a rule.")
-    result: JSON | None = column("What the tool gave; null while it is pending and where it failed.")
-    error: str | None = column("Why it failed.")
-    status: ToolCallStatus = column("What became of it.")
+    arguments: JSON = column("The arguments for the tool: any JSON value, usually an object.")
+    result: JSON | None = column("What the tool returned; null while the call is pending and if it failed.")
+    error: str | None = column("Why it failed; null if it did not.")
+    status: ToolCallStatus = column("Whether it is pending, and how it ended if not.")
     answer: Annotated["Message", strawberry.lazy("schema.types.message")] | None = relation(
-        MessageRow, "The TOOL message that answers it.", by="answer_id"
+        MessageRow, "The TOOL message that answers it; null if there is none.", by="answer_id"
     )
     started_at: datetime | None = column("When the tool began.")
     duration_ms: float | None = column("How long the tool took, in milliseconds.")

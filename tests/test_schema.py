@@ -1,0 +1,178 @@
+"""The contract: printed as committed, described to the last argument, complete, and only ever growing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    build_schema,
+    find_breaking_changes,
+    is_introspection_type,
+    is_specified_scalar_type,
+)
+
+from schema.root import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = build_schema(schema.as_str())
+
+DOMAIN = {
+    "Project": "id createdAt updatedAt name slug",
+    "ApiKey": "id createdAt name prefix scopes lastUsedAt expiresAt revokedAt",
+    "User": ("id createdAt updatedAt externalId email phoneNumber name userData sessions statistics"),
+    "Team": "id createdAt updatedAt name externalId members sessions",
+    "Agent": (
+        "id createdAt updatedAt name externalId type description provider model temperature maxTokens"
+        " systemPrompt config tools active runId owner specializations learningMode trainingStatus"
+        " lastActiveAt totalSessions successRate versions activeVersion versionHistory sessions statistics"
+    ),
+    "AgentVersion": (
+        "id createdAt updatedAt agent versionNumber changes systemPrompt config createdBy isActive"
+        " activatedAt deactivatedAt performance"
+    ),
+    "Session": (
+        "id createdAt updatedAt externalId title user agent agentVersion team status platform provider"
+        " purpose businessContext tags qualityScore userSatisfaction learningOutcomes source context state"
+        " metadata lastActivityAt startedAt endedAt isActive interactionCount messageCount promptTokens"
+        " completionTokens costUsd parent children root depth ancestors descendants tree messages"
+        " firstMessage lastMessage statistics"
+    ),
+    "Message": (
+        "id createdAt updatedAt session externalId sequence role content parts mediaUrl mediaType user agent"
+        " model tokenCount promptTokens completionTokens latencyMs feedback flagged rawPayload metadata"
+        " redactedAt toolCalls toolCall"
+    ),
+    "ToolCall": (
+        "id createdAt updatedAt message callId name arguments result error status startedAt durationMs"
+    ),
+}
+"""What the domain says that each noun has."""
+
+NAMED_BY_THE_DOMAIN = {"User.userData"}
+"""Fields that begin with the name of their type although a field should not: users know them by this name."""
+
+
+class Described(NamedTuple):
+    """A part of the contract, by its path, such as `Query.agents(first:)`."""
+
+    path: str
+    name: str
+    description: str | None
+
+
+def _types() -> list[GraphQLNamedType]:
+    return [
+        type_
+        for type_ in SCHEMA.type_map.values()
+        if not is_introspection_type(type_) and not is_specified_scalar_type(type_)
+    ]
+
+
+def _parts() -> Iterator[Described]:
+    for type_ in _types():
+        yield Described(type_.name, type_.name, type_.description)
+        if isinstance(type_, GraphQLEnumType):
+            for name, value in type_.values.items():
+                yield Described(f"{type_.name}.{name}", name, value.description)
+        yield from _fields(type_)
+
+
+def _fields(type_: GraphQLNamedType) -> Iterator[Described]:
+    if isinstance(type_, GraphQLInputObjectType):
+        for name, input_field in type_.fields.items():
+            yield Described(f"{type_.name}.{name}", name, input_field.description)
+    if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+        for name, field in type_.fields.items():
+            yield Described(f"{type_.name}.{name}", name, field.description)
+            for argument_name, argument in field.args.items():
+                path = f"{type_.name}.{name}({argument_name}:)"
+                yield Described(path, argument_name, argument.description)
+
+
+def test_the_committed_schema_is_the_print_of_the_contract() -> None:
+    committed = (ROOT / "schema.graphql").read_text()
+    assert committed == schema.as_str() + "\n", "run `agentdata schema print > schema.graphql`"
+
+
+def test_everything_is_described_in_sentences() -> None:
+    bad = [part.path for part in _parts() if not _is_prose(part.description or "")]
+    assert bad == [], "describe these: a capital first, a period last, nothing said twice"
+
+
+def _is_prose(description: str) -> bool:
+    sentences = re.split(r"(?<=[.!?])\s+", description)
+    return (
+        re.match(r"[A-Z`]", description) is not None
+        and description.endswith(".")
+        and len(set(sentences)) == len(sentences)
+        and re.search(r"\b(\w+) \1\b", description) is None
+        and description == " ".join(description.split())
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Which agents", "which agents.", "It is is.", "It is. It is.", "It  is.", "It is. "]
+)
+def test_what_is_no_prose_is_found(text: str) -> None:
+    assert not _is_prose(text)
+
+
+def test_names_follow_the_rules() -> None:
+    types = {type_.name for type_ in _types()}
+    enum_values = {
+        f"{type_.name}.{name}"
+        for type_ in _types()
+        if isinstance(type_, GraphQLEnumType)
+        for name in type_.values
+    }
+    assert [name for name in types if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name)] == []
+    for path, name, _ in _parts():
+        rule = (
+            r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*"
+            if path in enum_values
+            else r"[A-Z]\w*"
+            if path in types
+            else r"[a-z][A-Za-z0-9]*"
+        )
+        assert re.fullmatch(rule, name), path
+
+
+def test_no_field_repeats_the_name_of_its_type() -> None:
+    repeating = {
+        f"{type_.name}.{field}"
+        for type_ in _types()
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
+        for field in type_.fields
+        if re.match(rf"{type_.name}(?=[A-Z]|$)", field[0].upper() + field[1:])
+    }
+    assert repeating == NAMED_BY_THE_DOMAIN
+
+
+@pytest.mark.parametrize("noun", DOMAIN)
+def test_a_noun_has_all_that_the_domain_says(noun: str) -> None:
+    type_ = SCHEMA.type_map[noun]
+    assert isinstance(type_, GraphQLObjectType)
+    assert set(DOMAIN[noun].split()) - set(type_.fields) == set()
+    assert [interface.name for interface in type_.interfaces] == ["Node"]
+
+
+def test_the_contract_only_grows() -> None:
+    released = build_schema((ROOT / "schema.released.graphql").read_text())
+    broken = [change.description for change in find_breaking_changes(released, SCHEMA)]
+    assert broken == [], "clients break by this; CONTRIBUTING.md says what to do instead"
+
+
+def test_a_break_of_the_contract_is_found() -> None:
+    changed = build_schema(schema.as_str().replace("\n  name: String!\n", "\n  name: String\n"))
+    assert [change.description for change in find_breaking_changes(SCHEMA, changed)] != []
