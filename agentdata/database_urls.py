@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from agentdata.embedded import connect_or_start, running
 from agentdata.settings import Settings
 
 
@@ -28,5 +27,8 @@ def database_urls(settings: Settings, *, to_serve: bool = False) -> Iterator[Dat
         owner = settings.migration_database_url
         yield DatabaseUrls(owner.get_secret_value() if owner else request, request)
         return
+    # Only systems that the embedded server runs on can load it.
+    from agentdata.embedded import connect_or_start, running  # noqa: PLC0415
+
     with (running if to_serve else connect_or_start)(settings.data_dir) as server:
         yield DatabaseUrls(server.owner_url, server.request_url)

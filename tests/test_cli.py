@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -222,3 +223,8 @@ def test_names_what_is_wrong(environment: dict[str, str], variable: str, value: 
 
 def test_prints_the_schema(environment: dict[str, str]) -> None:
     assert "type Query {" in succeeded(environment, "schema", "print")
+
+
+def test_tells_its_version(environment: dict[str, str]) -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert succeeded(environment, "--version").strip() == project["version"]

@@ -193,7 +193,7 @@ def test_ignores_a_pid_that_is_now_anothers(data_dir: Path) -> None:
 
 
 def test_begins_again_where_making_the_cluster_was_interrupted(data_dir: Path) -> None:
-    unfinished = data_dir / "postgres" / "unfinished"
+    unfinished = data_dir / "postgres" / "unfinished-1"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
     data_dir.chmod(0o711)

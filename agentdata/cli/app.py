@@ -1,15 +1,33 @@
 """All commands, as a table of contents."""
 
+from typing import Annotated
+
 import typer
 
+from agentdata import __version__
 from agentdata.cli import db, keys, projects, schema, serve
 
 app = typer.Typer(
-    help="One GraphQL API over everything AI agents are, do, say and remember.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 typer calls it so
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,  # noqa: ARG001 answered by its callback
+) -> None:
+    """One GraphQL API over everything AI agents are, do, say and remember."""
+
+
 app.command("serve")(serve.serve)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")

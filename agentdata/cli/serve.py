@@ -69,8 +69,6 @@ def _serve(settings: Settings, url: str, listener: socket.socket, *, first: bool
 
     config = uvicorn.Config(
         create_app(settings, url),
-        loop="uvloop",
-        http="httptools",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -134,8 +135,11 @@ def _make_data_dir(data_dir: Path) -> Path:
 
 def _create(place: Place, *, durable: bool) -> None:
     """Make the cluster with its roles and its database; it gets its name when it is complete."""
-    unfinished = place.folder / "unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
+    for interrupted in place.folder.glob("unfinished-*"):
+        shutil.rmtree(interrupted, ignore_errors=True)
+    # A name of its own, as a killed program's initdb may still be at work in another.
+    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=place.folder))
+    place.own(unfinished)
     sync = () if durable else ("--no-sync",)
     _run(place, "initdb", "-D", str(unfinished), "-U", SUPERUSER, "--auth=trust", *INITDB, *sync)
     _run(place, "postgres", "--single", "-D", str(unfinished), "postgres", given=ROLES)
@@ -154,16 +158,18 @@ def _sync(folder: Path) -> None:
 
 
 def _run(place: Place, program: str, *args: str, given: str = "") -> None:
-    done = subprocess.run(  # noqa: S603 programs and arguments of ours
-        [place.binaries / program, *args],
-        input=given,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        start_new_session=True,
-        **place.identity,
-    )
+    with lifeline() as tied:
+        done = subprocess.run(  # noqa: S603 programs and arguments of ours
+            [place.binaries / program, *args],
+            input=given,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            start_new_session=True,
+            **tied.arguments,
+            **place.identity,
+        )
     if done.returncode or "ERROR:" in done.stdout:
         raise SetupError(f"the embedded PostgreSQL cannot be made in {place.folder}: {_reason(done.stdout)}")
 
