@@ -164,7 +164,8 @@ async def _totals(reader: Reader, scope: Scope, ids: list[Any]) -> Sequence[Tota
 def _tools(scope: Scope, ids: list[Any], project_id: UUID) -> Any:
     keys = _keys(scope, ids)
     session = aliased(Session)
-    counting = select(session.id).where(*scope.holds(session, keys, project_id))
+    # Two levels down, SQLAlchemy would list the keys anew, and each parent would get the tools of all.
+    counting = select(session.id).where(*scope.holds(session, keys, project_id)).correlate(keys)
 
     def counted(status: ToolCallStatus) -> Any:
         return func.count().filter(ToolCall.status == status)

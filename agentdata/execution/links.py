@@ -60,7 +60,8 @@ class Link:
                 pair.c[self.via.near] == key,
                 pair.c[self.via.far] == target.id,
             )
-            return pairs.exists()
+            # The key may belong to a statement further out, which SQLAlchemy would list here anew.
+            return pairs.correlate_except(pair).exists()
         column: Any = getattr(target, self.remote)
         if isinstance(column.type, ARRAY):
             return column.contains(array([key]))  # type: ignore[no-any-return]  # an attribute found by its name
