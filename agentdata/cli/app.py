@@ -23,7 +23,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 typer calls it so
 @app.callback()
 def _options(
     *,
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,  # noqa: ARG001 answered by its callback
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
 ) -> None:
     """One GraphQL API over everything AI agents are, do, say and remember."""
 
