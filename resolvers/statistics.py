@@ -24,9 +24,12 @@ MAX_TOOLS = 500
 ARGUMENTS = (argument("sessions", SessionFilter, "Which of the sessions to count; all by default."),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scope:
-    """Which sessions count: those whose ``column`` is a parent's id, or all, as far as a filter lets them."""
+    """Which sessions count: those whose ``column`` is a parent's id, or all, as far as a filter lets them.
+
+    Each is itself only: statistics are keys of further reads, and a filter input has no hash.
+    """
 
     column: str | None
     sessions: SessionFilter | None
