@@ -134,7 +134,7 @@ class Session(Node):
         filter_=ToolCallFilter,
         order=ToolCallOrder,
         by="session_id",
-        default=(Ordering("created_at"), Ordering("position")),
+        default=(Ordering("created_at"),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.of_sessions,
