@@ -29,7 +29,7 @@ class PageInfo:
 
 async def edges(root: Connected):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
     """Give the rows with their cursors."""
-    return [Edge(root.slice.cursor_of(row), row) for row in (await root.rows()).rows]
+    return [Edge(root.cursor_of(row), row) for row in (await root.rows()).rows]
 
 
 async def nodes(root: Connected):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
@@ -44,8 +44,8 @@ async def page_info(root: Connected):  # type: ignore[no-untyped-def]  # noqa: A
     return PageInfo(
         has_next_page=came_from if root.slice.backward else page.more,
         has_previous_page=page.more if root.slice.backward else came_from,
-        start_cursor=root.slice.cursor_of(page.rows[0]) if page.rows else None,
-        end_cursor=root.slice.cursor_of(page.rows[-1]) if page.rows else None,
+        start_cursor=root.cursor_of(page.rows[0]) if page.rows else None,
+        end_cursor=root.cursor_of(page.rows[-1]) if page.rows else None,
     )
 
 

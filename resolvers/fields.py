@@ -12,12 +12,12 @@ from strawberry.types.arguments import StrawberryArgument
 from agentdata.context import Info
 from agentdata.execution.links import Link
 from models.enums import ApiKeyScope
+from resolvers.batches import Asked, Batch, Gives
 from resolvers.paging import Connected, Ordering, Page, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from agentdata.execution.reader import Reader
+    from collections.abc import Callable, Mapping, Sequence
+    from uuid import UUID
 
 DECLARED = "agentdata"
 """Under this key of a field's metadata stands what it was declared as."""
@@ -52,7 +52,7 @@ def page(
 ) -> Any:
     """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is the row's id."""
     link = None if by is None and via is None else Link(model, remote=by or "id", via=via)
-    declared = Page(model, link, tuple(default))
+    declared = Page(model, link, tuple(default), scope)
 
     def resolve(
         root: Any,
@@ -66,19 +66,18 @@ def page(
     ) -> Any:
         info.context.principal.require(scope)
         reader = info.context.reader
-        keys = [Ordering(each.field.value, each.direction.value == "DESC") for each in order_by or ()]
-        slice_ = Slice(
+        slice_ = slice_of(
             declared,
             reader.project_id,
-            filter_=filter,
-            order=keys,
+            filter=filter,
+            order_by=order_by,
             first=first,
             after=after,
             last=last,
             before=before,
         )
         # The same place in the document has the same arguments for every parent.
-        place = (declared, id(info._raw_info.field_nodes[0]))  # noqa: SLF001  # Strawberry shows no nodes
+        place = (declared, _place(info))
         return Connected(reader, place, slice_, None if link is None else getattr(root, link.local))
 
     field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
@@ -86,29 +85,73 @@ def page(
     return field
 
 
-@dataclass(frozen=True, eq=False)
-class _Function:
-    """A batch field's function with the arguments of one place in the document."""
-
-    function: Callable[..., Awaitable[Sequence[Any]]]
-    arguments: dict[str, Any]
-
-    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
-        return await self.function(reader, parents, **self.arguments)
+def slice_of(
+    declared: Page,
+    project_id: UUID,
+    *,
+    filter: Any = None,
+    order_by: Any = None,
+    **sizes: Any,
+) -> Slice:
+    """Read the arguments of a page."""
+    order = [Ordering(each.field.value, each.direction.value == "DESC") for each in order_by or ()]
+    cut = {name: sizes.get(name) for name in ("first", "after", "last", "before")}
+    return Slice(declared, project_id, filter_=filter, order=order, **cut)
 
 
 def batch(
-    function: Callable[..., Awaitable[Sequence[Any]]], description: str, *, arguments: Sequence[Any] = ()
+    function: Callable[..., Any],
+    description: str,
+    gives: Gives,
+    *,
+    model: type[Any] | None = None,
+    arguments: Sequence[StrawberryArgument] = (),
+    filters: Mapping[str, type[Any]] | None = None,
+    inherits: bool = False,
+    **bound: Any,
 ) -> Any:
-    """Declare a field by a function that takes all parents at once and gives a value for each, in order."""
+    """Declare a field by a function that builds one statement for all parents' keys.
+
+    ``filters`` names the arguments that are filters and the models that they ask of; ``bound`` is what the
+    function is told besides. What ``inherits`` is asked as the batch was that gave its parent.
+    """
+    declared = Batch(function, gives, model, bound, filters or {}, inherits)
 
     def resolve(root: Any, info: Info, **given: Any) -> Any:
-        place = (function, id(info._raw_info.field_nodes[0]))  # noqa: SLF001  # Strawberry shows no nodes
-        return info.context.reader.load(place, _Function(function, given), root)
+        parent = root.given if inherits else None
+        asked = Asked(declared, declared.given(given, parent))
+        # The same place in the document asks the same of every parent, as far as their parents do.
+        place = (declared, _place(info), asked.given.shape if inherits else None)
+        return info.context.reader.load(place, asked, root.key if inherits else root.id)
 
-    field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: function})
+    field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
     field.arguments = list(arguments)
     return field
+
+
+@dataclass(frozen=True)
+class Either:
+    """Rows of one of several models: the one whose link's local column is not null."""
+
+    links: tuple[Link, ...]
+
+
+def either(description: str, **models: type[Any]) -> Any:
+    """Declare a field that is a row of one of several models, each named after the column with its id."""
+    declared = Either(tuple(Link(model, local=by) for by, model in models.items()))
+
+    def resolve(root: Any, info: Info) -> Any:
+        for link in declared.links:
+            key = getattr(root, link.local)
+            if key is not None:
+                return info.context.reader.load((link.model, link.remote), link, key)
+        return None
+
+    return strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
+
+
+def _place(info: Info) -> int:
+    return id(info._raw_info.field_nodes[0])  # noqa: SLF001  # Strawberry shows no nodes
 
 
 def argument(name: str, type_: Any, description: str) -> StrawberryArgument:

@@ -1,29 +1,31 @@
-"""Filters: a filter input becomes conditions on the rows that it speaks of."""
+"""Filters. What a client sent is read into a term, which says what is asked, and the values that it asks for.
+
+The term alone makes the conditions, with parameters where the values go: so that a statement is built once
+for all filters of the same form.
+"""
 
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import strawberry
-from sqlalchemy import ARRAY, Text, Uuid, and_, cast, func, literal, not_, or_, select
+from sqlalchemy import ARRAY, Text, Uuid, and_, any_, bindparam, func, literal, not_, or_, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from strawberry.types.base import get_object_definition
 
 from agentdata.errors import BadUserInputError
-from agentdata.execution.links import among
+from agentdata.execution.links import Link, owned
 from agentdata.operations.values import camel, check_json
 from resolvers.values import as_uuid
 from schema.inputs.filters import ToMany
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from uuid import UUID
 
     from sqlalchemy import ColumnElement
-
-    from agentdata.execution.links import Link
 
     Condition = ColumnElement[bool]
 
@@ -31,38 +33,93 @@ MAX_VALUES = 1_000
 """How many values a filter lists at the most."""
 
 
-def conditions(target: Any, filter_: object, project_id: UUID, path: str = "filter") -> list[Condition]:
-    """Give what a row of ``target`` must meet; all of them together.
+class All(NamedTuple):
+    """All of the terms hold."""
+
+    terms: tuple[Term, ...]
+
+
+class Any_(NamedTuple):  # noqa: N801  # beside All; Any is a name of typing
+    """At least one of the terms holds."""
+
+    terms: tuple[Term, ...]
+
+
+class Not(NamedTuple):
+    """The term does not hold; what is unknown, because something is null, does not hold either."""
+
+    term: Term
+
+
+class Linked(NamedTuple):
+    """Some row behind the link, or none, meets the whole term."""
+
+    link: Link
+    none: bool
+    term: Term
+
+
+class Asked(NamedTuple):
+    """A column is asked for a value: the one of the parameter, or of the term itself."""
+
+    column: str
+    operator: str
+    parameter: str | None
+    value: bool | None
+
+
+Term = All | Any_ | Not | Linked | Asked
+
+
+class Filter(NamedTuple):
+    """A filter as it was read."""
+
+    term: Term
+    values: dict[str, Any]
+
+
+def read(model: type[Any], filter_: object, path: str = "filter") -> Filter:
+    """Read a filter on rows of ``model``; its parameters are named after ``path``.
 
     Raises:
-        BadUserInputError: Something in the filter is null, empty, or too long a list.
+        BadUserInputError: Something in the filter is null, empty, too long a list, or cannot be stored.
 
     """
-    met: list[Condition] = []
+    values: dict[str, Any] = {}
+    return Filter(_read(model, filter_, path, values, path), values)
+
+
+def _read(model: type[Any], filter_: object, path: str, values: dict[str, Any], prefix: str) -> Term:
+    terms: list[Term] = []
     for name, value, link in _given(filter_, path):
         field = f"{path}.{camel(name)}"
         match name:
             case "and_":
-                met += [and_(*conditions(target, each, project_id, field)) for each in _some(value, field)]
+                terms += [_read(model, each, field, values, prefix) for each in _some(value, field)]
             case "or_":
-                met.append(or_(*[_all(target, each, project_id, field) for each in _some(value, field)]))
+                terms.append(
+                    Any_(tuple(_read(model, each, field, values, prefix) for each in _some(value, field)))
+                )
             case "not_":
-                # What is unknown, because something is null, is not so.
-                met.append(not_(func.coalesce(_all(target, value, project_id, field), literal(value=False))))
-            case _ if link is not None:
-                met.append(_linked(target, value, link, project_id, field))
-            case _:
-                met += [
-                    _OPERATORS[op](
-                        column := getattr(target, name), _operand(column, operand, f"{field}.{camel(op)}")
-                    )
-                    for op, operand, _ in _given(value, field)
+                terms.append(Not(_read(model, value, field, values, prefix)))
+            case _ if link is not None and isinstance(value, ToMany):
+                # All that is asked must hold for one and the same row.
+                terms += [
+                    Linked(link, how == "none", _read(link.model, each, f"{field}.{how}", values, prefix))
+                    for how, each, _ in _given(value, field)
                 ]
-    return met
-
-
-def _all(target: Any, filter_: object, project_id: UUID, path: str) -> Condition:
-    return and_(literal(value=True), *conditions(target, filter_, project_id, path))
+            case _ if link is not None:
+                terms.append(Linked(link, False, _read(link.model, value, field, values, prefix)))  # noqa: FBT003  # some row
+            case _:
+                for asked, operand, _ in _given(value, field):
+                    if asked in _OF_TERM:
+                        terms.append(Asked(name, asked, None, operand))
+                    else:
+                        parameter = f"{prefix}_{len(values)}"
+                        column = model.__mapper__.columns[name]
+                        values[parameter] = _operand(column, asked, operand, f"{field}.{camel(asked)}")
+                        terms.append(Asked(name, asked, parameter, None))
+    return All(tuple(terms))
 
 
 def _given(filter_: object, path: str) -> list[tuple[str, Any, Link | None]]:
@@ -78,27 +135,6 @@ def _given(filter_: object, path: str) -> list[tuple[str, Any, Link | None]]:
     return given
 
 
-def _linked(target: Any, value: object, link: Link, project_id: UUID, path: str) -> Condition:
-    """Ask of the rows behind a link; all that is asked must hold for one and the same row."""
-
-    def exists(filter_: object, field: str) -> Condition:
-        other = aliased(link.model)
-        return (
-            select(1)
-            .where(
-                other.project_id == project_id,  # type: ignore[attr-defined]  # every linked table has it
-                link.holds(other, getattr(target, link.local), project_id),
-                *conditions(other, filter_, project_id, field),
-            )
-            .exists()
-        )
-
-    if not isinstance(value, ToMany):
-        return exists(value, path)
-    asked = [(name, exists(filter_, f"{path}.{name}")) for name, filter_, _ in _given(value, path)]
-    return and_(literal(value=True), *[not_(there) if name == "none" else there for name, there in asked])
-
-
 def _some(values: list[Any], field: str) -> list[Any]:
     if not values or len(values) > MAX_VALUES:
         raise BadUserInputError(
@@ -108,47 +144,77 @@ def _some(values: list[Any], field: str) -> list[Any]:
     return values
 
 
-def _operand(column: ColumnElement[Any], value: Any, field: str) -> Any:
+def _operand(column: Any, asked: str, value: Any, field: str) -> Any:
     """Give a value as the column's type takes it."""
-    if isinstance(value, list):
-        return [_operand(column, each, field) for each in _some(value, field)]
-    if isinstance(column.type, Uuid) and isinstance(value, str):
+    if isinstance(value, list) and asked in _LISTS:
+        return [_operand(column, asked, each, field) for each in _some(value, field)]
+    if isinstance(column.type, Uuid):
         return as_uuid(value, field)
     check_json(field, value)
-    return value
+    return re.sub(r"([\\%_])", r"\\\1", value) + "%" if asked == "starts_with" else value
 
 
-def _any_of(column: ColumnElement[Any], values: list[Any]) -> Condition:
-    return among(column, values)
+def condition(target: Any, term: Term) -> Condition:
+    """Give what a row of ``target`` (a model or an alias of it) must meet."""
+    match term:
+        case All(terms):
+            return and_(true(), *[condition(target, each) for each in terms])
+        case Any_(terms):
+            return or_(*[condition(target, each) for each in terms])
+        case Not(each):
+            return not_(func.coalesce(condition(target, each), literal(value=False)))
+        case Linked(link, none, each):
+            other = aliased(link.model)
+            there = select(1).where(
+                owned(other), link.holds(other, getattr(target, link.local)), condition(other, each)
+            )
+            return not_(there.exists()) if none else there.exists()
+        case Asked(name, asked, None, value):
+            return _OF_TERM[asked](getattr(target, name), value)
+        case Asked(name, asked, parameter, _):
+            column = getattr(target, name)
+            operand: Any = bindparam(parameter, type_=_TYPES.get(asked, lambda type_: type_)(column.type))
+            return _OPERATORS[asked](column, operand)
 
 
-def _starts_with(column: ColumnElement[Any], prefix: str) -> Condition:
-    return column.startswith(prefix, autoescape=True)
-
-
-def _is_empty(column: ColumnElement[Any], empty: bool) -> Condition:  # noqa: FBT001  # an operand, as the others
-    nothing: ColumnElement[Any] = (
+def _is_empty(column: Any, empty: Any) -> Condition:
+    nothing: Condition = (
         func.cardinality(column) == 0
         if isinstance(column.type, ARRAY)
-        else column.in_([literal({}, JSONB), literal([], JSONB)])
+        else or_(column == literal({}, JSONB), column == literal([], JSONB))
     )
     return nothing if empty else not_(nothing)
 
 
-_OPERATORS: dict[str, Callable[[ColumnElement[Any], Any], Condition]] = {
+_OF_TERM: dict[str, Callable[[Any, Any], Condition]] = {
+    "is_null": lambda column, null: column.is_(None) if null else column.is_not(None),
+    "is_empty": _is_empty,
+}
+"""Operators whose value is part of the statement."""
+
+_OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
     "eq": operator.eq,
     "ne": lambda column, value: column.is_distinct_from(value),
-    "in_": _any_of,
-    "not_in": lambda column, values: or_(column.is_(None), not_(_any_of(column, values))),
+    "in_": lambda column, values: column == any_(values),
+    "not_in": lambda column, values: or_(column.is_(None), not_(column == any_(values))),
     "gt": operator.gt,
     "gte": operator.ge,
     "lt": operator.lt,
     "lte": operator.le,
-    "is_null": lambda column, null: column.is_(None) if null else column.is_not(None),
-    "starts_with": _starts_with,
+    "starts_with": lambda column, pattern: column.like(pattern),
     "contains": lambda column, value: column.contains(value),
     "has_key": lambda column, key: column.has_key(key),
-    "contains_all": lambda column, values: column.contains(cast(values, ARRAY(Text))),
-    "contains_any": lambda column, values: column.overlap(cast(values, ARRAY(Text))),
-    "is_empty": _is_empty,
+    "contains_all": lambda column, values: column.contains(values),
+    "contains_any": lambda column, values: column.overlap(values),
 }
+
+_LISTS = {"in_", "not_in", "contains_all", "contains_any"}
+
+_TYPES: dict[str, Callable[[Any], Any]] = {
+    "in_": ARRAY,
+    "not_in": ARRAY,
+    "has_key": lambda _: Text(),
+    "contains_all": lambda _: ARRAY(Text),
+    "contains_any": lambda _: ARRAY(Text),
+}
+"""The types of parameters that are not of the column's type."""

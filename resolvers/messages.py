@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select, true
+from sqlalchemy import Select, select, true
 from sqlalchemy.orm import aliased
 
-from agentdata.execution.links import keys_of
-from agentdata.execution.reader import Reader
-from models import Message, Session
+from agentdata.execution.links import keys_table, owned
+from models import Message
 
 
-async def first(reader: Reader, sessions: list[Session]) -> Sequence[Message | None]:
+def first() -> Select[Any]:
     """Give the first message of each session."""
-    return await _outermost(reader, sessions, Message.sequence.asc())
+    return _outermost(Message.sequence.asc())
 
 
-async def last(reader: Reader, sessions: list[Session]) -> Sequence[Message | None]:
+def last() -> Select[Any]:
     """Give the last message of each session."""
-    return await _outermost(reader, sessions, Message.sequence.desc())
+    return _outermost(Message.sequence.desc())
 
 
-async def _outermost(reader: Reader, sessions: list[Session], order: Any) -> Sequence[Message | None]:
-    keys = keys_of([session.id for session in sessions])
+def _outermost(order: Any) -> Select[Any]:
+    keys = keys_table()
     one = (
         select(Message)
-        .where(Message.project_id == reader.project_id, Message.session_id == keys.c.key)
+        .where(owned(Message), Message.session_id == keys.c.key)
         .order_by(order)
         .limit(1)
         .lateral()
     )
-    statement = select(aliased(Message, one)).select_from(keys.join(one, true()))
-    found = {message.session_id: message for (message,) in await reader.execute(statement)}
-    return [found.get(session.id) for session in sessions]
+    return select(keys.c.key, aliased(Message, one)).select_from(keys.join(one, true()))

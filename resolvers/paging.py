@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Select, and_, false, func, literal, null, or_, select, true, tuple_
+from sqlalchemy import Integer, Select, and_, bindparam, false, func, null, or_, select, true, tuple_
 from sqlalchemy.orm import aliased
 
 from agentdata.errors import BadUserInputError
-from agentdata.execution.links import keys_of
+from agentdata.execution.links import KEYS, keys_table, owned
+from models.enums import ApiKeyScope
 from resolvers.cursors import decode, encode
-from resolvers.filtering import conditions
+from resolvers.filtering import Term, condition, read
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Hashable, Sequence
@@ -27,8 +28,7 @@ DEFAULT_SIZE = 50
 MAX_SIZE = 500
 
 
-@dataclass(frozen=True)
-class Ordering:
+class Ordering(NamedTuple):
     """One key of an order: an attribute of the row, and whether the greatest comes first.
 
     Null is less than every value, so that one index serves an order and its reverse.
@@ -38,6 +38,16 @@ class Ordering:
     descending: bool = False
 
 
+class Shape(NamedTuple):
+    """All of a slice that its statement depends on; the rest are parameters."""
+
+    filter: Term | None
+    order: tuple[Ordering, ...]
+    backward: bool
+    # Of the cursor's values, which are null; None where there is no cursor.
+    start: tuple[bool, ...] | None
+
+
 @dataclass(frozen=True, eq=False)
 class Page:
     """A declared list of rows: all of a project's, or those that a link leads to, in an order by default."""
@@ -45,10 +55,84 @@ class Page:
     model: Any
     link: Link | None
     default_order: tuple[Ordering, ...]
+    scope: ApiKeyScope = ApiKeyScope.READ
+
+    def rows(self, shape: Shape, names: Sequence[str] | None = None) -> Select[Any]:
+        """Give each parent's rows, or some of their columns, as (parent, …); without a link it is null."""
+        target = aliased(self.model)
+        keys = None if self.link is None else keys_table()
+        selected = [target] if names is None else [getattr(target, name).label(name) for name in names]
+        inner = (
+            select(*selected)
+            .where(*self._holds(shape, target, keys), *self._beyond(shape, target))
+            .order_by(*self._sorted(shape, target))
+            .limit(bindparam("limit", type_=Integer))
+        )
+        if keys is None:
+            return inner.with_only_columns(null(), *selected)
+        # A lateral subquery is run for one parent after another, so rows come in its order, parent by parent.
+        lateral = inner.lateral()
+        outer = [aliased(self.model, lateral)] if names is None else [lateral.c[name] for name in names]
+        return select(keys.c.key, *outer).select_from(keys.join(lateral, true()))
+
+    def totals(self, shape: Shape) -> Select[Any]:
+        """Give how many rows each parent has in all, on whatever page, as (parent, count)."""
+        target = aliased(self.model)
+        keys = None if self.link is None else keys_table()
+        count = select(func.count()).select_from(target).where(*self._holds(shape, target, keys))
+        return select(null() if keys is None else keys.c.key, count.scalar_subquery())
+
+    def nullable(self, key: Ordering) -> bool:
+        """Tell whether the key of a row may be null."""
+        return bool(self.model.__mapper__.columns[key.name].nullable)
+
+    def _holds(self, shape: Shape, target: Any, keys: Any) -> list[ColumnElement[bool]]:
+        held = [owned(target)]
+        if self.link is not None:
+            held.append(self.link.holds(target, keys.c.key))
+        return held + ([] if shape.filter is None else [condition(target, shape.filter)])
+
+    def _sorted(self, shape: Shape, target: Any) -> list[ColumnElement[Any]]:
+        keys = []
+        for key in shape.order:
+            column = getattr(target, key.name)
+            descending = key.descending is not shape.backward
+            sorted_ = column.desc() if descending else column.asc()
+            if self.nullable(key):
+                sorted_ = sorted_.nulls_last() if descending else sorted_.nulls_first()
+            keys.append(sorted_)
+        return keys
+
+    def _beyond(self, shape: Shape, target: Any) -> list[ColumnElement[bool]]:
+        """Keep what comes behind the cursor."""
+        if shape.start is None:
+            return []
+        keys = []
+        for index, (key, is_null) in enumerate(zip(shape.order, shape.start, strict=True)):
+            column = getattr(target, key.name)
+            value = None if is_null else bindparam(f"start_{index}", type_=column.type)
+            keys.append((column, value, key.descending is not shape.backward, self.nullable(key)))
+        if (
+            not any(nullable for *_, nullable in keys)
+            and len({descending for _, _, descending, _ in keys}) == 1
+        ):
+            # One comparison of whole rows, which an index can begin at.
+            here = tuple_(*[column for column, *_ in keys])
+            there = tuple_(*[value for _, value, *_ in keys])
+            return [here < there if keys[0][2] else here > there]
+        beyond: ColumnElement[bool] = false()
+        for column, value, descending, nullable in reversed(keys):
+            beyond = or_(_passed(column, value, descending, nullable), and_(_same(column, value), beyond))
+        return [beyond]
 
 
 class Slice:
-    """What one field asks of a page: the filter, the order, and where to begin, for any number of parents."""
+    """What one field asks of a page: the filter, the order, and where to begin, for any number of parents.
+
+    Raises:
+        BadUserInputError: The filter, a cursor or a size is wrong.
+
+    """
 
     def __init__(
         self,
@@ -64,93 +148,27 @@ class Slice:
     ) -> None:
         self.page = page
         self.project_id = project_id
-        self.filter = filter_
-        self.backward = last is not None or (before is not None and first is None)
         self.size = _size(first, after, last, before)
         ordered = tuple(order) or page.default_order
         # The id makes every order total.
         self.order = (*ordered, Ordering("id", ordered[-1].descending))
+        self.backward = last is not None or (before is not None and first is None)
         self.cursor = before if self.backward else after
-        self._start = (
-            None
-            if self.cursor is None
-            else self._decoded(self.cursor, "before" if self.backward else "after")
-        )
+        self.values: dict[str, Any] = {"limit": self.size + 1}
+        term = None
+        if filter_ is not None:
+            term, values = read(page.model, filter_)
+            self.values |= values
+        start = None
+        if self.cursor is not None:
+            given = self._decoded(self.cursor, "before" if self.backward else "after")
+            self.values |= {f"start_{index}": value for index, value in enumerate(given) if value is not None}
+            start = tuple(value is None for value in given)
+        self.shape = Shape(term, self.order, self.backward, start)
 
-    def rows(self, parents: list[Any]) -> Select[Any]:
-        """Give each parent's rows, one more than asked for, as (parent, row); without parents it is null."""
-        target = aliased(self.page.model)
-        keys = self._keys(parents)
-        inner = (
-            select(target)
-            .where(*self._holds(target, keys), *self._beyond(target))
-            .order_by(*self._sorted(target))
-            .limit(self.size + 1)
-        )
-        if keys is None:
-            return inner.with_only_columns(null(), target)
-        # A lateral subquery is run for one parent after another, so rows come in its order, parent by parent.
-        lateral = inner.lateral()
-        return select(keys.c.key, aliased(self.page.model, lateral)).select_from(keys.join(lateral, true()))
-
-    def totals(self, parents: list[Any]) -> Select[Any]:
-        """Give how many rows each parent has in all, on whatever page, as (parent, count)."""
-        target = aliased(self.page.model)
-        keys = self._keys(parents)
-        count = select(func.count()).select_from(target).where(*self._holds(target, keys))
-        if keys is None:
-            return select(null(), count.scalar_subquery())
-        return select(keys.c.key, count.scalar_subquery())
-
-    def cursor_of(self, row: object) -> str:
-        """Give the cursor that stands at a row."""
-        return encode([getattr(row, key.name) for key in self.order], self._signature, self.project_id)
-
-    def _keys(self, parents: list[Any]) -> Any:
-        if self.page.link is None:
-            return None
-        return keys_of(parents)
-
-    def _holds(self, target: Any, keys: Any) -> list[ColumnElement[bool]]:
-        held: list[ColumnElement[bool]] = [target.project_id == self.project_id]
-        if self.page.link is not None:
-            held.append(self.page.link.holds(target, keys.c.key, self.project_id))
-        return held + ([] if self.filter is None else conditions(target, self.filter, self.project_id))
-
-    def _sorted(self, target: Any) -> list[ColumnElement[Any]]:
-        keys = []
-        for key in self.order:
-            column = getattr(target, key.name)
-            descending = key.descending is not self.backward
-            sorted_ = column.desc() if descending else column.asc()
-            if self._nullable(key):
-                sorted_ = sorted_.nulls_last() if descending else sorted_.nulls_first()
-            keys.append(sorted_)
-        return keys
-
-    def _beyond(self, target: Any) -> list[ColumnElement[bool]]:
-        """Keep what comes behind the cursor."""
-        if self._start is None:
-            return []
-        keys = [
-            (getattr(target, key.name), value, key.descending is not self.backward, self._nullable(key))
-            for key, value in zip(self.order, self._start, strict=True)
-        ]
-        if (
-            not any(nullable for *_, nullable in keys)
-            and len({descending for _, _, descending, _ in keys}) == 1
-        ):
-            # One comparison of whole rows, which an index can begin at.
-            here = tuple_(*[column for column, *_ in keys])
-            there = tuple_(*[literal(value, column.type) for column, value, *_ in keys])
-            return [here < there if keys[0][2] else here > there]
-        beyond: ColumnElement[bool] = false()
-        for column, value, descending, nullable in reversed(keys):
-            beyond = or_(_passed(column, value, descending, nullable), and_(_same(column, value), beyond))
-        return [beyond]
-
-    def _nullable(self, key: Ordering) -> bool:
-        return bool(self.page.model.__mapper__.columns[key.name].nullable)
+    def cursor_of(self, values: Sequence[Any]) -> str:
+        """Give the cursor of a row by its values of the order's keys."""
+        return encode(values, self._signature, self.project_id)
 
     @cached_property
     def _signature(self) -> str:
@@ -208,6 +226,10 @@ class Connected:
         """Give how many rows there are on all pages."""
         return self.reader.load((self._key, "total"), _TotalOf(self.slice), self.parent)
 
+    def cursor_of(self, row: Any) -> str:
+        """Give the cursor that stands at a row."""
+        return self.slice.cursor_of([getattr(row, key.name) for key in self.slice.order])
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -223,7 +245,8 @@ class _RowsOf:
 
     async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Rows]:
         found: dict[Any, list[Any]] = {parent: [] for parent in parents}
-        for row in await reader.execute(self.slice.rows(parents)):
+        statement = self.slice.page.rows(self.slice.shape)
+        for row in await reader.execute(statement, {KEYS: parents, **self.slice.values}):
             found[row[0]].append(row[1])
         return [self._cut(found[parent]) for parent in parents]
 
@@ -237,5 +260,6 @@ class _TotalOf:
     slice: Slice
 
     async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[int]:
-        totals = await reader.pairs(self.slice.totals(parents))
+        statement = self.slice.page.totals(self.slice.shape)
+        totals = await reader.pairs(statement, {KEYS: parents, **self.slice.values})
         return [totals[parent] for parent in parents]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import literal_column, select, union_all
+from sqlalchemy import CompoundSelect, literal_column, select, union_all
 
 from agentdata.context import Info
 from agentdata.errors import BadUserInputError, NotFoundError
-from agentdata.execution.links import Link, among
+from agentdata.execution.links import KEYS, Link, among_keys, owned
 from agentdata.execution.reader import Reader
 from agentdata.operations.values import camel, check_text
 from agentdata.operations.write import not_found
@@ -20,8 +20,8 @@ from models.enums import ApiKeyScope
 from resolvers.fields import DECLARED, argument
 from resolvers.values import as_uuid
 
-NODES: tuple[Any, ...] = (Agent, AgentVersion, ApiKey, Message, Session, Team, ToolCall, User)
-"""The models whose rows ``node`` finds, besides the project itself."""
+NODES: tuple[Any, ...] = (Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User)
+"""The models whose rows ``node`` finds."""
 
 MAX_IDS = 500
 """How many ids ``nodes`` takes."""
@@ -59,43 +59,32 @@ def one(model: type[Any], description: str, *keys: str) -> Any:
 
 async def project(info: Info) -> Any:
     """Give the project of the API key."""
-    [[row]] = await info.context.reader.execute(
-        select(Project).where(Project.id == info.context.principal.project_id)
+    link = Link(Project)
+    return await info.context.reader.load((Project, "id"), link, info.context.principal.project_id)
+
+
+def types_of_nodes() -> CompoundSelect[Any]:
+    """Give which of the models has a row with each id, by their places in ``NODES``, as (id, place)."""
+    return union_all(
+        *[
+            select(model.id, literal_column(str(place))).where(owned(model), among_keys(model.id))
+            for place, model in enumerate(NODES)
+        ]
     )
-    return row
 
 
 class _AnyNode:
     """Finds rows of whatever type by their ids: one statement for their types, one for each type there is."""
 
     async def fetch(self, reader: Reader, ids: list[Any]) -> Sequence[Any]:
-        statement = union_all(
-            *[
-                select(literal_column(str(index)), model.id).where(
-                    model.project_id == reader.project_id, among(model.id, ids)
-                )
-                for index, model in enumerate(NODES)
-            ],
-            select(literal_column("-1"), Project.id).where(
-                Project.id == reader.project_id, among(Project.id, ids)
-            ),
-        )
-        models = {
-            id_: Project if index < 0 else NODES[index] for index, id_ in await reader.execute(statement)
-        }
-        return await asyncio.gather(*[self._row(reader, models.get(id_), id_) for id_ in ids])
+        places = await reader.pairs(types_of_nodes(), {KEYS: ids})
+        return await asyncio.gather(*[self._row(reader, places.get(id_), id_) for id_ in ids])
 
-    async def _row(self, reader: Reader, model: type[Any] | None, id_: Any) -> Any:
-        if model is None:
+    async def _row(self, reader: Reader, place: int | None, id_: Any) -> Any:
+        if place is None:
             return None
-        return await reader.load((model, "id"), _ProjectById() if model is Project else Link(model), id_)
-
-
-class _ProjectById:
-    async def fetch(self, reader: Reader, ids: list[Any]) -> Sequence[Any]:
-        rows = await reader.execute(select(Project).where(among(Project.id, ids)))
-        found = {row.id: row for (row,) in rows}
-        return [found.get(id_) for id_ in ids]
+        model = NODES[place]
+        return await reader.load((model, "id"), Link(model), id_)
 
 
 _ANY_NODE = _AnyNode()

@@ -2,83 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import BigInteger, Float, Uuid, cast, column, func, literal, select
+from sqlalchemy import BigInteger, Float, Select, Uuid, any_, cast, column, func, literal, select
+from sqlalchemy.orm import aliased
 
-from agentdata.execution.links import among
-from agentdata.execution.reader import Reader
+from agentdata.execution.links import among_keys, owned
 from models import Session, ToolCall
 from models.enums import ToolCallStatus
 
 
-@dataclass(frozen=True)
-class Tree:
-    """What a session and all sessions below it add up to."""
-
-    session_count: int
-    max_depth: int
-    message_count: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float
-    error_count: int
-    duration_ms: float
-
-
-async def ancestors(reader: Reader, sessions: list[Session]) -> Sequence[list[Session]]:
+def ancestors() -> Select[Any]:
     """Give the sessions above each session, the root first."""
-    ids = list({id_ for session in sessions for id_ in session.ancestor_ids})
-    if not ids:
-        return [[] for _ in sessions]
-    statement = select(Session).where(Session.project_id == reader.project_id, among(Session.id, ids))
-    found = {session.id: session for (session,) in await reader.execute(statement)}
-    return [[found[id_] for id_ in session.ancestor_ids] for session in sessions]
-
-
-async def trees(reader: Reader, sessions: list[Session]) -> Sequence[Tree]:
-    """Add up each session and all below it: every session of their trees counts for all of its ancestors."""
-    roots = list({session.root_id for session in sessions})
-    ids = list({session.id for session in sessions})
-    above = (
-        func.unnest(func.array_append(Session.ancestor_ids, Session.id))
-        .table_valued(column("id", Uuid))
-        .render_derived()
-        .lateral()
+    below = aliased(Session)
+    lines: Any = (
+        select(below.id, Session)
+        .join_from(below, Session, Session.id == any_(below.ancestor_ids))
+        .where(owned(below), owned(Session), among_keys(below.id))
+        .order_by(Session.depth)
     )
+    return lines  # type: ignore[no-any-return]  # a statement, of whatever columns
+
+
+def trees() -> Select[Any]:
+    """Add up each session and all below it: every session of their trees counts for all of its ancestors."""
+    top = aliased(Session)
+    roots = select(top.root_id).where(owned(top), among_keys(top.id))
+    line = func.array_append(Session.ancestor_ids, Session.id)
+    above = func.unnest(line).table_valued(column("id", Uuid)).render_derived().lateral()
     failed = (
         select(func.count())
         .where(
-            ToolCall.project_id == reader.project_id,
-            ToolCall.session_id == Session.id,
-            ToolCall.status == ToolCallStatus.FAILED,
+            owned(ToolCall), ToolCall.session_id == Session.id, ToolCall.status == ToolCallStatus.FAILED.value
         )
         .scalar_subquery()
     )
     seconds = func.extract(
         "epoch", func.max(func.coalesce(Session.ended_at, func.now())) - func.min(Session.started_at)
     )
-    statement = (
+    return (
         select(
             above.c.id,
-            func.count(),
-            func.max(Session.depth),
-            cast(func.sum(Session.message_count), BigInteger),
-            cast(func.sum(Session.prompt_tokens), BigInteger),
-            cast(func.sum(Session.completion_tokens), BigInteger),
-            cast(func.coalesce(func.sum(Session.cost_usd), 0), Float),
-            cast(func.sum(failed), BigInteger),
-            cast(seconds * 1000, Float),
+            func.count().label("session_count"),
+            func.max(Session.depth).label("max_depth"),
+            cast(func.sum(Session.message_count), BigInteger).label("message_count"),
+            cast(func.sum(Session.prompt_tokens), BigInteger).label("prompt_tokens"),
+            cast(func.sum(Session.completion_tokens), BigInteger).label("completion_tokens"),
+            cast(func.coalesce(func.sum(Session.cost_usd), 0), Float).label("cost_usd"),
+            cast(func.sum(failed), BigInteger).label("error_count"),
+            cast(seconds * 1000, Float).label("duration_ms"),
         )
         .select_from(Session)
         .join(above, literal(value=True))
-        .where(
-            Session.project_id == reader.project_id,
-            among(Session.root_id, roots),
-            among(above.c.id, ids),
-        )
+        .where(owned(Session), Session.root_id.in_(roots), among_keys(above.c.id))
         .group_by(above.c.id)
     )
-    found = {row[0]: Tree(*row[1:]) for row in await reader.execute(statement)}
-    return [found[session.id] for session in sessions]

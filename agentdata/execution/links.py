@@ -1,31 +1,47 @@
-"""How rows of one table find rows of another: what relations, pages and filters all stand on."""
+"""How rows of one table find rows of another: what relations, pages and filters all stand on.
+
+A statement is built once for any project and any parents: both are parameters of it, which every execution
+gives anew. ``reader.execute`` and plans give the project; the keys are given with each execution.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, Uuid, any_, column, func, literal, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
     from agentdata.execution.reader import Reader
     from models import Base
 
+PROJECT = "project_id"
+"""The parameter that holds the project."""
 
-def keys_of(ids: Sequence[Any]) -> Any:
-    """Give ids as a table with the column ``key``, so that one statement serves however many there are."""
-    return func.unnest(literal(list(ids), ARRAY(Uuid))).table_valued(column("key", Uuid)).render_derived()
+KEYS = "keys"
+"""The parameter that holds the keys of all parents."""
 
 
-def among(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
-    """Tell whether a column is one of some values, by the same statement however many there are."""
-    return column == any_(literal(list(values), ARRAY(column.type)))  # type: ignore[no-any-return]  # a comparison
+def owned(target: Any) -> ColumnElement[bool]:
+    """Restrict a table that a statement names to the project, itself included."""
+    key = target.project_id if hasattr(target, "project_id") else target.id
+    return key == bindparam(PROJECT, type_=Uuid)  # type: ignore[no-any-return]  # an attribute found by its name
+
+
+def keys_table() -> Any:
+    """Give the parents' keys as a table with the column ``key``."""
+    keys = bindparam(KEYS, type_=ARRAY(Uuid))
+    return func.unnest(keys).table_valued(column("key", Uuid)).render_derived()
+
+
+def among_keys(column: Any) -> ColumnElement[bool]:
+    """Tell whether a column is one of the parents' keys."""
+    return column == any_(bindparam(KEYS, type_=ARRAY(column.type)))  # type: ignore[no-any-return]  # a comparison
 
 
 @dataclass(frozen=True)
@@ -51,14 +67,12 @@ class Link:
     via: Via | None = None
     fold_case: bool = False
 
-    def holds(self, target: Any, key: Any, project_id: UUID) -> ColumnElement[bool]:
+    def holds(self, target: Any, key: Any) -> ColumnElement[bool]:
         """Tell whether a row of ``target`` (the model or an alias of it) belongs to a parent's key."""
         if self.via is not None:
-            pair = self.via.model.__table__.alias()
+            pair: Any = self.via.model.__table__.alias()
             pairs = select(1).where(
-                pair.c.project_id == project_id,
-                pair.c[self.via.near] == key,
-                pair.c[self.via.far] == target.id,
+                owned(pair.c), pair.c[self.via.near] == key, pair.c[self.via.far] == target.id
             )
             # The key may belong to a statement further out, which SQLAlchemy would list here anew.
             return pairs.correlate_except(pair).exists()
@@ -67,12 +81,14 @@ class Link:
             return column.contains(array([key]))  # type: ignore[no-any-return]  # an attribute found by its name
         return column == key  # type: ignore[no-any-return]  # an attribute found by its name
 
-    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
-        """Give the row of each key, in one statement."""
+    def rows(self, names: Sequence[str] | None = None) -> Select[Any]:
+        """Give the row of each key, or some of its columns, as (key, …)."""
         column: ColumnElement[Any] = getattr(self.model, self.remote)
         matched = func.lower(column, type_=column.type) if self.fold_case else column
-        statement = select(matched, self.model).where(
-            self.model.__table__.c.project_id == reader.project_id, among(matched, parents)
-        )
-        found = await reader.pairs(statement)
+        selected = [self.model] if names is None else [getattr(self.model, name) for name in names]
+        return select(matched, *selected).where(owned(self.model), among_keys(matched))
+
+    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
+        """Give the row of each key, in one statement."""
+        found = await reader.pairs(self.rows(), {KEYS: parents})
         return [found.get(key) for key in parents]

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import asyncpg
 from strawberry.dataloader import DataLoader
 
+from agentdata.execution.links import PROJECT
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Hashable, Sequence
+    from collections.abc import Awaitable, Hashable, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.sql import Executable
@@ -45,18 +47,18 @@ class Reader:
             loader = self._loaders[key] = DataLoader(load_fn=partial(batch.fetch, self))
         return loader.load(parent)
 
-    async def execute(self, statement: Executable) -> Sequence[Any]:
-        """Run a statement in the operation's snapshot and give all of its rows."""
+    async def execute(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Run a statement in the operation's snapshot, for its project, and give all of its rows."""
         async with self._turn:
             if self._session is None:
                 self._session = await self._transaction.enter_async_context(
                     self._database.read(self.project_id)
                 )
-            return (await self._session.execute(statement)).all()
+            return (await self._session.execute(statement, {PROJECT: self.project_id, **values})).all()
 
-    async def pairs(self, statement: Executable) -> dict[Any, Any]:
+    async def pairs(self, statement: Executable, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Run a statement of two columns and give the second by the first."""
-        return dict(map(tuple, await self.execute(statement)))
+        return dict(map(tuple, await self.execute(statement, values)))
 
     async def close(self) -> None:
         """End the transaction and give the connection back."""

@@ -14,6 +14,7 @@ from models import Team as TeamRow
 from models import TeamMember
 from models import User as UserRow
 from resolvers import agents, statistics
+from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.paging import Ordering
 from schema.inputs.agent_version import AgentVersionFilter, AgentVersionOrder
@@ -59,6 +60,7 @@ class Agent(Node):
     last_active_at: datetime | None = batch(
         agents.last_active_at,
         "When something last happened in one of its sessions; null if it has none. Kept by the system.",
+        Gives.VALUE,
     )
     total_sessions: int = column("How many sessions it has. Kept by the system.")
     success_rate: float | None = column(
@@ -67,7 +69,10 @@ class Agent(Node):
     )
     updated_at: datetime = column("When it last changed.")
     active_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = batch(
-        agents.active_versions, "The version that is active now; null if none is."
+        agents.active_versions,
+        "The version that is active now; null if none is.",
+        Gives.ROW,
+        model=AgentVersionRow,
     )
     versions: Connection[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = page(
         AgentVersionRow,
@@ -79,6 +84,8 @@ class Agent(Node):
     version_history: list[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = batch(
         agents.version_histories,
         "The versions that are or were active, the latest activated first; at most 500.",
+        Gives.ROWS,
+        model=AgentVersionRow,
     )
     teams: Connection[Annotated["Team", strawberry.lazy("schema.types.team")]] = page(
         TeamRow,
@@ -97,5 +104,10 @@ class Agent(Node):
         default=(Ordering("started_at", descending=True),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.of_agents, "What its sessions add up to.", arguments=statistics.ARGUMENTS
+        statistics.totals,
+        "What its sessions add up to.",
+        Gives.VALUES,
+        arguments=[statistics.SESSIONS],
+        filters={"sessions": SessionRow},
+        column="agent_id",
     )

@@ -9,8 +9,8 @@ import strawberry
 
 from models import Agent as AgentRow
 from models import Session as SessionRow
-from resolvers import agent_versions
-from resolvers.fields import batch, column, page, relation
+from models import User as UserRow
+from resolvers.fields import column, either, page, relation
 from resolvers.paging import Ordering
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.scalars import JSON
@@ -36,8 +36,8 @@ class AgentVersion(Node):
     changes: JSON = column("What is new in it: a JSON object.")
     system_prompt: str | None = column("The instructions of this version.")
     config: JSON | None = column("The configuration of this version: a JSON object.")
-    created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = batch(
-        agent_versions.creators, "The user or agent who made it."
+    created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = either(
+        "The user or agent who made it.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
     )
     is_active: bool = column("Whether it is the agent's active version.")
     activated_at: datetime | None = column("When it last became active; null if it never was.")

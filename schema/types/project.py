@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from models import Session as SessionRow
 from resolvers import statistics
+from resolvers.batches import Gives
 from resolvers.fields import batch, column
 from schema.types.node import Node
 
@@ -23,5 +25,10 @@ class Project(Node):
     slug: str = column("Its name in commands and addresses, unique over all projects.")
     updated_at: datetime = column("When it last changed.")
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.of_project, "What its sessions add up to.", arguments=statistics.ARGUMENTS
+        statistics.totals,
+        "What its sessions add up to.",
+        Gives.VALUES,
+        arguments=[statistics.SESSIONS],
+        filters={"sessions": SessionRow},
+        column="project_id",
     )

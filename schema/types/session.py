@@ -15,6 +15,7 @@ from models import Team as TeamRow
 from models import ToolCall as ToolCallRow
 from models import User as UserRow
 from resolvers import sessions, statistics
+from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.messages import first as first_message
 from resolvers.messages import last as last_message
@@ -101,7 +102,10 @@ class Session(Node):
     )
     depth: int = column("How many sessions are above it; 0 for a root, at most 100.")
     ancestors: list[Annotated["Session", strawberry.lazy("schema.types.session")]] = batch(
-        sessions.ancestors, "The sessions above it, the root first, the parent last."
+        sessions.ancestors,
+        "The sessions above it, the root first, the parent last.",
+        Gives.ROWS,
+        model=SessionRow,
     )
     descendants: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
@@ -112,7 +116,7 @@ class Session(Node):
         default=(Ordering("started_at"),),
     )
     tree: Annotated["SessionTree", strawberry.lazy("schema.types.session_tree")] = batch(
-        sessions.trees, "What it adds up to together with all sessions below it."
+        sessions.trees, "What it adds up to together with all sessions below it.", Gives.VALUES
     )
     messages: Connection[Annotated["Message", strawberry.lazy("schema.types.message")]] = page(
         MessageRow,
@@ -123,10 +127,10 @@ class Session(Node):
         default=(Ordering("sequence"),),
     )
     first_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
-        first_message, "Its first message; null if it has none."
+        first_message, "Its first message; null if it has none.", Gives.ROW, model=MessageRow
     )
     last_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
-        last_message, "Its last message; null if it has none."
+        last_message, "Its last message; null if it has none.", Gives.ROW, model=MessageRow
     )
     tool_calls: Connection[Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")]] = page(
         ToolCallRow,
@@ -137,8 +141,10 @@ class Session(Node):
         default=(Ordering("created_at"),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.of_sessions,
+        statistics.totals,
         "What it adds up to by itself, without the sessions below it; see `tree` for those.",
+        Gives.VALUES,
+        column="id",
     )
 
 

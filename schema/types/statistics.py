@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from resolvers import statistics
+from resolvers.batches import Gives
 from resolvers.fields import batch, column
 from schema.scalars import BigInt
 
@@ -52,5 +53,8 @@ class Statistics:
         "The mean user satisfaction, from 0 to 1, of those that have one; null if none has."
     )
     tools: list[ToolStatistics] = batch(
-        statistics.tools, "How the tools in them were called, the most called first; at most 500 tools."
+        statistics.tools,
+        "How the tools in them were called, the most called first; at most 500 tools.",
+        Gives.OBJECTS,
+        inherits=True,
     )

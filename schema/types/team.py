@@ -12,6 +12,7 @@ from models import Agent as AgentRow
 from models import Session as SessionRow
 from models import TeamMember
 from resolvers import statistics
+from resolvers.batches import Gives
 from resolvers.fields import batch, column, page
 from resolvers.paging import Ordering
 from schema.inputs.agent import AgentFilter, AgentOrder
@@ -49,5 +50,10 @@ class Team(Node):
         default=(Ordering("started_at", descending=True),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.of_teams, "What the sessions held by the team add up to.", arguments=statistics.ARGUMENTS
+        statistics.totals,
+        "What the sessions held by the team add up to.",
+        Gives.VALUES,
+        arguments=[statistics.SESSIONS],
+        filters={"sessions": SessionRow},
+        column="team_id",
     )

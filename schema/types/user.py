@@ -10,6 +10,7 @@ import strawberry
 from models import Agent as AgentRow
 from models import Session as SessionRow
 from resolvers import statistics
+from resolvers.batches import Gives
 from resolvers.fields import batch, column, page
 from resolvers.paging import Ordering
 from schema.inputs.agent import AgentFilter, AgentOrder
@@ -50,5 +51,10 @@ class User(Node):
         by="owner_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.of_users, "What the sessions with the user add up to.", arguments=statistics.ARGUMENTS
+        statistics.totals,
+        "What the sessions with the user add up to.",
+        Gives.VALUES,
+        arguments=[statistics.SESSIONS],
+        filters={"sessions": SessionRow},
+        column="user_id",
     )
