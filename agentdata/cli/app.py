@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from agentdata import __version__
-from agentdata.cli import db, keys, projects, schema, serve
+from agentdata.cli import db, import_, keys, projects, schema, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +30,7 @@ def _options(
 
 app.command("serve")(serve.serve)
 app.add_typer(db.app, name="db")
+app.add_typer(import_.app, name="import")
 app.add_typer(keys.app, name="keys")
 app.add_typer(projects.app, name="projects")
 app.add_typer(schema.app, name="schema")

@@ -1,0 +1,155 @@
+"""`agentdata import`: conversations of other systems."""
+
+import asyncio
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentdata.cli.database import database
+from agentdata.settings import load_settings
+from agentdata.setup_error import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agentdata.database_urls import DatabaseUrls
+    from agentdata.importers.conversation import Options
+    from agentdata.importers.writing import Report
+
+app = typer.Typer(help="Import conversations from files.", no_args_is_help=True)
+
+_STATEMENT_TIMEOUT_MS = 600_000
+_SHOWN_WARNINGS = 50
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `chat` a command by name, although it is the only one."""
+
+
+@app.command()
+def chat(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON or JSONL files.")],
+    *,
+    agent: Annotated[
+        str | None,
+        typer.Option(help="Name of the agent of all sessions; if not given the record's, else the file's."),
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag for all sessions; may be repeated.")] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=KEY",
+            help="Read a field from this key, such as user=info.customer; may be repeated.",
+        ),
+    ] = None,
+    project: Annotated[str, typer.Option(help="The slug of the project to import into.")] = "default",
+) -> None:
+    """Import conversations in the chat-completions message format.
+
+    What is there already is left alone: a file can be imported again, and an import that was broken off is
+    completed by the same command. It fails if any record could not be imported.
+    """
+    from agentdata.importers.conversation import read_options
+    from agentdata.importers.writing import Report
+
+    options = read_options(agent, tag or [], map_ or [])
+    for file in files:
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise SetupError(f"cannot read {file}: {error.strerror}") from None
+    report, began = Report(), time.monotonic()
+    with database(load_settings()) as urls:
+        try:
+            asyncio.run(_import(urls, project, files, options, report))
+        except KeyboardInterrupt:
+            _summarize(report, time.monotonic() - began)
+            print(
+                "agentdata: interrupted; what was written stays, and the same command writes the rest",
+                file=sys.stderr,
+            )
+            sys.exit(_INTERRUPTED)
+    _summarize(report, time.monotonic() - began)
+    sys.exit(1 if report.bad else 0)
+
+
+async def _import(
+    urls: "DatabaseUrls", project: str, files: list[Path], options: "Options", report: "Report"
+) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from agentdata.administration import acting_in
+    from agentdata.database import Database
+    from agentdata.importers.chat import Import
+
+    async with acting_in(urls.owner, project) as write:
+        project_id = write.project_id
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(place: str, warning: str) -> None:
+        if report.warnings <= _SHOWN_WARNINGS:
+            console.print(f"warning: {place}: {warning}")
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    pool = Database(urls.request, pool_size=1, statement_timeout_ms=_STATEMENT_TIMEOUT_MS)
+    importing = Import(
+        pool, project_id, options, report, warn, lambda place, why: console.print(f"bad: {place}: {why}")
+    )
+    try:
+        with bar, _lost_connection():
+            for path in files:
+                with bar.open(path, "rb", description=path.name) as file:
+                    await importing.file(file, str(path))
+    finally:
+        await pool.close()
+
+
+@contextmanager
+def _lost_connection() -> "Iterator[None]":
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        cause = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise SetupError(
+            f"the import stopped: {cause}; what was written stays, and the same command writes the rest"
+        ) from None
+
+
+def _summarize(report: "Report", seconds: float) -> None:
+    r = report
+    print(
+        f"Read      {_some(r.read, 'conversation')} in {seconds:.1f} s\n"
+        f"Written   {_some(r.sessions, 'session')}, {_some(r.messages, 'message')},"
+        f" {_some(r.tool_calls, 'tool call')} ({r.answered:,} answered),"
+        f" {_some(r.agents, 'agent')}, {_some(r.users, 'user')}\n"
+        f"Skipped   {_some(r.skipped, 'conversation')} that were there already\n"
+        f"Bad       {_some(r.bad, 'record')} that could not be imported"
+        + (
+            f"\nWarnings  {r.warnings:,}"
+            + (f", of which the first {_SHOWN_WARNINGS} were printed" if r.warnings > _SHOWN_WARNINGS else "")
+            if r.warnings
+            else ""
+        )
+    )
+
+
+def _some(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,175 @@
+"""Writing of batches of conversations, in a few statements each, and what was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ARRAY, Text, any_, func, literal, or_, select
+from uuid_utils.compat import uuid7
+
+from agentdata.operations import agents, messages, sessions, users
+from models import Agent, Message, Session, User
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from agentdata.importers.conversation import Conversation
+    from agentdata.operations.write import Write
+
+
+@dataclass
+class Report:
+    """What an import has done so far."""
+
+    read: int = 0
+    """Conversations that were read, the bad ones among them."""
+    sessions: int = 0
+    messages: int = 0
+    tool_calls: int = 0
+    answered: int = 0
+    """Tool calls whose answer is there as well."""
+    agents: int = 0
+    users: int = 0
+    skipped: int = 0
+    """Conversations that were there already."""
+    bad: int = 0
+    warnings: int = 0
+
+    def add(self, other: Report) -> None:
+        """Count in what another has done."""
+        for each in fields(Report):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+async def write_batch(write: Write, batch: list[Conversation]) -> tuple[Report, list[tuple[str, str]]]:
+    """Write those conversations of a batch that are not there yet; give warnings, each behind its place."""
+    warnings: list[tuple[str, str]] = []
+    there = await _there(write, batch)
+    fresh: dict[str, Conversation] = {}
+    for conversation in batch:
+        key = conversation.session["external_id"]
+        if key not in there:
+            fresh[key] = conversation
+            there[key] = len(conversation.messages)
+            continue
+        if there[key] != len(conversation.messages):
+            warning = (
+                f"a session with the externalId {key!r} is there with {there[key]} messages instead of"
+                f" {len(conversation.messages)}; it was left as it is (if it is another conversation,"
+                " name a key that tells them apart with --map externalId=KEY)"
+            )
+            warnings.append((conversation.place, warning))
+    report = Report(skipped=len(batch) - len(fresh))
+    if fresh:
+        await _write_fresh(write, [*fresh.values()], report, warnings)
+    return report, warnings
+
+
+async def _write_fresh(
+    write: Write, fresh: list[Conversation], report: Report, warnings: list[tuple[str, str]]
+) -> None:
+    agent_ids, report.agents = await _agents(write, {conversation.agent for conversation in fresh})
+    user_ids, report.users = await _users(write, fresh)
+    made = await sessions.create_all(
+        write,
+        [
+            conversation.session | {"agent_id": agent_ids[conversation.agent], "user_id": user_id}
+            for conversation, user_id in zip(fresh, user_ids, strict=True)
+        ],
+    )
+    taken = await _taken(write, fresh)
+    said = {}
+    for session, conversation in zip(made, fresh, strict=True):
+        warnings += [(conversation.place, warning) for warning in conversation.warnings]
+        said[session.id] = _with_own_ids(conversation, taken, warnings)
+    await messages.append_all(write, said)
+    report.sessions = len(fresh)
+    for message in (message for list_ in said.values() for message in list_):
+        report.messages += 1
+        report.tool_calls += len(message.get("tool_calls", ()))
+        report.answered += "tool_call_id" in message
+
+
+def _with_own_ids(
+    conversation: Conversation, taken: set[str], warnings: list[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Give the messages, of which those whose id is taken have it in their metadata only."""
+    said = []
+    for index, message in enumerate(conversation.messages):
+        id_ = message.get("external_id")
+        if id_ in taken:
+            rest = {name: value for name, value in message.items() if name != "external_id"}
+            said.append(rest | {"metadata_": message["metadata_"] | {"id": id_}})
+            warning = (
+                f"messages.{index}.id {id_!r} is another message's externalId; it is kept in the metadata"
+            )
+            warnings.append((conversation.place, warning))
+        else:
+            said.append(message)
+            if id_ is not None:
+                taken.add(id_)
+    return said
+
+
+async def _there(write: Write, batch: list[Conversation]) -> dict[str, int]:
+    """Give the externalIds that are in the project already, with the message counts of their sessions."""
+    ids = [conversation.session["external_id"] for conversation in batch]
+    statement = select(Session.external_id, Session.message_count).where(
+        *write.owns(Session), Session.external_id == _any(ids)
+    )
+    return {id_: count for id_, count in await write.session.execute(statement) if id_ is not None}
+
+
+async def _taken(write: Write, fresh: list[Conversation]) -> set[str]:
+    ids = [m["external_id"] for conversation in fresh for m in conversation.messages if "external_id" in m]
+    if not ids:
+        return set()
+    statement = select(Message.external_id).where(*write.owns(Message), Message.external_id == _any(ids))
+    return {id_ for id_ in await write.session.scalars(statement) if id_ is not None}
+
+
+async def _agents(write: Write, names: set[str]) -> tuple[dict[str, UUID], int]:
+    """Give the agents of these names, and how many of them were made."""
+    statement = select(Agent.name, Agent.id).where(*write.owns(Agent), Agent.name == _any([*names]))
+    ids = {row.name: row.id for row in await write.session.execute(statement)}
+    missing = sorted(names - ids.keys())
+    for name in missing:
+        ids[name] = (await agents.create(write, {"name": name})).id
+    return ids, len(missing)
+
+
+async def _users(write: Write, fresh: list[Conversation]) -> tuple[list[UUID | None], int]:
+    """Give the user of each conversation, found by externalId or else by email, and how many were made."""
+    wanted = [conversation.user for conversation in fresh if conversation.user]
+    emails = [user["email"].lower() for user in wanted if "email" in user]
+    external_ids = [user["external_id"] for user in wanted if "external_id" in user]
+    email = func.lower(User.email, type_=Text())
+    statement = select(User.id, User.external_id, email).where(
+        *write.owns(User), or_(User.external_id == _any(external_ids), email == _any(emails))
+    )
+    ids: dict[tuple[str, str | None], UUID] = {}
+    for row in await write.session.execute(statement) if wanted else ():
+        ids["external_id", row[1]] = ids["email", row[2]] = row[0]
+    missing = []
+    found: list[UUID | None] = []
+    for conversation in fresh:
+        if conversation.user is None:
+            found.append(None)
+            continue
+        keys = [("external_id", conversation.user.get("external_id"))]
+        keys.append(("email", conversation.user.get("email", "").lower() or None))
+        keys = [key for key in keys if key[1] is not None]
+        id_ = next((ids[key] for key in keys if key in ids), None)
+        if id_ is None:
+            id_ = uuid7()
+            columns = {name: conversation.user.get(name) for name in ("external_id", "email", "name")}
+            missing.append(columns | {"id": id_})
+        ids |= {key: id_ for key in keys if key not in ids}
+        found.append(id_)
+    await users.create_all(write, missing)
+    return found, len(missing)
+
+
+def _any(values: list[str]) -> Any:
+    return any_(literal(values, ARRAY(Text)))
