@@ -318,7 +318,7 @@ TYPES = (
         ),
         (orjson.dumps({"query": TYPES, "variables": {"i": {}}}), "to include required field 'size'", None),
         (orjson.dumps({"query": TYPES, "variables": {"i": {"size": 1, "x": 1}}}), "unknown field 'x'", None),
-        (orjson.dumps({"query": TYPES, "variables": {"i": {"size": None}}}), "not to be None", None),
+        (orjson.dumps({"query": TYPES, "variables": {"i": {"size": None}}}), "not to be null", None),
         (b'{"query": "query ($n: Int!) { echo(number: $n) }"}', "Variable '$n' has invalid value", None),
     ],
 )

@@ -47,14 +47,16 @@ class Reader:
             loader = self._loaders[key] = DataLoader(load_fn=partial(batch.fetch, self))
         return loader.load(parent)
 
-    async def execute(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
+    async def execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
         """Run a statement in the operation's snapshot, for its project, and give all of its rows."""
         async with self._turn:
             if self._session is None:
                 self._session = await self._transaction.enter_async_context(
                     self._database.read(self.project_id)
                 )
-            return (await self._session.execute(statement, {PROJECT: self.project_id, **values})).all()
+            return (
+                await self._session.execute(statement, {PROJECT: self.project_id, **(values or {})})
+            ).all()
 
     async def pairs(self, statement: Executable, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Run a statement of two columns and give the second by the first."""
