@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Changing, owned_by, refers_to
@@ -39,7 +40,7 @@ class AgentVersion(Changing, Base):
     version_number: Mapped[str] = mapped_column(String(64))
     changes: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     system_prompt: Mapped[str | None]
-    config: Mapped[dict[str, Any] | None]
+    config: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), info={"json": "{}"})
     created_by_user_id: Mapped[UUID | None]
     created_by_agent_id: Mapped[UUID | None]
     is_active: Mapped[bool] = mapped_column(server_default="false")

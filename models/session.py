@@ -70,7 +70,7 @@ class Session(Changing, Base):
         within("interaction_count", 0),
         within("prompt_tokens", 0),
         within("completion_tokens", 0),
-        within("cost_usd", 0),
+        within("cost_usd", 0, 999_999_999),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "started_at", "id"),

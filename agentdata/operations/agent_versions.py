@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func
+from sqlalchemy import func, select
 from sqlalchemy import update as update_rows
 
 from agentdata.errors import BadUserInputError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 async def create(write: Write, values: dict[str, Any]) -> AgentVersion:
     """Add a version to an agent, active from now where ``activate`` is among the values."""
-    activates = values.pop("activate", None)
     check(AgentVersion, values)
     # The agent's lock puts writers of its versions in a row: two that activate cannot both win.
     await write.get(Agent, values["agent_id"], field="agentId", lock=True)
@@ -27,8 +26,10 @@ async def create(write: Write, values: dict[str, Any]) -> AgentVersion:
         raise BadUserInputError(
             "a version is made by a user or by an agent, not both", field="createdByAgentId"
         )
-    [version] = await write.insert(AgentVersion, [values])
-    return await _activate(write, version) if activates else version
+    # A write that is tried again gets the same values: they are left as they were given.
+    columns = {name: value for name, value in values.items() if name != "activate"}
+    [version] = await write.insert(AgentVersion, [columns])
+    return await _activate(write, version) if values.get("activate") else version
 
 
 async def update(write: Write, id_: UUID, values: dict[str, Any]) -> AgentVersion:
@@ -51,6 +52,9 @@ async def delete(write: Write, id_: UUID) -> list[UUID]:
 
 
 async def _activate(write: Write, version: AgentVersion) -> AgentVersion:
+    # The agent's lock may have been waited for: `now()`, when the transaction began, can lie before the time
+    # when the version that goes became active.
+    [now] = await write.session.scalars(select(func.clock_timestamp()))
     await write.session.execute(
         update_rows(AgentVersion)
         .where(
@@ -58,8 +62,6 @@ async def _activate(write: Write, version: AgentVersion) -> AgentVersion:
             AgentVersion.agent_id == version.agent_id,
             AgentVersion.is_active.is_(True),
         )
-        .values(is_active=False, deactivated_at=func.now(), updated_at=func.now())
+        .values(is_active=False, deactivated_at=now, updated_at=now)
     )
-    return await write.update(
-        version, {"is_active": True, "activated_at": func.now(), "deactivated_at": None}
-    )
+    return await write.update(version, {"is_active": True, "activated_at": now, "deactivated_at": None})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import delete as delete_from
+
 from agentdata.operations.values import check, check_tags
-from models import Agent
+from models import Agent, AgentVersion
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 def _checked(values: dict[str, Any]) -> dict[str, Any]:
     check(Agent, values)
     if values.get("specializations") is not None:
-        values["specializations"] = check_tags("specializations", values["specializations"])
+        values = values | {"specializations": check_tags("specializations", values["specializations"])}
     return values
 
 
@@ -33,4 +35,10 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Agent:
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete an agent with its versions. Sessions and messages stay, and name no agent any more."""
+    await write.get(Agent, id_, lock=True)
+    # First the versions, then the agent: the database would take the agent off a session before the version,
+    # or after it, by chance, and a session may not have a version without an agent.
+    await write.session.execute(
+        delete_from(AgentVersion).where(*write.owns(AgentVersion), AgentVersion.agent_id == id_)
+    )
     return await write.delete(Agent, id_)

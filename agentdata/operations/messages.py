@@ -5,14 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import ARRAY, DateTime, Integer, Text, Uuid, case, func, literal, null, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Text,
+    Uuid,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from agentdata.errors import AgentDataError, BadUserInputError
-from agentdata.operations.values import check, check_json, check_not_empty
+from agentdata.operations.values import check, check_json, check_not_empty, check_text
 from agentdata.operations.write import FRESH, not_found
 from models import Message, Session, ToolCall
 from models.enums import MessageRole, ToolCallStatus
@@ -158,21 +171,24 @@ def _growth(messages: list[dict[str, Any]]) -> dict[str, int]:
     } | {name: sum(message.get(name) or 0 for message in messages) for name in _SUMMED}
 
 
-def _last_said(messages: list[dict[str, Any]]) -> datetime | None:
-    return max((message["created_at"] for message in messages if message.get("created_at")), default=None)
+def _last_said(messages: list[dict[str, Any]]) -> tuple[datetime | None, bool]:
+    """Tell when the last of messages was said, of those that say when, and whether one is said now."""
+    given = [message["created_at"] for message in messages if message.get("created_at")]
+    return max(given, default=None), len(given) < len(messages)
 
 
 async def _advance(
     write: Write, session_id: UUID, messages: list[dict[str, Any]]
 ) -> tuple[Session, datetime]:
     """Count messages in, under the session's lock, and tell when it was taken."""
-    last_said = _last_said(messages)
+    last_said, said_now = _last_said(messages)
+    moments = [*([last_said] if last_said else []), *([func.clock_timestamp()] if said_now else [])]
     advance = (
         update_rows(Session)
         .where(*write.owns(Session), Session.id == session_id)
         .values({name: getattr(Session, name) + growth for name, growth in _growth(messages).items()})
         .values(
-            last_activity_at=func.greatest(Session.last_activity_at, last_said or func.clock_timestamp()),
+            last_activity_at=func.greatest(Session.last_activity_at, *moments),
             updated_at=func.clock_timestamp(),
         )
         .returning(Session)
@@ -189,22 +205,24 @@ async def _advance_all(
     """Count the messages of many sessions in, under the locks of all, as ``_advance`` does for one."""
     await write.get_all(Session, [*messages], field="sessionId", lock=True)
     growths = [_growth(list_) for list_ in messages.values()]
+    said = [_last_said(list_) for list_ in messages.values()]
     given = (
         func.unnest(
             literal([*messages], ARRAY(Uuid)),
-            literal([_last_said(list_) for list_ in messages.values()], ARRAY(DateTime(timezone=True))),
-            *(literal([growth[name] for growth in growths], ARRAY(Integer)) for name in growths[0]),
+            literal([last_said for last_said, _ in said], ARRAY(DateTime(timezone=True))),
+            literal([said_now for _, said_now in said], ARRAY(Boolean)),
+            *(literal([growth[name] for growth in growths], ARRAY(BigInteger)) for name in growths[0]),
         )
-        .table_valued("id", "last_said", *growths[0])
+        .table_valued("id", "last_said", "said_now", *growths[0])
         .render_derived()
     )
-    last_said = func.coalesce(given.c.last_said, func.clock_timestamp())
+    now = case((given.c.said_now, func.clock_timestamp()))
     advance = (
         update_rows(Session)
         .where(*write.owns(Session), Session.id == given.c.id)
         .values({name: getattr(Session, name) + given.c[name] for name in growths[0]})
         .values(
-            last_activity_at=func.greatest(Session.last_activity_at, last_said),
+            last_activity_at=func.greatest(Session.last_activity_at, given.c.last_said, now),
             updated_at=func.clock_timestamp(),
         )
         .returning(Session)
@@ -224,6 +242,10 @@ def _check(message: dict[str, Any], path: str) -> None:
     check(Message, message, path)
     role = message["role"]
     answers = message.get("tool_call_id") is not None
+    if answers:
+        check_text(f"{path}toolCallId", message["tool_call_id"], 255)
+    if message.get("tool_error") is not None:
+        check_text(f"{path}toolError", message["tool_error"])
     if role != MessageRole.TOOL and (answers or message.get("tool_error") is not None):
         raise BadUserInputError(
             "only a message with the role TOOL answers a tool call", field=f"{path}toolCallId"

@@ -70,6 +70,8 @@ async def create_all(write: Write, sessions: list[dict[str, Any]]) -> list[Sessi
 
     """
     check_not_empty("sessions", sessions, MAX_SESSIONS)
+    for values in sessions:
+        _check_version(values, None)
     now = datetime.now(UTC)
     # Parents are held, so that none goes while a child comes.
     parent_ids = {values["parent_id"] for values in sessions if values.get("parent_id")}
@@ -105,6 +107,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Session:
     if values.get("agent_id", before.agent_id) != before.agent_id:
         # A version belongs to one agent.
         values = {"agent_version_id": None} | values
+    _check_version(values, before)
     after = await write.update(before, _timed(_checked(values), before, datetime.now(UTC)))
     await _count(write, [counted_before], [after])
     return after
@@ -177,20 +180,21 @@ async def rename_tag(write: Write, old: str, new: str) -> RenamedTag:
         select(Session.id)
         .where(*write.owns(Session), Session.tags.contains([old]))
         .order_by(Session.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
+        .cte()
     )
-    ids = list(await write.session.scalars(held))
     renamed = func.array_replace(Session.tags, old, new)
     merged = func.array_remove(Session.tags, old)
-    await write.session.execute(
+    done: Any = await write.session.execute(
         update_rows(Session)
-        .where(*write.owns(Session), Session.id.in_(ids))
+        .where(*write.owns(Session), Session.id.in_(select(held.c.id)))
         .values(
             tags=case((Session.tags.contains([new]), merged), else_=renamed),
             updated_at=func.now(),
         )
+        .execution_options(synchronize_session=False)
     )
-    return RenamedTag(new, len(ids))
+    return RenamedTag(new, done.rowcount)
 
 
 async def _retag(write: Write, ids: list[UUID], tags: list[str], change: Retagging) -> list[Session]:
@@ -238,6 +242,12 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _check_version(values: dict[str, Any], before: Session | None) -> None:
+    agent_id = values.get("agent_id", before.agent_id if before else None)
+    if values.get("agent_version_id") and agent_id is None:
+        raise BadUserInputError("a version needs the agentId of its agent", field="agentVersionId")
+
+
 def _timed(values: dict[str, Any], before: Session | None, now: datetime) -> dict[str, Any]:
     """Make the times agree with the status, for a new session or a changed one."""
     status = values.get("status", before.status if before else SessionStatus.ACTIVE)
@@ -251,6 +261,10 @@ def _timed(values: dict[str, Any], before: Session | None, now: datetime) -> dic
                 f"a session that is {status} has no endedAt; give the status it ended in", field="endedAt"
             )
         ended_at = None
+    elif before is not None and before.ended_at is not None and ended_at is None:
+        raise BadUserInputError(
+            f"a session that is {status} has an endedAt; reopen it with the status ACTIVE", field="endedAt"
+        )
     elif ended_at is None:
         ended_at = max(now, started_at)
     if ended_at is not None and ended_at < started_at:

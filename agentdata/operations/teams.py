@@ -21,11 +21,13 @@ MAX_MEMBERS = 1_000
 
 async def create(write: Write, values: dict[str, Any]) -> Team:
     """Add a team, with the agents under ``member_ids`` as its members."""
-    member_ids = values.pop("member_ids", None) or []
     check(Team, values)
-    [team] = await write.insert(Team, [values])
+    member_ids = values.get("member_ids") or []
+    # A write that is tried again gets the same values: they are left as they were given.
+    columns = {name: value for name, value in values.items() if name != "member_ids"}
+    [team] = await write.insert(Team, [columns])
     if member_ids:
-        await add_members(write, team.id, member_ids)
+        await _add(write, team, member_ids, "memberIds")
     return team
 
 
@@ -42,21 +44,25 @@ async def delete(write: Write, id_: UUID) -> list[UUID]:
 
 async def add_members(write: Write, id_: UUID, agent_ids: list[UUID]) -> Team:
     """Make agents members of a team; those that are already stay."""
-    check_not_empty("agentIds", agent_ids, MAX_MEMBERS)
-    team = await write.get(Team, id_)
-    agents = await write.get_all(Agent, agent_ids, field="agentIds")
-    rows = [{"project_id": write.project_id, "team_id": team.id, "agent_id": agent.id} for agent in agents]
-    await write.session.execute(upsert(TeamMember).values(rows).on_conflict_do_nothing())
+    team = await write.get(Team, id_, field="teamId")
+    await _add(write, team, agent_ids, "agentIds")
     return team
 
 
 async def remove_members(write: Write, id_: UUID, agent_ids: list[UUID]) -> Team:
     """End agents' membership of a team; those that are no members are left alone."""
     check_not_empty("agentIds", agent_ids, MAX_MEMBERS)
-    team = await write.get(Team, id_)
+    team = await write.get(Team, id_, field="teamId")
     await write.session.execute(
         delete_from(TeamMember).where(
             *write.owns(TeamMember), TeamMember.team_id == team.id, TeamMember.agent_id.in_(agent_ids)
         )
     )
     return team
+
+
+async def _add(write: Write, team: Team, agent_ids: list[UUID], field: str) -> None:
+    check_not_empty(field, agent_ids, MAX_MEMBERS)
+    agents = await write.get_all(Agent, agent_ids, field=field)
+    rows = [{"project_id": write.project_id, "team_id": team.id, "agent_id": agent.id} for agent in agents]
+    await write.session.execute(upsert(TeamMember).values(rows).on_conflict_do_nothing())

@@ -57,6 +57,8 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> ToolCall:
         values = {"result": None} | values | {"status": ToolCallStatus.FAILED}
     elif "result" in values:
         values = values | {"error": None, "status": ToolCallStatus.SUCCEEDED}
+    elif "error" in values and call.status == ToolCallStatus.FAILED:
+        raise BadUserInputError("a call that has FAILED has an error; give its result instead", field="error")
     check_call(values)
     return await write.update(call, values)
 

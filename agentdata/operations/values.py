@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MAX_JSON_DEPTH = 100
 """How deep a JSON value may nest; well below what PostgreSQL and the JSON writer can hold."""
 
+_KEYS = ("external_id", "email")
+"""Texts that may be left out but, where they are given, tell rows apart."""
+
 _JSON_KINDS: dict[Any, tuple[type, str]] = {"{}": (dict, "object"), "[]": (list, "array")}
 
 
@@ -41,27 +44,29 @@ def check(model: type[Base], values: Mapping[str, Any], path: str = "") -> None:
     """
     columns = model.__mapper__.columns
     for name, value in values.items():
-        if name not in columns:
-            continue
-        column, field = columns[name], path + camel(name)
-        if value is None:
-            if not column.nullable:
-                raise BadUserInputError(
-                    f"{field} may not be null; leave it out to keep it as it is", field=field
-                )
-        elif isinstance(value, str) and not isinstance(column.type, JSONB):
-            check_text(field, value, column.type.length if isinstance(column.type, String) else None)
-        elif isinstance(column.type, JSONB):
-            default = getattr(column.server_default, "arg", None)
-            # A column that is an empty object, or array, by default holds nothing but objects, or arrays.
-            if default in _JSON_KINDS and not isinstance(value, _JSON_KINDS[default][0]):
-                raise BadUserInputError(f"{field} must be a JSON {_JSON_KINDS[default][1]}", field=field)
-            check_json(field, value)
+        if name in columns:
+            _check_value(columns[name], path + camel(name), value)
     for constraint in model.__table__.constraints:  # type: ignore[attr-defined]  # a FromClause that is a Table
         rule = constraint.info
         value = values.get(rule.get("column", ""))
         if value is not None:
             check_range(path + camel(rule["column"]), value, rule["low"], rule["high"])
+
+
+def _check_value(column: Any, field: str, value: object) -> None:
+    if value is None:
+        if not column.nullable:
+            raise BadUserInputError(f"{field} may not be null; leave it out to keep it as it is", field=field)
+    elif isinstance(column.type, JSONB):
+        kind = column.info.get("json") or getattr(column.server_default, "arg", None)
+        # A column that is an empty object, or array, by default holds nothing but objects, or arrays.
+        if kind in _JSON_KINDS and not isinstance(value, _JSON_KINDS[kind][0]):
+            raise BadUserInputError(f"{field} must be a JSON {_JSON_KINDS[kind][1]}", field=field)
+        check_json(field, value)
+    elif isinstance(value, str):
+        check_text(field, value, column.type.length if isinstance(column.type, String) else None)
+        if not value.strip() and (not column.nullable or column.name in _KEYS):
+            raise BadUserInputError(f"{field} may not be blank", field=field)
 
 
 def check_text(field: str, value: str, length: int | None = None) -> None:
@@ -104,7 +109,8 @@ def check_json(field: str, value: object) -> None:
     """Refuse JSON that cannot be stored as it is.
 
     Raises:
-        BadUserInputError: A text in it holds a NUL character, a number is not finite, or it is too deep.
+        BadUserInputError: A text in it holds a NUL character, a number is not finite or too large, or it is
+            too deep.
 
     """
     level: list[object] = [value]
@@ -122,6 +128,8 @@ def check_json(field: str, value: object) -> None:
                 deeper.extend(item)
             elif isinstance(item, float) and not math.isfinite(item):
                 raise BadUserInputError(f"{field} holds a number that is not finite", field=field)
+            elif isinstance(item, int) and not -(2**63) <= item < 2**64:
+                raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
         level = deeper
     raise BadUserInputError(f"{field} nests deeper than {MAX_JSON_DEPTH} levels", field=field)
 
@@ -137,7 +145,7 @@ def check_tags(field: str, tags: Iterable[str]) -> list[str]:
     for tag in unique:
         check_text(field, tag, 255)
         if not tag.strip():
-            raise BadUserInputError(f"{field} holds a blank tag", field=field)
+            raise BadUserInputError(f"{field} holds a blank text", field=field)
     return unique
 
 

@@ -162,8 +162,17 @@ async def _once(
     write: Write, key: str, operation: Callable[..., Awaitable[Result]], arguments: dict[str, Any]
 ) -> Result:
     check_text("idempotencyKey", key, 255)
+    if not key.strip():
+        raise BadUserInputError(
+            "idempotencyKey may not be blank; leave it out or null", field="idempotencyKey"
+        )
     asked = [operation.__module__, operation.__name__, arguments]
-    input_hash = hashlib.sha256(orjson.dumps(asked, default=_plain, option=orjson.OPT_SORT_KEYS)).digest()
+    try:
+        written = orjson.dumps(asked, default=_plain, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # What cannot be written as JSON cannot be stored either: the operation says where it is.
+        return await operation(write, **arguments)
+    input_hash = hashlib.sha256(written).digest()
     claim = (
         upsert(IdempotencyKey)
         .values(
@@ -190,7 +199,13 @@ async def _once(
             for mapper in Base.registry.mappers
             if mapper.class_.__tablename__ == done.result_table
         ]
-        replayed: Any = await write.get_all(model, done.result_ids, field="idempotencyKey")
+        try:
+            replayed: Any = await write.get_all(model, done.result_ids, field="idempotencyKey")
+        except NotFoundError:
+            raise NotFoundError(
+                "what was written under this key has been deleted since; use a new key to write it again",
+                field="idempotencyKey",
+            ) from None
         return replayed if done.result_is_list else replayed[0]  # type: ignore[no-any-return]  # what the operation gave
     result: Any = await operation(write, **arguments)
     rows = result if isinstance(result, list) else [result]

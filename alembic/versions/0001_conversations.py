@@ -244,7 +244,7 @@ def upgrade() -> None:
     sa.CheckConstraint('CASE WHEN parent_id IS NULL THEN depth = 0 AND root_id = id ELSE parent_id = ancestor_ids[depth] AND root_id = ancestor_ids[1] AND parent_id <> id END', name=op.f('sessions_parent_check')),
     sa.CheckConstraint('agent_version_id IS NULL OR agent_id IS NOT NULL', name=op.f('sessions_agent_version_check')),
     sa.CheckConstraint('completion_tokens >= 0', name=op.f('sessions_completion_tokens_check')),
-    sa.CheckConstraint('cost_usd >= 0', name=op.f('sessions_cost_usd_check')),
+    sa.CheckConstraint('cost_usd BETWEEN 0 AND 999999999', name=op.f('sessions_cost_usd_check')),
     sa.CheckConstraint('depth BETWEEN 0 AND 100 AND depth = cardinality(ancestor_ids)', name=op.f('sessions_depth_check')),
     sa.CheckConstraint('ended_at >= started_at', name=op.f('sessions_ended_at_check')),
     sa.CheckConstraint('interaction_count >= 0', name=op.f('sessions_interaction_count_check')),
