@@ -21,7 +21,8 @@ def _write_time(value: datetime) -> str:
 
 def _read_time(value: object) -> datetime:
     example = "such as 2026-01-31T12:00:00Z"
-    if not isinstance(value, str):
+    # Python reads no further than a NUL character.
+    if not isinstance(value, str) or not value.isprintable():
         raise GraphQLError(f"a DateTime is a string of RFC 3339, {example}")
     try:
         time = datetime.fromisoformat(value)

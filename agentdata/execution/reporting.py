@@ -110,7 +110,11 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _without_exception_text(message: str) -> str:
-    """Cut the text of an exception that a scalar's parser raised, which graphql-core works into its own."""
+    """Cut the text of an exception that a scalar's parser raised, and Python's word for null.
+
+    graphql-core works both into its own text.
+    """
+    message = re.sub(r"not to be None\.$", "not to be null.", message)
     return re.sub(r", but encountered error '.*'; found: ", ", found: ", message, flags=re.DOTALL)
 
 
