@@ -18,6 +18,7 @@ from agentdata.endpoint import GraphQLEndpoint
 from agentdata.execution.execute import Executor
 from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders
+from resolvers.planning import Planner
 from schema import root
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def create_app(
         statement_timeout_ms=settings.statement_timeout_ms,
     )
     graphql = GraphQLEndpoint(
-        Executor(schema),
+        Executor(schema, planner=Planner(schema)),
         database,
         Authenticator(database),
         page=graphiql.page,

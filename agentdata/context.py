@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.database import Database
+    from agentdata.execution.plan import Plan
 
 Result = TypeVar("Result")
 
@@ -66,6 +67,11 @@ class Context:
         # The connection goes back first: a request never holds two.
         await self.reader.close()
         return await run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
+
+    async def run_plan(self, plan: Plan, given: dict[int, Any]) -> tuple[Any, list[Any]]:
+        """Run a plan in one transaction, and give its data and the errors of what was not found."""
+        async with self._database.read_by_driver(self.principal.project_id) as driver:
+            return await plan.run(driver, self.principal.project_id, given)
 
     async def close(self) -> None:
         """Give the connection back."""

@@ -25,6 +25,10 @@ WriteSession = NewType("WriteSession", AsyncSession)
 """A session whose transaction may write."""
 
 
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+
 class Database:
     """A pool of connections and the two kinds of transaction that run on it."""
 
@@ -51,16 +55,20 @@ class Database:
     @asynccontextmanager
     async def read(self, project_id: UUID) -> AsyncIterator[ReadSession]:
         """Open a transaction on one snapshot of a project's data, in which nothing can be written."""
-        async with self._transaction(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", project_id
-        ) as session:
+        async with self._transaction(_READ, project_id) as connection, _session(connection) as session:
             yield ReadSession(session)
 
     @asynccontextmanager
     async def write(self, project_id: UUID) -> AsyncIterator[WriteSession]:
         """Open a transaction that writes to one project; it commits where the block ends without an error."""
-        async with self._transaction("BEGIN ISOLATION LEVEL READ COMMITTED", project_id) as session:
+        async with self._transaction(_WRITE, project_id) as connection, _session(connection) as session:
             yield WriteSession(session)
+
+    @asynccontextmanager
+    async def read_by_driver(self, project_id: UUID) -> AsyncIterator[Any]:
+        """Open a transaction as ``read`` does, and give the driver's connection, for compiled statements."""
+        async with self._transaction(_READ, project_id) as connection:
+            yield (await connection.get_raw_connection()).driver_connection
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
@@ -86,7 +94,7 @@ class Database:
         await self.engine.dispose()
 
     @asynccontextmanager
-    async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[AsyncSession]:
+    async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[AsyncConnection]:
         async with self.connection() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             try:
@@ -95,8 +103,7 @@ class Database:
                     f"{begin}; SET LOCAL ROLE {REQUEST_ROLE}; SET LOCAL {PROJECT_SETTING} = '{project_id}';"
                     f" SET LOCAL statement_timeout = {self._statement_timeout_ms}"
                 )
-                async with AsyncSession(connection, expire_on_commit=False, autoflush=False) as session:
-                    yield session
+                yield connection
                 await driver.execute("COMMIT")
             except BaseException:
                 # A cancelled statement leaves the protocol in the middle: such a connection has no future.
@@ -105,3 +112,7 @@ class Database:
                 else:
                     await driver.execute("ROLLBACK")
                 raise
+
+
+def _session(connection: AsyncConnection) -> AsyncSession:
+    return AsyncSession(connection, expire_on_commit=False, autoflush=False)

@@ -257,7 +257,7 @@ def _fault(error: Exception) -> _Answer:
 async def _send(send: Send, answer: _Answer, media: MediaType) -> None:
     status, content, headers = answer
     try:
-        body = orjson.dumps(content)
+        body = orjson.dumps(content, option=orjson.OPT_UTC_Z)
     except TypeError as error:  # such as a number of more than 64 bits in someone's JSON
         status, content, headers = _fault(error)
         body = orjson.dumps(content)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 import strawberry
 from sqlalchemy import CompoundSelect, literal_column, select, union_all
@@ -34,25 +36,49 @@ _KEYS = {
 }
 
 
+@dataclass(frozen=True)
+class One:
+    """A declared row with one of its keys; which of them, the client says."""
+
+    model: type[Any]
+    links: Mapping[str, Link]
+
+    def sought(self, given: Mapping[str, Any]) -> tuple[str, Any]:
+        """Give the key that the client says, and its value as the link takes it.
+
+        Raises:
+            BadUserInputError: There is no key or more than one, or it cannot be one.
+
+        """
+        chosen = {key: value for key, value in given.items() if value is not None}
+        if len(chosen) != 1:
+            names = " or ".join(camel(key) for key in self.links)
+            raise BadUserInputError(f"give one key: {names}", field=camel(next(iter(self.links))))
+        [(key, value)] = chosen.items()
+        check_text(camel(key), value)
+        if key == "id":
+            return key, as_uuid(value, key)
+        return key, value.lower() if self.links[key].fold_case else value
+
+    def missing(self, given: Mapping[str, Any]) -> NotFoundError:
+        """Say that there is no such row."""
+        [(key, value)] = [(key, value) for key, value in given.items() if value is not None]
+        return not_found(self.model, value, camel(key))
+
+
 def one(model: type[Any], description: str, *keys: str) -> Any:
     """Declare a field that is the row with one of its keys; which of them, the client says."""
     types = {"id": strawberry.ID}
-    links = {key: Link(model, remote=key, fold_case=key == "email") for key in keys}
+    declared = One(model, {key: Link(model, remote=key, fold_case=key == "email") for key in keys})
 
     async def resolve(info: Info, **given: Any) -> Any:
-        chosen = {key: value for key, value in given.items() if value is not None}
-        names = " or ".join(camel(key) for key in keys)
-        if len(chosen) != 1:
-            raise BadUserInputError(f"give one key: {names}", field=camel(keys[0]))
-        [(key, value)] = chosen.items()
-        check_text(camel(key), value)
-        sought = as_uuid(value, "id") if key == "id" else value.lower() if key == "email" else value
-        row = await info.context.reader.load((model, key), links[key], sought)
+        key, value = declared.sought(given)
+        row = await info.context.reader.load((model, key), declared.links[key], value)
         if row is None:
-            raise not_found(model, value, camel(key))
+            raise declared.missing(given)
         return row
 
-    field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: links})
+    field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
     field.arguments = [argument(key, types.get(key, str), _KEYS[key]) for key in keys]
     return field
 
@@ -61,6 +87,36 @@ async def project(info: Info) -> Any:
     """Give the project of the API key."""
     link = Link(Project)
     return await info.context.reader.load((Project, "id"), link, info.context.principal.project_id)
+
+
+class TheProject:
+    """Declares the field that is the project of the API key."""
+
+
+@dataclass(frozen=True)
+class AnyNode:
+    """Declares a field that is rows of whatever type by their ids: one, or a list of them."""
+
+    many: bool
+
+    def sought(self, given: Mapping[str, Any]) -> list[tuple[str, str, UUID]]:
+        """Give the name of each id that is asked for, the id as it was sent, and as it is.
+
+        Raises:
+            BadUserInputError: There are none or too many, or one is not an id.
+
+        """
+        if not self.many:
+            return [("id", given["id"], as_uuid(given["id"], "id"))]
+        ids = given["ids"]
+        if not 1 <= len(ids) <= MAX_IDS:
+            raise BadUserInputError(f"ids has {len(ids)} items; it may have from 1 to {MAX_IDS}", field="ids")
+        names = [f"ids.{index}" for index in range(len(ids))]
+        return [(name, id_, as_uuid(id_, name)) for name, id_ in zip(names, ids, strict=True)]
+
+    def missing(self, id_: str, field: str) -> NotFoundError:
+        """Say that there is nothing with an id."""
+        return NotFoundError(f"there is nothing with the id {id_}", field=field)
 
 
 def types_of_nodes() -> CompoundSelect[Any]:
@@ -73,7 +129,7 @@ def types_of_nodes() -> CompoundSelect[Any]:
     )
 
 
-class _AnyNode:
+class _Nodes:
     """Finds rows of whatever type by their ids: one statement for their types, one for each type there is."""
 
     async def fetch(self, reader: Reader, ids: list[Any]) -> Sequence[Any]:
@@ -87,33 +143,24 @@ class _AnyNode:
         return await reader.load((model, "id"), Link(model), id_)
 
 
-_ANY_NODE = _AnyNode()
+_NODES = _Nodes()
+NODE, SEVERAL_NODES = AnyNode(many=False), AnyNode(many=True)
 
 
-async def _node(info: Info, id_: strawberry.ID, field: str) -> Any:
-    row = await info.context.reader.load("node", _ANY_NODE, as_uuid(id_, field))
+async def _node(info: Info, declared: AnyNode, field: str, sent: str, id_: UUID) -> Any:
+    row = await info.context.reader.load("node", _NODES, id_)
     if row is None or (isinstance(row, ApiKey) and not info.context.principal.may(ApiKeyScope.ADMIN)):
-        raise NotFoundError(f"there is nothing with the id {id_}", field=field)
+        raise declared.missing(sent, field)
     return row
 
 
-async def node(
-    info: Info,
-    id: Annotated[strawberry.ID, strawberry.argument(description="The id of the object.")],
-) -> Any:
+async def node(info: Info, id: strawberry.ID) -> Any:
     """Give the row with an id, of whatever type."""
-    return await _node(info, id, "id")
+    [sought] = NODE.sought({"id": id})
+    return await _node(info, NODE, *sought)
 
 
-async def nodes(
-    info: Info,
-    ids: Annotated[
-        list[strawberry.ID], strawberry.argument(description="The ids of the objects, from 1 to 500.")
-    ],
-) -> Any:
+async def nodes(info: Info, ids: list[strawberry.ID]) -> Any:
     """Give the rows with ids, in their order; for each that is not found there is null, and an error."""
-    if not 1 <= len(ids) <= MAX_IDS:
-        raise BadUserInputError(f"ids has {len(ids)} items; it may have from 1 to {MAX_IDS}", field="ids")
-    return await asyncio.gather(
-        *[_node(info, id_, f"ids.{index}") for index, id_ in enumerate(ids)], return_exceptions=True
-    )
+    found = [_node(info, SEVERAL_NODES, *sought) for sought in SEVERAL_NODES.sought({"ids": ids})]
+    return await asyncio.gather(*found, return_exceptions=True)

@@ -19,7 +19,7 @@ from agentdata.operations import (
 )
 from resolvers import roots
 from resolvers.api_keys import create as create_api_key
-from resolvers.fields import page
+from resolvers.fields import DECLARED, page
 from resolvers.mutations import ID, Deleted, given, input_, mutation
 from resolvers.paging import Ordering
 from schema.enums import ApiKeyScope
@@ -71,11 +71,18 @@ _LATEST = (Ordering("started_at", descending=True),)
 class Query:
     """All that can be read."""
 
-    project: Project = strawberry.field(resolver=roots.project, description="The project of the API key.")
+    project: Project = strawberry.field(
+        metadata={DECLARED: roots.TheProject()},
+        resolver=roots.project,
+        description="The project of the API key.",
+    )
     node: Node | None = strawberry.field(
-        resolver=roots.node, description="Any object, by its id; NOT_FOUND if there is none with it."
+        metadata={DECLARED: roots.NODE},
+        resolver=roots.node,
+        description="Any object, by its id; NOT_FOUND if there is none with it.",
     )
     nodes: list[Node | None] = strawberry.field(
+        metadata={DECLARED: roots.SEVERAL_NODES},
         resolver=roots.nodes,
         description=(
             "Any objects, by 1 to 500 ids, in the order of the ids; null and a NOT_FOUND error for each id"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from graphql import ExecutionResult
+from graphql.error import located_error
 from strawberry.execution import optimized_is_awaitable
 
 from agentdata.execution.documents import Documents, InvalidRequestError
 from agentdata.execution.limits import Limits
+from agentdata.execution.plan import UnplannedError
 
 if TYPE_CHECKING:
     import strawberry
     from graphql import GraphQLSchema
+    from graphql.execution.values import VariableValues
 
+    from agentdata.context import Context
     from agentdata.execution.documents import Operation
+    from agentdata.execution.plan import Planner
 
 
 class Executor:
@@ -24,11 +30,14 @@ class Executor:
     did wrong as errors of the server, and does not tell a refused request from one that ran into an error.
     """
 
-    def __init__(self, schema: strawberry.Schema, limits: Limits | None = None) -> None:
+    def __init__(
+        self, schema: strawberry.Schema, limits: Limits | None = None, planner: Planner | None = None
+    ) -> None:
         self._schema: GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
         self._class: Any = schema.execution_context_class
         self._limits = limits or Limits()
         self._documents = Documents(self._schema, self._limits)
+        self._planner = planner
 
     def read(self, text: str, operation_name: str | None) -> Operation:
         """Give the operation of a document that a request asks for.
@@ -58,5 +67,20 @@ class Executor:
         if isinstance(prepared, list):
             raise InvalidRequestError(prepared)
         operation.check(self._schema, self._limits, prepared.variable_values.coerced)
+        if self._planner is not None:
+            with suppress(UnplannedError):
+                return await self._run_plan(self._planner, operation, prepared.variable_values, context)
         result = prepared.execute_operation()
         return result if isinstance(result, ExecutionResult) else await result
+
+    async def _run_plan(
+        self, planner: Planner, operation: Operation, variables: VariableValues, context: Context
+    ) -> ExecutionResult:
+        plan = operation.plan(planner, variables)
+        # All that can be wrong with the arguments is found here, before anything runs.
+        given = plan.given(context.principal, variables)
+        try:
+            data, errors = await context.run_plan(plan, given)
+        except Exception as error:  # noqa: BLE001  # told as the error of a field would be
+            return ExecutionResult(None, [located_error(error, [operation.node])])
+        return ExecutionResult(data, errors or None)
