@@ -4,9 +4,6 @@ A ```graphql block is sent as it stands, with the ```json variables block behind
 ```json block that follows is the answer. A shell block with `curl` and an answer behind it is sent too, with
 the Authorization that it gives, if any. Each page has a project of its own that begins empty.
 
-Behind a comment such as `<!-- fields Session -->` stands a table that is made from the contract, the settings
-or the commands, so that it says what they say.
-
 Ids and cursors differ from run to run: those of the page stand for those of the run wherever they come again.
 Times stand for any time, unless the page itself gave them. Locations of errors may be left out.
 
@@ -26,27 +23,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphql import build_schema
 from httpx import AsyncClient
-from typer.main import get_command
 
 from agentdata import migrations, provision
 from agentdata.app import create_app
-from agentdata.cli.app import app
 from agentdata.settings import Settings
-from schema.root import schema
 from tests import databases
 from tests.serving import make_key, serving
+from tests.tables import with_tables
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from agentdata.database_urls import DatabaseUrls
 
     Send = Callable[[dict[str, Any], str | None], Awaitable[Any]]
 
 ROOT = Path(__file__).parents[1]
-SCHEMA = build_schema(schema.as_str())
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 GOES_ON_FROM = {"README.md": "docs/getting-started.md"}
@@ -206,82 +199,7 @@ async def corrected(page: str, send: Send) -> str:
             changes.append((example.answer, run.shown(answer)))
     for block, text in reversed(changes):
         page = page[: block.start] + text + page[block.end :]
-    return _MADE.sub(lambda m: f"{m['comment']}\n\n{TABLES[m['kind']](m['of'])}\n", page)
-
-
-def _table(*rows: tuple[str, ...]) -> str:
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    head, *others = (f"| {' | '.join(row)} |\n" for row in escaped)
-    return head + "|" + " --- |" * len(rows[0]) + "\n" + "".join(others)
-
-
-def _fields(of: str) -> str:
-    fields = SCHEMA.type_map[of].fields.items()  # type: ignore[attr-defined]  # a page names types with fields
-    rows = [(f"`{name}`", f"`{field.type}`", field.description) for name, field in fields]
-    return _table(("Field", "Type", "Meaning"), *rows)
-
-
-def _values(of: str) -> str:
-    values = SCHEMA.type_map[of].values.items()  # type: ignore[attr-defined]  # a page names enums
-    return _table(("Value", "Meaning"), *[(f"`{name}`", value.description) for name, value in values])
-
-
-def _settings(_: str) -> str:
-    rows = []
-    for name, setting in Settings.model_fields.items():
-        variable = "DATABASE_URL" if name == "database_url" else f"AGENTDATA_{name.upper()}"
-        default = "" if setting.default in {None, ""} else f"`{setting.default}`"
-        rows.append((f"`{variable}`", default, setting.description or ""))
-    return _table(("Variable", "Default", "Meaning"), *rows)
-
-
-def _commands(_: str) -> str:
-    rows = [
-        (f"`{' '.join([name, *arguments])}`", _first_paragraph(command.help), "<br>".join(options))
-        for name, command in commands()
-        for arguments, options in [_parameters(command)]
-    ]
-    return _table(("Command", "Meaning", "Options"), *rows)
-
-
-def _first_paragraph(text: str | None) -> str:
-    return " ".join((text or "").partition("\n\n")[0].split())
-
-
-def commands() -> Iterator[tuple[str, Any]]:
-    """Give all commands by their names, such as `agentdata keys list`."""
-    waiting: list[tuple[str, Any]] = [("agentdata", get_command(app))]
-    while waiting:
-        name, command = waiting.pop(0)
-        inner = getattr(command, "commands", {})
-        waiting[:0] = [(f"{name} {each}", inner[each]) for each in inner]
-        if not inner:
-            yield name, command
-
-
-def _parameters(command: Any) -> tuple[list[str], list[str]]:
-    arguments, options = [], []
-    for parameter in command.params:
-        if parameter.param_type_name == "argument":
-            shown = (parameter.metavar or parameter.name.strip("_").upper()).rstrip(".")
-            shown += "…" * (parameter.nargs == -1)
-            arguments.append(shown if parameter.required else f"[{shown}]")
-        else:
-            options.append(f"`{'`, `'.join(parameter.opts)}`: {parameter.help}")
-    return arguments, options
-
-
-TABLES: dict[str, Callable[[str], str]] = {
-    "fields": _fields,
-    "values": _values,
-    "settings": _settings,
-    "commands": _commands,
-}
-"""What makes each kind of table, from the name behind the kind."""
-
-_MADE = re.compile(
-    rf"(?P<comment><!-- (?P<kind>{'|'.join(TABLES)}) ?(?P<of>\w*) -->)\n\n(?:(?:\|.*\n)+)?\n?", re.MULTILINE
-)
+    return with_tables(page)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -10,18 +11,18 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, is_introspection_type
 
 from agentdata.errors import AgentDataError
+from agentdata.execution.reporting import client_error
 from tests.documentation import (
     PAGES,
     ROOT,
-    SCHEMA,
     Run,
     blocks,
-    commands,
     corrected,
     examples,
     run_before,
     serving_pages,
 )
+from tests.tables import SCHEMA, commands
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -157,6 +158,16 @@ def test_every_error_code_is_documented() -> None:
     codes = {error.code for error in AgentDataError.__subclasses__() if hasattr(error, "code")} | {"INTERNAL"}
     assert len(codes) >= 9
     assert [code for code in sorted(codes) if f"\n| `{code}` |" not in writing] == []
+    assert [code for code in sorted(codes) if f'"code": "{code}"' not in writing] == []
+
+
+@pytest.mark.parametrize("sqlstate", ["57014", "53300"])
+def test_what_the_database_makes_of_a_request_reads_as_documented(sqlstate: str) -> None:
+    error = Exception()
+    error.sqlstate = sqlstate  # type: ignore[attr-defined]  # as asyncpg's exceptions have it
+    told = client_error(error)
+    assert told is not None
+    assert json.dumps(told.message) in (DOCS / "writing.md").read_text()
 
 
 @pytest.mark.parametrize("path", ALL, ids=_name)
