@@ -74,7 +74,12 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
         for number in range(9)
     ]
     teams = [
-        await factories.team(api, name=f"team {number}", member_ids=[agent.id for agent in agents[:members]])
+        await factories.team(
+            api,
+            name=f"team {number}",
+            external_id=f"t-{number}" if number else None,
+            member_ids=[agent.id for agent in agents[:members]],
+        )
         for number, members in enumerate((0, 1, 6, 9))
     ]
     for agent in (agents[0],) * 6 + (agents[1],) * 3 + (agents[2],):
@@ -154,6 +159,7 @@ def _conversation(random: Random, moment: Any) -> list[dict[str, Any]]:
         factories.said("Be kind", role=MessageRole.SYSTEM),
         factories.said(
             "Help",
+            external_id=f"m-{random.randrange(10**9)}",
             feedback=random.choice([None, "good"]),
             media_type=random.choice([None, "image/png"]),
             flagged=bool(random.randrange(2)),

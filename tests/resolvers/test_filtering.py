@@ -49,15 +49,14 @@ async def test_each_operator_of_each_field_finds_what_it_says(
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=str)
-@pytest.mark.parametrize("seed", range(2))
 async def test_filters_of_any_form_find_what_they_say(
-    world: Api, rows: dict[str, Rows], root: ConnectionField, seed: int
+    world: Api, rows: dict[str, Rows], root: ConnectionField
 ) -> None:
     def values(noun: str, name: str) -> list[Any]:
         return [value_of(row, name) for row in rows[noun].values()]
 
-    random = Random(f"{root} {seed}")  # noqa: S311  # filters that are the same each time
-    filters = [random_filter(random, root.filter, values, depth=3) for _ in range(50)]
+    random = Random(str(root))  # noqa: S311  # filters that are the same each time
+    filters = [random_filter(random, root.filter, values, depth=3) for _ in range(40)]
     sizes = set()
     for filter_, page in zip(
         filters, await found(world, root, filters, "totalCount nodes { id }"), strict=True
