@@ -11,7 +11,22 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import strawberry
-from sqlalchemy import ARRAY, Text, Uuid, and_, any_, bindparam, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    Double,
+    Numeric,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from strawberry.types.base import get_object_definition
@@ -173,8 +188,17 @@ def condition(target: Any, term: Term) -> Condition:
             return _OF_TERM[asked](getattr(target, name), value)
         case Asked(name, asked, parameter, _):
             column = getattr(target, name)
-            operand: Any = bindparam(parameter, type_=_TYPES.get(asked, lambda type_: type_)(column.type))
+            operand: Any = bindparam(parameter, type_=_TYPES.get(asked, _same)(_comparable(column.type)))
             return _OPERATORS[asked](column, operand)
+
+
+def _comparable(type_: Any) -> Any:
+    # A NUMERIC parameter is cut to the column's digits, and one that has more before the point is an error.
+    return Double() if type(type_) is Numeric else type_
+
+
+def _same(type_: Any) -> Any:
+    return type_
 
 
 def _is_empty(column: Any, empty: Any) -> Condition:

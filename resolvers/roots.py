@@ -31,7 +31,7 @@ MAX_IDS = 500
 _KEYS = {
     "id": "Its id.",
     "name": "Its name.",
-    "external_id": "Its id in the system that it comes from.",
+    "external_id": "Its id in another system.",
     "email": "The e-mail address, without regard to case.",
 }
 

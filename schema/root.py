@@ -147,7 +147,7 @@ class Query:
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,
-        "The API keys of the project, the newest first. Needs the scope ADMIN.",
+        "The API keys of the project, the newest first. Needs an API key with the scope ADMIN.",
         filter_=ApiKeyFilter,
         order=ApiKeyOrder,
         scope=ApiKeyScope.ADMIN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -71,7 +72,7 @@ class Api:
         try:
             operation = EXECUTOR.read(document, None)
             # Variables and data go through JSON, as they do over HTTP.
-            sent = orjson.loads(orjson.dumps(variables))
+            sent = json.loads(json.dumps(variables, default=str))
             result = await EXECUTOR.execute(operation, sent, context)
         except InvalidRequestError as error:
             return Answer(None, refused(error.errors))

@@ -12,6 +12,7 @@ from agentdata.database_url import parse
 from agentdata.database_urls import DatabaseUrls
 from tests import databases
 from tests.api import Api, make_api
+from tests.world import Rows, populate, read
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +64,17 @@ async def api(database: Database, owner: AsyncEngine) -> Api:
 async def other(database: Database, owner: AsyncEngine) -> Api:
     """Provide another project, of which the first must see nothing."""
     return await make_api(database, owner)
+
+
+@pytest.fixture(scope="session")
+async def world(database: Database, owner: AsyncEngine) -> Api:
+    """Provide a project that has some of everything; tests only read it."""
+    api = await make_api(database, owner)
+    await populate(api, owner)
+    return api
+
+
+@pytest.fixture(scope="session")
+async def rows(world: Api) -> dict[str, Rows]:
+    """Provide all rows of the world, by their types and ids."""
+    return await read(world)

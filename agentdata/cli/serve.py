@@ -6,6 +6,7 @@ import shlex
 import signal
 import socket
 import sys
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from types import FrameType
 
@@ -16,7 +17,11 @@ from agentdata.setup_error import SetupError
 
 def serve() -> None:
     """Serve the API until Ctrl-C or SIGTERM; the first start makes the database, a project and an API key."""
-    settings = load_settings()
+    run(load_settings())
+
+
+def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] | None = None) -> None:
+    """Serve by these settings. `fill` is given the URL of the tables' owner before the first request."""
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, _end)
     logging.basicConfig(
@@ -34,6 +39,8 @@ def serve() -> None:
 
         urls = stack.enter_context(database_urls(settings, to_serve=True))
         first = asyncio.run(prepare(settings, urls))
+        if fill:
+            asyncio.run(fill(urls.owner))
         _serve(settings, urls.request, listener, first=first)
 
 

@@ -66,8 +66,7 @@ async def append(write: Write, session_id: UUID, messages: list[dict[str, Any]])
     check_not_empty("messages", messages, MAX_MESSAGES)
     for index, message in enumerate(messages):
         _check(message, f"messages.{index}.")
-    session, now = await _advance(write, session_id, messages)
-    rows = _rows(session, messages, now)
+    rows = _rows(await _advance(write, session_id, messages), messages)
     written = await write.insert(Message, rows)
     await _link_calls(write, {session_id: list(zip(rows, messages, strict=True))})
     return written
@@ -90,8 +89,8 @@ async def append_all(write: Write, messages: dict[UUID, list[dict[str, Any]]]) -
     if not appended:
         return
     pairs = {
-        session.id: list(zip(_rows(session, appended[session.id], now), appended[session.id], strict=True))
-        for session, now in await _advance_all(write, appended)
+        session.id: list(zip(_rows(session, appended[session.id]), appended[session.id], strict=True))
+        for session in await _advance_all(write, appended)
     }
     await write.insert(Message, [row for list_ in pairs.values() for row, _ in list_])
     await _link_calls(write, pairs)
@@ -146,15 +145,17 @@ async def delete(write: Write, id_: UUID) -> list[UUID]:
     return [id_]
 
 
-def _rows(session: Session, messages: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+def _rows(session: Session, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give the rows of messages that the session has counted in already."""
     speakers = {
         MessageRole.ASSISTANT: {"agent_id": session.agent_id},
         MessageRole.USER: {"user_id": session.user_id},
     }
+    # The session's two times were taken one after the other; nothing is said after its last activity.
+    now = min(session.updated_at, session.last_activity_at)
     return [
         _DEFAULTS
-        | {"id": uuid7(), "created_at": now, "updated_at": now}
+        | {"id": uuid7(), "created_at": now, "updated_at": session.updated_at}
         | speakers.get(message["role"], {})
         | {name: value for name, value in message.items() if name not in _NOT_COLUMNS}
         | {"session_id": session.id, "sequence": sequence}
@@ -177,10 +178,8 @@ def _last_said(messages: list[dict[str, Any]]) -> tuple[datetime | None, bool]:
     return max(given, default=None), len(given) < len(messages)
 
 
-async def _advance(
-    write: Write, session_id: UUID, messages: list[dict[str, Any]]
-) -> tuple[Session, datetime]:
-    """Count messages in, under the session's lock, and tell when it was taken."""
+async def _advance(write: Write, session_id: UUID, messages: list[dict[str, Any]]) -> Session:
+    """Count messages in, under the session's lock, and note when it was taken."""
     last_said, said_now = _last_said(messages)
     moments = [*([last_said] if last_said else []), *([func.clock_timestamp()] if said_now else [])]
     advance = (
@@ -196,12 +195,10 @@ async def _advance(
     session = (await write.session.scalars(advance)).one_or_none()
     if session is None:
         raise not_found(Session, session_id, "sessionId")
-    return session, session.updated_at
+    return session
 
 
-async def _advance_all(
-    write: Write, messages: dict[UUID, list[dict[str, Any]]]
-) -> list[tuple[Session, datetime]]:
+async def _advance_all(write: Write, messages: dict[UUID, list[dict[str, Any]]]) -> list[Session]:
     """Count the messages of many sessions in, under the locks of all, as ``_advance`` does for one."""
     await write.get_all(Session, [*messages], field="sessionId", lock=True)
     growths = [_growth(list_) for list_ in messages.values()]
@@ -228,7 +225,7 @@ async def _advance_all(
         .returning(Session)
         .execution_options(synchronize_session=False, **FRESH)
     )
-    return [(session, session.updated_at) for session in await write.session.scalars(advance)]
+    return list(await write.session.scalars(advance))
 
 
 async def _grow(write: Write, session_id: UUID, growth: dict[str, int]) -> None:

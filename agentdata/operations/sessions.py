@@ -149,7 +149,7 @@ async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
     ids = [id_, *await write.session.scalars(below)]
     if len(ids) > 1 and not tree:
         raise ConflictError(
-            f"the session has {len(ids) - 1} sessions below it; delete them all with tree: true", field="tree"
+            f"the session has others below it ({len(ids) - 1}); delete them all with tree: true", field="tree"
         )
     gone = (
         delete_from(Session)

@@ -38,7 +38,7 @@ class AgentFilter:
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in the systems that they come from."
+        default=UNSET, description="By their ids in another system."
     )
     name: StringFilter | None = strawberry.field(default=UNSET, description="By their names.")
     type: StringFilter | None = strawberry.field(default=UNSET, description="By their types.")

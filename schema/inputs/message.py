@@ -37,7 +37,7 @@ class MessageFilter:
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in the systems that they come from."
+        default=UNSET, description="By their ids in another system."
     )
     role: MessageRoleFilter | None = strawberry.field(default=UNSET, description="By who speaks.")
     sequence: IntFilter | None = strawberry.field(

@@ -42,7 +42,7 @@ class SessionFilter:
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in the systems that they come from."
+        default=UNSET, description="By their ids in another system."
     )
     title: StringFilter | None = strawberry.field(default=UNSET, description="By their titles.")
     status: SessionStatusFilter | None = strawberry.field(default=UNSET, description="By their statuses.")
@@ -239,7 +239,7 @@ class CreateSessionInput(SessionValues):
     status: SessionStatus | None = strawberry.field(
         default=UNSET,
         description=(
-            "Where it stands; a status that ends it sets `endedAt`, and one that reopens it clears that."
+            "Its status; one that ends the session sets `endedAt`, and one that reopens it clears that."
         ),
     )
     started_at: datetime | None = strawberry.field(
@@ -276,7 +276,7 @@ class UpdateSessionInput(SessionValues):
     status: SessionStatus | None = strawberry.field(
         default=UNSET,
         description=(
-            "Where it stands; a status that ends it sets `endedAt`, and one that reopens it clears that."
+            "Its status; one that ends the session sets `endedAt`, and one that reopens it clears that."
         ),
     )
     started_at: datetime | None = strawberry.field(
@@ -292,7 +292,7 @@ class EndSessionInput:
     """How a session ended."""
 
     status: SessionStatus | None = strawberry.field(
-        default=UNSET, description="COMPLETED by default, FAILED or CANCELLED."
+        default=UNSET, description="How it ended: COMPLETED (by default), FAILED or CANCELLED."
     )
     ended_at: datetime | None = strawberry.field(default=UNSET, description="When it ended; now by default.")
     quality_score: float | None = strawberry.field(default=UNSET, description="How good it was, from 0 to 1.")

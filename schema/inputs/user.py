@@ -31,7 +31,7 @@ class UserFilter:
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
     external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in the systems that they come from."
+        default=UNSET, description="By their ids in another system."
     )
     email: StringFilter | None = strawberry.field(
         default=UNSET, description="By their e-mail addresses, as they are written."

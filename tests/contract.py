@@ -1,0 +1,131 @@
+"""The contract as tests walk it, so that whatever is added to it is tested by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLObjectType,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+    is_object_type,
+    is_required_argument,
+)
+
+from schema.root import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TYPES = schema._schema.type_map  # noqa: SLF001  # Strawberry has no public name for it
+QUERY = cast("GraphQLObjectType", TYPES["Query"])
+
+
+@dataclass(frozen=True)
+class ConnectionField:
+    """A field that is a page of rows."""
+
+    parent: str
+    name: str
+    node: str
+    filter: GraphQLInputObjectType
+    order_by: str
+    """The type of its argument `orderBy`."""
+    order_fields: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Name it as the contract does."""
+        return f"{self.parent}.{self.name}"
+
+    @property
+    def at_root(self) -> bool:
+        """Whether it lists all rows of the project."""
+        return self.parent == "Query"
+
+
+def row_types() -> dict[str, GraphQLObjectType]:
+    """Give the types of rows: those that are a Node."""
+    return {
+        name: type_
+        for name, type_ in TYPES.items()
+        if isinstance(type_, GraphQLObjectType) and any(each.name == "Node" for each in type_.interfaces)
+    }
+
+
+def connections() -> Iterator[ConnectionField]:
+    """Give all connections, of the root and of types."""
+    for parent in ("Query", *row_types()):
+        for name, field in cast("GraphQLObjectType", TYPES[parent]).fields.items():
+            if is_connection(field):
+                [order] = [get_named_type(field.args["orderBy"].type)]
+                enum = get_named_type(cast("GraphQLInputObjectType", order).fields["field"].type)
+                yield ConnectionField(
+                    parent,
+                    name,
+                    node_of(field),
+                    cast("GraphQLInputObjectType", get_named_type(field.args["filter"].type)),
+                    str(field.args["orderBy"].type),
+                    tuple(cast("GraphQLEnumType", enum).values),
+                )
+
+
+def roots() -> dict[str, ConnectionField]:
+    """Give the connection that lists all rows of a type, for each type that has one."""
+    return {each.node: each for each in connections() if each.at_root}
+
+
+def is_connection(field: GraphQLField) -> bool:
+    """Tell whether a field is a page of rows."""
+    return get_named_type(field.type).name.endswith("Connection")
+
+
+def node_of(field: GraphQLField) -> str:
+    """Give the type of the rows of a connection."""
+    connection = cast("GraphQLObjectType", get_named_type(field.type))
+    return str(get_named_type(connection.fields["nodes"].type))
+
+
+def is_list(field: GraphQLField) -> bool:
+    """Tell whether a field is a list without pages."""
+    return isinstance(get_nullable_type(field.type), GraphQLList)
+
+
+def selection(type_: GraphQLObjectType, *, first: int = 2) -> str:
+    """Select every field of a type: values whole, rows by their ids, connections with all that they have."""
+    fields = []
+    for name, field in type_.fields.items():
+        target = get_named_type(field.type)
+        if any(is_required_argument(argument) for argument in field.args.values()):
+            continue
+        if is_leaf_type(target):
+            fields.append(name)
+        elif is_connection(field):
+            fields.append(
+                f"{name}(first: {first}) {{ totalCount nodes {{ id }} edges {{ cursor node {{ id }} }}"
+                " pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }"
+            )
+        elif is_object_type(target) and "id" not in target.fields:
+            fields.append(f"{name} {{ {selection(target)} }}")
+        else:
+            fields.append(f"{name} {{ __typename ... on Node {{ id }} }}")
+    return " ".join(fields)
+
+
+def camel_of(enum_value: str) -> str:
+    """Give the field that an order's key names: CREATED_AT is createdAt."""
+    head, *tail = enum_value.lower().split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def value_of(row: Any, name: str) -> Any:
+    """Give a field of a row, as `rootId` the id of its root."""
+    if name not in row and name.endswith("Id"):
+        linked = row[name.removesuffix("Id")]
+        return linked and linked["id"]
+    return row[name]

@@ -1,0 +1,238 @@
+"""Filters find the rows that Python finds, whatever they ask and however they are put together."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import factories
+from tests.contract import ConnectionField, roots, value_of
+from tests.resolvers.reference import is_of_values, meets, operands, random_filter
+
+if TYPE_CHECKING:
+    from tests.api import Api
+    from tests.world import Rows
+
+ROOTS = list(roots().values())
+AT_ONCE = 25
+
+
+async def found(api: Api, root: ConnectionField, filters: list[Any], rows: str = "nodes { id }") -> list[Any]:
+    """Give what each of some filters finds."""
+    pages = []
+    for start in range(0, len(filters), AT_ONCE):
+        some = {f"f{index}": filter_ for index, filter_ in enumerate(filters[start : start + AT_ONCE])}
+        declared = ", ".join(f"${name}: {root.filter.name}" for name in some)
+        fields = " ".join(f"{name}: {root.name}(first: 100, filter: ${name}) {{ {rows} }}" for name in some)
+        data = await api.ask(f"query ({declared}) {{ {fields} }}", **some)
+        pages += [data[name] for name in some]
+    return pages
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=str)
+async def test_each_operator_of_each_field_finds_what_it_says(
+    world: Api, rows: dict[str, Rows], root: ConnectionField
+) -> None:
+    filters = []
+    for name, field in root.filter.fields.items():
+        if is_of_values(field.type):
+            for op in field.type.fields:
+                values = [value_of(row, name) for row in rows[root.node].values()]
+                asked = operands(field.type.name, op, values)
+                assert asked, f"nothing to ask of {name} by {op}"
+                filters += [{name: {op: operand}} for operand in asked]
+    for filter_, page in zip(filters, await found(world, root, filters), strict=True):
+        expected = {id_ for id_, row in rows[root.node].items() if meets(row, filter_, root.filter, rows)}
+        assert {node["id"] for node in page["nodes"]} == expected, filter_
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=str)
+async def test_filters_of_any_form_find_what_they_say(
+    world: Api, rows: dict[str, Rows], root: ConnectionField
+) -> None:
+    def values(noun: str, name: str) -> list[Any]:
+        return [value_of(row, name) for row in rows[noun].values()]
+
+    random = Random(str(root))  # noqa: S311  # filters that are the same each time
+    filters = [random_filter(random, root.filter, values, depth=3) for _ in range(40)]
+    sizes = set()
+    for filter_, page in zip(
+        filters, await found(world, root, filters, "totalCount nodes { id }"), strict=True
+    ):
+        expected = {id_ for id_, row in rows[root.node].items() if meets(row, filter_, root.filter, rows)}
+        assert {node["id"] for node in page["nodes"]} == expected, filter_
+        assert page["totalCount"] == len(expected), filter_
+        sizes.add(len(expected))
+    assert len(sizes) > 2, "the filters tell nothing apart"
+
+
+async def test_pages_under_parents_are_filtered_and_counted(world: Api, rows: dict[str, Rows]) -> None:
+    filter_ = {
+        "qualityScore": {"gte": 0.5},
+        "messages": {"some": {"role": {"eq": "USER"}}},
+        "user": {"email": {"isNull": False}},
+        "agent": {"teams": {"some": {"name": {"eq": "team 2"}}}},
+    }
+    document = """query ($filter: SessionFilter) {
+        agents(first: 100) { nodes { id sessions(filter: $filter, first: 1) { totalCount nodes { id } } } }
+    }"""
+    [root] = [root for root in ROOTS if root.node == "Session"]
+    counts = set()
+    for agent in (await world.ask(document, filter=filter_))["agents"]["nodes"]:
+        expected = [
+            session["id"]
+            for session in rows["Agent"][agent["id"]]["sessions"]
+            if meets(rows["Session"][session["id"]], filter_, root.filter, rows)
+        ]
+        assert agent["sessions"]["totalCount"] == len(expected)
+        assert [node["id"] for node in agent["sessions"]["nodes"]] == expected[:1]
+        counts.add(len(expected))
+    assert len(counts) > 1
+
+
+async def test_all_that_some_asks_holds_for_one_and_the_same_row(api: Api) -> None:
+    both = await factories.agent(api, name="one session has both")
+    apart = await factories.agent(api, name="each of two has one")
+    await factories.session(api, agent_id=both.id, platform="web", title="a")
+    await factories.session(api, agent_id=apart.id, platform="web", title="b")
+    await factories.session(api, agent_id=apart.id, platform="slack", title="a")
+    document = """query ($one: SessionFilter, $other: SessionFilter) {
+        some: agents(filter: {sessions: {some: {and: [$one, $other]}}}) { nodes { name } }
+        none: agents(filter: {sessions: {none: {and: [$one, $other]}}}) { nodes { name } }
+    }"""
+    document = document.replace("SessionFilter,", "SessionFilter!,").replace(
+        "SessionFilter)", "SessionFilter!)"
+    )
+    data = await api.ask(document, one={"platform": {"eq": "web"}}, other={"title": {"eq": "a"}})
+    assert data["some"]["nodes"] == [{"name": both.name}]
+    assert data["none"]["nodes"] == [{"name": apart.name}]
+
+
+async def test_teams_are_asked_for_through_their_members(api: Api) -> None:
+    ann, bob = await factories.agent(api, name="ann"), await factories.agent(api, name="bob")
+    await factories.team(api, name="a", member_ids=[ann.id])
+    await factories.team(api, name="b", member_ids=[bob.id])
+    await factories.team(api, name="c")
+    data = await api.ask("""{
+        some: teams(filter: {members: {some: {name: {eq: "ann"}}}}) { nodes { name } }
+        none: teams(filter: {members: {none: {name: {eq: "ann"}}}}) { nodes { name } }
+        back: agents(filter: {teams: {some: {name: {eq: "b"}}}}) { nodes { name } }
+        two: teams(filter: {members: {some: {teams: {some: {name: {eq: "b"}}}}}}) { nodes { name } }
+    }""")
+    names = {key: sorted(node["name"] for node in page["nodes"]) for key, page in data.items()}
+    assert names == {"some": ["a"], "none": ["b", "c"], "back": ["bob"], "two": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("filter_", "field"),
+    [
+        ({"name": None}, "filter.name"),
+        ({"name": {"eq": None}}, "filter.name.eq"),
+        ({"name": {"in": None}}, "filter.name.in"),
+        ({"name": {"isNull": None}}, "filter.name.isNull"),
+        ({"and": None}, "filter.and"),
+        ({"not": None}, "filter.not"),
+        ({"config": {"contains": None}}, "filter.config.contains"),
+        ({"sessions": None}, "filter.sessions"),
+        ({"sessions": {"some": None}}, "filter.sessions.some"),
+        ({"sessions": {"some": {"user": {"email": None}}}}, "filter.sessions.some.user.email"),
+        ({"and": []}, "filter.and"),
+        ({"or": []}, "filter.or"),
+        ({"not": {"or": []}}, "filter.not.or"),
+        ({"name": {"in": []}}, "filter.name.in"),
+        ({"name": {"notIn": []}}, "filter.name.notIn"),
+        ({"specializations": {"containsAll": []}}, "filter.specializations.containsAll"),
+        ({"name": {"in": ["a"] * 1_001}}, "filter.name.in"),
+        ({"or": [{}] * 1_001}, "filter.or"),
+        ({"id": {"in": ["01900000-0000-7000-8000-000000000000"] * 1_001}}, "filter.id.in"),
+        ({"id": {"eq": "no id"}}, "filter.id.eq"),
+        ({"id": {"eq": ""}}, "filter.id.eq"),
+        ({"id": {"in": ["01900000-0000-7000-8000-000000000000", "x"]}}, "filter.id.in"),
+        ({"name": {"eq": "a\0b"}}, "filter.name.eq"),
+        ({"name": {"startsWith": "\0"}}, "filter.name.startsWith"),
+        ({"name": {"in": ["a", "\0"]}}, "filter.name.in"),
+        ({"config": {"hasKey": "\0"}}, "filter.config.hasKey"),
+        ({"config": {"contains": {"a": ["\0"]}}}, "filter.config.contains"),
+        ({"config": {"contains": {"\0": 1}}}, "filter.config.contains"),
+        ({"specializations": {"containsAny": ["\0"]}}, "filter.specializations.containsAny"),
+    ],
+)
+async def test_what_no_filter_may_say_is_refused_by_name(world: Api, filter_: Any, field: str) -> None:
+    document = "query ($filter: AgentFilter) { agents(filter: $filter) { nodes { id } } }"
+    error = await world.error(document, filter=filter_)
+    assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", field)
+
+
+@pytest.mark.parametrize(
+    ("noun", "filter_"),
+    [
+        ("agents", {"totalSessions": {"eq": 2**31}}),
+        ("agents", {"totalSessions": {"in": [1, -(2**31) - 1]}}),
+        ("agents", {"createdAt": {"gt": "2026-02-30T00:00:00Z"}}),
+        ("agents", {"createdAt": {"gt": "2026-01-01T00:00:00"}}),
+        ("agents", {"createdAt": {"gt": "0000-01-01T00:00:00Z"}}),
+        ("agents", {"createdAt": {"gt": "10000-01-01T00:00:00Z"}}),
+        ("agents", {"createdAt": {"gt": "0001-01-01T00:00:00+14:00"}}),
+        ("agents", {"createdAt": {"gt": "9999-12-31T23:59:59-14:00"}}),
+        ("agents", {"createdAt": {"gt": "yesterday"}}),
+        ("agents", {"createdAt": {"gt": 0}}),
+        ("agents", {"active": {"eq": "true"}}),
+        ("agents", {"name": {"eq": 1}}),
+        ("agents", {"name": {"like": "a"}}),
+        ("agents", {"nickname": {"eq": "a"}}),
+        ("agents", {"sessions": {"all": {}}}),
+        ("sessions", {"promptTokens": {"eq": 2**63}}),
+        ("sessions", {"promptTokens": {"eq": 1.5}}),
+        ("sessions", {"status": {"eq": "OPEN"}}),
+        ("sessions", {"qualityScore": {"gt": "1"}}),
+        ("sessions", "all"),
+    ],
+)
+async def test_values_of_the_wrong_type_are_refused(world: Api, noun: str, filter_: Any) -> None:
+    type_ = f"{noun.capitalize()[:-1]}Filter"
+    document = f"query ($filter: {type_}) {{ {noun}(filter: $filter) {{ nodes {{ id }} }} }}"
+    answer = await world.answer(document, filter=filter_)
+    assert answer.codes == ["BAD_USER_INPUT"]
+
+
+@pytest.mark.parametrize(
+    ("noun", "filter_"),
+    [
+        ("Agent", {"createdAt": {"gt": "0001-01-01T00:00:00Z"}}),
+        ("Agent", {"createdAt": {"lt": "9999-12-31T23:59:59.999999Z"}}),
+        ("Agent", {"name": {"in": [f"agent {number:02}" for number in range(1_000)]}}),
+        ("Agent", {"id": {"notIn": ["01900000-0000-7000-8000-000000000000"] * 1_000}}),
+        ("Agent", {"name": {"ne": "'; DROP TABLE agents; --"}}),
+        ("Agent", {"name": {"ne": "x" * 100_000}}),
+        ("Agent", {"or": [{}] * 100}),
+        ("Agent", {}),
+        ("Agent", {"name": {}}),
+        ("Agent", {"sessions": {}}),
+        ("Session", {"promptTokens": {"gt": -(2**63)}}),
+        (
+            "Session",
+            {"costUsd": {"isNull": True}, "or": [{"costUsd": {"isNull": True}}, {"costUsd": {"gt": 1e300}}]},
+        ),
+    ],
+)
+async def test_values_at_the_edge_are_taken(
+    world: Api, rows: dict[str, Rows], noun: str, filter_: dict[str, Any]
+) -> None:
+    [root] = [root for root in ROOTS if root.node == noun]
+    [page] = await found(world, root, [filter_])
+    expected = {id_ for id_, row in rows[noun].items() if meets(row, filter_, root.filter, rows)}
+    assert {node["id"] for node in page["nodes"]} == expected
+    assert expected
+
+
+@pytest.mark.parametrize("depth", [50, 200, 900])
+async def test_a_deep_filter_is_no_fault_of_the_server(world: Api, depth: int) -> None:
+    filter_: dict[str, Any] = {"name": {"eq": "a"}}
+    for _ in range(depth):
+        filter_ = {"not": filter_}
+    answer = await world.answer(
+        "query ($filter: AgentFilter) { agents(filter: $filter) { nodes { id } } }", filter=filter_
+    )
+    assert "INTERNAL" not in answer.codes

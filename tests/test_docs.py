@@ -1,0 +1,201 @@
+"""The documentation: its examples run, nothing that users meet is missing, its links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, is_introspection_type
+
+from agentdata.errors import AgentDataError
+from agentdata.execution.reporting import client_error
+from tests.documentation import (
+    PAGES,
+    ROOT,
+    Run,
+    blocks,
+    corrected,
+    examples,
+    run_before,
+    serving_pages,
+)
+from tests.tables import SCHEMA, commands
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from agentdata.database_urls import DatabaseUrls
+    from tests.documentation import Send
+
+DOCS = ROOT / "docs"
+ALL = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+TEXTS = {path: path.read_text() for path in PAGES}
+TEXT = "\n".join(TEXTS.values())
+OTHER_PROGRAMS = {"BIN=$(python", "$BIN/pg_dump", "$BIN/pg_restore", "curl", "docker", "export", "pip"}
+"""What shell examples start besides our own commands; these are not looked into."""
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+async def new_project(database_urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[Send]]]:
+    """Provide what makes an empty project and a way to send requests to it."""
+    async with serving_pages(database_urls) as new_project:
+        yield new_project
+
+
+@pytest.mark.parametrize("path", PAGES, ids=_name)
+async def test_examples_and_tables_are_true(path: Path, new_project: Callable[[], Awaitable[Send]]) -> None:
+    send = await new_project()
+    await run_before(path, send)
+    page = TEXTS[path]
+    assert await corrected(page, send) == page, f"run `python -m tests.documentation {_name(path)}`"
+
+
+@pytest.mark.parametrize(
+    ("shown", "answer"),
+    [
+        ({"a": 1}, {"a": 2}),
+        ({"a": 1}, {"a": True}),
+        ({"a": 1}, {"a": 1, "b": None}),
+        ([1], [1, 1]),
+        ("2026-01-01", "2026-01-02"),
+        (
+            ["019a9f3c-7d1e-7c43-9b5e-2f6c1a0d4e01"] * 2,
+            ["019a9f3c-7d1e-7c43-9b5e-2f6c1a0d4e02", "019a9f3c-7d1e-7c43-9b5e-2f6c1a0d4e03"],
+        ),
+    ],
+)
+def test_what_differs_is_found(shown: object, answer: object) -> None:
+    assert not Run().same(shown, answer)
+
+
+def test_an_id_stands_for_another_wherever_it_comes_again() -> None:
+    run, there, here = Run(), *(f"019a9f3c-7d1e-7c43-9b5e-2f6c1a0d4e0{digit}" for digit in "12")
+    assert run.same({"id": there, "at": "2026-01-01T00:00:00Z"}, {"id": here, "at": "2030-01-01T00:00:00Z"})
+    assert run.same(f"there is no user {there}", f"there is no user {here}")
+
+
+@pytest.mark.parametrize("path", ALL, ids=_name)
+def test_shell_examples_name_what_there_is(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    known = dict(commands())
+    for line in _shell_lines(path.read_text()):
+        program, *words = shlex.split(re.sub(r"^([A-Z_]+=\S+ )+(?=[a-z.])", "", line), comments=True)
+        if program == "make":
+            assert set(words) <= targets, line
+        elif program.rpartition("/")[2] == "agentdata":
+            name = max((n for n in known if f"{line} ".startswith(f"{n} ")), key=len, default=None)
+            assert name, line
+            options = {option for parameter in known[name].params for option in parameter.opts}
+            assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options, line
+        elif program == ".venv/bin/python":
+            assert words[:2] == ["-m", "tests.documentation"], line
+            assert all((ROOT / word).exists() for word in words[2:]), line
+        else:
+            assert program in OTHER_PROGRAMS, line
+
+
+def _shell_lines(page: str) -> list[str]:
+    text = "".join(block.text for block in blocks(page) if block.kind == "sh").replace("\\\n", " ")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def test_settings_and_commands_have_their_tables() -> None:
+    operating = (DOCS / "operating.md").read_text()
+    assert "<!-- settings -->" in operating
+    assert "<!-- commands -->" in operating
+
+
+def test_every_type_is_documented() -> None:
+    # What follows from another type is documented with it: pages, filters, orders and inputs.
+    derived = re.compile(r".+(Connection|Edge|Filter|Order|OrderField|Input)|Query|Mutation|Node")
+    names = [name for name, type_ in SCHEMA.type_map.items() if not is_introspection_type(type_)]
+    missing = [name for name in names if not derived.fullmatch(name) and f"`{name}`" not in TEXT]
+    assert [name for name in missing if name != "OrderDirection"] == []
+    assert all(f"`{direction}`" in TEXT for direction in ("ASC", "DESC"))
+
+
+def test_every_noun_and_closed_set_has_its_table() -> None:
+    conversations = (DOCS / "conversations.md").read_text()
+    for name, type_ in SCHEMA.type_map.items():
+        if isinstance(type_, GraphQLObjectType) and [each.name for each in type_.interfaces] == ["Node"]:
+            assert f"\n## {name}\n" in conversations
+            assert f"<!-- fields {name} -->" in conversations
+        if isinstance(type_, GraphQLEnumType) and not re.match(r"__|Order", name) and "Order" not in name:
+            assert f"<!-- values {name} -->" in conversations
+
+
+def test_every_root_field_is_documented() -> None:
+    assert SCHEMA.query_type is not None
+    assert SCHEMA.mutation_type is not None
+    for fields, page in (
+        (SCHEMA.query_type.fields, "queries.md"),
+        (SCHEMA.mutation_type.fields, "writing.md"),
+    ):
+        text = (DOCS / page).read_text()
+        assert [name for name in fields if f"`{name}`" not in text] == []
+
+
+def test_every_operator_of_filters_is_documented() -> None:
+    queries = (DOCS / "queries.md").read_text()
+    for name, type_ in SCHEMA.type_map.items():
+        if isinstance(type_, GraphQLInputObjectType) and not {"and", "some", "field"} & set(type_.fields):
+            if not name.endswith("Filter"):
+                continue
+            [row] = [line for line in queries.splitlines() if line.startswith("|") and f"`{name}`" in line]
+            assert [operator for operator in type_.fields if f"`{operator}`" not in row] == [], name
+
+
+def test_every_error_code_is_documented() -> None:
+    writing = (DOCS / "writing.md").read_text()
+    codes = {error.code for error in AgentDataError.__subclasses__() if hasattr(error, "code")} | {"INTERNAL"}
+    assert len(codes) >= 9
+    assert [code for code in sorted(codes) if f"\n| `{code}` |" not in writing] == []
+    assert [code for code in sorted(codes) if f'"code": "{code}"' not in writing] == []
+
+
+@pytest.mark.parametrize("sqlstate", ["57014", "53300"])
+def test_what_the_database_makes_of_a_request_reads_as_documented(sqlstate: str) -> None:
+    error = Exception()
+    error.sqlstate = sqlstate  # type: ignore[attr-defined]  # as asyncpg's exceptions have it
+    told = client_error(error)
+    assert told is not None
+    assert json.dumps(told.message) in (DOCS / "writing.md").read_text()
+
+
+@pytest.mark.parametrize("path", ALL, ids=_name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if re.match(r"https?://", target):
+            continue
+        file, _, anchor = target.partition("#")
+        page = path.parent / file if file else path
+        assert page.exists(), target
+        assert not anchor or anchor in _anchors(page.read_text()), target
+
+
+def _anchors(page: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "README.md").read_text()
+    assert [page.name for page in DOCS.glob("*.md") if f"({page.name})" not in index] == ["README.md"]
+
+
+def test_pages_name_no_folder_of_this_machine() -> None:
+    assert [_name(path) for path in ALL if str(ROOT) in path.read_text()] == []
+
+
+def test_the_readme_shows_an_example_and_fits_a_screen() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert examples(readme)
+    assert len(readme.splitlines()) <= 100

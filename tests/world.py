@@ -1,0 +1,224 @@
+"""A small project full of ties and nulls, with some of everything, and all of it as Python sees it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from agentdata.operations import api_keys
+from models import Base
+from models.enums import MessageRole, SessionStatus
+from tests import factories
+from tests.contract import roots, row_types, selection
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from tests.api import Api
+
+Rows = dict[str, dict[str, Any]]
+"""Rows by their ids; connections of a row are all of their rows."""
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+TITLES = (None, "50% off", "50_off", "50x off", "it's", 'say "hi"', "back\\slash", "Ünï ☃", "", "%", "_")
+TAGS = ("new", "urgent", "it's", '"quoted"', "a,b", "{}", "100%")
+DOCUMENTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"a": 1},
+    {"a": 1, "b": [1, 2, {"c": None}]},
+    {"a": None},
+    {"key with space": "x", "a": "1"},
+    {"b": []},
+    {"nested": {"a": 1, "tags": ["x", "y"]}},
+)
+
+
+ONE_OF_THREE = "(ascii(md5('{}' || id::text)) % 3)"
+
+
+async def populate(api: Api, owner: AsyncEngine) -> None:
+    """Fill a project. What is made depends on a seed alone."""
+    random = Random(7)  # noqa: S311  # made-up data
+
+    def moment(days: int = 5) -> datetime:
+        return BEGIN + timedelta(days=random.randrange(days))
+
+    users = [
+        await factories.user(
+            api,
+            name=random.choice([None, "ann", "bob", "bob"]),
+            email=None if number % 3 == 0 else f"user{number}@Example.org",
+            external_id=None if number % 2 else f"u-{number}",
+            user_data=random.choice(DOCUMENTS),
+        )
+        for number in range(7)
+    ]
+    agents = [
+        await factories.agent(
+            api,
+            name=f"agent {number:02}",
+            type=random.choice([None, "planner", "custom"]),
+            provider=random.choice([None, "openai", "local"]),
+            model=random.choice([None, "small", "large"]),
+            external_id=None if number % 2 else f"a-{number}",
+            active=bool(random.randrange(2)),
+            specializations=random.sample(TAGS, random.randrange(3)),
+            learning_mode=random.choice([None, "active"]),
+            training_status=random.choice([None, "initial"]),
+            config=random.choice(DOCUMENTS),
+            owner_id=users[0].id if number < 5 else random.choice([None, users[1].id]),
+        )
+        for number in range(9)
+    ]
+    teams = [
+        await factories.team(
+            api,
+            name=f"team {number}",
+            external_id=f"t-{number}" if number else None,
+            member_ids=[agent.id for agent in agents[:members]],
+        )
+        for number, members in enumerate((0, 1, 6, 9))
+    ]
+    for agent in (agents[0],) * 6 + (agents[1],) * 3 + (agents[2],):
+        await factories.agent_version(
+            api,
+            agent.id,
+            activate=bool(random.randrange(2)),
+            config=random.choice([None, *DOCUMENTS]),
+            **random.choice([{}, {"created_by_user_id": users[0].id}, {"created_by_agent_id": agents[3].id}]),
+        )
+    sessions: list[Any] = []
+    for _ in range(4):
+        sessions += await factories.many_sessions(
+            api, [_session(random, moment, sessions, users, agents, teams) for _ in range(9)]
+        )
+    for session in (sessions[0], *random.choices(sessions[1:], k=20)):
+        await factories.say(api, session.id, *_conversation(random, moment))
+    for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
+        await api.run(api_keys.create, name="Key", scopes=scopes)
+    await _tie_times(api, owner)
+
+
+def _session(
+    random: Random, moment: Any, parents: list[Any], users: list[Any], agents: list[Any], teams: list[Any]
+) -> dict[str, Any]:
+    status = random.choice(list(SessionStatus))
+    started_at = moment()
+    ended = (
+        {}
+        if status in {"ACTIVE", "PAUSED"}
+        else {"ended_at": started_at + timedelta(days=random.randrange(3))}
+    )
+    return {
+        "title": random.choice(TITLES),
+        "external_id": random.choice([None, f"s-{random.randrange(10**9)}"]),
+        "status": status,
+        "user_id": random.choice([None, users[0].id, users[1].id, users[2].id]),
+        "agent_id": random.choice([None, agents[0].id, agents[0].id, agents[1].id, agents[3].id]),
+        "team_id": random.choice([None, teams[1].id, teams[2].id, teams[2].id]),
+        "platform": random.choice([None, "web", "slack"]),
+        "provider": random.choice([None, "openai"]),
+        "source": random.choice([None, "user", "api"]),
+        "tags": random.sample(TAGS, random.randrange(4)),
+        "quality_score": random.choice([None, 0.0, 0.5, 1.0]),
+        "user_satisfaction": random.choice([None, 0.25, 1.0]),
+        "cost_usd": random.choice([None, 0.0, 0.125, 2.5]),
+        "metadata_": random.choice(DOCUMENTS),
+        "state": random.choice(DOCUMENTS),
+        "context": random.choice(DOCUMENTS),
+        "parent_id": random.choice([None, *[parent.id for parent in (parents[0], parents[-1])]])
+        if parents
+        else None,
+        "started_at": started_at,
+        **ended,
+    }
+
+
+def _conversation(random: Random, moment: Any) -> list[dict[str, Any]]:
+    outcomes: list[dict[str, Any]] = [
+        {},
+        {"result": None},
+        {"result": 1},
+        {"result": {"ok": True}},
+        {"error": "no % left"},
+    ]
+    calls = [
+        factories.called(
+            random.choice(["search", "book", "pay"]),
+            call_id=random.choice([None, f"call-{random.randrange(10**9)}"]),
+            duration_ms=random.choice([None, 1.5, 20.0]),
+            started_at=random.choice([None, moment()]),
+            **random.choice(outcomes),
+        )
+        for _ in range(random.randrange(5))
+    ]
+    messages = [
+        factories.said("Be kind", role=MessageRole.SYSTEM),
+        factories.said(
+            "Help",
+            external_id=f"m-{random.randrange(10**9)}",
+            feedback=random.choice([None, "good"]),
+            media_type=random.choice([None, "image/png"]),
+            flagged=bool(random.randrange(2)),
+            metadata_=random.choice(DOCUMENTS),
+            **random.choice([{}, {"created_at": moment()}]),
+        ),
+        factories.said(
+            None,
+            role=MessageRole.ASSISTANT,
+            tool_calls=calls,
+            model=random.choice([None, "small"]),
+            token_count=random.choice([None, 1, 2]),
+            prompt_tokens=random.choice([None, 10]),
+            completion_tokens=random.choice([None, 2**31 - 1]),
+            latency_ms=random.choice([None, 5]),
+        ),
+    ]
+    named = next((call["call_id"] for call in calls if call["call_id"]), None)
+    if named:
+        messages.append(factories.said('{"found": 1}', role=MessageRole.TOOL, tool_call_id=named))
+    return messages
+
+
+async def _tie_times(api: Api, owner: AsyncEngine) -> None:
+    """Let rows of all tables share a few times, so that orders by them have ties."""
+    async with owner.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            if "id" not in table.c or "project_id" not in table.c:
+                continue
+            changes = [
+                f"{column} = timestamptz '2026-02-01' + {ONE_OF_THREE.format(column)} * interval '1 hour'"
+                for column in ("created_at", "updated_at")
+                if column in table.c
+            ]
+            await connection.execute(
+                text(f"UPDATE {table.name} SET {', '.join(changes)} WHERE project_id = :id"),  # noqa: S608  # our tables
+                {"id": api.project_id},
+            )
+
+
+async def read(api: Api) -> dict[str, Rows]:
+    """Give all rows of a project by their types, read by the simplest questions there are."""
+    rows: dict[str, Rows] = {}
+    for name, root in roots().items():
+        fields = selection(row_types()[name], first=80)
+        data = await api.ask(f"{{ {root.name}(first: 120) {{ totalCount nodes {{ {fields} }} }} }}")
+        found = data[root.name]["nodes"]
+        assert len(found) == data[root.name]["totalCount"]
+        rows[name] = {row["id"]: _flat(row) for row in found}
+    return rows
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Put the rows of a connection in its place."""
+    flat = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and "totalCount" in value:
+            assert not value["pageInfo"]["hasNextPage"], name
+            flat[name] = value["nodes"]
+        else:
+            flat[name] = value
+    return flat
