@@ -14,10 +14,10 @@ from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
     from agentdata.database import Database
-    from agentdata.execution.plan import Plan
 
 Result = TypeVar("Result")
 
@@ -68,10 +68,9 @@ class Context:
         await self.reader.close()
         return await run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
 
-    async def run_plan(self, plan: Plan, given: dict[int, Any]) -> tuple[Any, list[Any]]:
-        """Run a plan in one transaction, and give its data and the errors of what was not found."""
-        async with self._database.read_by_driver(self.principal.project_id) as driver:
-            return await plan.run(driver, self.principal.project_id, given)
+    def reading(self) -> AbstractAsyncContextManager[Any]:
+        """Open one transaction for the statements of a plan, and give the driver's connection."""
+        return self._database.read_by_driver(self.principal.project_id)
 
     async def close(self) -> None:
         """Give the connection back."""

@@ -10,9 +10,10 @@ import strawberry
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 
-from agentdata.context import Info
+from agentdata.context import Context, Info
 from agentdata.operations.values import camel
 from models.enums import ApiKeyScope
+from resolvers.fields import DECLARED
 from resolvers.values import plain
 
 if TYPE_CHECKING:
@@ -55,6 +56,27 @@ _IDEMPOTENCY_KEY = given(
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Mutation:
+    """A declared mutation: an operation, what it takes and needs, and how its result is given."""
+
+    operation: Callable[..., Awaitable[Any]]
+    arguments: tuple[StrawberryArgument, ...]
+    scope: ApiKeyScope
+    returns: Callable[[Any], Any]
+
+    async def run(self, context: Context, given: dict[str, Any]) -> Any:
+        """Run the operation with arguments of the contract and give its result."""
+        values = {
+            argument.python_name: plain(given[argument.python_name], argument.type, _name(argument))
+            for argument in self.arguments
+            if argument.python_name in given
+        }
+        key = given.get("idempotency_key")
+        result = await context.write(self.operation, values, scope=self.scope, idempotency_key=key)
+        return self.returns(result)
+
+
 def mutation(
     operation: Callable[..., Awaitable[Any]],
     description: str,
@@ -64,20 +86,15 @@ def mutation(
     returns: Callable[[Any], Any] = lambda result: result,
 ) -> Any:
     """Declare a mutation. One that creates can be repeated without harm under an idempotency key."""
+    declared = Mutation(operation, arguments, scope, returns)
 
-    async def resolve(info: Info, **values: Any) -> Any:
-        key = values.pop("idempotency_key", None)
-        plain_values = {
-            argument.python_name: plain(values[argument.python_name], argument.type, _name(argument))
-            for argument in arguments
-            if argument.python_name in values
-        }
-        return returns(await info.context.write(operation, plain_values, scope=scope, idempotency_key=key))
+    async def resolve(info: Info, **given: Any) -> Any:
+        return await declared.run(info.context, given)
 
     field: Any = strawberry.mutation(
         resolver=resolve,
         description=f"{description} Needs an API key with the scope {scope}.",
-        metadata={"agentdata": operation},
+        metadata={DECLARED: declared},
     )
     field.arguments = [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])]
     return field

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from graphql import (
     FieldNode,
@@ -19,6 +20,7 @@ from graphql import (
     VariableNode,
     get_named_type,
 )
+from graphql.error import located_error
 from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 from strawberry.types.arguments import convert_arguments
@@ -29,6 +31,7 @@ from agentdata.execution.plan import Rows, Run, Shapes, UnplannedError, groups
 from models.enums import ApiKeyScope
 from resolvers.batches import Batch, Given, Gives
 from resolvers.fields import DECLARED, Either, slice_of
+from resolvers.mutations import Mutation
 from resolvers.paging import Page
 from resolvers.roots import NODES, AnyNode, One, TheProject, types_of_nodes
 
@@ -40,8 +43,8 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
     from strawberry.types.field import StrawberryField
 
-    from agentdata.context import Principal
-    from agentdata.execution.plan import Driver, Key, Record, Step
+    from agentdata.context import Context, Principal
+    from agentdata.execution.plan import Key, Record, Step
     from resolvers.paging import Slice
 
 _ADMIN = -1
@@ -237,7 +240,6 @@ class _Asked:
 
     place: int
     read: Callable[[VariableValues, Mapping[int, Any]], Any]
-    constant: bool
 
 
 @dataclass
@@ -247,7 +249,6 @@ class Plan:
     roots: list[_Root] = field(default_factory=list)
     asked: list[_Asked] = field(default_factory=list)
     scopes: set[ApiKeyScope] = field(default_factory=set)
-    _constants: dict[int, Any] = field(default_factory=dict)
 
     def given(self, principal: Principal, variables: VariableValues) -> dict[int, Any]:
         """Read all that the operation asks with these variables, before anything of it runs.
@@ -266,12 +267,90 @@ class Plan:
             raise UnplannedError from None
         return given
 
-    async def run(
-        self, driver: Driver, project_id: Any, given: dict[int, Any]
-    ) -> tuple[Any, list[GraphQLError]]:
-        """Run the plan and give its data and the errors of what was not found."""
-        run = Run(driver, project_id, given)
-        return {root.key: await root.value(run) for root in self.roots}, run.errors
+    async def answer(self, context: Context, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
+        """Run the plan in one transaction and give its data, and errors for what was not found.
+
+        Raises:
+            UnplannedError: As ``given`` does.
+
+        """
+        given = self.given(context.principal, variables)
+        async with context.reading() as driver:
+            run = Run(driver, context.principal.project_id, given)
+            return {root.key: await root.value(run) for root in self.roots}, run.errors
+
+
+@dataclass(frozen=True)
+class _Write:
+    """A field of a mutation: what it does, how its arguments are read, and what is selected of its result."""
+
+    key: str
+    nodes: list[FieldNode]
+    declared: Mutation
+    given: Callable[[VariableValues], dict[str, Any]]
+    selected: _Selected
+
+
+@dataclass
+class MutationPlan:
+    """A compiled mutation: its writes run one after another, each followed by the reads of its selection."""
+
+    reads: Plan
+    writes: list[_Write] = field(default_factory=list)
+
+    async def answer(self, context: Context, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
+        """Run the writes and give their data; one that fails is null, with an error, and the others go on.
+
+        Raises:
+            UnplannedError: Something that is asked of a result is wrong; nothing has run.
+
+        """
+        given = self.reads.given(context.principal, variables)
+        data: dict[str, Any] = {}
+        errors: list[GraphQLError] = []
+        for write in self.writes:
+            data[write.key] = None
+            try:
+                result = await write.declared.run(context, write.given(variables))
+                data[write.key] = await write.selected.of(result, context, given)
+            except Exception as error:  # noqa: BLE001  # told as the error of this field
+                errors.append(located_error(error, write.nodes, [write.key]))
+        return data, errors
+
+
+@dataclass
+class _Selected:
+    """What is selected of what a write gave: of rows, or of an object that holds some."""
+
+    rows: Rows | None = None
+    fields: list[tuple[str, str, _Selected | None]] = field(default_factory=list)
+    constants: dict[str, str] = field(default_factory=dict)
+
+    async def of(self, result: Any, context: Context, given: dict[int, Any]) -> Any:
+        """Give the response for a result."""
+        several = isinstance(result, list)
+        results = result if several else [result]
+        if self.rows is None:
+            made = [await self._object(each, context, given) for each in results]
+        elif self.rows.steps:
+            async with context.reading() as driver:
+                made = await self.rows.read(Run(driver, context.principal.project_id, given), results)
+        else:
+            made = self.rows.made(results)
+        return made if several else made[0]
+
+    async def _object(self, result: Any, context: Context, given: dict[int, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key, name, below in self.fields:
+            value = getattr(result, name) if name else self.constants[key]
+            made[key] = await below.of(value, context, given) if below else _plainly(value)
+        return made
+
+
+def _plainly(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plainly(each) for each in value]
+    return str(value) if isinstance(value, UUID) else value
 
 
 _PROJECT = -2
@@ -290,16 +369,17 @@ class Planner:
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: VariableValues,
-    ) -> Plan:
+    ) -> Plan | MutationPlan:
         """Compile an operation for the values that its @skip and @include have with these variables.
 
         Raises:
             UnplannedError: A plan cannot hold it.
 
         """
-        if operation.operation is not OperationType.QUERY:
-            raise UnplannedError
-        return _Compiler(self, fragments, variables).query(operation.selection_set)
+        compiler = _Compiler(self, fragments, variables)
+        if operation.operation is OperationType.MUTATION:
+            return compiler.mutation(operation.selection_set)
+        return compiler.query(operation.selection_set)
 
 
 class _Compiler:
@@ -327,6 +407,36 @@ class _Compiler:
         if not reads:
             raise UnplannedError
         return self.plan
+
+    def mutation(self, selection_set: SelectionSetNode) -> MutationPlan:
+        """Compile a mutation."""
+        type_ = self.planner.core.mutation_type
+        assert type_ is not None  # noqa: S101  # a schema that has mutations has their type
+        plan = MutationPlan(self.plan)
+        for key, nodes in self._collect(type_, [selection_set]).items():
+            if nodes[0].name.value == "__typename":
+                raise UnplannedError
+            declared: Mutation = self._field(type_, nodes[0]).metadata[DECLARED]
+            of = get_named_type(type_.fields[nodes[0].name.value].type)
+            given = self._arguments(type_, nodes[0])
+            plan.writes.append(_Write(key, nodes, declared, given, self._selected_of(of, nodes)))
+        return plan
+
+    def _selected_of(self, of: Any, nodes: list[FieldNode]) -> _Selected:
+        if any(model.__name__ == of.name for model in NODES):
+            return _Selected(self._rows(of, nodes, _types(of.name)))
+        selected = _Selected()
+        for key, of_key in self._selected(of, nodes):
+            name = of_key[0].name.value
+            if name == "__typename":
+                selected.constants[key] = of.name
+                selected.fields.append((key, "", None))
+                continue
+            below = get_named_type(of.fields[name].type)
+            is_object = isinstance(below, GraphQLObjectType)
+            attribute = self._field(of, of_key[0]).python_name
+            selected.fields.append((key, attribute, self._selected_of(below, of_key) if is_object else None))
+        return selected
 
     def _root(self, parent: GraphQLObjectType, key: str, nodes: list[FieldNode]) -> Callable[[Run], Any]:
         declared = self._field(parent, nodes[0]).metadata.get(DECLARED)
@@ -478,20 +588,33 @@ class _Compiler:
         read: Callable[[Mapping[str, Any], Mapping[int, Any]], Any],
     ) -> int:
         """Have a field's arguments read before the plan runs, and give where what they ask will stand."""
+        arguments = self._arguments(type_, node)
+
+        def given(variables: VariableValues, earlier: Mapping[int, Any]) -> Any:
+            return read(arguments(variables), earlier)
+
+        place = len(self.plan.asked)
+        self.plan.asked.append(_Asked(place, given))
+        return place
+
+    def _arguments(
+        self, type_: GraphQLObjectType, node: FieldNode
+    ) -> Callable[[VariableValues], dict[str, Any]]:
+        """Give what reads the arguments of a field; without variables in them they are read once."""
         definition = type_.fields[node.name.value]
         arguments = self._field(type_, node).arguments
         converter = self.planner.schema.schema_converter
 
-        def given(variables: VariableValues, earlier: Mapping[int, Any]) -> Any:
+        def given(variables: VariableValues) -> dict[str, Any]:
             raw = get_argument_values(definition, node, variables)
-            named = convert_arguments(
+            return convert_arguments(
                 raw, arguments, scalar_registry=converter.scalar_registry, config=converter.config
             )
-            return read(named, earlier)
 
-        place = len(self.plan.asked)
-        self.plan.asked.append(_Asked(place, given, not any(_variables(node.arguments))))
-        return place
+        if any(_variables(node.arguments)):
+            return given
+        constant = given(self.variables)
+        return lambda _: constant
 
     def _field(self, type_: GraphQLObjectType, node: FieldNode) -> StrawberryField:
         field: StrawberryField = type_.fields[node.name.value].extensions["strawberry-definition"]

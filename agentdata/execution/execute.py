@@ -77,10 +77,10 @@ class Executor:
         self, planner: Planner, operation: Operation, variables: VariableValues, context: Context
     ) -> ExecutionResult:
         plan = operation.plan(planner, variables)
-        # All that can be wrong with the arguments is found here, before anything runs.
-        given = plan.given(context.principal, variables)
         try:
-            data, errors = await context.run_plan(plan, given)
+            data, errors = await plan.answer(context, variables)
+        except UnplannedError:
+            raise
         except Exception as error:  # noqa: BLE001  # told as the error of a field would be
             return ExecutionResult(None, [located_error(error, [operation.node])])
         return ExecutionResult(data, errors or None)

@@ -94,18 +94,13 @@ class Run:
 class Plan(Protocol):
     """A compiled query. It belongs to a document, not to a project or a key, and holds no data."""
 
-    def given(self, principal: Any, variables: VariableValues) -> dict[int, Any]:
-        """Read all that the operation asks with these variables, before anything of it runs.
+    async def answer(self, context: Any, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
+        """Run the plan for a request and give its data and errors.
 
         Raises:
-            UnplannedError: Something of it is wrong; the plain way says what, and where.
+            UnplannedError: Something of it is wrong; the plain way says what, and where. Nothing has run.
 
         """
-
-    async def run(
-        self, driver: Driver, project_id: UUID, given: dict[int, Any]
-    ) -> tuple[Any, list[GraphQLError]]:
-        """Run the plan and give its data, and errors for what was not found."""
 
 
 class Planner(Protocol):
@@ -225,6 +220,10 @@ class Rows:
             keys = {getattr(row, by) for row in rows}
             keys.discard(None)
             maps.append((await step.values(run, list(keys)) if keys else {}).get)
+        return self.made(rows, *maps)
+
+    def made(self, rows: Sequence[Any], *maps: Callable[[Key], Any]) -> list[dict[str, Any]]:
+        """Make rows that a write gave into the response, with what steps gave, if there are any."""
         if self._read is None:
             self._read = self._compiled(lambda name: f"r.{name}", _as_python)
         make = self._read
