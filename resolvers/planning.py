@@ -110,6 +110,7 @@ class PageStep:
     infos: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
     totals: list[str] = field(default_factory=list)
     typenames: list[tuple[str, str]] = field(default_factory=list)
+    # The keys of the response in the order in which they are selected.
     order: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -145,7 +146,8 @@ class PageStep:
                     page.reverse()
                 spans[key] = (len(kept), len(kept) + len(page), len(found) > asked.size)
                 kept += page
-        parts = [part async for part in self._parts(run, asked, kept, totals)]
+        found_parts = {name: part async for name, part in self._parts(run, asked, kept, totals)}
+        parts = [(name, found_parts[name]) for name in self.order]
         return {key: {name: part(key, *spans[key]) for name, part in parts} for key in keys}
 
     async def _parts(self, run: Run, asked: Slice, kept: list[Record], totals: dict[Key, int]) -> Any:
@@ -557,6 +559,7 @@ class _Compiler:
         types = _types(declared.model.__name__)
         connection = get_named_type(type_.fields[nodes[0].name.value].type)
         for key, of_key in self._selected(connection, nodes):
+            step.order.append(key)
             name = of_key[0].name.value
             of = None if name == "__typename" else get_named_type(connection.fields[name].type)
             if name == "__typename":
