@@ -104,6 +104,12 @@ def test_an_id_stands_for_another_wherever_it_comes_again() -> None:
     assert run.same(f"there is no user {there}", f"there is no user {here}")
 
 
+def test_a_time_that_a_request_gave_stands_for_itself() -> None:
+    assert not Run(requests='{"startedAt": "2026-01-01T00:00:00Z"}').same(
+        "2026-01-01T00:00:00Z", "2030-01-01T00:00:00Z"
+    )
+
+
 @pytest.mark.parametrize("path", ALL, ids=_name)
 def test_shell_examples_name_what_there_is(path: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
