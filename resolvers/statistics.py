@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Float, Select, cast, func, select, true
 from sqlalchemy.orm import aliased
 
-from agentdata.execution.links import keys_table, owned
+from agentdata.execution.links import among_keys, keys_table, owned
 from models import Session, ToolCall
 from models.enums import SessionStatus, ToolCallStatus
 from resolvers.fields import argument
@@ -51,25 +51,33 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
             cast(func.avg(session.quality_score), Float).label("mean_quality_score"),
             cast(func.avg(session.user_satisfaction), Float).label("mean_user_satisfaction"),
         )
-        .where(*_counting(session, keys, column, sessions))
+        .where(
+            owned(session),
+            getattr(session, column) == keys.c.key,
+            *([] if sessions is None else [condition(session, sessions)]),
+        )
         .lateral()
     )
     return select(keys.c.key, *each.c).select_from(keys.join(each, true()))
 
 
 def tools(column: str, sessions: Term | None = None) -> Select[Any]:
-    """Tell how tools were called in the sessions of each parent, the most called first."""
-    keys = keys_table()
+    """Tell how tools were called in the sessions of each parent, the most called first.
+
+    The calls of all parents are joined with their sessions at once. A subquery for each parent may go through
+    all calls of the project for each, where PostgreSQL knows little of a project yet.
+    """
     session = aliased(Session)
-    # Two levels down, SQLAlchemy would list the keys anew, and each parent would get the tools of all.
-    counting = select(session.id).where(*_counting(session, keys, column, sessions)).correlate(keys)
+    key = getattr(session, column)
 
     def count(status: ToolCallStatus) -> Any:
         return func.count().filter(ToolCall.status == status.value)
 
     succeeded, failed = count(ToolCallStatus.SUCCEEDED), count(ToolCallStatus.FAILED)
-    each = (
+    place = func.row_number().over(partition_by=key, order_by=(func.count().desc(), ToolCall.name))
+    called = (
         select(
+            key.label("key"),
             ToolCall.name.label("name"),
             func.count().label("call_count"),
             count(ToolCallStatus.PENDING).label("pending_count"),
@@ -77,19 +85,20 @@ def tools(column: str, sessions: Term | None = None) -> Select[Any]:
             failed.label("failed_count"),
             _share(succeeded, failed).label("success_rate"),
             cast(func.avg(ToolCall.duration_ms), Float).label("mean_duration_ms"),
+            place.label("place"),
         )
-        .where(owned(ToolCall), ToolCall.session_id.in_(counting))
-        .group_by(ToolCall.name)
-        .order_by(func.count().desc(), ToolCall.name)
-        .limit(MAX_TOOLS)
-        .lateral()
+        .join(session, ToolCall.session_id == session.id)
+        .where(
+            owned(ToolCall),
+            owned(session),
+            among_keys(key),
+            *([] if sessions is None else [condition(session, sessions)]),
+        )
+        .group_by(key, ToolCall.name)
+        .subquery()
     )
-    return select(keys.c.key, *each.c).select_from(keys.join(each, true()))
-
-
-def _counting(session: Any, keys: Any, column: str, sessions: Term | None) -> list[Any]:
-    held = [owned(session), getattr(session, column) == keys.c.key]
-    return held + ([] if sessions is None else [condition(session, sessions)])
+    *columns, nth = called.c
+    return select(*columns).where(nth <= MAX_TOOLS).order_by(called.c.key, nth)
 
 
 def _share(good: Any, bad: Any) -> Any:

@@ -2,10 +2,11 @@
 
 A ```graphql block is sent as it stands, with the ```json variables block behind it, if there is one. The
 ```json block that follows is the answer. A shell block with `curl` and an answer behind it is sent too, with
-the Authorization that it gives, if any. Each page has a project of its own that begins empty.
+the Authorization that it gives, if any. Each page has a project of its own, which begins empty, or with the
+demo data for those of `ON_DEMO_DATA`.
 
 Ids and cursors differ from run to run: those of the page stand for those of the run wherever they come again.
-Times stand for any time, unless the page itself gave them. Locations of errors may be left out.
+Times stand for any time, unless a request of the page gave them. Locations of errors may be left out.
 
 `python -m tests.documentation` runs all pages, or those that it is given, and writes the true answers and
 tables into them where they are missing or wrong.
@@ -26,10 +27,12 @@ from typing import TYPE_CHECKING, Any
 from httpx import AsyncClient
 
 from agentdata import migrations, provision
+from agentdata.administration import acting_in
 from agentdata.app import create_app
+from agentdata.demo import load
 from agentdata.settings import Settings
 from tests import databases
-from tests.serving import make_key, serving
+from tests.serving import Key, make_key, serving
 from tests.tables import with_tables
 
 if TYPE_CHECKING:
@@ -37,13 +40,11 @@ if TYPE_CHECKING:
 
     from agentdata.database_urls import DatabaseUrls
 
-    Send = Callable[[dict[str, Any], str | None], Awaitable[Any]]
-
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-GOES_ON_FROM = {"README.md": "docs/getting-started.md"}
-"""Pages whose examples are asked of what another page wrote."""
+ON_DEMO_DATA = {ROOT / "README.md"}
+"""Pages whose examples are asked of the data of `agentdata demo`."""
 
 OF_THE_PROJECT = "Bearer $(cat .agentdata/api-key)"
 """The header with the first API key of the project, as a shell would make it."""
@@ -114,14 +115,17 @@ def _request(block: Block) -> dict[str, Any] | None:
 
 @dataclass
 class Run:
-    """One page's run: which id or cursor of the page stands for which of the run."""
+    """One page's run: what was sent, and which id or cursor of the page stands for which of the run."""
 
     stands_for: dict[str, str] = field(default_factory=dict)
+    requests: str = ""
 
     def sent(self, example: Example) -> tuple[dict[str, Any], str | None]:
         """Give the request and the authorization of an example with the ids, cursors and keys of the run."""
         authorization = example.authorization and self._in_run(example.authorization)
-        return dict(json.loads(self._in_run(json.dumps(example.request)))), authorization
+        request = json.dumps(example.request)
+        self.requests += request
+        return dict(json.loads(self._in_run(request))), authorization
 
     def shown(self, answer: Any) -> str:
         """Give an answer as the page shows it, with the page's ids and cursors."""
@@ -149,7 +153,7 @@ class Run:
         if shown == answer:
             return True
         if _TIME.fullmatch(shown) and _TIME.fullmatch(answer):
-            return True
+            return shown not in self.requests
         if any(kind.fullmatch(shown) and kind.fullmatch(answer) for kind in (_ID, _SECRET, _CURSOR)):
             return self.stands_for.setdefault(shown, answer) == answer
         return self._in_run(shown) == answer
@@ -182,18 +186,34 @@ def _pretty(value: Any, indent: str = "", before: int = 0) -> str:
     return "[\n" + ",\n".join(deeper + _pretty(item, deeper) for item in value) + f"\n{indent}]"
 
 
-async def run_before(path: Path, send: Send) -> None:
-    """Run the page that a page goes on from, in the same project."""
-    before = GOES_ON_FROM.get(path.relative_to(ROOT).as_posix())
-    if before is not None:
-        await corrected((ROOT / before).read_text(), send)
+@dataclass(frozen=True)
+class Project:
+    """A project and a key to it."""
+
+    client: AsyncClient
+    key: Key
+    urls: DatabaseUrls
+
+    async def prepare(self, path: Path) -> None:
+        """Fill the project with what a page's examples are asked of, where that is not what they write."""
+        if path in ON_DEMO_DATA:
+            async with acting_in(self.urls.owner, self.key.slug) as write:
+                assert await load(write)
+
+    async def send(self, request: dict[str, Any], authorization: str | None) -> Any:
+        """Send a request as an example has it and give what comes back."""
+        headers = {"Accept": "application/json"}
+        if authorization is not None:
+            own = f"Bearer {self.key.secret}"
+            headers["Authorization"] = own if authorization == OF_THE_PROJECT else authorization
+        return (await self.client.post("/graphql", json=request, headers=headers)).json()
 
 
-async def corrected(page: str, send: Send) -> str:
+async def corrected(page: str, project: Project) -> str:
     """Run the examples of a page, and give the page with the true answers where it shows others."""
     run, changes = Run(), []
     for example in examples(page):
-        answer = await send(*run.sent(example))
+        answer = await project.send(*run.sent(example))
         shown = json.loads(example.answer.text) if example.answer.text.strip() else None
         if not run.same(shown, answer):
             changes.append((example.answer, run.shown(answer)))
@@ -203,24 +223,15 @@ async def corrected(page: str, send: Send) -> str:
 
 
 @asynccontextmanager
-async def serving_pages(urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[Send]]]:
-    """Serve the API on a database; gives what makes a new project and a way to send requests to it."""
+async def serving_pages(urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[Project]]]:
+    """Serve the API on a database; gives what makes a new project."""
     async with (
         serving(create_app(Settings(), urls.request)) as (host, port),
         AsyncClient(base_url=f"http://{host}:{port}") as client,
     ):
 
-        async def new_project() -> Send:
-            key = await make_key(urls)
-
-            async def send(request: dict[str, Any], authorization: str | None) -> Any:
-                headers = {"Accept": "application/json"}
-                if authorization is not None:
-                    own = f"Bearer {key.secret}"
-                    headers["Authorization"] = own if authorization == OF_THE_PROJECT else authorization
-                return (await client.post("/graphql", json=request, headers=headers)).json()
-
-            return send
+        async def new_project() -> Project:
+            return Project(client, await make_key(urls), urls)
 
         yield new_project
 
@@ -230,9 +241,9 @@ async def _write(urls: DatabaseUrls, paths: list[Path]) -> None:
     await migrations.upgrade(urls.owner)
     async with serving_pages(urls) as new_project:
         for path in paths:
-            send = await new_project()
-            await run_before(path, send)
-            path.write_text(await corrected(path.read_text(), send))
+            project = await new_project()
+            await project.prepare(path)
+            path.write_text(await corrected(path.read_text(), project))
 
 
 if __name__ == "__main__":

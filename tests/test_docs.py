@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,6 @@ from tests.documentation import (
     blocks,
     corrected,
     examples,
-    run_before,
     serving_pages,
 )
 from tests.tables import SCHEMA, commands
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agentdata.database_urls import DatabaseUrls
-    from tests.documentation import Send
+    from tests.documentation import Project
 
 DOCS = ROOT / "docs"
 ALL = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
@@ -44,18 +45,39 @@ def _name(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-async def new_project(database_urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[Send]]]:
-    """Provide what makes an empty project and a way to send requests to it."""
+async def new_project(database_urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[Project]]]:
+    """Provide what makes an empty project."""
     async with serving_pages(database_urls) as new_project:
         yield new_project
 
 
 @pytest.mark.parametrize("path", PAGES, ids=_name)
-async def test_examples_and_tables_are_true(path: Path, new_project: Callable[[], Awaitable[Send]]) -> None:
-    send = await new_project()
-    await run_before(path, send)
+async def test_examples_and_tables_are_true(
+    path: Path, new_project: Callable[[], Awaitable[Project]]
+) -> None:
+    project = await new_project()
+    await project.prepare(path)
     page = TEXTS[path]
-    assert await corrected(page, send) == page, f"run `python -m tests.documentation {_name(path)}`"
+    assert await corrected(page, project) == page, f"run `python -m tests.documentation {_name(path)}`"
+
+
+async def test_the_python_example_runs(new_project: Callable[[], Awaitable[Project]], tmp_path: Path) -> None:
+    page = TEXTS[DOCS / "getting-started.md"]
+    [program] = [block.text for block in blocks(page) if block.kind == "python"]
+    assert program.count("http://127.0.0.1:8000/") == 1
+    project = await new_project()
+    await corrected(page, project)
+    (tmp_path / ".agentdata").mkdir()
+    (tmp_path / ".agentdata" / "api-key").write_text(project.key.secret + "\n")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        program.replace("http://127.0.0.1:8000", str(project.client.base_url).rstrip("/")),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    assert (process.returncode, output) == (0, b"1\n")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +102,12 @@ def test_an_id_stands_for_another_wherever_it_comes_again() -> None:
     run, there, here = Run(), *(f"019a9f3c-7d1e-7c43-9b5e-2f6c1a0d4e0{digit}" for digit in "12")
     assert run.same({"id": there, "at": "2026-01-01T00:00:00Z"}, {"id": here, "at": "2030-01-01T00:00:00Z"})
     assert run.same(f"there is no user {there}", f"there is no user {here}")
+
+
+def test_a_time_that_a_request_gave_stands_for_itself() -> None:
+    assert not Run(requests='{"startedAt": "2026-01-01T00:00:00Z"}').same(
+        "2026-01-01T00:00:00Z", "2030-01-01T00:00:00Z"
+    )
 
 
 @pytest.mark.parametrize("path", ALL, ids=_name)

@@ -351,6 +351,10 @@ def _answer(row: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
     return {"status": ToolCallStatus.SUCCEEDED, "result": result_of(row["content"], row["parts"])}
 
 
+def _as_text(result: object) -> str | None:
+    return None if result is None else orjson.dumps(result).decode()
+
+
 def result_of(content: str | None, parts: object = None) -> object:
     """Read a tool's answer: its parts, the JSON object or array that its text is, or the text itself."""
     if content is None:
@@ -397,7 +401,8 @@ async def _settle_earlier(write: Write, session_id: UUID, answers: list[Answer],
             literal([call["id"] for call in settled_calls], ARRAY(Uuid)),
             literal([call["answer_id"] for call in settled_calls], ARRAY(Uuid)),
             literal([call["status"] for call in settled_calls], ARRAY(Text)),
-            literal([call.get("result") for call in settled_calls], ARRAY(JSONB(none_as_null=True))),
+            # As text: a list among the results would be taken for a dimension of the array.
+            literal([_as_text(call.get("result")) for call in settled_calls], ARRAY(Text)),
             literal([call.get("error") for call in settled_calls], ARRAY(Text)),
         )
         .table_valued("id", "answer_id", "status", "result", "error")
@@ -411,7 +416,7 @@ async def _settle_earlier(write: Write, session_id: UUID, answers: list[Answer],
             answer_id=given.c.answer_id,
             # What was recorded before the answer came stays.
             status=case((pending, given.c.status), else_=ToolCall.status),
-            result=case((pending, given.c.result), else_=ToolCall.result),
+            result=case((pending, given.c.result.cast(JSONB)), else_=ToolCall.result),
             error=case((pending, given.c.error), else_=ToolCall.error),
             updated_at=func.now(),
         )

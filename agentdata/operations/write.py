@@ -246,9 +246,9 @@ def refused(error: DBAPIError) -> AgentDataError | None:
     match sqlstate(error):
         case "23505":
             fields = [camel(column) for column in _columns(table, name) if column != "project_id"]
+            where = " of this project" if "project_id" in table.columns else ""
             return ConflictError(
-                f"another {noun(table.name)} of this project has the same {' and '.join(fields)}",
-                field=fields[-1],
+                f"another {noun(table.name)}{where} has the same {' and '.join(fields)}", field=fields[-1]
             )
         case "23503" if "still referenced" in detail:
             return ConflictError(f"other data came to refer to this {noun(table.name)} meanwhile; try again")
