@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from agentdata.administration import create_project
 from agentdata.importers.chat import Import
-from agentdata.importers.conversation import Options, read_options
+from agentdata.importers.conversation import FIELDS, MESSAGE_KEYS, Options, read_options
 from agentdata.importers.writing import Report
 from agentdata.operations import sessions, users
 from tests.api import traffic
@@ -641,3 +641,9 @@ async def test_an_import_that_was_broken_off_is_completed(
     done = project.run(file)
     assert f"Skipped   {some:,} conversations" in done.stdout
     assert await written() == (total, 2 * total, 2 * total)
+
+
+def test_every_field_and_key_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs/importing.md").read_text()
+    named = {"messages", *MESSAGE_KEYS, *FIELDS, *(key for field in FIELDS.values() for key in field.keys)}
+    assert [name for name in named if f"`{name}`" not in page] == []
