@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help venv serve demo test check format lock
+.PHONY: help venv serve demo test check format lock bench
 
 help: ## print this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ check: .venv/dev ## check format, style, types, imports, the printed schema, mig
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q $(wildcard tests/test_schema.py tests/test_migrations.py tests/test_docs.py)
+
+bench: .venv/serve benchmarks/postgraphile/node_modules/.package-lock.json ## measure beside other servers; SIZE=large, ARGS="--shape wide"
+	@exec $(BIN)/python -m benchmarks --size $(or $(SIZE),small) $(ARGS)
 
 format: .venv/dev ## format the code and mend what can be mended by itself
 	$(BIN)/ruff format .
@@ -61,4 +64,11 @@ lock: .venv/dev ## lock the newest allowed versions of everything; commit both f
 .venv/dev: requirements-dev.lock .venv/serve | .venv/python
 	@echo "Installing what developing needs (once)"
 	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+benchmarks/postgraphile/node_modules/.package-lock.json: benchmarks/postgraphile/package-lock.json
+	@command -v npm >/dev/null || { echo "make bench needs npm for PostGraphile; without it, leave PostGraphile out:" \
+		"$(BIN)/python -m benchmarks --contenders agentdata,floor,strawberry" >&2; exit 1; }
+	@echo "Installing PostGraphile and the Node that it runs on (once)"
+	@cd benchmarks/postgraphile && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -23,6 +23,7 @@ from schema.root import schema
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    import asyncpg
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from agentdata.database import Database
@@ -101,17 +102,49 @@ async def make_api(database: Database, owner: AsyncEngine) -> Api:
     return Api(database, Principal(id_, uuid7(), frozenset(ApiKeyScope)))
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """What requests sent to the database."""
+
+    statements: list[str]
+    """Those that read or write, in order."""
+    transactions: list[str]
+    """The statements that open and end transactions."""
+    connections: list[Any]
+    """One for each time that a connection was taken from the pool."""
+
+
 @contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """List the statements that requests run while the block lasts, without those that open transactions."""
-    seen: list[str] = []
+def traffic(database: Database) -> Iterator[Traffic]:
+    """Watch what requests send to the database while the block lasts."""
+    seen = Traffic([], [], [])
 
     def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
+        seen.statements.append(statement)
+
+    def hear(record: asyncpg.connection.LoggedQuery) -> None:
+        # Here come the statements that do not pass through SQLAlchemy, and the driver's own about types.
+        if "set_config('jit'" in record.query or "typeinfo" in record.query:
+            return
+        word = record.query.split(None, 1)[0]
+        (seen.transactions if word in {"BEGIN", "COMMIT", "ROLLBACK"} else seen.statements).append(
+            record.query
+        )
+
+    def take(_connection: Any, record: Any, proxy: Any) -> None:
+        seen.connections.append(record)
+        proxy.driver_connection.add_query_logger(hear)
+
+    def give_back(_connection: Any, record: Any) -> None:
+        if record.driver_connection is not None:
+            record.driver_connection.remove_query_logger(hear)
 
     engine = database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", see)
+    listeners = (("before_cursor_execute", see), ("checkout", take), ("checkin", give_back))
+    for name, listener in listeners:
+        event.listen(engine, name, listener)
     try:
         yield seen
     finally:
-        event.remove(engine, "before_cursor_execute", see)
+        for name, listener in listeners:
+            event.remove(engine, name, listener)

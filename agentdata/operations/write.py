@@ -260,8 +260,9 @@ def refused(error: DBAPIError) -> AgentDataError | None:
                 for key in c.elements
             }
             column = _columns(table, name)[-1]
-            missing = detail.partition(")=(")[2].partition(")")[0].rpartition(", ")[2]
-            return NotFoundError(f"there is no {noun(target.name)} {missing}", field=camel(column))
+            # Which key is missing, PostgreSQL does not say to whom row-level security holds back.
+            field = camel(column)
+            return NotFoundError(f"{field} names no {noun(target.name)} of this project", field=field)
         case "23514":
             column = name.removeprefix(f"{table.name}_").removesuffix("_check")
             return BadUserInputError(f"{camel(column)} is not allowed to be so", field=camel(column))

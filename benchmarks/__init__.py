@@ -1,0 +1,1 @@
+"""How fast this server answers, beside others on the same data: `make bench`."""

@@ -1,0 +1,1 @@
+"""The servers beside ours, each a process of its own."""

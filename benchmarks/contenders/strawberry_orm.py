@@ -1,0 +1,609 @@
+"""Plain Strawberry: types, resolvers, DataLoaders and the SQLAlchemy ORM, as its documentation teaches.
+
+Each relation has a DataLoader that is made for the request; pages under parents are loaded for all parents at
+once. A request has one session in one transaction, in the same project and under the same role as the others;
+a lock keeps its loaders from using it at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar
+from uuid import UUID
+
+import orjson
+import strawberry
+from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import update as update_rows
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import aliased
+from starlette.applications import Starlette
+from starlette.routing import Route
+from strawberry.asgi import GraphQL
+from strawberry.dataloader import DataLoader
+from strawberry.extensions import SchemaExtension
+from strawberry.scalars import JSON
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import Info
+
+import models
+from agentdata.database_url import parse
+from benchmarks.contenders.serving import serve
+from benchmarks.dataset import API_KEY, PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
+
+T = TypeVar("T")
+BigInt = NewType("BigInt", int)
+
+
+class Database:
+    """One request's session and its lock."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._lock = asyncio.Lock()
+        self._begun = False
+
+    async def all(self, statement: Any) -> Sequence[Any]:
+        """Run a statement and give all its rows."""
+        async with self._lock:
+            if not self._begun:
+                self._begun = True
+                await self._session.execute(text("SET LOCAL ROLE agentdata_app"))
+                await self._session.execute(text(f"SET LOCAL app.project_id = '{PROJECT}'"))
+            return (await self._session.execute(statement)).all()
+
+    async def insert(self, rows: list[Any]) -> None:
+        """Add rows, and read back what the database gave them."""
+        async with self._lock:
+            self._session.add_all(rows)
+            await self._session.flush()
+
+    async def commit(self) -> None:
+        """Make what was written durable."""
+        await self._session.commit()
+
+
+def _one(database: Database, model: Any) -> DataLoader[UUID, Any]:
+    async def load(keys: list[UUID]) -> list[Any]:
+        rows = await database.all(select(model).where(model.project_id == PROJECT, model.id.in_(keys)))
+        found = {row.id: row for (row,) in rows}
+        return [found.get(key) for key in keys]
+
+    return DataLoader(load_fn=load)
+
+
+def _many(
+    database: Database, model: Any, parent: Any, *order: Any
+) -> DataLoader[tuple[UUID, int], list[Any]]:
+    """Load pages: the first so many of each parent, by a row number."""
+
+    async def load(keys: list[tuple[UUID, int]]) -> list[list[Any]]:
+        most = max(first for _, first in keys)
+        number = func.row_number().over(partition_by=parent, order_by=order).label("number")
+        parents = [key for key, _ in keys]
+        numbered = select(model, number).where(model.project_id == PROJECT, parent.in_(parents)).subquery()
+        row = aliased(model, numbered)
+        found: dict[UUID, list[Any]] = {key: [] for key in parents}
+        statement = select(row).where(numbered.c.number <= most).order_by(numbered.c.number)
+        for (item,) in await database.all(statement):
+            found[getattr(item, parent.key)].append(item)
+        return [found[key][:first] for key, first in keys]
+
+    return DataLoader(load_fn=load)
+
+
+class Loaders:
+    """The loaders of one request."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.users = _one(database, models.User)
+        self.agents = _one(database, models.Agent)
+        m, c, s = models.Message, models.ToolCall, models.Session
+        self.messages = _many(database, m, m.session_id, m.sequence)
+        self.last_messages = _many(database, m, m.session_id, m.sequence.desc())
+        self.tool_calls = _many(database, c, c.message_id, c.position)
+        self.agent_sessions = _many(database, s, s.agent_id, s.started_at.desc(), s.id.desc())
+        self.active_versions: DataLoader[UUID, Any] = DataLoader(load_fn=self._active_versions)
+        self.trees: DataLoader[tuple[UUID, UUID], Any] = DataLoader(load_fn=self._trees)
+
+    async def _active_versions(self, keys: list[UUID]) -> list[Any]:
+        v = models.AgentVersion
+        statement = select(v).where(v.project_id == PROJECT, v.agent_id.in_(keys), v.is_active)
+        found = {row.agent_id: row for (row,) in await self.database.all(statement)}
+        return [found.get(key) for key in keys]
+
+    async def _trees(self, keys: list[tuple[UUID, UUID]]) -> list[Any]:
+        s, c = models.Session, models.ToolCall
+        roots = list({root for _, root in keys})
+        sessions = await self.database.all(
+            select(s).where(s.project_id == PROJECT, s.root_id.in_(roots)).order_by(s.depth.desc())
+        )
+        errors = await self.database.all(
+            select(c.session_id, func.count())
+            .where(
+                c.project_id == PROJECT,
+                c.session_id.in_([row.id for (row,) in sessions]),
+                c.status == "FAILED",
+            )
+            .group_by(c.session_id)
+        )
+        failed = {row[0]: row[1] for row in errors}
+        below: dict[UUID, list[Any]] = {}
+        for (row,) in sessions:
+            for ancestor in [*row.ancestor_ids, row.id]:
+                below.setdefault(ancestor, []).append(row)
+        return [
+            SessionTree(
+                session_count=len(rows),
+                max_depth=max(row.depth for row in rows),
+                message_count=sum(row.message_count for row in rows),
+                prompt_tokens=sum(row.prompt_tokens for row in rows),
+                completion_tokens=sum(row.completion_tokens for row in rows),
+                cost_usd=sum(row.cost_usd or 0 for row in rows),
+                error_count=sum(failed.get(row.id, 0) for row in rows),
+                duration_ms=(max(row.ended_at for row in rows) - min(row.started_at for row in rows))
+                .total_seconds() * 1000,
+            )
+            for rows in (below[id_] for id_, _ in keys)
+        ]  # fmt: skip
+
+
+def _loaders(info: Info[Any, None]) -> Loaders:
+    loaders: Loaders = info.context["loaders"]
+    return loaders
+
+
+def _row(item: object) -> Any:
+    """Tell the type checker that an object is the row that it was loaded as, whatever type it is shown as."""
+    return item
+
+
+@strawberry.type
+class PageInfo:
+    """Where a page stands."""
+
+    has_next_page: bool
+    end_cursor: str | None
+
+
+@strawberry.type
+class Connection(Generic[T]):
+    """A page."""
+
+    nodes: list[T]
+    total_count: int | None = None
+    page_info: PageInfo | None = None
+
+
+@strawberry.type
+class User:
+    """A user."""
+
+    id: strawberry.ID
+    name: str | None
+    email: str | None
+
+
+@strawberry.type
+class AgentVersion:
+    """A version of an agent."""
+
+    id: strawberry.ID
+    version_number: str
+    system_prompt: str | None
+    config: JSON | None
+    activated_at: datetime | None
+
+
+@strawberry.type
+class ToolCall:
+    """A tool call."""
+
+    id: strawberry.ID
+    call_id: str | None
+    name: str
+    arguments: JSON
+    result: JSON | None
+    error: str | None
+    status: str
+    duration_ms: float | None
+
+
+@strawberry.type
+class Message:
+    """A message."""
+
+    id: strawberry.ID
+    sequence: int
+    role: str
+    content: str | None
+    model: str | None
+    token_count: int | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    latency_ms: int | None
+    flagged: bool
+    created_at: datetime
+
+    @strawberry.field
+    def metadata(self) -> JSON:
+        """Give the column, whose attribute the ORM calls otherwise."""
+        metadata: JSON = _row(self).metadata_
+        return metadata
+
+    @strawberry.field
+    async def tool_calls(self, info: Info[Any, None], first: int = 50) -> Connection[ToolCall]:
+        """Load a page of calls."""
+        return Connection(nodes=await _loaders(info).tool_calls.load((_row(self).id, first)))
+
+
+@strawberry.type
+class SessionTree:
+    """What a session and all below it add up to."""
+
+    session_count: int
+    max_depth: int
+    message_count: BigInt
+    prompt_tokens: BigInt
+    completion_tokens: BigInt
+    cost_usd: float
+    error_count: BigInt
+    duration_ms: float
+
+
+@strawberry.type
+class Session:
+    """A session."""
+
+    id: strawberry.ID
+    title: str | None
+    status: str
+    tags: list[str]
+    depth: int
+    started_at: datetime
+    ended_at: datetime | None
+    last_activity_at: datetime
+    message_count: int
+    interaction_count: int
+    quality_score: float | None
+
+    @strawberry.field
+    def metadata(self) -> JSON:
+        """Give the column, whose attribute the ORM calls otherwise."""
+        metadata: JSON = _row(self).metadata_
+        return metadata
+
+    @strawberry.field
+    async def user(self, info: Info[Any, None]) -> User | None:
+        """Load the user."""
+        return await _loaders(info).users.load(_row(self).user_id) if _row(self).user_id else None
+
+    @strawberry.field
+    async def agent(self, info: Info[Any, None]) -> Agent | None:
+        """Load the agent."""
+        return await _loaders(info).agents.load(_row(self).agent_id) if _row(self).agent_id else None
+
+    @strawberry.field
+    async def last_message(self, info: Info[Any, None]) -> Message | None:
+        """Load the last message."""
+        found = await _loaders(info).last_messages.load((_row(self).id, 1))
+        return found[0] if found else None
+
+    @strawberry.field
+    async def messages(self, info: Info[Any, None], first: int = 50) -> Connection[Message]:
+        """Load a page of messages."""
+        return Connection(nodes=await _loaders(info).messages.load((_row(self).id, first)))
+
+    @strawberry.field
+    def parent(self) -> Reference | None:
+        """Tell the parent's id."""
+        return Reference(id=_row(self).parent_id) if _row(self).parent_id else None
+
+    @strawberry.field
+    async def tree(self, info: Info[Any, None]) -> SessionTree:
+        """Load the totals."""
+        tree: SessionTree = await _loaders(info).trees.load((_row(self).id, _row(self).root_id))
+        return tree
+
+    @strawberry.field
+    async def descendants(self, info: Info[Any, None], first: int = 50) -> Connection[Session]:
+        """Find the sessions below."""
+        s = models.Session
+        statement = (
+            select(s)
+            .where(s.project_id == PROJECT, s.ancestor_ids.contains([_row(self).id]))
+            .order_by(s.started_at, s.id)
+            .limit(first)
+        )
+        return Connection(nodes=[row for (row,) in await _loaders(info).database.all(statement)])
+
+
+@strawberry.type
+class Reference:
+    """Another session, by its id."""
+
+    id: strawberry.ID
+
+
+@strawberry.type
+class Agent:
+    """An agent."""
+
+    id: strawberry.ID
+    name: str
+    model: str | None
+    total_sessions: int
+    success_rate: float | None
+
+    @strawberry.field
+    async def active_version(self, info: Info[Any, None]) -> AgentVersion | None:
+        """Load the active version."""
+        version: AgentVersion | None = await _loaders(info).active_versions.load(_row(self).id)
+        return version
+
+    @strawberry.field
+    async def sessions(self, info: Info[Any, None], first: int = 50) -> Connection[Session]:
+        """Load a page of sessions, the latest first."""
+        return Connection(nodes=await _loaders(info).agent_sessions.load((_row(self).id, first)))
+
+
+@strawberry.enum
+class OrderField(Enum):
+    """What lists are ordered by."""
+
+    NAME = "name"
+    STARTED_AT = "started_at"
+    LAST_ACTIVITY_AT = "last_activity_at"
+
+
+@strawberry.enum
+class OrderDirection(Enum):
+    """In which direction."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+@strawberry.input
+class Order:
+    """An order."""
+
+    field: OrderField
+    direction: OrderDirection
+
+
+@strawberry.enum
+class SessionStatus(Enum):
+    """The statuses of sessions."""
+
+    ACTIVE = "ACTIVE"
+    COMPLETED = "COMPLETED"
+
+
+@strawberry.input
+class StatusFilter:
+    """By status."""
+
+    eq: SessionStatus
+
+
+@strawberry.input
+class ListFilter:
+    """By tags."""
+
+    contains_all: list[str]
+
+
+@strawberry.input
+class DateTimeFilter:
+    """By time."""
+
+    gte: datetime
+    lt: datetime
+
+
+@strawberry.input
+class JSONFilter:
+    """By JSON."""
+
+    contains: JSON
+
+
+@strawberry.input
+class SessionFilter:
+    """Which sessions."""
+
+    status: StatusFilter
+    tags: ListFilter
+    started_at: DateTimeFilter
+    metadata: JSONFilter
+
+
+@strawberry.enum
+class MessageRole(Enum):
+    """Who speaks."""
+
+    USER = "USER"
+    ASSISTANT = "ASSISTANT"
+
+
+@strawberry.input
+class AppendMessageInput:
+    """A message to append."""
+
+    role: MessageRole
+    content: str | None = None
+    metadata: JSON | None = None
+
+
+@strawberry.type
+class Query:
+    """What can be asked."""
+
+    @strawberry.field
+    async def session(self, info: Info[Any, None], id: strawberry.ID) -> Session | None:  # noqa: A002 - its name
+        """Find a session."""
+        s = models.Session
+        rows = await _loaders(info).database.all(select(s).where(s.project_id == PROJECT, s.id == id))
+        return rows[0][0] if rows else None
+
+    @strawberry.field
+    async def agents(
+        self, info: Info[Any, None], order_by: list[Order], first: int = 50
+    ) -> Connection[Agent]:
+        """List agents."""
+        a = models.Agent
+        statement = select(a).where(a.project_id == PROJECT).order_by(*_ordered(a, order_by)).limit(first)
+        return Connection(nodes=[row for (row,) in await _loaders(info).database.all(statement)])
+
+    @strawberry.field
+    async def sessions(
+        self,
+        info: Info[Any, None],
+        first: int = 50,
+        after: str | None = None,
+        filter: SessionFilter | None = None,  # noqa: A002 - as the contract names it
+        order_by: list[Order] | None = None,
+    ) -> Connection[Session]:
+        """List sessions, the latest first."""
+        s = models.Session
+        database = _loaders(info).database
+        where = [s.project_id == PROJECT]
+        if filter is not None:
+            where += [
+                s.status == filter.status.eq.value,
+                s.tags.contains(filter.tags.contains_all),
+                s.started_at >= filter.started_at.gte,
+                s.started_at < filter.started_at.lt,
+                s.metadata_.contains(filter.metadata.contains),
+            ]
+        order = order_by or [Order(field=OrderField.STARTED_AT, direction=OrderDirection.DESC)]
+        page = select(s).where(*where).order_by(*_ordered(s, order)).limit(first + 1)
+        if after is not None:
+            started, id_ = after.split(" ")
+            page = page.where(tuple_(s.started_at, s.id) < tuple_(datetime.fromisoformat(started), UUID(id_)))
+        rows = [row for (row,) in await database.all(page)]
+        total = None
+        if filter is not None:
+            total = (await database.all(select(func.count()).select_from(s).where(*where)))[0][0]
+        last = rows[:first][-1] if rows else None
+        cursor = f"{last.started_at.isoformat()} {last.id}" if last else None
+        return Connection(
+            nodes=rows[:first],
+            total_count=total,
+            page_info=PageInfo(has_next_page=len(rows) > first, end_cursor=cursor),
+        )
+
+
+def _ordered(model: Any, order: list[Order]) -> list[Any]:
+    def directed(column: Any, direction: OrderDirection) -> Any:
+        return column.desc() if direction is OrderDirection.DESC else column
+
+    keys = [directed(getattr(model, item.field.value), item.direction) for item in order]
+    return [*keys, directed(model.id, order[-1].direction)]
+
+
+@strawberry.type
+class Mutation:
+    """What can be written."""
+
+    @strawberry.mutation
+    async def append_messages(
+        self, info: Info[Any, None], session_id: strawberry.ID, messages: list[AppendMessageInput]
+    ) -> list[Message]:
+        """Append messages, numbered and counted under the session's lock."""
+        s = models.Session
+        database = _loaders(info).database
+        statement = (
+            update_rows(s)
+            .where(s.project_id == PROJECT, s.id == session_id)
+            .values(
+                message_count=s.message_count + len(messages),
+                last_sequence=s.last_sequence + len(messages),
+                interaction_count=s.interaction_count
+                + sum(message.role is MessageRole.USER for message in messages),
+                last_activity_at=func.greatest(s.last_activity_at, func.clock_timestamp()),
+                updated_at=func.clock_timestamp(),
+            )
+            .returning(s)
+        )
+        [(session,)] = await database.all(statement)
+        rows = [
+            models.Message(
+                project_id=PROJECT,
+                session_id=session.id,
+                sequence=sequence,
+                role=message.role.value,
+                content=message.content,
+                metadata_=message.metadata,
+                user_id=session.user_id if message.role is MessageRole.USER else None,
+                agent_id=session.agent_id if message.role is MessageRole.ASSISTANT else None,
+            )
+            for sequence, message in enumerate(messages, session.last_sequence - len(messages) + 1)
+        ]
+        await database.insert(rows)
+        await database.commit()
+        written: list[Message] = _row(rows)
+        return written
+
+
+class _OneSession(SchemaExtension):
+    """Give each operation a session and its loaders."""
+
+    async def on_operation(self) -> AsyncIterator[None]:
+        context: Any = self.execution_context.context
+        async with context["sessions"]() as session:
+            context["loaders"] = Loaders(Database(session))
+            yield
+
+
+class _GraphQL(GraphQL[Any, None]):
+    def __init__(self, schema: strawberry.Schema, sessions: Callable[[], AsyncSession]) -> None:
+        super().__init__(schema)
+        self._sessions = sessions
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Any:
+        if request.headers.get("authorization") != f"Bearer {API_KEY}":
+            raise PermissionError("the API key is not known")
+        return {"request": request, "response": response, "sessions": self._sessions}
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    target = parse(os.environ["DATABASE_URL"])
+    size = int(os.environ["POOL_SIZE"])
+    engine = create_async_engine(
+        target.url,
+        connect_args=target.connect_args,
+        pool_size=size,
+        max_overflow=0,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+    )
+    sessions = async_sessionmaker(engine, expire_on_commit=False)
+    scalars: dict[object, Any] = {BigInt: strawberry.scalar(name="BigInt", serialize=int)}
+    config = StrawberryConfig(scalar_map=scalars)
+    schema = strawberry.Schema(Query, Mutation, extensions=[_OneSession], config=config)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await engine.dispose()
+
+    serve(Starlette(routes=[Route("/graphql", _GraphQL(schema, sessions))], lifespan=lifespan))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,342 @@
+"""What is asked: each shape as a document of this contract, and the same as PostGraphile's schema puts it.
+
+Plain Strawberry has the same contract, and the hand-written handlers take the same variables; PostGraphile's
+answers take the same form by aliases and by the few rules of `normal`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from uuid_utils import uuid7
+
+from benchmarks import dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.dataset import Size
+
+    Variables = Callable[[Size], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A read: what it is, in words and twice in GraphQL, and its variables."""
+
+    name: str
+    about: str
+    document: str
+    postgraphile: str
+    variables: Variables
+    has_second_page: bool = False
+    """Whether the second page is asked for, by the first one's cursor in the variable `after`."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write of so many messages, each request to the session of its client."""
+
+    name: str
+    about: str
+    document: str
+    postgraphile: str
+    messages: int
+
+    def variables(self, session: str) -> dict[str, Any]:
+        """Give the variables of the next request."""
+        return {"session": session, "messages": [_message(place) for place in range(self.messages)]}
+
+    def postgraphile_variables(self, session: str, place: int) -> dict[str, Any]:
+        """Give PostGraphile's: the client makes the ids, and createMessage also needs its place."""
+        if self.messages > 1:
+            given = [{"id": str(uuid7()), **_message(place)} for place in range(self.messages)]
+            return {"session": session, "messages": given}
+        own = {
+            "projectId": str(dataset.PROJECT),
+            "rowId": str(uuid7()),
+            "sessionId": session,
+            "sequence": place,
+        }
+        return {"message": own | _message(0)}
+
+
+def _message(place: int) -> dict[str, Any]:
+    role = ("USER", "ASSISTANT")[place % 2]
+    content = (
+        "The order left the warehouse this morning and will arrive within two working days. Please check"
+        " whether the invoice of last month was paid."
+    )
+    return {"role": role, "content": content, "metadata": {"channel": "web", "turn": place}}
+
+
+def _nothing(_size: Size) -> dict[str, Any]:
+    return {}
+
+
+def _long(size: Size) -> dict[str, Any]:
+    return {"id": dataset.session_id(size, size.long)}
+
+
+def _tree(size: Size) -> dict[str, Any]:
+    return {"id": dataset.session_id(size, size.tree)}
+
+
+def _range(size: Size) -> dict[str, Any]:
+    last = size.sessions - 1_000
+    return {
+        "from": size.started(last - dataset.PAGE_RANGE).isoformat(),
+        "to": size.started(last).isoformat(),
+        "tags": ["topic-3"],
+        "metadata": {"region": "eu"},
+    }
+
+
+_MESSAGE = (
+    "sequence role content model tokenCount promptTokens completionTokens latencyMs flagged createdAt"
+    " metadata"
+)
+_WIDE = "sequence role content tokenCount createdAt metadata"
+_SESSION = "title status tags startedAt endedAt messageCount metadata"
+_WRITTEN = "sequence role content createdAt"
+_TOTALS = "sessionCount maxDepth messageCount promptTokens completionTokens costUsd errorCount durationMs"
+
+READS = [
+    Shape(
+        "point",
+        "one session by id",
+        f"query Point($id: ID!) {{ session(id: $id) {{ id {_SESSION} }} }}",
+        "query Point($id: UUID!, $project: UUID!) {"
+        " session: sessionByProjectIdAndRowId(projectId: $project, rowId: $id)"
+        f" {{ id: rowId {_SESSION} }} }}",
+        _long,
+    ),
+    Shape(
+        "inbox",
+        "the 50 latest sessions with user, agent, last message and counts",
+        """query Inbox {
+  sessions(first: 50, orderBy: [{field: LAST_ACTIVITY_AT, direction: DESC}]) { nodes {
+    id title status tags lastActivityAt messageCount interactionCount
+    user { id name email } agent { id name model } lastMessage { id sequence role content createdAt }
+  } }
+}""",
+        """query Inbox($project: UUID!) {
+  sessions: allSessions(first: 50, orderBy: LAST_ACTIVITY_AT_DESC, condition: {projectId: $project}) { nodes {
+    id: rowId title status tags lastActivityAt messageCount interactionCount
+    user: userByProjectIdAndUserId { id: rowId name email }
+    agent: agentByProjectIdAndAgentId { id: rowId name model }
+    lastMessage: messagesByProjectIdAndSessionId(first: 1, orderBy: SEQUENCE_DESC) {
+      nodes { id: rowId sequence role content createdAt }
+    }
+  } }
+}""",
+        _nothing,
+    ),
+    Shape(
+        "transcript",
+        "a session with 200 messages and their tool calls",
+        f"""query Transcript($id: ID!) {{
+  session(id: $id) {{
+    id {_SESSION} user {{ id name }} agent {{ id name }}
+    messages(first: 200) {{ nodes {{
+      id {_MESSAGE}
+      toolCalls {{ nodes {{ id callId name arguments result error status durationMs }} }}
+    }} }}
+  }}
+}}""",
+        f"""query Transcript($id: UUID!, $project: UUID!) {{
+  session: sessionByProjectIdAndRowId(projectId: $project, rowId: $id) {{
+    id: rowId {_SESSION}
+    user: userByProjectIdAndUserId {{ id: rowId name }} agent: agentByProjectIdAndAgentId {{ id: rowId name }}
+    messages: messagesByProjectIdAndSessionId(first: 200, orderBy: SEQUENCE_ASC) {{ nodes {{
+      id: rowId {_MESSAGE}
+      toolCalls: toolCallsByProjectIdAndMessageId(first: 50, orderBy: POSITION_ASC) {{
+        nodes {{ id: rowId callId name arguments result error status durationMs }}
+      }}
+    }} }}
+  }}
+}}""",
+        _long,
+    ),
+    Shape(
+        "tree",
+        "a session tree of 200 nodes with the totals of each",
+        f"""query Tree($id: ID!) {{
+  session(id: $id) {{
+    id title status depth startedAt messageCount tree {{ {_TOTALS} }}
+    descendants(first: 199) {{
+      nodes {{ id title status depth parent {{ id }} startedAt messageCount tree {{ {_TOTALS} }} }}
+    }}
+  }}
+}}""",
+        """query Tree($id: UUID!) {
+  nodes: postgraphileSessionTreeNodes(root: $id) { nodes {
+    id title status depth parentId startedAt messageCount treeSessionCount treeMaxDepth treeMessageCount
+    treePromptTokens treeCompletionTokens treeCostUsd treeErrorCount treeDurationMs
+  } }
+}""",
+        _tree,
+    ),
+    Shape(
+        "overview",
+        "20 agents, the active version, 10 sessions and 5 messages of each",
+        """query Overview {
+  agents(first: 20, orderBy: [{field: NAME, direction: ASC}]) { nodes {
+    id name model totalSessions successRate
+    activeVersion { id versionNumber systemPrompt config activatedAt }
+    sessions(first: 10) { nodes {
+      id title status startedAt messageCount qualityScore
+      messages(first: 5) { nodes { id sequence role content createdAt } }
+    } }
+  } }
+}""",
+        """query Overview($project: UUID!) {
+  agents: allAgents(first: 20, orderBy: NAME_ASC, condition: {projectId: $project}) { nodes {
+    id: rowId name model totalSessions successRate
+    activeVersion: agentVersionsByProjectIdAndAgentId(first: 1, condition: {isActive: true}) {
+      nodes { id: rowId versionNumber systemPrompt config activatedAt }
+    }
+    sessions: sessionsByProjectIdAndAgentId(first: 10, orderBy: [STARTED_AT_DESC, ROW_ID_DESC]) { nodes {
+      id: rowId title status startedAt messageCount qualityScore
+      messages: messagesByProjectIdAndSessionId(first: 5, orderBy: SEQUENCE_ASC) {
+        nodes { id: rowId sequence role content createdAt }
+      }
+    } }
+  } }
+}""",
+        _nothing,
+    ),
+    Shape(
+        "wide",
+        "10 agents, 10 sessions of each, 20 messages of each",
+        f"""query Wide {{
+  agents(first: 10, orderBy: [{{field: NAME, direction: ASC}}]) {{ nodes {{
+    id name
+    sessions(first: 10) {{ nodes {{ id title startedAt messages(first: 20) {{ nodes {{ id {_WIDE} }} }} }} }}
+  }} }}
+}}""",
+        f"""query Wide($project: UUID!) {{
+  agents: allAgents(first: 10, orderBy: NAME_ASC, condition: {{projectId: $project}}) {{ nodes {{
+    id: rowId name
+    sessions: sessionsByProjectIdAndAgentId(first: 10, orderBy: [STARTED_AT_DESC, ROW_ID_DESC]) {{ nodes {{
+      id: rowId title startedAt
+      messages: messagesByProjectIdAndSessionId(first: 20, orderBy: SEQUENCE_ASC) {{
+        nodes {{ id: rowId {_WIDE} }}
+      }}
+    }} }}
+  }} }}
+}}""",
+        _nothing,
+    ),
+    Shape(
+        "page",
+        "the second page of sessions by status, tag, date range and metadata, with the total",
+        """query Page($from: DateTime!, $to: DateTime!, $tags: [String!]!, $metadata: JSON!, $after: String) {
+  sessions(first: 25, after: $after, filter: {
+    status: {eq: COMPLETED}, tags: {containsAll: $tags}, startedAt: {gte: $from, lt: $to}
+    metadata: {contains: $metadata}
+  }) {
+    totalCount pageInfo { hasNextPage endCursor }
+    nodes { id title status tags startedAt qualityScore metadata }
+  }
+}""",
+        """query Page(
+  $project: UUID!, $from: Datetime!, $to: Datetime!, $tags: [String]!, $metadata: JSON!, $after: Cursor
+) {
+  sessions: allSessions(
+    first: 25, after: $after, orderBy: [STARTED_AT_DESC, ROW_ID_DESC]
+    condition: {projectId: $project, metadataContains: $metadata}
+    filter: {
+      status: {equalTo: "COMPLETED"}, tags: {contains: $tags}
+      startedAt: {greaterThanOrEqualTo: $from, lessThan: $to}
+    }
+  ) {
+    totalCount pageInfo { hasNextPage endCursor }
+    nodes { id: rowId title status tags startedAt qualityScore metadata }
+  }
+}""",
+        _range,
+        has_second_page=True,
+    ),
+]
+
+_APPEND = f"""mutation Append($session: ID!, $messages: [AppendMessageInput!]!) {{
+  messages: appendMessages(sessionId: $session, messages: $messages) {{ id {_WRITTEN} }}
+}}"""
+
+WRITES = [
+    Write(
+        "append1",
+        "one message appended",
+        _APPEND,
+        f"""mutation Append($message: MessageInput!) {{
+  messages: createMessage(input: {{message: $message}}) {{ message {{ id: rowId {_WRITTEN} }} }}
+}}""",
+        1,
+    ),
+    Write(
+        "append100",
+        "100 messages appended at once",
+        _APPEND,
+        f"""mutation Append($session: UUID!, $messages: JSON!) {{
+  messages: postgraphileAppendMessages(input: {{session: $session, items: $messages}}) {{
+    result {{ id: rowId {_WRITTEN} }}
+  }}
+}}""",
+        100,
+    ),
+]
+
+_SINGLE = {"lastMessage", "activeVersion"}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBERS_AS_TEXT = {"promptTokens", "completionTokens", "costUsd", "messageCount", "errorCount"}
+_OWN_TO_EACH = {"endCursor"}
+
+
+def normal(data: Any) -> Any:
+    """Give an answer in the form in which all can be compared: times as times, numbers as numbers."""
+    if isinstance(data, dict) and isinstance(data.get("nodes"), dict):
+        return _tree_of(normal(data["nodes"])["nodes"])
+    return _normal(data, "")
+
+
+def written(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the messages that a write says it has written, without what differs from one to the next."""
+    rows = data["messages"]
+    if isinstance(rows, dict):
+        rows = rows.get("result") or [rows["message"]]
+    return [{"role": row["role"], "content": row["content"]} for row in rows]
+
+
+def _normal(value: Any, key: str) -> Any:
+    match value:
+        case dict():
+            if key in _SINGLE and "nodes" in value:
+                [value] = value["nodes"]
+            return {name: _normal(inner, name) for name, inner in value.items() if name not in _OWN_TO_EACH}
+        case list():
+            return [_normal(inner, key) for inner in value]
+        case str() if _TIME.fullmatch(value):
+            return datetime.fromisoformat(value).astimezone(UTC)
+        case str() if key in _NUMBERS_AS_TEXT and _NUMBER.fullmatch(value):
+            return round(float(value), 6)
+        case float():
+            return round(value, 6)
+        case _:
+            return value
+
+
+def _tree_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    nodes = []
+    for row in rows:
+        tree = {name[4].lower() + name[5:]: value for name, value in row.items() if name.startswith("tree")}
+        own = {
+            name: value for name, value in row.items() if not name.startswith("tree") and name != "parentId"
+        }
+        nodes.append(own | {"tree": tree, "parent": {"id": row["parentId"]}})
+    root = {name: value for name, value in nodes[0].items() if name != "parent"}
+    return {"session": root | {"descendants": {"nodes": nodes[1:]}}}

@@ -1,0 +1,199 @@
+"""An operation costs the same few statements however much it reads, in one transaction on one snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from agentdata.context import Context
+from agentdata.database import Database
+from agentdata.operations import agents, messages
+from models.enums import MessageRole
+from tests import factories
+from tests.api import EXECUTOR, Api, Traffic, make_api, traffic
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+DEEP = """
+query ($agents: AgentFilter, $sessions: SessionFilter, $calls: ToolCallFilter) {
+  agents(first: 500, filter: $agents, orderBy: [{field: NAME, direction: DESC}]) {
+    totalCount
+    pageInfo { hasNextPage endCursor }
+    nodes {
+      name
+      lastActiveAt
+      activeVersion { versionNumber }
+      statistics { sessionCount tools { name callCount } }
+      teams { nodes { name } }
+      sessions(first: 3, filter: $sessions, orderBy: [{field: QUALITY_SCORE, direction: ASC}]) {
+        totalCount
+        pageInfo { hasNextPage }
+        edges {
+          cursor
+          node {
+            tags
+            user { name }
+            parent { title }
+            ancestors { id }
+            children { totalCount nodes { id } }
+            firstMessage { content }
+            lastMessage { content }
+            tree { sessionCount durationMs }
+            messages(last: 2, filter: {role: {in: [USER, ASSISTANT]}}) {
+              totalCount
+              nodes { content toolCalls(filter: $calls) { totalCount nodes { name answer { content } } } }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+"""
+FILTERS: dict[str, Any] = {
+    "agents": {"sessions": {"some": {"messages": {"some": {"flagged": {"eq": False}}}}}},
+    "sessions": {"or": [{"tags": {"containsAll": ["x"]}}, {"not": {"tags": {"containsAny": ["x"]}}}]},
+    "calls": {"name": {"startsWith": "s"}},
+}
+STATEMENTS = 22
+"""One for each field of `DEEP` that leads to other rows: 2 for the agents (rows, total), 5 below each (last
+activity, active version, statistics and their tools, teams), 2 for the sessions, 9 below each (user, parent,
+ancestors, children and their total, first and last message, tree), 2 for messages, 3 for tool calls."""
+
+
+async def fill(api: Api, owner: AsyncEngine, count: int) -> None:
+    """Make agents with all that `DEEP` asks for, in a database that knows how many there are."""
+    user = await factories.user(api, name="ann")
+    made = [await factories.agent(api, name=f"agent {number:03}") for number in range(count)]
+    await factories.team(api, member_ids=[agent.id for agent in made])
+    for agent in made[:3]:
+        await factories.agent_version(api, agent.id, activate=True)
+    roots = await factories.many_sessions(
+        api, [{"agent_id": agent.id, "user_id": user.id, "tags": ["x"], "title": "root"} for agent in made]
+    )
+    children = await factories.many_sessions(
+        api, [{"agent_id": root.agent_id, "parent_id": root.id} for root in roots]
+    )
+    said = {}
+    for session in (*roots, *children):
+        calls = [factories.called("search", call_id="a"), factories.called("book")]
+        said[session.id] = [
+            factories.said(),
+            factories.said(None, role=MessageRole.ASSISTANT, tool_calls=calls),
+            factories.said("found", role=MessageRole.TOOL, tool_call_id="a"),
+        ]
+    await api.run(messages.append_all, messages=said)
+    async with owner.begin() as connection:
+        await connection.execute(text("ANALYZE agents, sessions, messages, tool_calls"))
+
+
+async def cost(api: Api) -> tuple[Any, Traffic]:
+    """Ask, and give the answer and what it cost."""
+    with traffic(api.database) as seen:
+        data = await api.ask(DEEP, **FILTERS)
+        await asyncio.sleep(0)  # the driver tells of a statement in the loop's next turn
+    return data, seen
+
+
+async def test_deep_questions_cost_the_same_for_3_agents_as_for_300(
+    api: Api, other: Api, owner: AsyncEngine
+) -> None:
+    await fill(api, owner, 3)
+    await fill(other, owner, 300)
+    few, few_cost = await cost(api)
+    many, many_cost = await cost(other)
+    for data, count in ((few, 3), (many, 300)):
+        assert data["agents"]["totalCount"] == len(data["agents"]["nodes"]) == count
+        for agent in data["agents"]["nodes"]:
+            assert agent["sessions"]["totalCount"] == 2
+            assert agent["statistics"]["tools"] == [
+                {"name": "book", "callCount": 2},
+                {"name": "search", "callCount": 2},
+            ]
+            for edge in agent["sessions"]["edges"]:
+                [_, said] = edge["node"]["messages"]["nodes"]
+                assert said["toolCalls"] == {
+                    "totalCount": 1,
+                    "nodes": [{"name": "search", "answer": {"content": "found"}}],
+                }
+    assert few_cost.statements == many_cost.statements
+    assert len(few_cost.statements) == STATEMENTS
+
+
+async def test_an_operation_takes_one_connection_and_one_transaction(world: Api) -> None:
+    _, seen = await cost(world)
+    assert len(seen.connections) == 1
+    begin, commit = seen.transactions
+    assert begin.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL ROLE agentdata_app;")
+    assert f"SET LOCAL app.project_id = '{world.project_id}'" in begin
+    assert commit == "COMMIT"
+
+
+async def test_only_what_is_selected_is_read(world: Api) -> None:
+    for document, count in (
+        ("{ __typename }", 0),
+        ("{ agents { __typename } }", 0),
+        ("{ agents { totalCount } }", 1),
+        ("{ agents { pageInfo { hasNextPage } nodes { id } edges { cursor } } }", 1),
+        ("{ agents { totalCount nodes { id } } }", 2),
+        ("{ sessions { nodes { id user { id } } } }", 2),
+        ("{ a: agents { nodes { id } } b: agents(first: 1) { nodes { id } } }", 2),
+        (
+            "query ($no: Boolean = false) { agents { nodes { id sessions @include(if: $no) { nodes { id } } } } }",
+            1,
+        ),
+    ):
+        with traffic(world.database) as seen:
+            await world.ask(document)
+        assert len(seen.statements) == count, document
+        assert len(seen.connections) == bool(count), document
+
+
+async def test_the_same_rows_are_read_once_for_all_who_refer_to_them(world: Api) -> None:
+    with traffic(world.database) as seen:
+        await world.ask("{ sessions { nodes { agent { id } } } messages { nodes { agent { id } } } }")
+    assert len(seen.statements) <= 4
+
+
+@pytest.fixture
+async def single(database_url: str) -> AsyncIterator[Database]:
+    """Provide a pool of one connection: whoever needs two at once waits for ever."""
+    database = Database(database_url, pool_size=1)
+    yield database
+    await database.close()
+
+
+async def test_one_connection_is_enough_for_any_operation(single: Database, owner: AsyncEngine) -> None:
+    api = await make_api(single, owner)
+    await fill(api, owner, 2)
+    answers = await asyncio.wait_for(asyncio.gather(*[api.ask(DEEP, **FILTERS) for _ in range(5)]), 20)
+    assert len(answers) == 5
+    data = await api.ask("""mutation {
+        a: createAgent(input: {name: "a"}) { name teams { totalCount } }
+        b: createAgent(input: {name: "b"}) { name sessions { totalCount } }
+    }""")
+    assert data["b"] == {"name": "b", "sessions": {"totalCount": 0}}
+
+
+async def test_what_is_written_while_an_operation_runs_is_not_seen(api: Api) -> None:
+    agent = await factories.agent(api, name="before")
+    await factories.session(api, agent_id=agent.id, title="before")
+    context = Context(api.database, api.principal)
+    document = "{ agents { nodes { name sessions { totalCount nodes { title agent { name } } } } } }"
+    # The operation's snapshot is taken, as it is by its first statement; its others come after the writes.
+    await context.reader.execute(text("SELECT 1"))
+    await factories.session(api, agent_id=agent.id, title="after")
+    await api.run(agents.update, id_=agent.id, values={"name": "after"})
+    result = await EXECUTOR.execute(EXECUTOR.read(document, None), {}, context)
+    await context.close()
+    sessions = {"totalCount": 1, "nodes": [{"title": "before", "agent": {"name": "before"}}]}
+    assert result.data == {"agents": {"nodes": [{"name": "before", "sessions": sessions}]}}
+    assert (await api.ask("{ agents { nodes { name sessions { totalCount } } } }"))["agents"]["nodes"] == [
+        {"name": "after", "sessions": {"totalCount": 2}}
+    ]

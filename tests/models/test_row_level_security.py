@@ -1,0 +1,214 @@
+"""The database itself keeps projects apart: the role of requests sees and writes one project, or none."""
+
+# ruff: noqa: S608 - the names of tables are our own
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from asyncpg.exceptions import ForeignKeyViolationError, InsufficientPrivilegeError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from models import Base
+from models.base import PROJECT_SETTING, REQUEST_ROLE
+from models.enums import MessageRole
+from tests import factories
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from tests.api import Api
+
+TABLES = sorted(Base.metadata.tables)
+MIGRATIONS = "alembic_version"
+"""The one table that is nobody's: it says how far the database was migrated."""
+
+
+async def act(connection: AsyncConnection, project: Api | None) -> None:
+    """Go on as requests do, in a project or in none."""
+    await connection.execute(text(f"SET LOCAL ROLE {REQUEST_ROLE}"))
+    if project is not None:
+        await connection.execute(text(f"SET LOCAL {PROJECT_SETTING} = '{project.project_id}'"))
+
+
+def key_of(table: str) -> str:
+    """Name the column that says whose a row is."""
+    return "id" if table == "projects" else "project_id"
+
+
+@pytest.fixture
+async def theirs(other: Api) -> Api:
+    """Give another project with a row in every table."""
+    user = await factories.user(other)
+    agent = await factories.agent(other)
+    await factories.team(other, member_ids=[agent.id])
+    await factories.agent_version(other, agent.id)
+    session = await factories.session(other, agent_id=agent.id, user_id=user.id)
+    await factories.say(
+        other,
+        session.id,
+        factories.said(),
+        factories.said(role=MessageRole.ASSISTANT, tool_calls=[factories.called()]),
+    )
+    await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
+    await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
+    return other
+
+
+async def test_every_table_of_the_database_is_guarded(owner: AsyncEngine) -> None:
+    async with owner.connect() as connection:
+        rows = await connection.execute(
+            text("""
+                SELECT relname, relrowsecurity, ARRAY(
+                    SELECT concat(polcmd, ' ', pg_get_expr(polqual, polrelid))
+                    FROM pg_policy WHERE polrelid = pg_class.oid
+                )
+                FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname = 'public' AND relname <> :migrations
+            """),
+            {"migrations": MIGRATIONS},
+        )
+        guarded = {name: (on, policies) for name, on, policies in rows}
+    assert sorted(guarded) == TABLES
+    for name, (on, policies) in guarded.items():
+        assert on, f"{name} has no row-level security"
+        [policy] = policies
+        assert policy.startswith(f"* ({key_of(name)} = "), f"{name} has a policy of another kind: {policy}"
+        assert "current_setting('app.project_id'" in policy
+
+
+async def test_the_role_of_requests_owns_nothing_and_cannot_rise(owner: AsyncEngine) -> None:
+    async with owner.connect() as connection:
+        role = (
+            await connection.execute(
+                text(
+                    "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
+                    " FROM pg_roles WHERE rolname = :role"
+                ),
+                {"role": REQUEST_ROLE},
+            )
+        ).one()
+        owned = await connection.execute(
+            text("SELECT relname FROM pg_class WHERE relowner = CAST(:role AS regrole)"),
+            {"role": REQUEST_ROLE},
+        )
+        schemas = await connection.scalar(
+            text("SELECT has_schema_privilege(:role, 'public', 'CREATE')"), {"role": REQUEST_ROLE}
+        )
+        assert (tuple(role), owned.all(), schemas) == ((False,) * 5, [], False)
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_nothing_of_another_project_can_be_reached(
+    owner: AsyncEngine, api: Api, theirs: Api, table: str
+) -> None:
+    key = key_of(table)
+    async with owner.connect() as connection:
+        whole = f"FROM {table} WHERE {key} = '{theirs.project_id}'"
+        assert await connection.scalar(text(f"SELECT count(*) {whole}")), f"no row to guard in {table}"
+        await act(connection, api)
+        assert await connection.scalar(text(f"SELECT count(*) {whole}")) == 0
+        mine = await connection.scalar(
+            text(f"SELECT count(*) FROM {table} WHERE {key} <> '{api.project_id}'")
+        )
+        assert mine == 0
+        for write in (
+            f"UPDATE {table} SET created_at = now() WHERE {key} = '{theirs.project_id}'",
+            f"DELETE {whole}",
+        ):
+            try:
+                async with connection.begin_nested():
+                    assert (await connection.execute(text(write))).rowcount == 0
+            except DBAPIError as error:
+                assert _cause(error) is InsufficientPrivilegeError  # noqa: PT017  # either is right
+        await connection.rollback()
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_no_row_can_be_put_into_another_project(
+    owner: AsyncEngine, api: Api, theirs: Api, table: str
+) -> None:
+    key = key_of(table)
+    async with owner.connect() as connection:
+        columns = [column.name for column in Base.metadata.tables[table].columns if column.computed is None]
+        row = (
+            await connection.execute(
+                text(f"SELECT {', '.join(columns)} FROM {table} WHERE {key} = '{theirs.project_id}' LIMIT 1")
+            )
+        ).one()
+        await act(connection, api)
+        copied = ", ".join(columns)
+        with pytest.raises(DBAPIError) as refused:
+            await connection.execute(
+                Base.metadata.tables[table].insert().values(dict(zip(columns, row, strict=True)))
+            )
+        assert _cause(refused.value) is InsufficientPrivilegeError, copied
+        await connection.rollback()
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_without_a_project_there_is_nothing(owner: AsyncEngine, theirs: Api, table: str) -> None:
+    assert theirs.project_id
+    async with owner.connect() as connection:
+        await act(connection, None)
+        assert await connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+        # A connection that was used before knows the setting as an empty text.
+        await connection.execute(text(f"SET LOCAL {PROJECT_SETTING} = ''"))
+        assert await connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+
+
+async def test_a_transaction_leaves_no_project_behind(api: Api) -> None:
+    await api.ask("{ agents { totalCount } }")
+    async with api.database.connection() as connection:
+        await connection.execute(text(f"SET ROLE {REQUEST_ROLE}"))
+        try:
+            for table in TABLES:
+                assert await connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+        finally:
+            await connection.execute(text("RESET ROLE"))
+
+
+def _cause(error: DBAPIError) -> Any:
+    return type(error.orig.__cause__) if error.orig else None
+
+
+async def test_rows_of_two_projects_cannot_be_linked(owner: AsyncEngine, api: Api, theirs: Api) -> None:
+    """The keys hold even for the owner, whom row-level security does not hold back."""
+    session = await factories.session(api)
+    their_agent = await factories.agent(theirs)
+    async with owner.connect() as connection:
+        with pytest.raises(DBAPIError) as refused:
+            await connection.execute(
+                text("UPDATE sessions SET agent_id = :agent WHERE id = :id"),
+                {"agent": their_agent.id, "id": session.id},
+            )
+        assert _cause(refused.value) is ForeignKeyViolationError
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ("mutation ($id: ID!) { createSession(input: {agentId: $id}) { id } }", "agentId"),
+        ("mutation ($id: ID!) { updateAgent(id: $id, input: {type: null}) { id } }", "id"),
+        ("mutation ($id: ID!) { deleteAgent(id: $id) { ids } }", "id"),
+        ('mutation ($id: ID!) { createTeam(input: {name: "a", memberIds: [$id]}) { id } }', "memberIds"),
+        (
+            """mutation ($id: ID!) {
+                createAgentVersion(input: {agentId: $id, versionNumber: "1", changes: {}}) { id }
+            }""",
+            "agentId",
+        ),
+    ],
+)
+async def test_what_is_another_projects_cannot_be_written_or_referred_to(
+    api: Api, theirs: Api, document: str, field: str
+) -> None:
+    agent = await factories.agent(theirs)
+    error = await api.error(document, id=str(agent.id))
+    assert error["extensions"]["code"] == "NOT_FOUND"
+    assert field in error["extensions"]["field"]
+    unknown = await api.error(document, id="01900000-0000-7000-8000-000000000000")
+    assert error["message"] == unknown["message"].replace(
+        "01900000-0000-7000-8000-000000000000", str(agent.id)
+    )

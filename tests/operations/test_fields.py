@@ -1,0 +1,225 @@
+"""Every field of every input is written and read back; what is not given stays, and null clears."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.writes import MUTATIONS, WRITES, Written, named, some_of_each
+
+if TYPE_CHECKING:
+    from graphql import GraphQLObjectType
+
+    from tests.api import Api
+
+AGENT = {
+    "externalId": "e-1", "type": "planner", "description": "Plans ☃ 𝄞", "provider": "local", "model": "m-1",
+    "temperature": 0.7, "maxTokens": 512, "systemPrompt": "Be brief.\n", "config": {"a": [1, {"b": None}]},
+    "tools": ["find", {"name": "seek"}], "active": False, "runId": -7, "ownerId": "@user",
+    "specializations": ["law", "tax"], "learningMode": "active", "trainingStatus": "trained", "name": "Ada",
+}  # fmt: skip
+USER = {
+    "externalId": "e-1", "email": "Ann@Example.org", "phoneNumber": "+1 555", "name": "Ann",
+    "userData": {"vip": True},
+}  # fmt: skip
+VERSION = {
+    "changes": {"new": "all"}, "systemPrompt": "Be kind.", "config": {"k": 1.5}, "performance": {"p": 0.25},
+    "versionNumber": "9.9",
+}  # fmt: skip
+STARTED = {
+    "title": "A talk", "userId": "@user", "agentId": "@agent", "agentVersionId": "@version",
+    "teamId": "@team", "platform": "web", "provider": "local", "purpose": "To try",
+    "businessContext": {"b": 1}, "tags": ["x", "y"],
+    "qualityScore": 0.5, "userSatisfaction": 1.0, "learningOutcomes": {"l": []}, "source": "api",
+    "context": {"c": {}}, "state": {"s": "t"}, "metadata": {"m": 1e300}, "costUsd": 0.000000123,
+    "externalId": "s-1",
+}  # fmt: skip
+CREATED = STARTED | {
+    "status": "FAILED", "startedAt": "2025-01-01T00:00:00Z", "endedAt": "2025-01-01T00:00:00.000001Z",
+}  # fmt: skip
+MESSAGE = {
+    "content": "Hello ☃", "parts": [{"type": "text"}], "mediaUrl": "https://example.org/a.png",
+    "mediaType": "image/png", "userId": "@user", "agentId": "@agent", "model": "m-1", "tokenCount": 1,
+    "promptTokens": 2, "completionTokens": 3, "latencyMs": 4, "feedback": "good", "flagged": True,
+    "rawPayload": {"raw": [None]}, "metadata": {"n": 2**64 - 1}, "externalId": "m-1",
+}  # fmt: skip
+CALL = {"startedAt": "2025-01-01T10:00:00+02:00", "durationMs": 12.5, "callId": "c-9", "name": "seek"}
+ENDED = {
+    "endedAt": "2999-01-01T00:00:00Z", "qualityScore": 1.0, "userSatisfaction": 0.0,
+    "learningOutcomes": {"o": 1}, "costUsd": 1.5,
+}  # fmt: skip
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("updateProject", {"name": "Renamed", "slug": "@new"}),
+    ("createApiKey", {"name": "Key 2", "scopes": ["READ", "WRITE"], "expiresAt": "2999-01-01T00:00:00Z"}),
+    ("updateApiKey", {"name": "Key 3", "scopes": ["ADMIN"], "expiresAt": "2999-01-01T00:00:00Z"}),
+    ("createUser", USER),
+    ("updateUser", USER),
+    ("createTeam", {"name": "Blue", "externalId": "t-1", "memberIds": ["@agent"]}),
+    ("updateTeam", {"name": "Red", "externalId": "t-1"}),
+    ("createAgent", AGENT),
+    ("updateAgent", AGENT),
+    ("createAgentVersion", VERSION | {"agentId": "@agent", "createdByUserId": "@user", "activate": True}),
+    ("createAgentVersion", VERSION | {"agentId": "@agent", "createdByAgentId": "@agent", "activate": False}),
+    ("updateAgentVersion", VERSION),
+    ("createSession", CREATED | {"parentId": "@parent"}),
+    ("startSession", STARTED | {"parentId": "@parent"}),
+    ("updateSession", CREATED),
+    ("endSession", ENDED | {"status": "CANCELLED"}),
+    ("appendMessages", MESSAGE | {"role": "SYSTEM", "createdAt": "2025-01-01T00:00:00Z"}),
+    ("appendMessages", {"role": "ASSISTANT", "toolCalls": [{"name": "find", "arguments": {"q": 1}}]}),
+    ("appendMessages", {"role": "TOOL", "toolCallId": "pending", "toolError": "it is down"}),
+    ("updateMessage", MESSAGE),
+    ("createToolCall", CALL | {"arguments": {"q": [1]}, "result": {"r": 1}}),
+    ("createToolCall", {"name": "find", "arguments": [], "error": "it is down"}),
+    ("createToolCall", {"name": "find", "arguments": "as text", "result": "text"}),
+    ("recordToolResult", {"result": [1], "startedAt": "2025-01-01T00:00:00Z", "durationMs": 0.0}),
+    ("recordToolResult", {"error": "it is down"}),
+    ("updateToolCall", CALL | {"arguments": 5, "result": False}),
+    ("updateToolCall", {"error": "it is down"}),
+]
+BY_NAME = {write.mutation: write for write in WRITES}
+SELECTIONS = {
+    "memberIds": "members { nodes { id } }",
+    "activate": "isActive",
+    "toolCallId": "toolCall { callId }",
+    "toolError": "toolCall { error }",
+    "toolCalls": "toolCalls { nodes { name arguments } }",
+    "createdByUserId": "createdBy { ... on Node { id } }",
+    "createdByAgentId": "createdBy { ... on Node { id } }",
+}
+CASES_BY_MUTATION = pytest.mark.parametrize(
+    ("mutation", "values"), CASES, ids=[f"{mutation}-{place}" for place, (mutation, _) in enumerate(CASES)]
+)
+
+
+@pytest.fixture
+async def things(api: Api) -> dict[str, str]:
+    """Give one of each noun."""
+    return await some_of_each(api)
+
+
+def selection(type_: GraphQLObjectType, field: str) -> str:
+    """Give what reads a field of an input back."""
+    if field in SELECTIONS:
+        return SELECTIONS[field]
+    if field in type_.fields:
+        return field
+    return f"{field.removesuffix('Id')} {{ id }}"
+
+
+def value(field: str, data: dict[str, Any]) -> Any:
+    """Give what was read of a field of an input."""
+    name = selection_name(field, data)
+    found = data[name]
+    if isinstance(found, dict) and field != name:
+        if "nodes" in found:
+            return [node["id"] for node in found["nodes"]]
+        [found] = found.values()
+    elif field == "toolCalls":
+        return found["nodes"]
+    return found
+
+
+def selection_name(field: str, data: dict[str, Any]) -> str:
+    """Give the name under which a field of an input is read."""
+    return field if field in data else re.split(r"\W", SELECTIONS.get(field, field.removesuffix("Id")))[0]
+
+
+def same_time(value: Any) -> Any:
+    """Give a time as answers write it."""
+    return value.replace("T10:00:00+02:00", "T08:00:00Z") if isinstance(value, str) else value
+
+
+async def ask(api: Api, write: Written, things: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
+    """Ask a mutation and read all fields of its input back."""
+    selections = {field: selection(write.returns, field) for field in write.fields}
+    if write.mutation == "createApiKey":
+        document = write.document("apiKey { " + " ".join(write.fields) + " }")
+    else:
+        document = write.document(
+            "status " * (write.returns.name == "ToolCall") + " ".join(selections.values())
+        )
+        # One name is read once with all that is asked of it.
+        document = document.replace("toolCall { callId } toolCall { error }", "toolCall { callId error }")
+    data = (await api.ask(document, **write.variables(things, values)))[write.mutation]
+    if write.is_list:
+        [data] = data
+    found: dict[str, Any] = data.get("apiKey", data)
+    return found
+
+
+@CASES_BY_MUTATION
+async def test_what_is_written_is_read(
+    api: Api, things: dict[str, str], mutation: str, values: dict[str, Any]
+) -> None:
+    given = named(values, things)
+    found = await ask(api, BY_NAME[mutation], things, given)
+    for field, expected in given.items():
+        if field in {"toolCallId", "toolError"}:
+            assert found["toolCall"] == {"callId": "pending", "error": "it is down"}
+        else:
+            assert value(field, found) == same_time(expected), field
+    if "result" in values or "error" in values:
+        assert found["status"] == ("FAILED" if "error" in values else "SUCCEEDED")
+
+
+@CASES_BY_MUTATION
+async def test_what_is_not_given_stays_and_null_clears(
+    api: Api, things: dict[str, str], mutation: str, values: dict[str, Any]
+) -> None:
+    if not mutation.startswith("update"):
+        return
+    write, given = BY_NAME[mutation], named(values, things)
+    full = await ask(api, write, things, given)
+    assert await ask(api, write, things, {}) == full
+    for field in given:
+        answer = await write.answer(api, things, **{field: None})
+        after = await ask(api, write, things, {})
+        if answer.errors:
+            [error] = answer.errors
+            assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+            assert after == full
+        else:
+            assert value(field, after) is None
+            # A version goes with its agent, a result comes with a status.
+            rest = {
+                name for name in full if name not in {selection_name(field, full), "agentVersion", "status"}
+            }
+            assert {name: after[name] for name in rest} == {name: full[name] for name in rest}
+            full = await ask(api, write, things, {name: given[name] for name in given if name != "endedAt"})
+
+
+REQUIRED = {
+    "name", "slug", "scopes", "userData", "config", "tools", "active", "specializations", "changes",
+    "performance",
+    "versionNumber", "businessContext", "tags", "learningOutcomes", "context", "state", "metadata", "status",
+    "startedAt", "flagged", "arguments",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "write", [w for w in WRITES if w.mutation.startswith("update")], ids=lambda w: w.mutation
+)
+async def test_which_fields_null_clears(api: Api, things: dict[str, str], write: Written) -> None:
+    nullable = {("updateUser", "name"), ("updateAgentVersion", "config"), ("updateToolCall", "startedAt")}
+    for field in write.fields:
+        answer = await write.answer(api, things, **{field: None})
+        required = field in REQUIRED and (write.mutation, field) not in nullable
+        assert answer.codes == (["BAD_USER_INPUT"] if required else []), (field, answer)
+
+
+def test_no_input_field_is_forgotten() -> None:
+    for write in WRITES:
+        tried = {field for mutation, values in CASES if mutation == write.mutation for field in values}
+        assert tried | set(write.least) == set(write.fields), write.mutation
+
+
+def test_no_mutation_is_forgotten() -> None:
+    with_input = {name for name, field in MUTATIONS.items() if {"input", "messages"} & set(field.args)}
+    assert {write.mutation for write in WRITES} == with_input
+    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert [name for name in MUTATIONS if not re.search(rf"\b{name}\b", sources)] == []

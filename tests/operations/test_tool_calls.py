@@ -1,0 +1,213 @@
+"""Tool calls are settled once: by the message that answers them, or by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from models.enums import MessageRole
+from tests import factories
+from tests.factories import called, said
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from tests.api import Api
+
+CREATE = (
+    "mutation($id: ID!, $input: NewToolCallInput!) {"
+    " createToolCall(messageId: $id, input: $input) { id name status result error } }"
+)
+RECORD = (
+    "mutation($id: ID!, $input: RecordToolResultInput!) {"
+    " recordToolResult(id: $id, input: $input) { status result error } }"
+)
+UPDATE = (
+    "mutation($id: ID!, $input: UpdateToolCallInput!) {"
+    " updateToolCall(id: $id, input: $input) { status result error name } }"
+)
+
+
+def answer_to(call_id: str, content: str = "done", **values: Any) -> dict[str, Any]:
+    """Give the values of a message that answers a call."""
+    return said(content, role=MessageRole.TOOL, tool_call_id=call_id, **values)
+
+
+def ask(*call_ids: str, **values: Any) -> dict[str, Any]:
+    """Give the values of a message that makes calls."""
+    return said(
+        None, role=MessageRole.ASSISTANT, tool_calls=[called(call_id=id_, **values) for id_ in call_ids]
+    )
+
+
+async def settled(api: Api, session_id: UUID) -> list[tuple[Any, ...]]:
+    """Give, for each call in order, who asks, what it is, and who answers, by their sequences."""
+    data = await api.ask(
+        "query($id: ID!) { session(id: $id) { messages { nodes { sequence toolCalls(orderBy:"
+        " [{field: POSITION, direction: ASC}]) { nodes {"
+        " callId status result error answer { sequence } } } } } } }",
+        id=str(session_id),
+    )
+    return [
+        (
+            message["sequence"],
+            call["callId"],
+            call["status"],
+            call["error"] if call["status"] == "FAILED" else call["result"],
+            call["answer"] and call["answer"]["sequence"],
+        )
+        for message in data["session"]["messages"]["nodes"]
+        for call in message["toolCalls"]["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+async def test_answers_go_to_the_latest_message_that_asked(api: Api, *, apart: bool) -> None:
+    given = [
+        ask("a"),
+        answer_to("a", "first"),
+        ask("a"),
+        ask("a", "b"),
+        answer_to("b", "of b"),
+        answer_to("a", "latest"),
+        answer_to("a", "the one before"),
+    ]
+    session = await factories.session(api)
+    for part in [[each] for each in given] if apart else [given]:
+        await factories.say(api, session.id, *part)
+    assert await settled(api, session.id) == [
+        (1, "a", "SUCCEEDED", "first", 2),
+        (3, "a", "SUCCEEDED", "the one before", 7),
+        (4, "a", "SUCCEEDED", "latest", 6),
+        (4, "b", "SUCCEEDED", "of b", 5),
+    ]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+async def test_parallel_calls_of_one_id_are_answered_in_order(api: Api, *, apart: bool) -> None:
+    given = [ask("a", "a", "a"), answer_to("a", "1"), answer_to("a", "2")]
+    session = await factories.session(api)
+    for part in [[each] for each in given] if apart else [given]:
+        await factories.say(api, session.id, *part)
+    assert [call[2:] for call in await settled(api, session.id)] == [
+        ("SUCCEEDED", "1", 2),
+        ("SUCCEEDED", "2", 3),
+        ("PENDING", None, None),
+    ]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+async def test_errors_fail_calls(api: Api, *, apart: bool) -> None:
+    given = [ask("a"), answer_to("a", "text", tool_error="it is down")]
+    session = await factories.session(api)
+    for part in [[each] for each in given] if apart else [given]:
+        await factories.say(api, session.id, *part)
+    assert await settled(api, session.id) == [(1, "a", "FAILED", "it is down", 2)]
+
+
+@pytest.mark.parametrize("recorded", [{"result": {"a": 1}}, {"error": "it is down"}, {"result": None}])
+@pytest.mark.parametrize("how", ["record", "with the call", "with the call, in one write"])
+async def test_what_was_recorded_before_the_answer_stays(
+    api: Api, recorded: dict[str, Any], how: str
+) -> None:
+    session = await factories.session(api)
+    if how == "record":
+        [message] = await factories.say(api, session.id, ask("a"))
+        data = await api.ask(
+            "query($id: ID!) { message(id: $id) { toolCalls { nodes { id } } } }", id=str(message.id)
+        )
+        await api.ask(RECORD, id=data["message"]["toolCalls"]["nodes"][0]["id"], input=recorded)
+        await factories.say(api, session.id, answer_to("a", "later", tool_error="later"))
+    elif how == "with the call":
+        await factories.say(api, session.id, ask("a", **recorded))
+        await factories.say(api, session.id, answer_to("a", "later"))
+    else:
+        await factories.say(api, session.id, ask("a", **recorded), answer_to("a", "later"))
+    status = "FAILED" if "error" in recorded else "SUCCEEDED"
+    assert await settled(api, session.id) == [(1, "a", status, *recorded.values(), 2)]
+
+
+async def test_a_call_of_another_session_is_not_answered(api: Api) -> None:
+    one, two = await factories.session(api), await factories.session(api)
+    await factories.say(api, one.id, ask("a"))
+    error = await api.error(
+        "mutation($id: ID!) { appendMessages(sessionId: $id, messages:"
+        ' [{role: TOOL, toolCallId: "a"}]) { id } }',
+        id=str(two.id),
+    )
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "messages.0.toolCallId"}
+    assert (await settled(api, one.id))[0][2] == "PENDING"
+
+
+async def test_an_answer_without_a_call_stands_by_itself(api: Api) -> None:
+    session = await factories.session(api)
+    [message] = await factories.say(api, session.id, said("done", role=MessageRole.TOOL))
+    data = await api.ask(
+        "query($id: ID!) { message(id: $id) { toolCall { id } content } }", id=str(message.id)
+    )
+    assert data["message"] == {"toolCall": None, "content": "done"}
+
+
+async def test_each_call_gets_its_own_result(api: Api) -> None:
+    session = await factories.session(api)
+    results: list[Any] = [[1, 2], {"a": []}, "text", [], [[3], [4, 5]], "", "[6"]
+    await factories.say(api, session.id, ask(*map(str, range(len(results)))))
+    texts = [each if isinstance(each, str) else orjson.dumps(each).decode() for each in results]
+    await factories.say(api, session.id, *(answer_to(str(place), text) for place, text in enumerate(texts)))
+    assert [call[3] for call in await settled(api, session.id)] == results
+
+
+async def made(api: Api, **values: Any) -> str:
+    """Make a call and give its id."""
+    session = await factories.session(api)
+    [message] = await factories.say(api, session.id, said(role=MessageRole.ASSISTANT))
+    given = {"name": "find", "arguments": {}, **values}
+    call: str = (await api.ask(CREATE, id=str(message.id), input=given))["createToolCall"]["id"]
+    return call
+
+
+async def test_a_result_is_recorded_once(api: Api) -> None:
+    call = await made(api)
+    done = (await api.ask(RECORD, id=call, input={"result": {"a": 1}}))["recordToolResult"]
+    assert done == {"status": "SUCCEEDED", "result": {"a": 1}, "error": None}
+    error = await api.error(RECORD, id=call, input={"error": "no"})
+    assert error["extensions"] == {"code": "CONFLICT", "field": "id"}
+
+
+async def test_a_new_result_replaces_an_error_and_the_other_way_round(api: Api) -> None:
+    call = await made(api, error="it is down")
+    for given, expected in (
+        ({"result": 1}, {"status": "SUCCEEDED", "result": 1, "error": None}),
+        ({"error": "again"}, {"status": "FAILED", "result": None, "error": "again"}),
+        ({"result": None}, {"status": "SUCCEEDED", "result": None, "error": None}),
+        ({"error": None}, {"status": "SUCCEEDED", "result": None, "error": None}),
+    ):
+        changed = (await api.ask(UPDATE, id=call, input=given))["updateToolCall"]
+        assert changed == expected | {"name": "find"}
+    await api.ask(UPDATE, id=call, input={"error": "again"})
+    error = await api.error(UPDATE, id=call, input={"error": None})
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "error"}
+
+
+async def test_only_assistants_make_calls(api: Api) -> None:
+    session = await factories.session(api)
+    [message] = await factories.say(api, session.id, said())
+    error = await api.error(CREATE, id=str(message.id), input={"name": "find", "arguments": {}})
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "messageId"}
+
+
+async def test_calls_stand_behind_those_that_are_there(api: Api) -> None:
+    session = await factories.session(api)
+    [message] = await factories.say(api, session.id, ask("a", "b"))
+    await factories.tool_call(api, message.id, call_id="c")
+    assert [call[1] for call in await settled(api, session.id)] == ["a", "b", "c"]
+
+
+async def test_a_call_is_deleted_alone(api: Api) -> None:
+    call = await made(api)
+    delete = "mutation($id: ID!) { deleteToolCall(id: $id) { ids } }"
+    assert (await api.ask(delete, id=call))["deleteToolCall"] == {"ids": [call]}
+    assert (await api.error(delete, id=call))["extensions"] == {"code": "NOT_FOUND", "field": "id"}
+    assert (await api.ask("{ messages { totalCount } }"))["messages"]["totalCount"] == 1

@@ -1,0 +1,490 @@
+"""What clients send wrong: each mistake has its code and names the input at fault, and nothing is written."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from graphql import GraphQLList, get_named_type, get_nullable_type
+
+from models import Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User
+from models.enums import ApiKeyScope
+from tests.api import make_api
+from tests.writes import MUTATIONS, WRITES, some_of_each, stored
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from agentdata.database import Database
+    from tests.api import Api
+    from tests.writes import Written
+
+MODELS = {
+    "Project": Project,
+    "ApiKey": ApiKey,
+    "User": User,
+    "Team": Team,
+    "Agent": Agent,
+    "Version": AgentVersion,
+    "Session": Session,
+    "Messages": Message,
+    "Message": Message,
+    "ToolCall": ToolCall,
+    "ToolResult": ToolCall,
+}
+LEAKS = re.compile(
+    r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
+    r"SELECT |INSERT |UPDATE |DELETE |"
+    r"[a-z]+_[a-z]+|\bobject at 0x|NoneType|\bNone\b|<class|\$\d"
+)
+"""What would tell of the inside: SQL, names of constraints and columns, Python's texts."""
+
+BY_MUTATION = pytest.mark.parametrize("write", WRITES, ids=lambda write: write.mutation)
+
+
+@pytest.fixture(scope="module")
+async def mine(database: Database, owner: AsyncEngine) -> Api:
+    """Give a project that these tests cannot change."""
+    return await make_api(database, owner)
+
+
+@pytest.fixture(scope="module")
+async def things(mine: Api) -> dict[str, str]:
+    """Give one of each noun."""
+    return await some_of_each(mine)
+
+
+@pytest.fixture(scope="module")
+async def others(database: Database, owner: AsyncEngine) -> dict[str, str]:
+    """Give one of each noun of another project."""
+    return await some_of_each(await make_api(database, owner))
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_written(mine: Api, things: dict[str, str], owner: AsyncEngine) -> AsyncIterator[None]:
+    """Hold every test to writing nothing."""
+    assert things
+    before = await stored(owner, mine)
+    yield
+    assert await stored(owner, mine) == before
+
+
+def check(answer: Any, code: str = "BAD_USER_INPUT", *, named: str | None = None) -> dict[str, Any]:
+    """Hold an answer to one error of a code that names what is at fault and tells nothing of the inside."""
+    assert answer.codes == [code], answer
+    error: dict[str, Any]
+    [error] = answer.errors
+    # What the client sent may be repeated: the contract's own words in capitals, and ids.
+    assert not LEAKS.search(error["message"]), error
+    if named is not None:
+        assert named in (error["extensions"].get("field") or error["message"]), error
+    return error
+
+
+def of_kind(write: Written, kind: str) -> Iterator[tuple[str, bool]]:
+    """Give the fields of an input whose named type is `kind`, and whether they are lists."""
+    for name, field in write.fields.items():
+        if get_named_type(field.type).name == kind:
+            yield name, isinstance(get_nullable_type(field.type), GraphQLList)
+
+
+def column(write: Written, field: str) -> Any:
+    """Give the column that a field is written to, if it is one."""
+    model = MODELS[re.sub(r"^(create|update|start|end|append|record)(Agent(?=Version))?", "", write.mutation)]
+    name = re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", field)
+    columns = model.__table__.c
+    return columns.get(name, None)
+
+
+@BY_MUTATION
+async def test_text_that_cannot_be_stored(mine: Api, things: dict[str, str], write: Written) -> None:
+    for field, is_list in of_kind(write, "String"):
+        for bad in ("a\0", "\0", "long \0 text"):
+            values = {field: [bad] if is_list else bad}
+            if field == "toolCallId":
+                values["role"] = "TOOL"
+            if field == "toolError":
+                values |= {"role": "TOOL", "toolCallId": "pending"}
+            check(await write.answer(mine, things, **values), named=field)
+
+
+@BY_MUTATION
+async def test_text_that_is_too_long(mine: Api, things: dict[str, str], write: Written) -> None:
+    for field, is_list in of_kind(write, "String"):
+        length = 255 if is_list else getattr(getattr(column(write, field), "type", None), "length", None)
+        if length is None:
+            continue
+        bad = "x" * (length + 1)
+        error = check(await write.answer(mine, things, **{field: [bad] if is_list else bad}), named=field)
+        assert str(length) in error["message"]
+
+
+@BY_MUTATION
+async def test_required_text_and_keys_that_are_blank(
+    mine: Api, things: dict[str, str], write: Written
+) -> None:
+    for field, _ in of_kind(write, "String"):
+        target = column(write, field)
+        if target is not None and (not target.nullable or field in {"externalId", "email"}):
+            for bad in ("", " ", "\t\n"):
+                check(await write.answer(mine, things, **{field: bad}), named=field)
+
+
+@BY_MUTATION
+async def test_null_where_there_must_be_something(mine: Api, things: dict[str, str], write: Written) -> None:
+    for field in write.fields:
+        target = column(write, field)
+        ends = write.mutation == "endSession" and field == "status"  # COMPLETED where none is given
+        if target is not None and not target.nullable and not ends:
+            check(await write.answer(mine, things, **{field: None}), named=field)
+
+
+@BY_MUTATION
+async def test_json_that_cannot_be_stored(mine: Api, things: dict[str, str], write: Written) -> None:
+    deep: Any = "deep"
+    for _ in range(101):
+        deep = {"a": deep}
+    for field, _ in of_kind(write, "JSON"):
+        kind = write.fields[field].description or ""
+        for bad in (
+            {"a": "\0"},
+            {"\0": 1},
+            {"a": {"b": [{"c": "x\0"}]}},
+            {"a": [{"b\0": None}]},
+            deep,
+            {"a": deep},
+            *(["text", 5, None, []] if "a JSON object, `{}`" in kind else []),
+            *(["text", 5, None, {}] if "a JSON array" in kind else []),
+        ):
+            value = [bad] if "a JSON array" in kind and isinstance(bad, dict) and bad else bad
+            check(await write.answer(mine, things, **{field: value}), named=field)
+
+
+@BY_MUTATION
+async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: Written) -> None:
+    wrong: dict[str, list[Any]] = {
+        "String": [5, True, {"a": 1}, 1.5],
+        "ID": [True, {"a": 1}, 1.5],
+        "Int": ["5", 1.5, True, {}, 2**31, -(2**31) - 1],
+        "Float": ["5", True, {}],
+        "Boolean": ["true", 1, {}],
+        "DateTime": [
+            5,
+            True,
+            {},
+            "",
+            "today",
+            "2026-01-31",
+            "2026-01-31T12:00:00",
+            "2026-02-30T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+01:00",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00:00Z",
+            "2026-01-31T25:00:00Z",
+            "-0001-01-01T00:00:00Z",
+            "2026-01-31T12:00:00\0Z",
+        ],
+        "SessionStatus": ["active", "DONE", 1, True, ""],
+        "MessageRole": ["user", "FUNCTION", 1],
+        "ApiKeyScope": ["admin", "ROOT", 1],
+    }
+    for kind, values in wrong.items():
+        for field, is_list in of_kind(write, kind):
+            for value in values:
+                bad = [value] if is_list else value
+                check(await write.answer(mine, things, **{field: bad}), named=field)
+
+
+@BY_MUTATION
+async def test_ids_that_lead_nowhere(
+    mine: Api, things: dict[str, str], others: dict[str, str], write: Written
+) -> None:
+    for field, is_list in of_kind(write, "ID"):
+        theirs = {"ownerId": "user", "parentId": "parent", "agentVersionId": "version", "memberIds": "agent"}
+        noun = theirs.get(field) or re.sub(r"^createdBy|Id$", "", field).lower()
+        agent = {"agentId": things["agent"]} if field == "agentVersionId" else {}
+        for bad, code in (
+            (str(uuid4()), "NOT_FOUND"),
+            (others[noun], "NOT_FOUND"),
+            ("nope", "BAD_USER_INPUT"),
+            ("", "BAD_USER_INPUT"),
+            (things["user"] + "\0", "BAD_USER_INPUT"),
+            (7, "BAD_USER_INPUT"),
+        ):
+            answer = await write.answer(mine, things, **{**agent, field: [bad] if is_list else bad})
+            check(answer, code, named=field)
+    if write.target:
+        argument, noun = write.target
+        document = write.document()
+        for bad, code in (
+            (str(uuid4()), "NOT_FOUND"),
+            (others[noun], "NOT_FOUND"),
+            ("nope", "BAD_USER_INPUT"),
+        ):
+            result = {"result": 1} if write.mutation == "recordToolResult" else {}
+            variables = write.variables(things, result) | {"target": bad}
+            check(await mine.answer(document, **variables), code, named=argument)
+
+
+@BY_MUTATION
+async def test_fields_that_there_are_not(mine: Api, things: dict[str, str], write: Written) -> None:
+    for field in ("nonsense", "id", "projectId", "totalSessions"):
+        check(await write.answer(mine, things, **{field: "x"}), named=field)
+
+
+NUMBERS: dict[str, list[float]] = {
+    "temperature": [-0.1, 100.1, 1e308],
+    "maxTokens": [0, -1],
+    "qualityScore": [-0.1, 1.1, -1e-9],
+    "userSatisfaction": [-1, 2],
+    "costUsd": [-0.01, 1e9, 1e300],
+    "durationMs": [-1],
+    "tokenCount": [-1],
+    "promptTokens": [-1],
+    "completionTokens": [-1],
+    "latencyMs": [-1],
+}
+
+
+@BY_MUTATION
+async def test_numbers_out_of_their_ranges(mine: Api, things: dict[str, str], write: Written) -> None:
+    for field in write.fields:
+        for bad in NUMBERS.get(field, ()):
+            error = check(await write.answer(mine, things, **{field: bad}), named=field)
+            assert "from" in error["message"] or "at least" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ("mutation { updateSession(id: SESSION, input: {qualityScore: 1e999}) { id } }", "qualityScore"),
+        ("mutation { updateSession(id: SESSION, input: {costUsd: -1e999}) { id } }", "costUsd"),
+        ("mutation { updateSession(id: SESSION, input: {metadata: {a: 1e999}}) { id } }", "metadata"),
+        ("mutation { updateSession(id: SESSION, input: {metadata: {a: [1e999]}}) { id } }", "metadata"),
+        ("mutation { updateSession(id: SESSION, input: {qualityScore: NaN}) { id } }", "NaN"),
+        ("mutation { updateSession(id: SESSION, input: {qualityScore: Infinity}) { id } }", "Infinity"),
+        (
+            "mutation { updateSession(id: SESSION, input: {metadata: {a: 18446744073709551616}}) { id } }",
+            "metadata",
+        ),
+        (
+            "mutation { updateSession(id: SESSION, input: {metadata: {a: -9223372036854775809}}) { id } }",
+            "metadata",
+        ),
+        (
+            f"mutation {{ updateSession(id: SESSION, input: {{metadata: {{a: {'9' * 5000}}}}}) {{ id }} }}",
+            "metadata",
+        ),
+        (f"mutation {{ updateAgent(id: AGENT, input: {{runId: {'9' * 5000}}}) {{ id }} }}", "Int"),
+        (f"mutation {{ updateAgent(id: AGENT, input: {{temperature: {'9' * 5000}}}) {{ id }} }}", ""),
+        ("mutation { updateAgent(id: AGENT, input: {runId: 2147483648}) { id } }", "32-bit"),
+        ("mutation { updateAgent(id: AGENT, input: {maxTokens: 1.0}) { id } }", "Int"),
+        (r'mutation { updateSession(id: SESSION, input: {title: "\uD800"}) { id } }', ""),
+        (r'mutation { updateSession(id: SESSION, input: {metadata: {a: "\uDC00"}}) { id } }', ""),
+        (r'mutation { updateSession(id: SESSION, input: {title: "\u0000"}) { id } }', "title"),
+        ('mutation { updateSession(id: SESSION, input: {status: "ACTIVE"}) { id } }', "ACTIVE"),
+        ("mutation { updateSession(id: SESSION, input: {title: ACTIVE}) { id } }", "ACTIVE"),
+        ("mutation { updateSession(id: SESSION, input: {nonsense: 1}) { id } }", "nonsense"),
+        ("mutation { updateSession(id: SESSION) { id } }", "input"),
+        ("mutation { updateSession(id: SESSION, input: null) { id } }", "UpdateSessionInput!"),
+        ("mutation { updateSession(input: {}) { id } }", "id"),
+        ("mutation { updateSession(id: null, input: {}) { id } }", "ID!"),
+        ("mutation { updateSession(id: SESSION, input: {}, force: true) { id } }", "force"),
+        ("mutation { dropTables }", "dropTables"),
+        ("mutation { createSession(input: {parentId: SESSION, depth: 0}) { id } }", "depth"),
+        ("mutation { updateSession(id: SESSION, input: {parentId: SESSION}) { id } }", "parentId"),
+        (
+            'mutation { updateSession(id: SESSION, input: {endedAt: "2026-01-01T00:00:00Z"}) { id } }',
+            "endedAt",
+        ),
+        (
+            (
+                'mutation { createSession(input: {status: FAILED, startedAt: "2026-01-02T00:00:00Z",'
+                ' endedAt: "2026-01-01T00:00:00Z"}) { id } }'
+            ),
+            "endedAt",
+        ),
+        ("mutation { endSession(id: SESSION, input: {status: PAUSED}) { id } }", "status"),
+        ("mutation { createSession(input: {agentVersionId: VERSION}) { id } }", "agentVersionId"),
+        ("mutation { recordToolResult(id: CALL, input: {}) { id } }", "result"),
+        ("mutation { recordToolResult(id: CALL, input: {error: null}) { id } }", "result"),
+        ('mutation { recordToolResult(id: CALL, input: {result: 1, error: "x"}) { id } }', "error"),
+        ('mutation { updateToolCall(id: CALL, input: {result: 1, error: "x"}) { id } }', "error"),
+        ("mutation { appendMessages(sessionId: SESSION, messages: []) { id } }", "messages"),
+        ("mutation { appendMessages(sessionId: SESSION, messages: [{}]) { id } }", "role"),
+        ("mutation { appendMessages(sessionId: SESSION, messages: [null]) { id } }", "AppendMessageInput!"),
+        ("mutation { appendMessages(sessionId: SESSION, messages: null) { id } }", "[AppendMessageInput!]!"),
+        (
+            (
+                "mutation { appendMessages(sessionId: SESSION, messages: [{role: USER},"
+                ' {role: USER, toolCalls: [{name: "a", arguments: 1}]}]) { id } }'
+            ),
+            "messages.1.toolCalls",
+        ),
+        (
+            (
+                "mutation { appendMessages(sessionId: SESSION, messages: [{role: ASSISTANT},"
+                ' {role: ASSISTANT, toolCalls: [{name: "a", arguments: {}}, {name: "", arguments: {}}]}])'
+                " { id } }"
+            ),
+            "messages.1.toolCalls.1.name",
+        ),
+        (
+            (
+                "mutation { appendMessages(sessionId: SESSION, messages: [{role: ASSISTANT,"
+                ' toolCallId: "pending"}]) { id } }'
+            ),
+            "messages.0.toolCallId",
+        ),
+        (
+            (
+                "mutation { appendMessages(sessionId: SESSION, messages:"
+                ' [{role: TOOL, toolError: "x"}]) { id } }'
+            ),
+            "messages.0.toolError",
+        ),
+        (
+            (
+                "mutation { appendMessages(sessionId: SESSION, messages:"
+                ' [{role: TOOL, toolCallId: "?"}]) { id } }'
+            ),
+            "messages.0.toolCallId",
+        ),
+        (
+            (
+                "mutation { appendMessages(sessionId: SESSION, messages: [{role: USER}, {role: USER,"
+                ' userId: "x"}]) { id } }'
+            ),
+            "messages.1.userId",
+        ),
+        ('mutation { createToolCall(messageId: CALL, input: {name: "a"}) { id } }', "arguments"),
+        ('mutation { addSessionTags(sessionIds: [], tags: ["a"]) { id } }', "sessionIds"),
+        ("mutation { addSessionTags(sessionIds: [SESSION], tags: []) { id } }", "tags"),
+        ('mutation { addSessionTags(sessionIds: [SESSION], tags: [" "]) { id } }', "tags"),
+        ("mutation { addSessionTags(sessionIds: [SESSION], tags: [null]) { id } }", "String!"),
+        ('mutation { addSessionTags(sessionIds: ["x"], tags: ["a"]) { id } }', "sessionIds.0"),
+        (r'mutation { addSessionTags(sessionIds: [SESSION], tags: ["\u0000"]) { id } }', "tags"),
+        (r'mutation { removeSessionTags(sessionIds: [SESSION], tags: ["\u0000"]) { id } }', "tags"),
+        ("mutation { removeSessionTags(sessionIds: [], tags: []) { id } }", "sessionIds"),
+        ('mutation { renameSessionTag(from: "a", to: "a") { name } }', "to"),
+        ('mutation { renameSessionTag(from: "a", to: "") { name } }', "to"),
+        (r'mutation { renameSessionTag(from: "\u0000", to: "b") { name } }', "from"),
+        (r'mutation { renameSessionTag(from: "a", to: "\u0000") { name } }', "to"),
+        ("mutation { addTeamMembers(teamId: TEAM, agentIds: []) { id } }", "agentIds"),
+        ('mutation { addTeamMembers(teamId: "x", agentIds: [AGENT]) { id } }', "teamId"),
+        ("mutation { removeTeamMembers(teamId: TEAM, agentIds: []) { id } }", "agentIds"),
+        ('mutation { createApiKey(input: {name: "a", scopes: []}) { secret } }', "scopes"),
+        (
+            (
+                'mutation { createApiKey(input: {name: "a", scopes: [READ],'
+                ' expiresAt: "2020-01-01T00:00:00Z"}) { secret } }'
+            ),
+            "expiresAt",
+        ),
+        ('mutation { updateProject(input: {slug: "Not a slug"}) { id } }', "slug"),
+        ('mutation { updateProject(input: {slug: "-"}) { id } }', "slug"),
+        ("{ sessions(filter: {promptTokens: {gt: 9223372036854775808}}) { totalCount } }", "64 bits"),
+        ("{ sessions(filter: {promptTokens: {gt: 1.5}}) { totalCount } }", ""),
+    ],
+)
+async def test_documents(mine: Api, things: dict[str, str], document: str, named: str) -> None:
+    document = re.sub(
+        r"\b(SESSION|AGENT|VERSION|CALL|TEAM)\b", lambda m: f'"{things[m[1].lower()]}"', document
+    )
+    check_named = check(await mine.answer(document), named=named or None)
+    assert check_named["message"]
+
+
+async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) -> None:
+    for depth in (102, 1_000, 2_400):
+        values = f"{{metadata: {'{a: ' * depth}1{'}' * depth}}}"
+        document = f'mutation {{ updateSession(id: "{things["session"]}", input: {values}) {{ id }} }}'
+        answer = await mine.answer(document)
+        assert answer.codes in (["BAD_USER_INPUT"], ["LIMIT_EXCEEDED"])
+        assert not LEAKS.search(answer.errors[0]["message"])
+
+
+@pytest.mark.parametrize(
+    ("document", "variables", "code", "named"),
+    [
+        ("appendMessages(sessionId: SESSION, messages: $it)", [{"role": "USER"}] * 10_001, "", "messages"),
+        (
+            "appendMessages(sessionId: SESSION, messages: $it)",
+            [{"role": "ASSISTANT", "toolCalls": [{"name": "a", "arguments": {}}] * 1_001}],
+            "",
+            "messages.0.toolCalls",
+        ),
+        ('addSessionTags(sessionIds: $it, tags: ["a"])', ["SESSION"] * 1_001, "", "sessionIds"),
+        ("addSessionTags(sessionIds: [SESSION], tags: $it)", [f"{n}" for n in range(101)], "", "tags"),
+        ("addTeamMembers(teamId: TEAM, agentIds: $it)", ["AGENT"] * 1_001, "", "agentIds"),
+        ('createTeam(input: {name: "T", memberIds: $it})', ["AGENT"] * 1_001, "", "memberIds"),
+        ("createSession(input: {tags: $it})", [f"{n}" for n in range(101)], "LIMIT_EXCEEDED", "tags"),
+        (
+            "appendMessages(sessionId: SESSION, messages: $it)",
+            [{"role": "USER", "externalId": "same"}] * 2,
+            "CONFLICT",
+            "externalId",
+        ),
+        ('addSessionTags(sessionIds: $it, tags: ["a"])', ["SESSION", "USER"], "NOT_FOUND", "sessionIds"),
+        ("addTeamMembers(teamId: TEAM, agentIds: $it)", ["AGENT", "USER"], "NOT_FOUND", "agentIds"),
+        ("removeTeamMembers(teamId: USER, agentIds: $it)", ["AGENT"], "NOT_FOUND", "teamId"),
+        ('createTeam(input: {name: "T", memberIds: $it})', ["AGENT", "USER"], "NOT_FOUND", "memberIds"),
+    ],
+)
+async def test_lists(
+    mine: Api, things: dict[str, str], document: str, variables: list[Any], code: str, named: str
+) -> None:
+    types = {"mess": "[AppendMessageInput!]!", "tags": "[String!]!"}
+    argument = re.search(r"(\w{4})\w*: \$it", document)
+    assert argument
+    type_ = types.get(argument[1], "[ID!]!")
+    ids = {noun.upper(): id_ for noun, id_ in things.items()}
+    document = re.sub(r"\b(SESSION|TEAM|USER)\b", lambda m: f'"{ids[m[1]]}"', document)
+    it = [ids.get(value, value) if isinstance(value, str) else value for value in variables]
+    answer = await mine.answer(f"mutation($it: {type_}) {{ {document} {{ __typename }} }}", it=it)
+    check(answer, code or "BAD_USER_INPUT", named=named)
+
+
+@BY_MUTATION
+async def test_keys_without_the_scope(mine: Api, things: dict[str, str], write: Written) -> None:
+    administers = write.mutation in {"updateProject", "createApiKey", "updateApiKey"}
+    less = ApiKeyScope.WRITE if administers else ApiKeyScope.READ
+    check(await write.answer(mine.with_scopes(less), things), "FORBIDDEN", named="scope")
+
+
+async def test_no_mutation_is_open_to_readers(mine: Api, things: dict[str, str]) -> None:
+    for mutation, field in MUTATIONS.items():
+        arguments = ", ".join(
+            f"{name}: {_any(argument.type, things)}"
+            for name, argument in field.args.items()
+            if name != "idempotencyKey"
+        )
+        answer = await mine.with_scopes(ApiKeyScope.READ).answer(
+            f"mutation {{ {mutation}({arguments}) {{ __typename }} }}"
+        )
+        assert answer.codes == ["FORBIDDEN"], (mutation, answer)
+
+
+def _any(type_: Any, things: dict[str, str]) -> str:
+    """Give some value of a type as a document writes it."""
+    kind = get_named_type(type_)
+    if hasattr(kind, "fields"):
+        required = {name: field for name, field in kind.fields.items() if str(field.type).endswith("!")}
+        value = (
+            "{" + ", ".join(f"{name}: {_any(field.type, things)}" for name, field in required.items()) + "}"
+        )
+    else:
+        value = {
+            "ID": f'"{things["session"]}"',
+            "String": '"x"',
+            "Boolean": "true",
+            "MessageRole": "USER",
+            "ApiKeyScope": "READ",
+            "JSON": "{}",
+        }[kind.name]
+    return f"[{value}]" if isinstance(get_nullable_type(type_), GraphQLList) else value

@@ -1,0 +1,382 @@
+"""Many writers at once, and writers stopped in the middle: nothing is lost, tied, or half written."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import random
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psutil
+import pytest
+from sqlalchemy import text
+from sqlalchemy import update as update_rows
+
+from agentdata.app import create_app
+from agentdata.errors import ConflictError, NotFoundError
+from agentdata.operations import agent_versions, agents, messages, sessions, teams
+from agentdata.settings import Settings
+from models import Agent
+from models.enums import MessageRole
+from tests import factories
+from tests.factories import called, said
+from tests.serving import make_key, serving
+from tests.test_cli import environment, key_file
+from tests.test_cli import serving as serving_process
+from tests.writes import untrue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from agentdata.database_urls import DatabaseUrls
+    from agentdata.operations.write import Write
+    from tests.api import Api
+
+__all__ = ["environment"]
+
+APPEND = """
+mutation($session: ID!, $messages: [AppendMessageInput!]!) {
+  appendMessages(sessionId: $session, messages: $messages) { id sequence externalId }
+}
+"""
+COUNTS = """
+query($id: ID!, $after: String) {
+  session(id: $id) {
+    messageCount interactionCount promptTokens
+    messages(first: 500, after: $after) { nodes { sequence externalId } pageInfo { endCursor hasNextPage } }
+  }
+}
+"""
+
+
+class Client:
+    """A client over HTTP."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self.http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=30,
+            limits=httpx.Limits(max_connections=None),
+            transport=httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None)),
+        )
+        self.url = url
+
+    async def ask(self, document: str, **variables: Any) -> Any:
+        """Ask and give the data of an answer without errors."""
+        answer = await self.http.post(self.url, json={"query": document, "variables": variables})
+        body = answer.json()
+        assert "errors" not in body, body["errors"]
+        return body["data"]
+
+    async def append(self, session: str, *external_ids: str) -> list[dict[str, Any]]:
+        """Append messages of a user, each of five tokens."""
+        given = [{"role": "USER", "promptTokens": 5, "externalId": id_} for id_ in external_ids]
+        written: list[dict[str, Any]] = (await self.ask(APPEND, session=session, messages=given))[
+            "appendMessages"
+        ]
+        return written
+
+    async def session(self, id_: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Read a session with all its messages."""
+        found: list[dict[str, Any]] = []
+        after = None
+        while True:
+            session = (await self.ask(COUNTS, id=id_, after=after))["session"]
+            found += session["messages"]["nodes"]
+            if not session["messages"]["pageInfo"]["hasNextPage"]:
+                return session, found
+            after = session["messages"]["pageInfo"]["endCursor"]
+
+
+@pytest.fixture
+async def client(database_urls: DatabaseUrls, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    """Give a client of a server with a pool of so many connections."""
+    key = await make_key(database_urls)
+    app = create_app(Settings(pool_size=request.param, pool_timeout_s=60), database_urls.request)
+    async with app.router.lifespan_context(app), serving(app) as (host, port):
+        client = Client(f"http://{host}:{port}/graphql", key.secret)
+        async with client.http:
+            yield client
+
+
+@pytest.mark.parametrize("client", [1, 20], indirect=True)
+async def test_two_hundred_clients_append_to_one_session(client: Client) -> None:
+    session = (await client.ask("mutation { startSession(input: {}) { id } }"))["startSession"]["id"]
+    written = await asyncio.gather(
+        *(
+            client.append(session, *(f"{number}-{place}" for place in range(1 + number % 3)))
+            for number in range(200)
+        )
+    )
+    acknowledged = {message["sequence"]: message["externalId"] for many in written for message in many}
+    count = sum(len(many) for many in written)
+    assert sorted(acknowledged) == list(range(1, count + 1))
+    # What was sent together stays together.
+    assert all(many[-1]["sequence"] - many[0]["sequence"] == len(many) - 1 for many in written)
+    found, rows = await client.session(session)
+    assert {row["sequence"]: row["externalId"] for row in rows} == acknowledged
+    assert (found["messageCount"], found["interactionCount"], found["promptTokens"]) == (
+        count,
+        count,
+        5 * count,
+    )
+
+
+@pytest.mark.parametrize("client", [10], indirect=True)
+async def test_fifty_clients_on_fifty_sessions_of_one_agent(client: Client) -> None:
+    agent = (await client.ask('mutation { createAgent(input: {name: "A"}) { id } }'))["createAgent"]["id"]
+
+    async def talk(number: int) -> None:
+        made = await client.ask(
+            "mutation($agent: ID!) { startSession(input: {agentId: $agent}) { id } }", agent=agent
+        )
+        session = made["startSession"]["id"]
+        for turn in range(2):
+            await client.append(session, f"{number}-{turn}")
+        await client.ask("mutation($id: ID!) { endSession(id: $id) { id } }", id=session)
+        found, rows = await client.session(session)
+        assert [row["sequence"] for row in rows] == [1, 2]
+        assert found["messageCount"] == 2
+
+    await asyncio.gather(*map(talk, range(50)))
+    asked = "query($id: ID!) { agent(id: $id) { totalSessions successRate } }"
+    assert (await client.ask(asked, id=agent))["agent"] == {"totalSessions": 50, "successRate": 1}
+
+
+async def test_twenty_activations_leave_one_version_active(api: Api, owner: AsyncEngine) -> None:
+    agent = await factories.agent(api)
+    versions = [await factories.agent_version(api, agent.id) for _ in range(20)]
+    await asyncio.gather(*(api.run(agent_versions.activate, id_=version.id) for version in versions))
+    async with owner.connect() as connection:
+        rows = await connection.execute(
+            text(
+                "SELECT is_active, activated_at, deactivated_at FROM agent_versions WHERE agent_id = :id"
+                " ORDER BY activated_at"
+            ),
+            {"id": agent.id},
+        )
+        found = rows.all()
+    assert [row.is_active for row in found] == [False] * 19 + [True]
+    # Each gave way to the next at the moment when that became active.
+    assert [row.deactivated_at for row in found] == [*(row.activated_at for row in found[1:]), None]
+
+
+async def test_versions_that_are_made_active_at_once(api: Api) -> None:
+    agent = await factories.agent(api)
+    await asyncio.gather(*(factories.agent_version(api, agent.id, activate=True) for _ in range(10)))
+    data = await api.ask(
+        "query($id: ID!) { agent(id: $id) { versions { nodes { isActive activatedAt deactivatedAt } } } }",
+        id=str(agent.id),
+    )
+    nodes = data["agent"]["versions"]["nodes"]
+    assert Counter(node["isActive"] for node in nodes) == {True: 1, False: 9}
+    assert all((node["deactivatedAt"] is None) == node["isActive"] for node in nodes)
+    assert all(node["isActive"] or node["deactivatedAt"] >= node["activatedAt"] for node in nodes)
+
+
+async def test_sessions_that_come_end_and_go_at_once_are_counted(api: Api, owner: AsyncEngine) -> None:
+    first, second = await factories.agent(api), await factories.agent(api)
+
+    async def live(number: int) -> None:
+        session = await factories.session(api, agent_id=(first, second)[number % 2].id)
+        if number % 3 == 0:
+            await api.run(sessions.delete, id_=session.id)
+        elif number % 3 == 1:
+            await api.run(
+                sessions.update, id_=session.id, values={"agent_id": (second, first)[number % 2].id}
+            )
+        else:
+            await api.run(sessions.end, id_=session.id, values={"status": "FAILED"})
+
+    await asyncio.gather(*map(live, range(60)))
+    assert await untrue(owner, api) == []
+
+
+async def test_tags_in_opposite_orders_while_sessions_go(api: Api) -> None:
+    ids = [str(session.id) for session in await factories.many_sessions(api, [{} for _ in range(60)])]
+    keep, go = ids[:40], ids[40:]
+    tag = "mutation($ids: [ID!]!, $tags: [String!]!) { addSessionTags(sessionIds: $ids, tags: $tags) { id } }"
+    untag = 'mutation($ids: [ID!]!) { removeSessionTags(sessionIds: $ids, tags: ["none"]) { id } }'
+
+    async def rename() -> None:
+        await api.ask('mutation { renameSessionTag(from: "nowhere", to: "somewhere") { sessionCount } }')
+
+    await asyncio.gather(
+        *(api.ask(tag, ids=keep if n % 2 else keep[::-1], tags=[f"t{n}"]) for n in range(12)),
+        *(api.ask(untag, ids=random.sample(keep, 30)) for _ in range(6)),
+        *(rename() for _ in range(4)),
+        *(api.ask("mutation($id: ID!) { deleteSession(id: $id) { ids } }", id=id_) for id_ in go),
+    )
+    data = await api.ask("{ sessions { totalCount nodes { tags } } }")
+    assert data["sessions"]["totalCount"] == 40
+    assert all(
+        sorted(node["tags"]) == sorted(f"t{n}" for n in range(12)) for node in data["sessions"]["nodes"]
+    )
+
+
+async def test_a_deadlock_is_tried_again(api: Api) -> None:
+    first, second = await factories.agent(api), await factories.agent(api)
+    begun = {first.id: asyncio.Event(), second.id: asyncio.Event()}
+    attempts: Counter[UUID] = Counter()
+
+    async def touch(write: Write, ids: list[UUID]) -> list[Agent]:
+        attempts[ids[0]] += 1
+        for id_ in ids:
+            change = (
+                update_rows(Agent).where(*write.owns(Agent), Agent.id == id_).values(run_id=Agent.run_id + 1)
+            )
+            await write.session.execute(change)
+            begun[ids[0]].set()
+            await begun[ids[1]].wait()
+        return []
+
+    for agent in (first, second):
+        await api.run(agents.update, id_=agent.id, values={"run_id": 0})
+    await asyncio.gather(api.run(touch, ids=[first.id, second.id]), api.run(touch, ids=[second.id, first.id]))
+    assert sorted(attempts.values()) == [1, 2]
+    data = await api.ask("{ agents { nodes { runId } } }")
+    assert [node["runId"] for node in data["agents"]["nodes"]] == [2, 2]
+
+
+async def test_a_write_leaves_its_arguments_for_another_try(api: Api) -> None:
+    agent = await factories.agent(api)
+    session = await factories.session(api, agent_id=agent.id)
+    call = called(call_id="1", result={"a": 1})
+    for operation, arguments in (
+        (teams.create, {"values": {"name": "Team", "member_ids": [agent.id]}}),
+        (agents.create, {"values": {"name": "Agent", "specializations": ["a", "a"]}}),
+        (
+            agent_versions.create,
+            {"values": {"agent_id": agent.id, "version_number": "1", "activate": True}},
+        ),
+        (sessions.create, {"values": {"tags": ["a", "a"], "agent_id": agent.id}}),
+        (sessions.end, {"id_": session.id, "values": {"quality_score": 1.0}}),
+        (
+            messages.append,
+            {"session_id": session.id, "messages": [said(role=MessageRole.ASSISTANT, tool_calls=[call])]},
+        ),
+    ):
+        before = copy.deepcopy(arguments)
+        await api.run(operation, **arguments)
+        assert arguments == before
+
+
+async def test_a_child_that_comes_while_its_parent_goes_is_no_orphan(api: Api, owner: AsyncEngine) -> None:
+    for tree in (False, True) * 5:
+        parent = await factories.session(api)
+        results = await asyncio.gather(
+            api.run(sessions.delete, id_=parent.id, tree=tree),
+            *(factories.session(api, parent_id=parent.id) for _ in range(5)),
+            return_exceptions=True,
+        )
+        problems = [result for result in results if isinstance(result, BaseException)]
+        assert all(isinstance(problem, ConflictError | NotFoundError) for problem in problems), problems
+        async with owner.connect() as connection:
+            count = "SELECT count(*) FROM sessions WHERE root_id = :id"
+            left = (await connection.execute(text(count), {"id": parent.id})).scalar_one()
+        gone = not isinstance(results[0], BaseException)
+        made = sum(not isinstance(result, BaseException) for result in results[1:])
+        assert left == 0 if gone else left == made + 1
+
+
+async def test_messages_that_come_while_their_session_goes(api: Api, owner: AsyncEngine) -> None:
+    session = await factories.session(api)
+    await factories.say(api, session.id, said())
+    results = await asyncio.gather(
+        *(factories.say(api, session.id, said()) for _ in range(5)),
+        api.run(sessions.delete, id_=session.id),
+        *(factories.say(api, session.id, said()) for _ in range(5)),
+        return_exceptions=True,
+    )
+    assert all(isinstance(each, list | NotFoundError) for each in results), results
+    async with owner.connect() as connection:
+        count = "SELECT count(*) FROM messages WHERE session_id = :id"
+        assert (await connection.execute(text(count), {"id": session.id})).scalar_one() == 0
+
+
+async def test_totals_hold_whatever_happens_at_once(api: Api, owner: AsyncEngine) -> None:
+    chance = random.Random(11)  # noqa: S311 - the same acts each time
+    session = await factories.session(api)
+    there: list[UUID] = []
+
+    async def act(number: int) -> None:
+        kind = number % 4
+        if kind < 2 or not there:
+            new = [
+                said(
+                    role=chance.choice([MessageRole.USER, MessageRole.ASSISTANT]),
+                    prompt_tokens=number,
+                    completion_tokens=kind or None,
+                )
+                for _ in range(1 + kind)
+            ]
+            there.extend(message.id for message in await factories.say(api, session.id, *new))
+        elif kind == 2:
+            values = {"prompt_tokens": chance.choice([None, 0, 7]), "completion_tokens": 2**31 - 1}
+            await api.run(messages.update, id_=chance.choice(there), values=values)
+        else:
+            await api.run(messages.delete, id_=there.pop(chance.randrange(len(there))))
+
+    for _ in range(4):
+        results = await asyncio.gather(*map(act, range(20)), return_exceptions=True)
+        # One may change what another has deleted.
+        assert all(each is None or isinstance(each, NotFoundError) for each in results), results
+        assert await untrue(owner, api) == []
+
+
+@pytest.mark.parametrize("killed", ["server", "postgres"])
+async def test_what_was_acknowledged_outlives_a_kill(environment: dict[str, str], killed: str) -> None:
+    acknowledged: dict[str, dict[str, int]] = {}
+    enough = asyncio.Event()
+
+    async def talk(client: Client, session: str, writer: int) -> None:
+        for turn in range(10_000):
+            try:
+                written = await client.append(
+                    session, *(f"{writer}-{turn}-{place}" for place in range(turn % 3 + 1))
+                )
+            except (httpx.HTTPError, AssertionError, ValueError):
+                return
+            if min(map(len, acknowledged.values())) > 30:
+                enough.set()
+            acknowledged[session] |= {message["externalId"]: message["sequence"] for message in written}
+
+    with serving_process(environment) as server:
+        client = Client(server.url, key_file(environment).read_text().strip())
+        async with client.http:
+            for _ in range(2):
+                made = await client.ask("mutation { startSession(input: {}) { id } }")
+                acknowledged[made["startSession"]["id"]] = {}
+            writers = [
+                asyncio.create_task(talk(client, session, writer))
+                for session in acknowledged
+                for writer in range(4)
+            ]
+            await asyncio.wait_for(enough.wait(), 30)
+            if killed == "postgres":
+                for process in psutil.Process(server.process.pid).children(recursive=True):
+                    process.kill()
+            else:
+                server.process.kill()
+            await asyncio.wait_for(asyncio.gather(*writers), 20)
+        await asyncio.to_thread(server.end, signal.SIGKILL)
+    with serving_process(environment) as server:
+        client = Client(server.url, key_file(environment).read_text().strip())
+        async with client.http:
+            for session, known in acknowledged.items():
+                found, rows = await client.session(session)
+                there = {row["externalId"]: row["sequence"] for row in rows}
+                assert known.items() <= there.items()
+                assert sorted(there.values()) == list(range(1, len(rows) + 1))
+                count = len(rows)
+                totals = (found["messageCount"], found["interactionCount"], found["promptTokens"])
+                assert totals == (count, count, 5 * count)
+                # Of what was sent together all is there or nothing.
+                turns = Counter(tuple(id_.split("-")[:2]) for id_ in there)
+                assert all(many == int(turn) % 3 + 1 for (_, turn), many in turns.items())

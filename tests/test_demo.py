@@ -1,0 +1,136 @@
+"""The demo data shows every feature, is the same every time, is loaded once, and touches nobody's data."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from agentdata.demo import load
+from agentdata.operations import users
+from models.enums import MessageRole, SessionStatus, ToolCallStatus
+from tests.databases import reachable_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.api import Api
+
+ALL = """
+{
+  users(first: 100) { nodes { name externalId email phoneNumber userData } }
+  teams(first: 100) { nodes { name members(first: 100) { nodes { name } } } }
+  agents(first: 100) { nodes {
+    name type description provider model temperature systemPrompt config tools active specializations
+    learningMode trainingStatus owner { name } totalSessions successRate lastActiveAt
+    activeVersion { versionNumber }
+    versionHistory { versionNumber activatedAt deactivatedAt createdBy { __typename } }
+  } }
+  sessions(first: 100, orderBy: [{field: STARTED_AT, direction: ASC}]) { nodes {
+    externalId title status platform provider purpose businessContext tags qualityScore userSatisfaction
+    learningOutcomes source context state metadata costUsd startedAt endedAt lastActivityAt messageCount
+    promptTokens depth parent { externalId } user { name } agent { name } agentVersion { versionNumber }
+    team { name }
+    messages(first: 50) { nodes {
+      sequence role content parts mediaUrl mediaType model tokenCount latencyMs feedback flagged rawPayload
+      metadata createdAt isRedacted: redactedAt
+      toolCalls(first: 10) { nodes { name arguments result error status durationMs } }
+      toolCall { name }
+    } }
+  } }
+}
+"""
+
+
+async def _loaded(api: Api) -> dict[str, Any]:
+    assert await api.run(load)
+    found: dict[str, Any] = await api.ask(ALL)
+    for session in found["sessions"]["nodes"]:
+        for message in session["messages"]["nodes"]:
+            message["isRedacted"] = message["isRedacted"] is not None
+    return found
+
+
+async def test_shows_every_feature(api: Api) -> None:
+    found = await _loaded(api)
+    sessions = found["sessions"]["nodes"]
+    said = [message for session in sessions for message in session["messages"]["nodes"]]
+    calls = [call for message in said for call in message["toolCalls"]["nodes"]]
+    agents = found["agents"]["nodes"]
+    assert {session["status"] for session in sessions} == set(SessionStatus)
+    assert {message["role"] for message in said} == set(MessageRole)
+    assert {call["status"] for call in calls} == set(ToolCallStatus)
+    assert {session["depth"] for session in sessions} == {0, 1, 2, 3, 4}
+    assert {session["source"] for session in sessions} == {"user", "webhook", "scheduled_job", "agent", "api"}
+    assert any(len(agent["versionHistory"]) > 1 and agent["activeVersion"] for agent in agents)
+    assert {agent["active"] for agent in agents} == {True, False}
+    assert any(0 < agent["successRate"] < 1 for agent in agents if agent["successRate"] is not None)
+    assert any(len(team["members"]["nodes"]) > 1 for team in found["teams"]["nodes"])
+    [redacted] = [message for message in said if message["isRedacted"]]
+    assert redacted["content"] is None
+    assert all(message["toolCall"] for message in said if message["role"] == MessageRole.TOOL)
+    for noun, rows in (
+        ("user", found["users"]["nodes"]),
+        ("agent", agents),
+        ("session", sessions),
+        ("message", said),
+    ):
+        for field in rows[0]:
+            assert any(row[field] not in (None, {}, [], "", False) for row in rows), f"no {noun} has {field}"
+
+
+async def test_is_the_same_every_time(api: Api, other: Api) -> None:
+    assert await _loaded(api) == await _loaded(other)
+
+
+async def test_leaves_a_project_alone_that_holds_something(api: Api, other: Api) -> None:
+    await api.run(load)
+    assert not await api.run(load)
+    await other.run(users.create, values={"name": "Somebody"})
+    assert not await other.run(load)
+    assert await other.ask("{ agents { totalCount } }") == {"agents": {"totalCount": 0}}
+
+
+def _demo(folder: Path) -> str:
+    """Serve the demo until it answers, and give what it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTDATA_")} | {
+        "AGENTDATA_PORT": "0",
+        "AGENTDATA_DATA_DIR": str(folder / "mine"),
+        "DATABASE_URL": "postgresql://nobody@localhost:1/mine",
+    }
+    printed = ""
+    with subprocess.Popen(
+        [sys.executable, "-m", "agentdata", "demo"],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            printed += line
+            if line.startswith("Try "):
+                break
+        url = re.search(r"^GraphQL +(\S+)$", printed, re.MULTILINE)
+        assert url, printed
+        answer = httpx.post(
+            url[1],
+            json={"query": "{ sessions { totalCount } }"},
+            headers={"Authorization": f"Bearer {(folder / '.agentdata-demo/api-key').read_text().strip()}"},
+        )
+        assert answer.json() == {"data": {"sessions": {"totalCount": 14}}}
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    return printed
+
+
+def test_is_served_from_a_folder_of_its_own() -> None:
+    with reachable_folder() as folder:
+        assert "The demo data is loaded" in _demo(folder)
+        assert "The demo data is there already" in _demo(folder)
+        assert [path.name for path in folder.iterdir()] == [".agentdata-demo"]

@@ -1,0 +1,188 @@
+"""The mutations that take input objects: how each is asked, and what it needs at the least."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
+
+from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
+from sqlalchemy import text
+
+from models import Base
+from models.enums import MessageRole
+from schema.root import schema
+from tests import factories
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from tests.api import Answer, Api
+
+CONTRACT = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+MUTATIONS = cast("GraphQLObjectType", CONTRACT.mutation_type).fields
+
+
+@dataclass(frozen=True)
+class Written:
+    """A mutation that takes an input object, or a list of one."""
+
+    mutation: str
+    input: str
+    least: dict[str, Any]
+    """What the input must hold; a value `@noun` stands for the id of that noun."""
+    target: tuple[str, str] | None = None
+    """The argument beside the input, and the noun whose id it is."""
+
+    @property
+    def is_list(self) -> bool:
+        """Tell whether it takes a list of inputs."""
+        return self.input == "AppendMessageInput"
+
+    @property
+    def argument(self) -> str:
+        """The name of the argument that the input is."""
+        return "messages" if self.is_list else "input"
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the input, by their names."""
+        fields: dict[str, Any] = cast("GraphQLInputObjectType", CONTRACT.type_map[self.input]).fields
+        return fields
+
+    @property
+    def returns(self) -> GraphQLObjectType:
+        """The type of what it gives."""
+        return cast("GraphQLObjectType", get_named_type(MUTATIONS[self.mutation].type))
+
+    def document(self, selection: str = "__typename") -> str:
+        """Give the document that asks it."""
+        type_ = f"[{self.input}!]!" if self.is_list else f"{self.input}!"
+        declared = f"${self.argument}: {type_}" + (", $target: ID!" if self.target else "")
+        given = f"{self.argument}: ${self.argument}" + (f", {self.target[0]}: $target" if self.target else "")
+        return f"mutation({declared}) {{ {self.mutation}({given}) {{ {selection} }} }}"
+
+    def variables(self, things: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
+        """Give the variables that ask it with values beside those that it needs."""
+        full = named({**self.least, **values}, things)
+        target = {"target": things[self.target[1]]} if self.target else {}
+        return {self.argument: [full] if self.is_list else full, **target}
+
+    async def answer(self, api: Api, things: dict[str, str], **values: Any) -> Answer:
+        """Ask it."""
+        return await api.answer(self.document(), **self.variables(things, values))
+
+
+WRITES = [
+    Written("updateProject", "UpdateProjectInput", {}),
+    Written("createApiKey", "CreateApiKeyInput", {"name": "Key", "scopes": ["READ"]}),
+    Written("updateApiKey", "UpdateApiKeyInput", {}, ("id", "api_key")),
+    Written("createUser", "CreateUserInput", {}),
+    Written("updateUser", "UpdateUserInput", {}, ("id", "user")),
+    Written("createTeam", "CreateTeamInput", {"name": "@new"}),
+    Written("updateTeam", "UpdateTeamInput", {}, ("id", "team")),
+    Written("createAgent", "CreateAgentInput", {"name": "@new"}),
+    Written("updateAgent", "UpdateAgentInput", {}, ("id", "agent")),
+    Written("createAgentVersion", "CreateAgentVersionInput", {"agentId": "@agent", "versionNumber": "@new"}),
+    Written("updateAgentVersion", "UpdateAgentVersionInput", {}, ("id", "version")),
+    Written("createSession", "CreateSessionInput", {}),
+    Written("startSession", "StartSessionInput", {}),
+    Written("updateSession", "UpdateSessionInput", {}, ("id", "session")),
+    Written("endSession", "EndSessionInput", {}, ("id", "session")),
+    Written("appendMessages", "AppendMessageInput", {"role": "ASSISTANT"}, ("sessionId", "session")),
+    Written("updateMessage", "UpdateMessageInput", {}, ("id", "message")),
+    Written(
+        "createToolCall", "NewToolCallInput", {"name": "find", "arguments": {}}, ("messageId", "message")
+    ),
+    Written("recordToolResult", "RecordToolResultInput", {}, ("id", "call")),
+    Written("updateToolCall", "UpdateToolCallInput", {}, ("id", "call")),
+]
+
+
+def named(value: Any, things: dict[str, str]) -> Any:
+    """Put ids in the place of `@noun`, and a new text in that of `@new`."""
+    if isinstance(value, dict):
+        return {name: named(each, things) for name, each in value.items()}
+    if isinstance(value, list):
+        return [named(each, things) for each in value]
+    if isinstance(value, str) and value.startswith("@"):
+        return uuid4().hex if value == "@new" else things[value[1:]]
+    return value
+
+
+async def some_of_each(api: Api) -> dict[str, str]:
+    """Make one of each noun and give their ids by noun."""
+    user = await factories.user(api)
+    agent = await factories.agent(api)
+    version = await factories.agent_version(api, agent.id)
+    team = await factories.team(api)
+    parent = await factories.session(api)
+    session = await factories.session(api, agent_id=agent.id, user_id=user.id)
+    call = factories.called(call_id="pending")
+    [message] = await factories.say(
+        api, session.id, factories.said(role=MessageRole.ASSISTANT, tool_calls=[call])
+    )
+    data = await api.ask(
+        "query($id: ID!) { message(id: $id) { toolCalls { nodes { id } } } }", id=str(message.id)
+    )
+    made = await api.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { apiKey { id } } }')
+    return {
+        "user": str(user.id),
+        "agent": str(agent.id),
+        "version": str(version.id),
+        "team": str(team.id),
+        "parent": str(parent.id),
+        "session": str(session.id),
+        "message": str(message.id),
+        "call": data["message"]["toolCalls"]["nodes"][0]["id"],
+        "api_key": made["createApiKey"]["apiKey"]["id"],
+    }
+
+
+def _owner_column(table: str) -> str:
+    return "id" if table == "projects" else "project_id"
+
+
+async def stored(owner: AsyncEngine, api: Api) -> dict[str, str]:
+    """Give what the database holds of a project, each table as one text that is equal only for equal rows."""
+    async with owner.connect() as connection:
+        return {
+            table.name: (
+                await connection.execute(
+                    text(
+                        "SELECT coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')"  # noqa: S608 - a table of ours
+                        f" FROM {table.name} t WHERE {_owner_column(table.name)} = :project_id"
+                    ),
+                    {"project_id": api.project_id},
+                )
+            ).scalar_one()
+            for table in Base.metadata.sorted_tables
+        }
+
+
+UNTRUE = """
+WITH said AS (
+  SELECT session_id, count(*) AS messages, count(*) FILTER (WHERE role = 'USER') AS turns,
+    coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion,
+    max(sequence) AS last, max(created_at) AS at
+  FROM messages WHERE project_id = :project_id GROUP BY session_id
+)
+SELECT s.id FROM sessions s LEFT JOIN said ON said.session_id = s.id
+WHERE s.project_id = :project_id AND (
+  s.message_count <> coalesce(messages, 0) OR s.interaction_count <> coalesce(turns, 0)
+  OR s.prompt_tokens <> coalesce(prompt, 0) OR s.completion_tokens <> coalesce(completion, 0)
+  OR s.last_sequence < coalesce(last, 0) OR s.last_activity_at < at
+)
+UNION ALL
+SELECT a.id FROM agents a
+WHERE a.project_id = :project_id AND (a.total_sessions, a.completed_sessions, a.failed_sessions) <> (
+  SELECT count(*), count(*) FILTER (WHERE status = 'COMPLETED'), count(*) FILTER (WHERE status = 'FAILED')
+  FROM sessions s WHERE s.project_id = :project_id AND s.agent_id = a.id
+)
+"""
+
+
+async def untrue(owner: AsyncEngine, api: Api) -> list[Any]:
+    """Give the sessions and agents whose counts are not those that their rows have."""
+    async with owner.connect() as connection:
+        return list(await connection.scalars(text(UNTRUE), {"project_id": api.project_id}))
