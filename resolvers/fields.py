@@ -154,14 +154,14 @@ def _place(info: Info) -> int:
     return id(info._raw_info.field_nodes[0])  # noqa: SLF001  # Strawberry shows no nodes
 
 
-def argument(name: str, type_: Any, description: str) -> StrawberryArgument:
-    """Declare an optional argument, null by default."""
+def argument(name: str, type_: Any, description: str, *, required: bool = False) -> StrawberryArgument:
+    """Declare an argument, null by default where it is not required."""
     return StrawberryArgument(
         python_name=name,
         graphql_name=None,
-        type_annotation=StrawberryAnnotation(type_ | None),
-        default=strawberry.UNSET,
+        type_annotation=StrawberryAnnotation(type_ if required else type_ | None),
         description=description,
+        **({} if required else {"default": strawberry.UNSET}),
     )
 
 

@@ -144,7 +144,7 @@ def _given(filter_: object, path: str) -> list[tuple[str, Any, Link | None]]:
         value = getattr(filter_, field.python_name)
         if value is None:
             name = f"{path}.{camel(field.python_name)}"
-            raise BadUserInputError(f"{name} may not be null; leave it out, or use isNull", field=name)
+            raise BadUserInputError(f"{name} may not be null; leave it out to ask nothing of it", field=name)
         if value is not strawberry.UNSET:
             given.append((field.python_name, value, field.metadata.get("link")))
     return given

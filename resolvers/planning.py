@@ -25,7 +25,7 @@ from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 from strawberry.types.arguments import convert_arguments
 
-from agentdata.errors import AgentDataError, NotFoundError
+from agentdata.errors import AgentDataError
 from agentdata.execution.links import Link
 from agentdata.execution.plan import Rows, Run, Shapes, UnplannedError, groups
 from models.enums import ApiKeyScope
@@ -418,7 +418,9 @@ class _Compiler:
         for key, nodes in self._collect(type_, [selection_set]).items():
             if nodes[0].name.value == "__typename":
                 raise UnplannedError
-            declared: Mutation = self._field(type_, nodes[0]).metadata[DECLARED]
+            declared = self._field(type_, nodes[0]).metadata.get(DECLARED)
+            if not isinstance(declared, Mutation):
+                raise UnplannedError
             of = get_named_type(type_.fields[nodes[0].name.value].type)
             given = self._arguments(type_, nodes[0])
             plan.writes.append(_Write(key, nodes, declared, given, self._selected_of(of, nodes)))
@@ -733,14 +735,15 @@ async def _nodes(
     declared: AnyNode, step: NodeStep, place: int, nodes: list[FieldNode], key: str, run: Run
 ) -> Any:
     sought = run.given[place]
-    found = await step.values(run, list({id_ for _, _, id_ in sought}))
-    for index, (name, sent, id_) in enumerate(sought):
-        if id_ not in found:
+    ids = {each.id for each in sought if each.id is not None}
+    found = await step.values(run, list(ids)) if ids else {}
+    for index, each in enumerate(sought):
+        if each.id not in found:
             path: list[str | int] = [key, index] if declared.many else [key]
-            run.errors.append(_failed(declared.missing(sent, name), nodes, path))
-    rows = [found.get(id_) for _, _, id_ in sought]
+            run.errors.append(_failed(each.missing, nodes, path))
+    rows = [found.get(each.id) for each in sought]
     return rows if declared.many else rows[0]
 
 
-def _failed(error: NotFoundError, nodes: list[FieldNode], path: list[str | int]) -> GraphQLError:
+def _failed(error: AgentDataError, nodes: list[FieldNode], path: list[str | int]) -> GraphQLError:
     return GraphQLError(error.message, nodes, path=path, original_error=error)

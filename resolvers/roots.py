@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import strawberry
 from sqlalchemy import CompoundSelect, literal_column, select, union_all
 
 from agentdata.context import Info
-from agentdata.errors import BadUserInputError, NotFoundError
+from agentdata.errors import AgentDataError, BadUserInputError, NotFoundError
 from agentdata.execution.links import KEYS, Link, among_keys, owned
 from agentdata.execution.reader import Reader
 from agentdata.operations.values import camel, check_text
@@ -79,7 +79,9 @@ def one(model: type[Any], description: str, *keys: str) -> Any:
         return row
 
     field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
-    field.arguments = [argument(key, types.get(key, str), _KEYS[key]) for key in keys]
+    field.arguments = [
+        argument(key, types.get(key, str), _KEYS[key], required=len(keys) == 1) for key in keys
+    ]
     return field
 
 
@@ -93,30 +95,40 @@ class TheProject:
     """Declares the field that is the project of the API key."""
 
 
+class Sought(NamedTuple):
+    """An id that a client asks for, None where it is not one, and what to say if nothing has it."""
+
+    id: UUID | None
+    missing: AgentDataError
+
+
 @dataclass(frozen=True)
 class AnyNode:
     """Declares a field that is rows of whatever type by their ids: one, or a list of them."""
 
     many: bool
 
-    def sought(self, given: Mapping[str, Any]) -> list[tuple[str, str, UUID]]:
-        """Give the name of each id that is asked for, the id as it was sent, and as it is.
+    def sought(self, given: Mapping[str, Any]) -> list[Sought]:
+        """Give what a client asks for.
 
         Raises:
-            BadUserInputError: There are none or too many, or one is not an id.
+            BadUserInputError: There are no ids, or too many.
 
         """
         if not self.many:
-            return [("id", given["id"], as_uuid(given["id"], "id"))]
+            return [_sought(given["id"], "id")]
         ids = given["ids"]
         if not 1 <= len(ids) <= MAX_IDS:
             raise BadUserInputError(f"ids has {len(ids)} items; it may have from 1 to {MAX_IDS}", field="ids")
-        names = [f"ids.{index}" for index in range(len(ids))]
-        return [(name, id_, as_uuid(id_, name)) for name, id_ in zip(names, ids, strict=True)]
+        return [_sought(id_, f"ids.{index}") for index, id_ in enumerate(ids)]
 
-    def missing(self, id_: str, field: str) -> NotFoundError:
-        """Say that there is nothing with an id."""
-        return NotFoundError(f"there is nothing with the id {id_}", field=field)
+
+def _sought(sent: str, field: str) -> Sought:
+    try:
+        id_ = as_uuid(sent, field)
+    except BadUserInputError as error:
+        return Sought(None, error)
+    return Sought(id_, NotFoundError(f"there is nothing with the id {sent}", field=field))
 
 
 def types_of_nodes() -> CompoundSelect[Any]:
@@ -147,20 +159,28 @@ _NODES = _Nodes()
 NODE, SEVERAL_NODES = AnyNode(many=False), AnyNode(many=True)
 
 
-async def _node(info: Info, declared: AnyNode, field: str, sent: str, id_: UUID) -> Any:
-    row = await info.context.reader.load("node", _NODES, id_)
+async def _node(info: Info, sought: Sought) -> Any:
+    row = None if sought.id is None else await info.context.reader.load("node", _NODES, sought.id)
     if row is None or (isinstance(row, ApiKey) and not info.context.principal.may(ApiKeyScope.ADMIN)):
-        raise declared.missing(sent, field)
+        raise sought.missing
     return row
 
 
-async def node(info: Info, id: strawberry.ID) -> Any:
+async def node(
+    info: Info,
+    id: Annotated[strawberry.ID, strawberry.argument(description="The id of the object.")],
+) -> Any:
     """Give the row with an id, of whatever type."""
     [sought] = NODE.sought({"id": id})
-    return await _node(info, NODE, *sought)
+    return await _node(info, sought)
 
 
-async def nodes(info: Info, ids: list[strawberry.ID]) -> Any:
+async def nodes(
+    info: Info,
+    ids: Annotated[
+        list[strawberry.ID], strawberry.argument(description="The ids of the objects, from 1 to 500.")
+    ],
+) -> Any:
     """Give the rows with ids, in their order; for each that is not found there is null, and an error."""
-    found = [_node(info, SEVERAL_NODES, *sought) for sought in SEVERAL_NODES.sought({"ids": ids})]
+    found = [_node(info, sought) for sought in SEVERAL_NODES.sought({"ids": ids})]
     return await asyncio.gather(*found, return_exceptions=True)

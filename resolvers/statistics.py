@@ -38,7 +38,7 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
     each = (
         select(
             func.count().label("session_count"),
-            func.count().filter(session.is_active).label("active_count"),
+            func.count().filter(session.is_active).label("open_count"),
             completed.label("completed_count"),
             failed.label("failed_count"),
             count(SessionStatus.CANCELLED).label("cancelled_count"),

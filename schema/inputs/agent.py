@@ -37,6 +37,7 @@ class AgentFilter:
     """Selects agents. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
+    owner_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their owners.")
     external_id: StringFilter | None = strawberry.field(
         default=UNSET, description="By their ids in another system."
     )

@@ -30,6 +30,7 @@ class AgentVersionFilter:
     """Selects versions of agents. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
+    agent_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their agents.")
     version_number: StringFilter | None = strawberry.field(default=UNSET, description="By their numbers.")
     is_active: BooleanFilter | None = strawberry.field(
         default=UNSET, description="By whether they are active."

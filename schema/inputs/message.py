@@ -36,6 +36,13 @@ class MessageFilter:
     """Selects messages. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
+    session_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their sessions.")
+    user_id: IDFilter | None = strawberry.field(
+        default=UNSET, description="By the ids of the users who speak."
+    )
+    agent_id: IDFilter | None = strawberry.field(
+        default=UNSET, description="By the ids of the agents that speak."
+    )
     external_id: StringFilter | None = strawberry.field(
         default=UNSET, description="By their ids in another system."
     )

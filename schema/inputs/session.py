@@ -41,6 +41,15 @@ class SessionFilter:
     """Selects sessions. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
+    user_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their users.")
+    agent_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their agents.")
+    agent_version_id: IDFilter | None = strawberry.field(
+        default=UNSET, description="By the ids of the versions that their agents ran on."
+    )
+    team_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their teams.")
+    parent_id: IDFilter | None = strawberry.field(
+        default=UNSET, description="By the ids of their parents; null for roots."
+    )
     external_id: StringFilter | None = strawberry.field(
         default=UNSET, description="By their ids in another system."
     )

@@ -32,6 +32,10 @@ class ToolCallFilter:
     """Selects tool calls. All conditions that are given must hold."""
 
     id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
+    session_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their sessions.")
+    message_id: IDFilter | None = strawberry.field(
+        default=UNSET, description="By the ids of the messages that make them."
+    )
     call_id: StringFilter | None = strawberry.field(
         default=UNSET, description="By the ids that the model gave them."
     )

@@ -32,7 +32,7 @@ class Statistics:
     """Totals and means over a set of sessions."""
 
     session_count: BigInt = column("How many sessions there are.")
-    active_count: BigInt = column("How many of them are open: active or paused.")
+    open_count: BigInt = column("How many of them are open: active or paused.")
     completed_count: BigInt = column("How many ended as COMPLETED.")
     failed_count: BigInt = column("How many ended as FAILED.")
     cancelled_count: BigInt = column("How many ended as CANCELLED.")
