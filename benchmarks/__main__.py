@@ -21,8 +21,10 @@ Results = dict[str, dict[int, dict[str, Sample]]]
 ALL_SHAPES = [*(shape.name for shape in shapes.READS), *(write.name for write in shapes.WRITES)]
 ALL_CONTENDERS = [contender.name for contender in CONTENDERS]
 console = Console(width=110)
+app = typer.Typer(pretty_exceptions_enable=False)
 
 
+@app.command()
 def main(
     size: Annotated[str, typer.Option(help=f"How much data: {' or '.join(SIZES)}.")] = "small",
     shape: Annotated[str, typer.Option(help="Which shapes, separated by commas.")] = ",".join(ALL_SHAPES),
@@ -121,4 +123,4 @@ def _chosen(given: str, known: list[str], what: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()
