@@ -7,11 +7,12 @@ import sys
 from contextlib import ExitStack
 from typing import Annotated
 
+import orjson
 import typer
 import uvloop
 from rich.console import Console
 
-from benchmarks import database, measure, report, shapes
+from benchmarks import database, goals, measure, report, shapes
 from benchmarks.contenders.run import CONTENDERS, Running, serving
 from benchmarks.dataset import SIZES, Size
 from benchmarks.load import Sample
@@ -21,8 +22,10 @@ Results = dict[str, dict[int, dict[str, Sample]]]
 ALL_SHAPES = [*(shape.name for shape in shapes.READS), *(write.name for write in shapes.WRITES)]
 ALL_CONTENDERS = [contender.name for contender in CONTENDERS]
 console = Console(width=110)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+@app.command()
 def main(
     size: Annotated[str, typer.Option(help=f"How much data: {' or '.join(SIZES)}.")] = "small",
     shape: Annotated[str, typer.Option(help="Which shapes, separated by commas.")] = ",".join(ALL_SHAPES),
@@ -55,6 +58,10 @@ def main(
         run = _Run(servers, chosen, urls, concurrency, seconds, rounds)
         results, cold = uvloop.run(run.all(wanted))
     path = report.write(size, results, cold, " ".join(["python -m benchmarks", *sys.argv[1:]]))
+    missed = goals.missed(orjson.loads(path.read_bytes()))
+    console.print(
+        "Goals not reached:" if missed else "All goals reached of what was measured.", *missed, sep="\n  "
+    )
     console.print(f"Written to {path} and {path.with_suffix('.svg').name}")
 
 
@@ -121,4 +128,4 @@ def _chosen(given: str, known: list[str], what: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

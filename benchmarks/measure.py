@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from benchmarks.shapes import Shape, Write
 
 COLD_DOCUMENTS = 20
-WARM_UP = 30
-"""Requests before the first measurement: what compiles or caches has done so by then."""
+WARM_UP_S = 0.5
+"""Seconds of the same load before it is measured: what compiles or caches has begun to by then."""
 
 
 async def read_request(server: Running, shape: Shape, size: Size) -> bytes:
@@ -49,11 +49,6 @@ async def measure_read(
 ) -> dict[str, Sample]:
     """Measure a shape on all servers, in turns."""
     requests = {server.contender.name: await read_request(server, shape, size) for server in servers}
-    for server in servers:
-        client = await Client.connect(server.port)
-        for _ in range(WARM_UP if clients == 1 else 1):
-            await client.ask(requests[server.contender.name])
-        client.close()
 
     def maker(server: Running) -> Callable[[int], Callable[[], bytes]]:
         sent = requests[server.contender.name]
@@ -109,6 +104,8 @@ async def _in_turns(
     seconds: float,
     rounds: int,
 ) -> dict[str, Sample]:
+    for server in servers:
+        await run(server.port, clients, WARM_UP_S, maker(server), Sample())
     samples = {server.contender.name: Sample() for server in servers}
     for _ in range(rounds):
         for server in servers:

@@ -54,7 +54,7 @@ class Write:
         """Give PostGraphile's: the client makes the ids, and createMessage also needs its place."""
         if self.messages > 1:
             given = [{"id": str(uuid7()), **_message(place)} for place in range(self.messages)]
-            return {"session": session, "messages": given}
+            return {"project": str(dataset.PROJECT), "session": session, "messages": given}
         own = {
             "projectId": str(dataset.PROJECT),
             "rowId": str(uuid7()),
@@ -172,8 +172,8 @@ READS = [
     }}
   }}
 }}""",
-        """query Tree($id: UUID!) {
-  nodes: postgraphileSessionTreeNodes(root: $id) { nodes {
+        """query Tree($id: UUID!, $project: UUID!) {
+  nodes: postgraphileSessionTreeNodes(project: $project, root: $id) { nodes {
     id title status depth parentId startedAt messageCount treeSessionCount treeMaxDepth treeMessageCount
     treePromptTokens treeCompletionTokens treeCostUsd treeErrorCount treeDurationMs
   } }
@@ -281,8 +281,8 @@ WRITES = [
         "append100",
         "100 messages appended at once",
         _APPEND,
-        f"""mutation Append($session: UUID!, $messages: JSON!) {{
-  messages: postgraphileAppendMessages(input: {{session: $session, items: $messages}}) {{
+        f"""mutation Append($project: UUID!, $session: UUID!, $messages: JSON!) {{
+  messages: postgraphileAppendMessages(input: {{project: $project, session: $session, items: $messages}}) {{
     result {{ id: rowId {_WRITTEN} }}
   }}
 }}""",

@@ -198,6 +198,8 @@ async def _tie_times(api: Api, owner: AsyncEngine) -> None:
                 text(f"UPDATE {table.name} SET {', '.join(changes)} WHERE project_id = :id"),  # noqa: S608  # our tables
                 {"id": api.project_id},
             )
+        # Nobody waits for autovacuum here: without statistics of the tables some plans are slow.
+        await connection.execute(text("ANALYZE"))
 
 
 async def read(api: Api) -> dict[str, Rows]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 MAX_JSON_DEPTH = 100
 """How deep a JSON value may nest; well below what PostgreSQL and the JSON writer can hold."""
+
+_ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+"""What languages give where no time is set. The driver would write them as -infinity and infinity."""
 
 _KEYS = ("external_id", "email")
 """Texts that may be left out but, where they are given, tell rows apart."""
@@ -63,6 +67,11 @@ def _check_value(column: Any, field: str, value: object) -> None:
         if kind in _JSON_KINDS and not isinstance(value, _JSON_KINDS[kind][0]):
             raise BadUserInputError(f"{field} must be a JSON {_JSON_KINDS[kind][1]}", field=field)
         check_json(field, value)
+    elif isinstance(value, datetime) and value in _ENDS_OF_TIME:
+        raise BadUserInputError(
+            f"{field} is the end of what can be written, and no time; leave it out where there is none",
+            field=field,
+        )
     elif isinstance(value, str):
         check_text(field, value, column.type.length if isinstance(column.type, String) else None)
         if not value.strip() and (not column.nullable or column.name in _KEYS):

@@ -28,7 +28,8 @@ Row = TypeVar("Row", bound=Base)
 Result = TypeVar("Result")
 
 _ATTEMPTS = 5
-_DEADLOCK, _SERIALIZATION_FAILURE = "40P01", "40001"
+_PASSING = {"40P01", "40001"}
+"""Deadlock and serialization failure: tried again, the same write goes through."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ async def run(
                     return await operation(write, **arguments)
                 return await _once(write, idempotency_key, operation, arguments)
         except DBAPIError as error:
-            if sqlstate(error) in {_DEADLOCK, _SERIALIZATION_FAILURE} and attempt < _ATTEMPTS:
+            if attempt < _ATTEMPTS and (sqlstate(error) in _PASSING or _referred_to_meanwhile(error)):
                 continue
             if (refusal := refused(error)) is not None:
                 raise refusal from error
@@ -242,7 +243,6 @@ def refused(error: DBAPIError) -> AgentDataError | None:
     table = Base.metadata.tables.get(getattr(cause, "table_name", None) or "")
     if name is None or table is None:
         return None
-    detail: str = cause.detail or ""
     match sqlstate(error):
         case "23505":
             fields = [camel(column) for column in _columns(table, name) if column != "project_id"]
@@ -250,7 +250,7 @@ def refused(error: DBAPIError) -> AgentDataError | None:
             return ConflictError(
                 f"another {noun(table.name)}{where} has the same {' and '.join(fields)}", field=fields[-1]
             )
-        case "23503" if "still referenced" in detail:
+        case "23503" if _referred_to_meanwhile(error):
             return ConflictError(f"other data came to refer to this {noun(table.name)} meanwhile; try again")
         case "23503":
             [target] = {
@@ -268,6 +268,12 @@ def refused(error: DBAPIError) -> AgentDataError | None:
             return BadUserInputError(f"{camel(column)} is not allowed to be so", field=camel(column))
         case _:
             return None
+
+
+def _referred_to_meanwhile(error: DBAPIError) -> bool:
+    """Tell whether a row could not go because one that refers to it came at the same time."""
+    detail = getattr(getattr(error.orig, "__cause__", None), "detail", None)
+    return sqlstate(error) == "23503" and "still referenced" in (detail or "")
 
 
 def _columns(table: Table, name: str) -> list[str]:

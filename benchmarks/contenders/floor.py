@@ -143,12 +143,10 @@ async def tree(db: Connection, given: dict[str, Any]) -> Row:
     """Answer with a tree; what each session adds up to is added up here, from the leaves."""
     rows = await db.fetch(
         "SELECT s.id, s.title, s.status, s.depth, s.parent_id, s.started_at, s.ended_at, s.message_count,"
-        " s.prompt_tokens, s.completion_tokens, s.cost_usd::float8 AS cost, coalesce(f.errors, 0) AS errors,"
-        " now() AS now"
-        " FROM sessions AS s LEFT JOIN (SELECT session_id, count(*) AS errors FROM tool_calls"
-        " WHERE project_id = $1 AND status = 'FAILED' AND session_id = ANY"
-        " (ARRAY(SELECT id FROM sessions WHERE project_id = $1 AND root_id = $2)) GROUP BY session_id) AS f"
-        " ON f.session_id = s.id WHERE s.project_id = $1 AND s.root_id = $2 ORDER BY s.started_at, s.id",
+        " s.prompt_tokens, s.completion_tokens, s.cost_usd::float8 AS cost, now() AS now,"
+        " (SELECT count(*) FROM tool_calls AS c WHERE c.project_id = $1 AND c.session_id = s.id"
+        " AND c.status = 'FAILED') AS errors"
+        " FROM sessions AS s WHERE s.project_id = $1 AND s.root_id = $2 ORDER BY s.started_at, s.id",
         PROJECT,
         given["id"],
     )

@@ -15,6 +15,8 @@ def serve(app: ASGIApp) -> None:
     """Listen on a free port, print it, and serve until the process is ended."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        # Who connects before the application has started waits for it.
+        listener.listen(2048)
         config = uvicorn.Config(
             app, loop="uvloop", http="httptools", log_level="warning", access_log=False, server_header=False
         )

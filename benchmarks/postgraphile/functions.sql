@@ -6,36 +6,41 @@ CREATE SCHEMA postgraphile;
 GRANT USAGE ON SCHEMA postgraphile TO agentdata_app;
 
 -- Every session of a tree with its totals, in one statement: a computed column would run once for each session.
-CREATE FUNCTION postgraphile.session_tree_nodes(root uuid)
+-- It joins nothing, because PostgreSQL expects a tree to have one session, and would join by nested loops.
+CREATE FUNCTION postgraphile.session_tree_nodes(project uuid, root uuid)
 RETURNS TABLE (
     id uuid, title text, status text, depth int, parent_id uuid, started_at timestamptz, message_count int,
     tree_session_count int, tree_max_depth int, tree_message_count int, tree_prompt_tokens int,
     tree_completion_tokens int, tree_cost_usd float8, tree_error_count int, tree_duration_ms float8
 )
 LANGUAGE sql STABLE AS $$
-    WITH failed AS (
-        SELECT c.session_id, count(*) AS errors FROM tool_calls AS c
-        WHERE c.status = 'FAILED' AND c.session_id IN (SELECT s.id FROM sessions AS s WHERE s.root_id = root)
-        GROUP BY c.session_id
+    WITH mine AS MATERIALIZED (
+        SELECT s.*, (
+            SELECT count(*) FROM tool_calls AS c
+            WHERE c.project_id = project AND c.session_id = s.id AND c.status = 'FAILED'
+        ) AS errors
+        FROM sessions AS s WHERE s.project_id = project AND s.root_id = root
     ), totals AS (
-        SELECT above.id, count(*) AS sessions, max(s.depth) AS depth, sum(s.message_count) AS messages,
-            sum(s.prompt_tokens) AS prompt, sum(s.completion_tokens) AS completion, sum(s.cost_usd) AS cost,
-            coalesce(sum(f.errors), 0) AS errors, max(coalesce(s.ended_at, now())) - min(s.started_at) AS duration
-        FROM sessions AS s
-        CROSS JOIN LATERAL unnest(array_append(s.ancestor_ids, s.id)) AS above (id)
-        LEFT JOIN failed AS f ON f.session_id = s.id
-        WHERE s.root_id = root
+        SELECT above.id, max(m.title) FILTER (WHERE m.id = above.id) AS title,
+            max(m.status) FILTER (WHERE m.id = above.id) AS status,
+            max(m.depth) FILTER (WHERE m.id = above.id) AS own_depth,
+            (array_agg(m.parent_id) FILTER (WHERE m.id = above.id))[1] AS parent_id,
+            max(m.started_at) FILTER (WHERE m.id = above.id) AS started_at,
+            max(m.message_count) FILTER (WHERE m.id = above.id) AS message_count,
+            count(*) AS sessions, max(m.depth) AS depth, sum(m.message_count) AS messages, sum(m.prompt_tokens) AS prompt, sum(m.completion_tokens) AS completion,
+            coalesce(sum(m.cost_usd), 0) AS cost, sum(m.errors) AS errors,
+            max(coalesce(m.ended_at, now())) - min(m.started_at) AS duration
+        FROM mine AS m CROSS JOIN LATERAL unnest(array_append(m.ancestor_ids, m.id)) AS above (id)
         GROUP BY above.id
     )
-    SELECT s.id, s.title, s.status, s.depth, s.parent_id, s.started_at, s.message_count, t.sessions, t.depth,
-        t.messages, t.prompt, t.completion, t.cost, t.errors, extract(epoch FROM t.duration) * 1000
-    FROM sessions AS s JOIN totals AS t ON t.id = s.id
-    WHERE s.root_id = root
-    ORDER BY s.started_at, s.id
+    SELECT id, title, status, own_depth, parent_id, started_at, message_count, sessions, depth, messages, prompt,
+        completion, cost, errors, extract(epoch FROM duration) * 1000
+    FROM totals
+    ORDER BY started_at, id
 $$;
 
 -- Messages appended under the session's lock, with its counts: what createMessage leaves to the client.
-CREATE FUNCTION postgraphile.append_messages(session uuid, items jsonb)
+CREATE FUNCTION postgraphile.append_messages(project uuid, session uuid, items jsonb)
 RETURNS SETOF messages
 LANGUAGE sql VOLATILE AS $$
     WITH given AS (
@@ -48,7 +53,7 @@ LANGUAGE sql VOLATILE AS $$
             last_sequence = s.last_sequence + jsonb_array_length(items),
             interaction_count = s.interaction_count + (SELECT count(*) FROM given WHERE given.role = 'USER'),
             last_activity_at = greatest(s.last_activity_at, clock_timestamp()), updated_at = clock_timestamp()
-        WHERE s.id = session
+        WHERE s.project_id = project AND s.id = session
         RETURNING s.*
     )
     INSERT INTO messages (project_id, id, session_id, sequence, role, content, metadata, user_id, agent_id)

@@ -230,7 +230,7 @@ class SessionValues:
         name="metadata",
     )
     cost_usd: float | None = strawberry.field(
-        default=UNSET, description="What it cost, in US dollars; null if that is unknown."
+        default=UNSET, description="What it cost, in US dollars, from 0 to 999,999,999; null if unknown."
     )
 
 
@@ -312,5 +312,5 @@ class EndSessionInput:
         default=UNSET, description="What was learned from it: a JSON object."
     )
     cost_usd: float | None = strawberry.field(
-        default=UNSET, description="What it cost, in US dollars; null if that is unknown."
+        default=UNSET, description="What it cost, in US dollars, from 0 to 999,999,999; null if unknown."
     )

@@ -129,6 +129,15 @@ async def test_a_session_that_ended_before_it_was_recorded(api: Api) -> None:
     assert made["createSession"]["startedAt"] == made["createSession"]["endedAt"] == "2020-01-01T00:00:00Z"
 
 
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00.000001Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999998Z"]
+)
+async def test_all_times_that_can_be_written_are_kept(api: Api, time: str) -> None:
+    values = {"status": "FAILED", "startedAt": time, "endedAt": time}
+    made = (await api.ask(CREATE, input=values))["createSession"]
+    assert (made["startedAt"], made["endedAt"]) == (time, time)
+
+
 async def test_external_ids_are_unique(api: Api, other: Api) -> None:
     for project in (api, other):
         await project.ask(CREATE, input={"externalId": "1"})

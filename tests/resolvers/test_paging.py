@@ -30,7 +30,7 @@ def orders(field: ConnectionField) -> list[Order]:
     """Give every order by one key, and some by two or three keys that go different ways."""
     keys = list(product(field.order_fields, ("ASC", "DESC")))
     random = Random(str(field))  # noqa: S311  # a choice that is the same each time
-    combined = [tuple(random.choices(keys, k=k)) for k in (2, 2, 3)]
+    combined = [tuple(random.choices(keys, k=k)) for k in (2, 3)]
     return [(), *[(key,) for key in keys], *combined]
 
 

@@ -1,0 +1,79 @@
+"""What this server has set itself to reach, and whether a run shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from benchmarks.database import CACHE
+from benchmarks.shapes import READS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OF_POSTGRAPHILE = {
+    "transcript": 2.0,
+    "tree": 2.0,
+    "overview": 2.0,
+    "wide": 2.0,
+    "inbox": 1.5,
+    "point": 1.0,
+    "page": 1.0,
+    "append1": 1.0,
+}
+"""Of PostGraphile's requests per second, with its role and project set for each transaction."""
+
+OF_FLOOR = {shape.name: 0.6 for shape in READS} | {"append100": 0.5}
+OF_STRAWBERRY = {"wide": 8.0, "transcript": 8.0, "overview": 8.0}
+LARGE_TO_SMALL = 1.3
+"""How much longer a median request may take on the large data than on the small."""
+
+PEAK_MB = 200.0
+COLD_FACTOR, COLD_EXTRA_MS = 3.0, 10.0
+"""The first request of a document takes at most so many times a warm one, and so much more."""
+
+
+def missed(results: dict[str, Any]) -> list[str]:
+    """Tell which goals the results of a run do not reach; those that it did not measure pass."""
+    return [*_rates(results["shapes"]), *_others(results)]
+
+
+def _rates(shapes: dict[str, Any]) -> Iterator[str]:
+    for other, goals in (
+        ("postgraphile", OF_POSTGRAPHILE),
+        ("floor", OF_FLOOR),
+        ("strawberry", OF_STRAWBERRY),
+    ):
+        for shape, goal in goals.items():
+            for clients, figures in shapes.get(shape, {}).items():
+                if {"agentdata", other} <= figures.keys():
+                    ours, theirs = (figures[name]["requests_per_s"] for name in ("agentdata", other))
+                    if ours < goal * theirs:
+                        yield f"{shape} at {clients}: {ours / theirs:.2f} x {other}, goal {goal} x"
+
+
+def _others(results: dict[str, Any]) -> Iterator[str]:
+    small = _small() if results["size"] == "large" else {}
+    for shape, by_clients in results["shapes"].items():
+        for clients, figures in by_clients.items():
+            if "agentdata" not in figures:
+                continue
+            ours = figures["agentdata"]
+            if shape == "wide" and clients == "16" and ours["peak_mb"] >= PEAK_MB:
+                yield f"{shape} at {clients}: {ours['peak_mb']:.0f} MB, goal under {PEAK_MB:.0f} MB"
+            before = small.get(shape, {}).get(clients, {}).get("agentdata")
+            if before and ours["p50_ms"] > LARGE_TO_SMALL * before["p50_ms"]:
+                times = ours["p50_ms"] / before["p50_ms"]
+                yield f"{shape} at {clients}: p50 {times:.2f} x that of small, goal {LARGE_TO_SMALL} x"
+        cold = results["cold_ms"].get(shape, {}).get("agentdata")
+        if cold and "1" in by_clients:
+            goal = COLD_FACTOR * by_clients["1"]["agentdata"]["p50_ms"] + COLD_EXTRA_MS
+            if cold > goal:
+                yield f"{shape}: {cold:.1f} ms for a new document, goal {goal:.1f} ms"
+
+
+def _small() -> dict[str, Any]:
+    path = CACHE / "results-small.json"
+    shapes: dict[str, Any] = orjson.loads(path.read_bytes())["shapes"] if path.exists() else {}
+    return shapes
