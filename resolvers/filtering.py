@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import strawberry
@@ -48,25 +49,30 @@ MAX_VALUES = 1_000
 """How many values a filter lists at the most."""
 
 
-class All(NamedTuple):
+# Not tuples: those of one kind equal those of another with the same parts, and statements are kept by terms.
+@dataclass(frozen=True)
+class All:
     """All of the terms hold."""
 
     terms: tuple[Term, ...]
 
 
-class Any_(NamedTuple):  # noqa: N801  # beside All; Any is a name of typing
+@dataclass(frozen=True)
+class Any_:  # noqa: N801  # beside All; Any is a name of typing
     """At least one of the terms holds."""
 
     terms: tuple[Term, ...]
 
 
-class Not(NamedTuple):
+@dataclass(frozen=True)
+class Not:
     """The term does not hold; what is unknown, because something is null, does not hold either."""
 
     term: Term
 
 
-class Linked(NamedTuple):
+@dataclass(frozen=True)
+class Linked:
     """Some row behind the link, or none, meets the whole term."""
 
     link: Link
@@ -74,7 +80,8 @@ class Linked(NamedTuple):
     term: Term
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True)
+class Asked:
     """A column is asked for a value: the one of the parameter, or of the term itself."""
 
     column: str

@@ -192,13 +192,16 @@ class Rows:
         self._parts.append((key, f"\0{name}\0"))
 
     def step(self, key: str, *steps: tuple[Step, str]) -> None:
-        """Answer a key with what a step gives for a column; of several, with the first that gives any."""
+        """Answer a key with what a step gives for a column; of several, for the first that is not null."""
         calls = []
         for step, by in steps:
             self.position(by)
             calls.append(f"m{len(self.steps)}(\1{by}\1)")
             self.steps.append((step, by))
-        self._parts.append((key, " or ".join(calls)))
+        # What a step gives may be an object without fields, which is not nothing.
+        pairs = zip(calls[:-1], steps, strict=False)
+        chosen = "".join(f"{call} if \1{by}\1 is not None else " for call, (_, by) in pairs)
+        self._parts.append((key, chosen + calls[-1]))
 
     async def objects(self, run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
         """Make records into their parts of the response, in their order."""
