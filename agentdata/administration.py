@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentdata import migrations, provision
+from agentdata.auth import principal_of
 from agentdata.connection import transaction
 from agentdata.database import WriteSession
 from agentdata.database_urls import DatabaseUrls
@@ -20,12 +21,12 @@ from agentdata.operations.projects import check_project
 from agentdata.operations.write import Write, refused
 from agentdata.settings import Settings
 from agentdata.setup_error import SetupError
-from models import Project
+from models import Base, Project
 from models.base import PROJECT_SETTING
 from models.enums import ApiKeyScope
 
 DEFAULT_PROJECT = "default"
-_NO_TABLE = "42P01"  # undefined_table
+_NOT_MIGRATED = {"42P01", "42883"}  # undefined_table, undefined_function
 
 
 async def prepare(settings: Settings, urls: DatabaseUrls) -> bool:
@@ -97,6 +98,24 @@ async def acting_in(url: str, slug: str) -> AsyncIterator[Write]:
         yield await _acting_in(session, project)
 
 
+async def project_of_key(url: str, secret: str, scope: ApiKeyScope) -> str:
+    """Give the slug of the project that a key opens.
+
+    Raises UnauthenticatedError where the key opens none, and ForbiddenError where it does not go as far as
+    the scope.
+    """
+    async with _session(url) as session:
+        principal, _ = await principal_of(session, api_keys.hash_secret(secret))
+        principal.require(scope)
+        return (await session.get_one(Project, principal.project_id)).slug
+
+
+async def analyze(url: str) -> None:
+    """Have PostgreSQL count what is in the tables, as after much was written: it plans by what it counted."""
+    async with _session(url) as session:
+        await session.execute(text(f"ANALYZE {', '.join(sorted(Base.metadata.tables))}"))
+
+
 async def _insert(session: WriteSession, name: str, slug: str) -> Project:
     check_project({"name": name, "slug": slug})
     project = Project(name=name, slug=slug)
@@ -120,7 +139,7 @@ async def _session(url: str) -> AsyncIterator[WriteSession]:
         ):
             yield WriteSession(session)
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _NO_TABLE:
+        if getattr(error.orig, "sqlstate", None) in _NOT_MIGRATED:
             raise SetupError("the database has no tables yet: run `agentdata db upgrade`") from None
         if (refusal := refused(error)) is not None:
             raise refusal from None

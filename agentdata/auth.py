@@ -15,6 +15,8 @@ from agentdata.errors import UnauthenticatedError
 from agentdata.operations.api_keys import hash_secret, is_secret
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
     from agentdata.database import Database
 
 _LASTS_S = 0.9
@@ -32,6 +34,26 @@ class _Answer(NamedTuple):
     principal: Principal | None
     refusal: str
     until: float
+
+
+async def principal_of(
+    connection: AsyncConnection | AsyncSession, hash_: bytes
+) -> tuple[Principal, datetime | None]:
+    """Give whom the key with this hash stands for, and when it expires.
+
+    Raises:
+        UnauthenticatedError: The key is unknown, revoked, or expired.
+
+    """
+    row = (await connection.execute(_LOOKUP, {"secret_hash": hash_})).one_or_none()
+    now = datetime.now(UTC)
+    if row is None:
+        raise UnauthenticatedError("the API key is not known; check that it is complete")
+    if row.revoked_at is not None and row.revoked_at <= now:
+        raise UnauthenticatedError("the API key was revoked; use another one")
+    if row.expires_at is not None and row.expires_at <= now:
+        raise UnauthenticatedError("the API key has expired; use another one")
+    return Principal(row.project_id, row.id, frozenset(row.scopes)), row.expires_at
 
 
 class Authenticator:
@@ -84,18 +106,14 @@ class Authenticator:
             # The answer's age counts from before the question.
             until = time.monotonic() + _LASTS_S
             async with self._database.connection() as connection:
-                row = (await connection.execute(_LOOKUP, {"secret_hash": hash_})).one_or_none()
-        now = datetime.now(UTC)
-        if row is None:
-            answer = _Answer(None, "the API key is not known; check that it is complete", until)
-        elif row.revoked_at is not None and row.revoked_at <= now:
-            answer = _Answer(None, "the API key was revoked; use another one", until)
-        elif row.expires_at is not None and row.expires_at <= now:
-            answer = _Answer(None, "the API key has expired; use another one", until)
-        else:
-            if row.expires_at is not None:
-                until = min(until, time.monotonic() + (row.expires_at - now).total_seconds())
-            answer = _Answer(Principal(row.project_id, row.id, frozenset(row.scopes)), "", until)
+                try:
+                    principal, expires_at = await principal_of(connection, hash_)
+                    answer = _Answer(principal, "", until)
+                except UnauthenticatedError as refusal:
+                    expires_at, answer = None, _Answer(None, refusal.message, until)
+        if expires_at is not None:
+            left = (expires_at - datetime.now(UTC)).total_seconds()
+            answer = answer._replace(until=min(until, time.monotonic() + left))
         self._answers[hash_] = answer
         self._answers.move_to_end(hash_)
         if len(self._answers) > self._remembered:

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(
         default=None,
-        description="API key that commands act with, instead of the one in the data folder's `api-key`.",
+        description="API key whose project commands act in, instead of the data folder's `api-key`.",
     )
     pool_size: int = Field(
         default=10, ge=1, le=1000, description="Most database connections that are held at once."

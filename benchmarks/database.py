@@ -119,11 +119,13 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
                 await connection.copy_to_table(
                     table, source=_chunks(lines(size), progress, task), columns=columns, format="text"
                 )
+                progress.update(task, total=progress.tasks[task].completed)
             task = progress.add_task("indexing", total=len(bare))
             for statement in bare:
                 await connection.execute(statement)
                 progress.advance(task)
-    await connection.execute("VACUUM (ANALYZE)")
+            await connection.execute("ANALYZE")
+    await connection.execute("VACUUM")
 
 
 async def _strip(connection: asyncpg.Connection[Any]) -> list[str]:

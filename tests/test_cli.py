@@ -162,6 +162,46 @@ def test_keys_while_the_server_runs_and_while_not(environment: dict[str, str]) -
     assert "no project 'nope'" in refused(environment, "keys", "list", "--project", "nope")
 
 
+def test_the_key_decides_on_the_project(environment: dict[str, str]) -> None:
+    def names(environment: dict[str, str], *arguments: str) -> list[str]:
+        return [
+            row.split("\t")[-1] for row in succeeded(environment, "keys", "list", *arguments).splitlines()
+        ]
+
+    def keyed(secret: str) -> dict[str, str]:
+        return environment | {"AGENTDATA_API_KEY": secret}
+
+    succeeded(environment, "projects", "create", "second")
+    second = keyed(succeeded(environment, "keys", "create", "of second", "--project", "second").strip())
+    assert names(environment) == ["First key"]
+    assert names(second) == ["of second"]
+    assert names(second, "--project", "default") == ["First key"]
+
+    reader = keyed(succeeded(second, "keys", "create", "reader", "--scope", "read").strip())
+    message = refused(reader, "keys", "list")
+    assert re.search("AGENTDATA_API_KEY: .* scope ADMIN; .* --project", message)
+    assert names(reader, "--project", "second") == ["of second", "reader"]
+
+    id_ = succeeded(second, "keys", "list").partition("\t")[0]
+    succeeded(second, "keys", "revoke", id_)
+    assert re.search("AGENTDATA_API_KEY: .* revoked; .* --project", refused(second, "keys", "list"))
+    wrong = keyed("ad_wrong")
+    assert re.search("AGENTDATA_API_KEY: .* not known; .* --project", refused(wrong, "keys", "list"))
+
+    succeeded(environment, "keys", "create", "kept", "--project", "second", "--save")
+    assert names(environment) == ["of second", "reader", "kept"]
+
+
+def test_a_key_file_that_is_stale_is_passed_over(environment: dict[str, str]) -> None:
+    succeeded(environment, "projects", "list")
+    key_file(environment).write_text("ad_stale\n")
+    done = agentdata(environment, "keys", "list")
+    assert done.stdout.endswith("\tFirst key\n")
+    assert re.fullmatch(r"agentdata: \S+/api-key: .* not known; .* project 'default' now\n", done.stderr)
+    succeeded(environment, "keys", "create", "--save")
+    assert agentdata(environment, "keys", "list").stderr == ""
+
+
 def test_projects(environment: dict[str, str]) -> None:
     id_ = succeeded(environment, "projects", "create", "second", "--name", "The second").strip()
     assert f"second\t{id_}\tThe second\n" in succeeded(environment, "projects", "list")
@@ -183,6 +223,8 @@ def test_serves_the_database_of_a_url(environment: dict[str, str], database_serv
     with database_server.fresh_database() as urls:
         environment |= {"DATABASE_URL": urls.request, "AGENTDATA_MIGRATION_DATABASE_URL": urls.owner}
         assert "`agentdata db upgrade`" in refused(environment, "projects", "list")
+        keyed = environment | {"AGENTDATA_API_KEY": "ad_early"}
+        assert "`agentdata db upgrade`" in refused(keyed, "keys", "list")
         succeeded(environment, "db", "init")
         with serving(environment) as server:
             assert answer(server, key_file(environment).read_text().strip()).status_code == 200

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentdata.cli.database import database
+from agentdata.cli.project import ProjectOption, project_of
 from agentdata.settings import load_settings
 from agentdata.setup_error import SetupError
 
@@ -50,7 +51,7 @@ def chat(
             help="Read a field from this key, such as user=info.customer; may be repeated.",
         ),
     ] = None,
-    project: Annotated[str, typer.Option(help="The slug of the project to import into.")] = "default",
+    project: ProjectOption = None,
 ) -> None:
     """Import conversations in the chat-completions message format.
 
@@ -59,6 +60,7 @@ def chat(
     """
     from agentdata.importers.conversation import read_options
     from agentdata.importers.writing import Report
+    from models.enums import ApiKeyScope
 
     options = read_options(agent, tag or [], map_ or [])
     for file in files:
@@ -66,10 +68,12 @@ def chat(
             file.open("rb").close()
         except OSError as error:
             raise SetupError(f"cannot read {file}: {error.strerror}") from None
+    settings = load_settings()
     report, began = Report(), time.monotonic()
-    with database(load_settings()) as urls:
+    with database(settings) as urls:
         try:
-            asyncio.run(_import(urls, project, files, options, report))
+            slug = asyncio.run(project_of(settings, urls.owner, project, ApiKeyScope.WRITE))
+            asyncio.run(_import(urls, slug, files, options, report))
         except KeyboardInterrupt:
             _summarize(report, time.monotonic() - began)
             print(
@@ -87,7 +91,7 @@ async def _import(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from agentdata.administration import acting_in
+    from agentdata.administration import acting_in, analyze
     from agentdata.database import Database
     from agentdata.importers.chat import Import
 
@@ -118,6 +122,8 @@ async def _import(
                     await importing.file(file, str(path))
     finally:
         await pool.close()
+    if report.sessions:
+        await analyze(urls.owner)
 
 
 @contextmanager

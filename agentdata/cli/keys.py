@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from agentdata.cli.database import database
+from agentdata.cli.project import ProjectOption, project_of
 from agentdata.settings import load_settings
 
 if TYPE_CHECKING:
@@ -16,14 +17,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 
-Project = Annotated[str, typer.Option(help="The slug of the project that the key opens.")]
-
 
 @app.command()
 def create(
     *,
     name: Annotated[str, typer.Argument(help="What the key is for.")] = "Made on the command line",
-    project: Project = "default",
+    project: ProjectOption = None,
     scope: Annotated[list[str] | None, typer.Option(help="READ, WRITE or ADMIN; all if not given.")] = None,
     save: Annotated[bool, typer.Option("--save", help="Keep it in the data folder's `api-key`.")] = False,
 ) -> None:
@@ -35,7 +34,8 @@ def create(
     settings = load_settings()
 
     async def run(url: str) -> str:
-        async with administration.acting_in(url, project) as write:
+        slug = await project_of(settings, url, project, ApiKeyScope.ADMIN)
+        async with administration.acting_in(url, slug) as write:
             _, secret = await api_keys.create(write, name, [s.upper() for s in scope or ApiKeyScope])
             if save:
                 administration.keep_key(settings, secret)
@@ -50,16 +50,20 @@ def create(
 
 
 @app.command("list")
-def list_(project: Project = "default") -> None:
+def list_(project: ProjectOption = None) -> None:
     """Print a project's keys: id, prefix, scopes, state and name, with tabs between them."""
     from agentdata import administration
     from agentdata.operations import api_keys
+    from models.enums import ApiKeyScope
+
+    settings = load_settings()
 
     async def run(url: str) -> "list[ApiKey]":
-        async with administration.acting_in(url, project) as write:
+        slug = await project_of(settings, url, project, ApiKeyScope.ADMIN)
+        async with administration.acting_in(url, slug) as write:
             return await api_keys.list_all(write)
 
-    with database(load_settings()) as urls:
+    with database(settings) as urls:
         for key in asyncio.run(run(urls.owner)):
             print(key.id, key.prefix, ",".join(key.scopes), _state(key), key.name, sep="\t")
 
@@ -67,17 +71,21 @@ def list_(project: Project = "default") -> None:
 @app.command()
 def revoke(
     id_: Annotated[UUID, typer.Argument(metavar="ID", help="The key's id, as `keys list` prints it.")],
-    project: Project = "default",
+    project: ProjectOption = None,
 ) -> None:
     """End a key for good; a running server refuses it within a second."""
     from agentdata import administration
     from agentdata.operations import api_keys
+    from models.enums import ApiKeyScope
+
+    settings = load_settings()
 
     async def run(url: str) -> "ApiKey":
-        async with administration.acting_in(url, project) as write:
+        slug = await project_of(settings, url, project, ApiKeyScope.ADMIN)
+        async with administration.acting_in(url, slug) as write:
             return await api_keys.revoke(write, id_)
 
-    with database(load_settings()) as urls:
+    with database(settings) as urls:
         print(f"{asyncio.run(run(urls.owner)).prefix} is revoked.")
 
 

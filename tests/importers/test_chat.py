@@ -16,11 +16,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from agentdata.administration import create_project
+from agentdata.administration import acting_in, create_project
 from agentdata.importers.chat import Import
 from agentdata.importers.conversation import FIELDS, MESSAGE_KEYS, Options, read_options
 from agentdata.importers.writing import Report
-from agentdata.operations import sessions, users
+from agentdata.operations import api_keys, sessions, users
 from tests.api import traffic
 
 if TYPE_CHECKING:
@@ -523,7 +523,7 @@ async def test_tau_bench(api: Api) -> None:
 
 
 class Project(NamedTuple):
-    """A project, and the environment that commands reach it in."""
+    """A project, and the environment that commands reach it in; without a slug it is that of a key."""
 
     slug: str
     environment: dict[str, str]
@@ -536,8 +536,7 @@ class Project(NamedTuple):
             "agentdata",
             "import",
             "chat",
-            "--project",
-            self.slug,
+            *(["--project", self.slug] if self.slug else []),
             *map(str, arguments),
         ]
 
@@ -600,6 +599,29 @@ async def test_says_in_one_line_what_is_wrong(project: Project, arguments: list[
     assert done.returncode == 1
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+async def test_the_key_decides_on_the_project(
+    project: Project, database_urls: DatabaseUrls, tmp_path: Path
+) -> None:
+    file = tmp_path / "chats.jsonl"
+    file.write_text(json.dumps(said(HELLO)) + "\n")
+    async with acting_in(database_urls.owner, project.slug) as write:
+        _, writer = await api_keys.create(write, "Writer", ["WRITE"])
+        _, reader = await api_keys.create(write, "Reader", ["READ"])
+
+    def run(secret: str) -> subprocess.CompletedProcess[str]:
+        return project._replace(slug="", environment=project.environment | {"AGENTDATA_API_KEY": secret}).run(
+            file
+        )
+
+    refused = run(reader)
+    assert refused.returncode == 1
+    assert "AGENTDATA_API_KEY: this needs an API key with the scope WRITE; " in refused.stderr
+    done = run(writer)
+    assert done.returncode == 0, done.stderr
+    assert "Written   1 session" in done.stdout
+    assert "Skipped   1 conversation" in project.run(file).stdout
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
