@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, column, func, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import array
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Via:
 class Link:
     """The rows of ``model`` whose ``remote`` column is, or whose array holds, the parent's ``local`` column.
 
+    Where an array holds it, both share ``root_id``, by which an index finds the few rows that may.
     With ``via``, another table holds the pairs of the parent's and the row's ids. Where no two rows can have
     the same ``remote`` a link is also a batch: it answers each key with its row or None.
     """
@@ -78,7 +79,10 @@ class Link:
             return pairs.correlate_except(pair).exists()
         column: Any = getattr(target, self.remote)
         if isinstance(column.type, ARRAY):
-            return column.contains(array([key]))  # type: ignore[no-any-return]  # an attribute found by its name
+            parent: Any = self.model.__table__.alias()
+            root = select(parent.c.root_id).where(owned(parent.c), parent.c.id == key)
+            shared = target.root_id == root.correlate_except(parent).scalar_subquery()
+            return and_(shared, column.contains(array([key])))
         return column == key  # type: ignore[no-any-return]  # an attribute found by its name
 
     def rows(self, names: Sequence[str] | None = None) -> Select[Any]:
