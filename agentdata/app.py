@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,17 @@ def create_app(
     )
 
 
+def _leave_to_reference_counts() -> None:
+    """Keep the garbage collector from walking over all that the server is made of, and over every answer.
+
+    Answers have no cycles: they go when they are sent. With Python's defaults one of 2,000 messages is walked
+    over several times while it is made, and the contract with it: 60 ms at times, where the answer takes 14.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
+
+
 async def _home(request: Request) -> Response:  # noqa: ARG001 - a Starlette endpoint takes the request
     return RedirectResponse("/graphql")
 
@@ -87,6 +99,7 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
 def _lifespan(database: Database) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        _leave_to_reference_counts()
         try:
             yield
         finally:

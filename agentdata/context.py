@@ -73,8 +73,8 @@ class Context:
         return self._database.read_by_driver(self.principal.project_id)
 
     async def close(self) -> None:
-        """Give the connection back."""
-        await self.reader.close()
+        """Give the connection back; the operation is over."""
+        await self.reader.end()
 
 
 Info = strawberry.Info[Context, None]

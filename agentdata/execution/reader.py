@@ -28,6 +28,10 @@ class Batch(Protocol):
         """Give the value of each parent, in the parents' order."""
 
 
+class _EndedError(Exception):
+    """The operation has its answer; nobody waits for what is read now."""
+
+
 class Reader:
     """Runs the reads of one operation in one transaction that begins with the first of them."""
 
@@ -39,6 +43,7 @@ class Reader:
         # Fields that stand side by side run at the same time; a connection runs one statement at a time.
         self._turn = asyncio.Lock()
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+        self._ended = False
 
     def load(self, key: Hashable, batch: Batch, parent: Any) -> Awaitable[Any]:
         """Give a parent's value, read together with all others that are asked for under the same key."""
@@ -50,6 +55,8 @@ class Reader:
     async def execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
         """Run a statement in the operation's snapshot, for its project, and give all of its rows."""
         async with self._turn:
+            if self._ended:
+                raise _EndedError
             if self._session is None:
                 self._session = await self._transaction.enter_async_context(
                     self._database.read(self.project_id)
@@ -61,6 +68,11 @@ class Reader:
     async def pairs(self, statement: Executable, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Run a statement of two columns and give the second by the first."""
         return dict(map(tuple, await self.execute(statement, values)))
+
+    async def end(self) -> None:
+        """Give the connection back for good: what still runs once the operation failed takes no other."""
+        self._ended = True
+        await self.close()
 
     async def close(self) -> None:
         """End the transaction and give the connection back."""
