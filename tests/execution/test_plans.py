@@ -1,0 +1,275 @@
+"""Plans answer as the plain way does, whatever is asked: both run the same operations, made up by hypothesis.
+
+`make test` runs a fast profile. `HYPOTHESIS_PROFILE=thorough pytest tests/execution/test_plans.py -k answers`
+runs thousands of examples, other ones each time; `PLAN_EXAMPLES` says how many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from agentdata.context import Context
+from agentdata.execution.documents import InvalidRequestError
+from agentdata.execution.execute import Executor
+from agentdata.execution.limits import Limits
+from agentdata.execution.reporting import failed, refused
+from models.enums import ApiKeyScope
+from resolvers.planning import Planner
+from schema.root import schema
+from tests import factories
+from tests.api import make_api
+from tests.execution.operations import MARK, MOVING, ROOTS, CursorsOf, Facts, Operation, operations
+from tests.world import populate, read
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from agentdata.context import Principal
+    from agentdata.database import Database
+    from tests.api import Api
+    from tests.world import Rows
+
+LIMITS = Limits(rows=10**9)
+PLAIN, PLANNED = Executor(schema, LIMITS), Executor(schema, LIMITS, Planner(schema))
+
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+EXAMPLES = settings(
+    max_examples=int(os.environ.get("PLAN_EXAMPLES", "5000")) if THOROUGH else 150,
+    derandomize=not THOROUGH,
+    database=None,
+    deadline=None,
+    suppress_health_check=[*HealthCheck],
+    print_blob=THOROUGH,
+)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Watched(Context):
+    """A context that knows whether its operation ran as a plan."""
+
+    planned = False
+
+    def __init__(self, database: Database, principal: Principal) -> None:
+        super().__init__(database, principal)
+        self.statements: list[str] = []
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Any]:
+        """Open the transaction that a plan reads in, and remember what it reads."""
+        self.planned = True
+        async with super().reading() as driver:
+            with driver.query_logger(lambda record: self.statements.append(record.query)):
+                yield driver
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a client receives, as JSON in an order of ours, and how it was found."""
+
+    data: Any
+    errors: list[dict[str, Any]]
+    planned: bool
+    statements: list[str]
+
+    @property
+    def canonical(self) -> str:
+        """All of the answer, with lists of errors and keys in one order."""
+        errors = sorted(json.dumps(error, sort_keys=True) for error in self.errors)
+        return json.dumps([self.data, errors], sort_keys=True)
+
+
+async def told(api: Api, executor: Executor, document: str, variables: dict[str, Any]) -> Told:
+    """Ask, and give the answer as it goes over the wire."""
+    context = Watched(api.database, api.principal)
+    try:
+        operation = executor.read(document, None)
+        result = await executor.execute(operation, variables, context)
+        content = {"data": result.data, "errors": failed(result.errors or [])}
+    except InvalidRequestError as error:
+        content = {"data": None, "errors": refused(error.errors)}
+    finally:
+        await context.close()
+    answer = orjson.loads(orjson.dumps(content, option=orjson.OPT_UTC_Z))
+    return Told(_still(answer["data"]), answer["errors"], context.planned, context.statements)
+
+
+def _still(value: Any) -> Any:
+    """Give an answer without what moves with the time."""
+    if isinstance(value, dict):
+        return {
+            key: type(each).__name__ if key.startswith(MOVING) else _still(each)
+            for key, each in value.items()
+        }
+    return [_still(each) for each in value] if isinstance(value, list) else value
+
+
+class Project:
+    """A project that operations ask, and the cursors of its lists as answers have them."""
+
+    def __init__(self, api: Api, rows: dict[str, Rows], foreign: tuple[str, ...]) -> None:
+        self.api = api
+        self.facts = Facts(rows, str(api.project_id), foreign)
+        self.foreign = frozenset(foreign)
+        self._cursors: dict[CursorsOf, list[str]] = {}
+
+    async def cursors(self, of: CursorsOf) -> list[str]:
+        """Give the cursors of a list in an order."""
+        if of not in self._cursors:
+            root = ROOTS[of.node]
+            order = [{"field": name, "direction": direction} for name, direction in of.order]
+            document = f"query ($by: {root.order_by}) {{ page: {root.name}(first: 40, orderBy: $by) {{ edges {{ cursor }} }} }}"
+            page = (await self.api.ask(document, by=order))["page"]
+            self._cursors[of] = [edge["cursor"] for edge in page["edges"]]
+        return self._cursors[of]
+
+    async def filled(self, operation: Operation, text: str) -> str:
+        """Put cursors where their marks are."""
+        for index, number in set(MARK.findall(text)):
+            known = await self.cursors(operation.cursors[int(index)])
+            text = text.replace(f"@cursor {index} {number}@", known[int(number) % len(known)])
+        return text
+
+
+@pytest.fixture(scope="module")
+async def project(database: Database, owner: AsyncEngine, world: Api, rows: dict[str, Rows]) -> Project:
+    """Provide the world beside another project like it, of which it must see nothing."""
+    other = await make_api(database, owner)
+    await populate(other, owner)
+    theirs = await read(other)
+    foreign = [id_ for of_type in theirs.values() for id_ in of_type]
+    return Project(world, rows, (str(other.project_id), *foreign))
+
+
+@EXAMPLES
+@given(data=st.data())
+async def test_a_plan_answers_as_the_plain_way_does(project: Project, data: st.DataObject) -> None:
+    operation = data.draw(operations(project.facts))
+    scopes = data.draw(st.sampled_from([[ApiKeyScope.ADMIN], [ApiKeyScope.ADMIN], [ApiKeyScope.READ]]))
+    api = project.api.with_scopes(*scopes)
+    document = await project.filled(operation, operation.document)
+    PLAIN.read(document, None)
+    for variant in operation.variants:
+        variables = json.loads(await project.filled(operation, json.dumps(variant)))
+        plain = await told(api, PLAIN, document, variables)
+        planned = await told(api, PLANNED, document, variables)
+        assert planned.canonical == plain.canonical, (document, variables)
+        assert not project.foreign & set(_UUID.findall(json.dumps(plain.data)))
+        codes = {error["extensions"]["code"] for error in plain.errors}
+        assert "INTERNAL" not in codes
+        assert operation.wrong or codes <= {"NOT_FOUND", "FORBIDDEN"}, (plain.errors, document, variables)
+        may = ApiKeyScope.ADMIN in scopes or not operation.needs_admin
+        if may and not operation.wrong and not operation.introspects and operation.reads & set(plain.data):
+            assert planned.planned, (document, variables)
+        event("planned" if planned.planned else "ran the plain way")
+
+
+async def same(api: Api, document: str, **variables: Any) -> Any:
+    """Ask both ways what a plan can hold, and give the data."""
+    plain = await told(api, PLAIN, document, variables)
+    planned = await told(api, PLANNED, document, variables)
+    assert planned.canonical == plain.canonical
+    assert planned.planned
+    return planned.data
+
+
+async def test_filters_of_the_same_conditions_put_together_otherwise_are_other_statements(api: Api) -> None:
+    for title, platform in (("a", "web"), ("a", "slack"), ("b", "web")):
+        await factories.session(api, title=title, platform=platform)
+    document = "query ($filter: SessionFilter) { sessions(filter: $filter) { totalCount nodes { id } } }"
+    both = [{"title": {"eq": "a"}}, {"platform": {"eq": "web"}}]
+    counts = [
+        (await same(api, document, filter=filter_))["sessions"]["totalCount"]
+        for filter_ in (
+            {"and": [{"and": both}]},
+            {"or": both},
+            {"not": {"or": both}},
+            {"and": [{"or": both}]},
+        )
+    ]
+    assert counts == [1, 3, 0, 3]
+
+
+async def test_an_actor_of_whom_nothing_is_selected_is_not_null(api: Api) -> None:
+    user = await factories.user(api)
+    agent = await factories.agent(api)
+    await factories.agent_version(api, agent.id, created_by_user_id=user.id)
+    data = await same(api, "{ agentVersions { nodes { createdBy { ... on Agent { name } } } } }")
+    assert data == {"agentVersions": {"nodes": [{"createdBy": {}}]}}
+
+
+async def test_plans_hold_no_data_and_are_shared_by_projects_and_keys(project: Project, other: Api) -> None:
+    """Two projects and two scopes take turns with one plan."""
+    await factories.session(other, title="theirs")
+    document = """query ($id: ID!, $first: Int) {
+        project { id } sessions(first: $first) { totalCount nodes { id } } node(id: $id) { __typename }
+    }"""
+    [key, *_] = project.facts.rows["ApiKey"]
+    reader = project.api.with_scopes(ApiKeyScope.READ)
+    for _ in range(2):
+        ours = await same(project.api, document, id=key, first=3)
+        assert ours["node"] == {"__typename": "ApiKey"}
+        assert (await same(reader, document, id=key, first=3)) == {**ours, "node": None}
+        theirs = await same(other, document, id=key, first=2)
+        assert theirs["project"] == {"id": str(other.project_id)}
+        assert theirs["sessions"]["totalCount"] == 1
+        assert theirs["node"] is None
+    assert len(PLANNED.read(document, None)._plans) == 1  # noqa: SLF001  # what is kept is asked
+
+
+async def test_an_operation_keeps_a_bounded_number_of_plans(project: Project) -> None:
+    names = [f"v{index}" for index in range(7)]
+    declared = ", ".join(f"${name}: Boolean!" for name in names)
+    fields = " ".join(f"{name}: id @include(if: ${name})" for name in names)
+    document = f"query ({declared}) {{ project {{ __typename {fields} }} }}"
+    for case in range(2 ** len(names)):
+        chosen = {name: bool(case >> index & 1) for index, name in enumerate(names)}
+        answer = await told(project.api, PLANNED, document, chosen)
+        assert set(answer.data["project"]) == {"__typename", *[name for name in names if chosen[name]]}
+        assert answer.planned
+    assert len(PLANNED.read(document, None)._plans) <= 16  # noqa: SLF001  # what is kept is asked
+
+
+async def test_statements_are_of_what_is_asked_not_of_its_values(project: Project) -> None:
+    document = """query ($filter: SessionFilter, $first: Int, $after: String) {
+        users(first: 3) { nodes { sessions(filter: $filter, first: $first, after: $after) {
+            totalCount pageInfo { endCursor } nodes { title messages(first: $first) { nodes { content } } }
+        } } }
+    }"""
+    after = await project.cursors(CursorsOf("Session", (("STARTED_AT", "DESC"),)))
+    texts: set[str] = set()
+    for number in range(20):
+        variables = {
+            "filter": {"title": {"notIn": [str(number)] * (number + 1)}, "messageCount": {"gte": -number}},
+            "first": number,
+            "after": after[number],
+        }
+        answer = await told(project.api, PLANNED, document, variables)
+        # The driver has statements of its own, about types.
+        texts.update(text for text in answer.statements if "project_id" in text)
+    assert len(texts) == 4
+
+
+async def test_what_fails_at_once_takes_no_connection_afterwards(api: Api) -> None:
+    """What else the operation asked goes on when the answer is known: it must not open a transaction then."""
+    reader = api.with_scopes(ApiKeyScope.READ)
+    document = "{ apiKeys { totalCount } sessions { totalCount } project { id } }"
+    held = api.database.engine.pool.checkedout()  # type: ignore[attr-defined]  # a pool of a fixed size counts
+    before = asyncio.all_tasks()
+    for _ in range(5):
+        assert (await reader.answer(document)).codes == ["FORBIDDEN"]
+        if left := asyncio.all_tasks() - before:
+            await asyncio.wait(left)
+    assert api.database.engine.pool.checkedout() == held  # type: ignore[attr-defined]  # as above
