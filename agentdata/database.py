@@ -45,6 +45,8 @@ class Database:
             target.url,
             # Transactions are opened below, with their settings in the same round trip.
             isolation_level="AUTOCOMMIT",
+            # They are ended below as well, or the connection with them: there is nothing left to reset.
+            pool_reset_on_return=None,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             connect_args=target.connect_args,
@@ -107,10 +109,16 @@ class Database:
                 await driver.execute("COMMIT")
             except BaseException:
                 # A cancelled statement leaves the protocol in the middle: such a connection has no future.
-                if driver.is_closed() or not driver.is_in_transaction():
-                    await connection.invalidate()
-                else:
-                    await driver.execute("ROLLBACK")
+                usable = not driver.is_closed() and driver.is_in_transaction()
+                try:
+                    if usable:
+                        await driver.execute("ROLLBACK")
+                except BaseException:
+                    usable = False
+                    raise
+                finally:
+                    if not usable:
+                        await connection.invalidate()
                 raise
 
 
