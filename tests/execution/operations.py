@@ -31,6 +31,7 @@ from tests.resolvers.reference import random_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from graphql import GraphQLArgument, GraphQLField
 
     from tests.world import Rows
@@ -137,7 +138,7 @@ class _Maker:
             if self.chance(10):
                 part = f"... on Query{self.directives()} {{ {part} __typename }}"
             elif self.chance(10):
-                part = f"...{self.fragment(QUERY, False, f'{{ {part} }}').name}{self.directives()}"
+                part = f"...{self.fragment(QUERY, f'{{ {part} }}', strict=False).name}{self.directives()}"
             parts.append(part)
         if self.chance(10):
             parts.append("__typename")
@@ -202,10 +203,10 @@ class _Maker:
             return f"...{self.random.choice(known).name}{self.directives()}"
         on = self.condition(type_)
         strict = strict or isinstance(on, GraphQLInterfaceType | GraphQLUnionType)
-        fragment = self.fragment(on, strict, self.selection(on, depth, strict=strict))
+        fragment = self.fragment(on, self.selection(on, depth, strict=strict), strict=strict)
         return f"...{fragment.name}{self.directives()}"
 
-    def fragment(self, on: Composite, strict: bool, body: str) -> _Fragment:  # noqa: FBT001  # as it was given
+    def fragment(self, on: Composite, body: str, *, strict: bool) -> _Fragment:
         fragment = _Fragment(f"F{self.number()}", on, strict, body)
         self.fragments.append(fragment)
         return fragment
@@ -220,8 +221,10 @@ class _Maker:
         return bool(_possible(one) & _possible(other))
 
     def named(self, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
-        plain = [name for name, each in type_.fields.items() if is_leaf_type(get_named_type(each.type))]
-        objects = [name for name in type_.fields if name not in plain]
+        plain: list[str] = [
+            name for name, each in type_.fields.items() if is_leaf_type(get_named_type(each.type))
+        ]
+        objects: list[str] = [name for name in type_.fields if name not in plain]
         if depth <= 0 or self.budget <= 0:
             objects = [name for name in objects if not self.leads_on(type_, name)]
         if objects and (not plain or self.chance(50)):
@@ -300,7 +303,7 @@ class _Maker:
             noun = get_named_type(declared.type).name
             given[key] = self.alternatives(lambda: self.natural_key(noun, key))
             if self.mischief and self.chance(10):
-                given = {each: given[key] for each in declared.args}
+                given = dict.fromkeys(declared.args, given[key])
         return self.written(declared, given)
 
     def page(self, type_: Any, name: str, declared: GraphQLField) -> str:
@@ -463,7 +466,7 @@ class _Maker:
         if awkward and not variables:
             value = {}
         elif awkward or (variables and self.chance(15)):
-            # A null variable in a list of what may not be null is wrong; a filter's condition may be left out.
+            # What may not be null must be given; a filter's condition may be left out.
             omits = not isinstance(type_, GraphQLNonNull)
             return self.variable(str(type_), [value] * VARIANTS, omits=omits, type_=type_)
         return self.literal(value, type_, variables=variables)
