@@ -49,7 +49,7 @@ async def principal_of(
     now = datetime.now(UTC)
     if row is None:
         raise UnauthenticatedError("the API key is not known; check that it is complete")
-    if row.revoked_at is not None and row.revoked_at <= now:
+    if row.revoked_at is not None:
         raise UnauthenticatedError("the API key was revoked; use another one")
     if row.expires_at is not None and row.expires_at <= now:
         raise UnauthenticatedError("the API key has expired; use another one")

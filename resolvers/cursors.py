@@ -57,6 +57,8 @@ def _parse(value: Any, type_: type) -> Any:
         return datetime.fromisoformat(value)
     if type_ is UUID:
         return UUID(value)
+    if type(value) is not type_ and not (type_ is float and type(value) is int):
+        raise TypeError(value)
     return value
 
 

@@ -15,7 +15,9 @@ import strawberry
 from sqlalchemy import (
     ARRAY,
     Double,
+    Integer,
     Numeric,
+    SmallInteger,
     Text,
     Uuid,
     and_,
@@ -32,7 +34,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from strawberry.types.base import get_object_definition
 
-from agentdata.errors import BadUserInputError
+from agentdata.errors import BadUserInputError, LimitExceededError
 from agentdata.execution.links import Link, owned
 from agentdata.operations.values import camel, check_json
 from resolvers.values import as_uuid
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     Condition = ColumnElement[bool]
+
+MAX_DEPTH = 20
+"""How deep a filter nests at the most."""
 
 MAX_VALUES = 1_000
 """How many values a filter lists at the most."""
@@ -112,6 +117,8 @@ def read(model: type[Any], filter_: object, path: str = "filter") -> Filter:
 
 
 def _read(model: type[Any], filter_: object, path: str, values: dict[str, Any], prefix: str) -> Term:
+    if path.count(".") > MAX_DEPTH:
+        raise LimitExceededError(f"the filter nests deeper than {MAX_DEPTH} levels", field=prefix)
     terms: list[Term] = []
     for name, value, link in _given(filter_, path):
         field = f"{path}.{camel(name)}"
@@ -201,7 +208,10 @@ def condition(target: Any, term: Term) -> Condition:
 
 def _comparable(type_: Any) -> Any:
     # A NUMERIC parameter is cut to the column's digits, and one that has more before the point is an error.
-    return Double() if type(type_) is Numeric else type_
+    if type(type_) is Numeric:
+        return Double()
+    # What GraphQL calls an Int may be more than a small column holds; to compare with it is all right.
+    return Integer() if isinstance(type_, SmallInteger) else type_
 
 
 def _same(type_: Any) -> Any:

@@ -28,6 +28,7 @@ from strawberry.types.arguments import convert_arguments
 from agentdata.errors import AgentDataError
 from agentdata.execution.links import Link
 from agentdata.execution.plan import Rows, Run, Shapes, UnplannedError, groups
+from agentdata.execution.reporting import client_error
 from models.enums import ApiKeyScope
 from resolvers.batches import Batch, Given, Gives
 from resolvers.fields import DECLARED, Either, slice_of
@@ -312,11 +313,17 @@ class MutationPlan:
         errors: list[GraphQLError] = []
         for write in self.writes:
             data[write.key] = None
+            done = False
             try:
                 result = await write.declared.run(context, write.given(variables))
+                done = True
                 data[write.key] = await write.selected.of(result, context, given)
             except Exception as error:  # noqa: BLE001  # told as the error of this field
-                errors.append(located_error(error, write.nodes, [write.key]))
+                if done and (known := client_error(error)) is not None:
+                    known.message = f"the write was done; reading what it gave failed: {known.message}"
+                    errors.append(located_error(known, write.nodes, [write.key]))
+                else:
+                    errors.append(located_error(error, write.nodes, [write.key]))
         return data, errors
 
 

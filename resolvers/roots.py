@@ -56,9 +56,7 @@ class One:
             raise BadUserInputError(f"give one key: {names}", field=camel(next(iter(self.links))))
         [(key, value)] = chosen.items()
         check_text(camel(key), value)
-        if key == "id":
-            return key, as_uuid(value, key)
-        return key, value.lower() if self.links[key].fold_case else value
+        return key, as_uuid(value, key) if key == "id" else value
 
     def missing(self, given: Mapping[str, Any]) -> NotFoundError:
         """Say that there is no such row."""

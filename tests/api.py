@@ -18,6 +18,7 @@ from agentdata.execution.execute import Executor
 from agentdata.execution.reporting import failed, refused
 from agentdata.operations.write import run
 from models.enums import ApiKeyScope
+from resolvers.planning import Planner
 from schema.root import schema
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from agentdata.database import Database
 
-EXECUTOR = Executor(schema)
+EXECUTOR = Executor(schema, planner=Planner(schema))
 """One executor for all tests, as a server has one for all requests."""
 
 
@@ -80,7 +81,9 @@ class Api:
         finally:
             with suppress(Exception):  # as the endpoint does: what ended the operation is what matters
                 await context.close()
-        return Answer(orjson.loads(orjson.dumps(result.data)), failed(result.errors or []))
+        return Answer(
+            orjson.loads(orjson.dumps(result.data, option=orjson.OPT_UTC_Z)), failed(result.errors or [])
+        )
 
     async def run(self, operation: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
         """Run a write of `agentdata.operations` and give its rows."""

@@ -42,8 +42,7 @@ _KEPT_CHARACTERS = 200_000
 _KEPT_SIZES = 64
 """How many combinations of page sizes are remembered as allowed for one operation."""
 
-
-_KEPT_PLANS = 16
+_KEPT_PLANS = 4
 """How many plans one operation keeps: one for each combination of values of @skip and @include."""
 
 
@@ -95,7 +94,7 @@ class Operation:
                 self._plans.clear()
             try:
                 self._plans[case] = planner.plan(self.node, self.fragments, variables)
-            except UnplannedError:
+            except (UnplannedError, GraphQLError):
                 self._plans[case] = None
         plan = self._plans[case]
         if plan is None:

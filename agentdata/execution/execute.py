@@ -1,4 +1,4 @@
-"""Runs one operation by graphql-core and the schema's own executor."""
+"""Runs one operation: by its plan, or the plain way, which is graphql-core's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from graphql import GraphQLSchema
     from graphql.execution.values import VariableValues
 
-    from agentdata.context import Context
     from agentdata.execution.documents import Operation
     from agentdata.execution.plan import Planner
 
@@ -74,7 +73,7 @@ class Executor:
         return result if isinstance(result, ExecutionResult) else await result
 
     async def _run_plan(
-        self, planner: Planner, operation: Operation, variables: VariableValues, context: Context
+        self, planner: Planner, operation: Operation, variables: VariableValues, context: Any
     ) -> ExecutionResult:
         plan = operation.plan(planner, variables)
         try:

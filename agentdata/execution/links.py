@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, column, func, select
+from sqlalchemy import ARRAY, Text, Uuid, and_, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import array
 
 if TYPE_CHECKING:
@@ -87,10 +87,15 @@ class Link:
 
     def rows(self, names: Sequence[str] | None = None) -> Select[Any]:
         """Give the row of each key, or some of its columns, as (key, …)."""
-        column: ColumnElement[Any] = getattr(self.model, self.remote)
-        matched = func.lower(column, type_=column.type) if self.fold_case else column
+        remote: ColumnElement[Any] = getattr(self.model, self.remote)
         selected = [self.model] if names is None else [getattr(self.model, name) for name in names]
-        return select(matched, *selected).where(owned(self.model), among_keys(matched))
+        if self.fold_case:
+            # The database folds both, as it does for its index; nobody else folds quite as it does.
+            given = func.unnest(bindparam(KEYS, type_=ARRAY(Text)))
+            keys = given.table_valued(column("key", Text)).render_derived()
+            joined = keys.join(self.model.__table__, func.lower(remote) == func.lower(keys.c.key))
+            return select(keys.c.key, *selected).select_from(joined).where(owned(self.model))
+        return select(remote, *selected).where(owned(self.model), among_keys(remote))
 
     async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
         """Give the row of each key, in one statement."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 DIALECT = asyncpg_dialect(json_serializer=lambda value: orjson.dumps(value).decode())  # type: ignore[no-untyped-call]  # SQLAlchemy's
 """How statements are written for the driver."""
 
-_MOST_SHAPES = 32
+_MOST_SHAPES = 8
 """How many forms of one statement a step keeps; clients decide how many there are."""
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
-from agentdata.errors import AgentDataError, BadUserInputError
+from agentdata.errors import AgentDataError, BadUserInputError, ConflictError
 from agentdata.operations.values import check, check_json, check_not_empty, check_text
 from agentdata.operations.write import FRESH, not_found
 from models import Message, Session, ToolCall
@@ -103,6 +103,8 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Message:
     # The session comes first, as for every writer of its messages.
     await write.get(Session, session_id, lock=True)
     before = await write.get(Message, id_, lock=True)
+    if before.redacted_at is not None and "redacted_at" not in values and _REDACTED.keys() & values.keys():
+        raise ConflictError("the message is redacted, for good; what was said cannot be put back", field="id")
     grown = {
         name: (values.get(name, getattr(before, name)) or 0) - (getattr(before, name) or 0)
         for name in _SUMMED
@@ -117,7 +119,7 @@ async def redact(write: Write, id_: UUID) -> Message:
 
     That there was a message, when and whose stays; so do the names of the tools and what became of the calls.
     """
-    message = await update(write, id_, _REDACTED | {"redacted_at": func.now()})
+    message = await update(write, id_, _REDACTED | {"redacted_at": func.clock_timestamp()})
     carried = or_(ToolCall.message_id == id_, ToolCall.answer_id == id_)
     failed = ToolCall.status == ToolCallStatus.FAILED
     await write.session.execute(
@@ -127,7 +129,7 @@ async def redact(write: Write, id_: UUID) -> Message:
             arguments=case((ToolCall.message_id == id_, literal({}, JSONB)), else_=ToolCall.arguments),
             result=null(),
             error=case((failed, "redacted"), else_=null()),
-            updated_at=func.now(),
+            updated_at=func.clock_timestamp(),
         )
         .execution_options(synchronize_session=False)
     )
@@ -232,7 +234,7 @@ async def _grow(write: Write, session_id: UUID, growth: dict[str, int]) -> None:
     changes = {name: getattr(Session, name) + by for name, by in growth.items() if by}
     if changes:
         changed = update_rows(Session).where(*write.owns(Session), Session.id == session_id)
-        await write.session.execute(changed.values(changes | {"updated_at": func.now()}))
+        await write.session.execute(changed.values(changes | {"updated_at": func.clock_timestamp()}))
 
 
 def _check(message: dict[str, Any], path: str) -> None:
@@ -383,6 +385,8 @@ async def _settle_earlier(write: Write, session_id: UUID, answers: list[Answer],
             Message.id.not_in(new_ids),
         )
         .order_by(Message.sequence, ToolCall.position.desc())
+        # Until they are settled below, they are neither deleted nor settled by others.
+        .with_for_update(key_share=True, of=ToolCall)
     )
     waiting: dict[str, list[UUID]] = {}
     for row in await write.session.execute(unanswered):
@@ -418,7 +422,7 @@ async def _settle_earlier(write: Write, session_id: UUID, answers: list[Answer],
             status=case((pending, given.c.status), else_=ToolCall.status),
             result=case((pending, given.c.result.cast(JSONB)), else_=ToolCall.result),
             error=case((pending, given.c.error), else_=ToolCall.error),
-            updated_at=func.now(),
+            updated_at=func.clock_timestamp(),
         )
         .execution_options(synchronize_session=False)
     )

@@ -146,18 +146,21 @@ async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
     """
     await write.get(Session, id_, lock=True)
     below = select(Session.id).where(*write.owns(Session), Session.ancestor_ids.contains([id_]))
-    ids = [id_, *await write.session.scalars(below)]
-    if len(ids) > 1 and not tree:
+    others = 0 if tree else len((await write.session.scalars(below)).all())
+    if others:
         raise ConflictError(
-            f"the session has others below it ({len(ids) - 1}); delete them all with tree: true", field="tree"
+            f"the session has others below it ({others}); delete them all with tree: true", field="tree"
         )
+    # A child that comes now goes with the tree, or keeps its parent: its reference is refused to break.
+    whole = or_(Session.id == id_, Session.ancestor_ids.contains([id_])) if tree else Session.id == id_
     gone = (
         delete_from(Session)
-        .where(*write.owns(Session), or_(Session.id == id_, Session.ancestor_ids.contains([id_])))
+        .where(*write.owns(Session), whole)
         .returning(Session.id, Session.agent_id, Session.status)
     )
-    await _count(write, [(row.agent_id, row.status) for row in await write.session.execute(gone)], [])
-    return ids
+    rows = (await write.session.execute(gone)).all()
+    await _count(write, [(row.agent_id, row.status) for row in rows], [])
+    return [id_, *[row.id for row in rows if row.id != id_]]
 
 
 async def add_tags(write: Write, ids: list[UUID], tags: list[str]) -> list[Session]:
@@ -190,7 +193,7 @@ async def rename_tag(write: Write, old: str, new: str) -> RenamedTag:
         .where(*write.owns(Session), Session.id.in_(select(held.c.id)))
         .values(
             tags=case((Session.tags.contains([new]), merged), else_=renamed),
-            updated_at=func.now(),
+            updated_at=func.clock_timestamp(),
         )
         .execution_options(synchronize_session=False)
     )
@@ -219,7 +222,7 @@ async def _retag(write: Write, ids: list[UUID], tags: list[str], change: Retaggi
     changed = (
         update_rows(Session)
         .where(*write.owns(Session), Session.id.in_([session.id for session in sessions]))
-        .values(tags=func.coalesce(tags_of, literal([], ARRAY(Text))), updated_at=func.now())
+        .values(tags=func.coalesce(tags_of, literal([], ARRAY(Text))), updated_at=func.clock_timestamp())
         .returning(Session)
     )
     after = {row.id: row for row in await write.session.scalars(changed, execution_options=FRESH)}

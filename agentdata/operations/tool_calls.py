@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from agentdata.errors import BadUserInputError, ConflictError
-from agentdata.operations.messages import check_call, settled
+from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
+from agentdata.operations.messages import MAX_TOOL_CALLS, check_call, settled
 from models import Message, ToolCall
 from models.enums import MessageRole, ToolCallStatus
 
@@ -27,6 +27,8 @@ async def create(write: Write, message_id: UUID, values: dict[str, Any]) -> Tool
         *write.owns(ToolCall), ToolCall.message_id == message_id
     )
     position = (await write.session.scalars(places)).one()
+    if position >= MAX_TOOL_CALLS:
+        raise LimitExceededError(f"a message makes at most {MAX_TOOL_CALLS} tool calls", field="messageId")
     placed = {"message_id": message_id, "session_id": message.session_id, "position": position}
     [call] = await write.insert(ToolCall, [settled(values) | placed])
     return call

@@ -100,7 +100,7 @@ class Write:
         statement = (
             update(model)
             .where(*owned, model.__table__.c.id == row.id)  # type: ignore[attr-defined]  # every noun has an id
-            .values(values | {"updated_at": func.now()})
+            .values(values | {"updated_at": func.clock_timestamp()})
             .returning(model)
         )
         return (await self.session.scalars(statement, execution_options=FRESH)).one()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STATISTICS = """
 fragment All on Statistics {
-    sessionCount activeCount completedCount failedCount cancelledCount successRate
+    sessionCount openCount completedCount failedCount cancelledCount successRate
     messageCount interactionCount promptTokens completionTokens costUsd meanQualityScore meanUserSatisfaction
     tools { name callCount pendingCount succeededCount failedCount successRate meanDurationMs }
 }
@@ -47,7 +47,7 @@ def added_up(sessions: list[dict[str, Any]], rows: dict[str, Rows]) -> dict[str,
     totals = ("messageCount", "interactionCount", "promptTokens", "completionTokens")
     return {
         "sessionCount": len(sessions),
-        "activeCount": statuses["ACTIVE"] + statuses["PAUSED"],
+        "openCount": statuses["ACTIVE"] + statuses["PAUSED"],
         "completedCount": statuses["COMPLETED"],
         "failedCount": statuses["FAILED"],
         "cancelledCount": statuses["CANCELLED"],
