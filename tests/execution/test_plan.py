@@ -15,7 +15,13 @@ from agentdata.execution.plan import Rows, Run, Shapes, Statement, groups, writt
 from models import User
 
 ID = UUID("01900000-0000-7000-8000-000000000000")
-TYPES: dict[str, Any] = {"id": Uuid(), "name": Text(), "tags": ARRAY(Text), "data": JSONB(), "cost": Numeric()}
+TYPES: dict[str, Any] = {
+    "id": Uuid(),
+    "name": Text(),
+    "tags": ARRAY(Text),
+    "data": JSONB(),
+    "cost": Numeric(),
+}
 
 
 class Doubled:
