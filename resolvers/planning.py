@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ from resolvers.paging import Page
 from resolvers.roots import NODES, AnyNode, One, TheProject, types_of_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
     import strawberry
     from graphql import FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode
@@ -278,9 +279,14 @@ class Plan:
 
         """
         given = self.given(context.principal, variables)
-        async with context.reading() as driver:
-            run = Run(driver, context.principal.project_id, given)
+        async with _reading(context, given) as run:
             return {root.key: await root.value(run) for root in self.roots}, run.errors
+
+
+@asynccontextmanager
+async def _reading(context: Context, given: dict[int, Any]) -> AsyncIterator[Run]:
+    async with AsyncExitStack() as stack:
+        yield Run(lambda: stack.enter_async_context(context.reading()), context.principal.project_id, given)
 
 
 @dataclass(frozen=True)
@@ -342,8 +348,8 @@ class _Selected:
         if self.rows is None:
             made = [await self._object(each, context, given) for each in results]
         elif self.rows.steps:
-            async with context.reading() as driver:
-                made = await self.rows.read(Run(driver, context.principal.project_id, given), results)
+            async with _reading(context, given) as run:
+                made = await self.rows.read(run, results)
         else:
             made = self.rows.made(results)
         return made if several else made[0]

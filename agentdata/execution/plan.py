@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from agentdata.execution.links import KEYS, PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from graphql import FragmentDefinitionNode, GraphQLError, OperationDefinitionNode
@@ -77,16 +77,19 @@ class Driver(Protocol):
 class Run:
     """One execution of a plan: whose data it reads, and what was asked."""
 
-    driver: Driver
+    open: Callable[[], Awaitable[Driver]]
     project_id: UUID
     given: dict[int, Any]
     errors: list[GraphQLError] = field(default_factory=list)
+    _driver: Driver | None = None
 
     async def fetch(
         self, statement: Statement, keys: Sequence[Key] | None, values: Mapping[str, Any]
     ) -> list[Record]:
-        """Run a statement for keys of parents."""
-        return await self.driver.fetch(
+        """Run a statement for keys of parents; the transaction begins with the first."""
+        if self._driver is None:
+            self._driver = await self.open()
+        return await self._driver.fetch(
             statement.text, *statement.parameters({PROJECT: self.project_id, KEYS: keys, **values})
         )
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
+from uuid_utils.compat import uuid7
 
-from agentdata.context import Context
 from agentdata.database import Database
-from agentdata.operations import agents, messages
+from agentdata.operations import messages
 from models.enums import MessageRole
 from tests import factories
-from tests.api import EXECUTOR, Api, Traffic, make_api, traffic
+from tests.api import Api, Traffic, make_api, traffic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -181,19 +181,32 @@ async def test_one_connection_is_enough_for_any_operation(single: Database, owne
     assert data["b"] == {"name": "b", "sessions": {"totalCount": 0}}
 
 
-async def test_what_is_written_while_an_operation_runs_is_not_seen(api: Api) -> None:
+async def test_what_is_written_while_an_operation_runs_is_not_seen(api: Api, owner: AsyncEngine) -> None:
     agent = await factories.agent(api, name="before")
     await factories.session(api, agent_id=agent.id, title="before")
-    context = Context(api.database, api.principal)
     document = "{ agents { nodes { name sessions { totalCount nodes { title agent { name } } } } } }"
-    # The operation's snapshot is taken, as it is by its first statement; its others come after the writes.
-    await context.reader.execute(text("SELECT 1"))
-    await factories.session(api, agent_id=agent.id, title="after")
-    await api.run(agents.update, id_=agent.id, values={"name": "after"})
-    result = await EXECUTOR.execute(EXECUTOR.read(document, None), {}, context)
-    await context.close()
+    async with owner.begin() as writing:
+        # The operation reads its agents, which takes its snapshot, and waits before its sessions.
+        await writing.execute(text("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE"))
+        asking = asyncio.create_task(api.ask(document))
+        await _until_it_waits(owner)
+        await writing.execute(
+            text(
+                "INSERT INTO sessions (project_id, id, root_id, agent_id, title, started_at,"
+                " last_activity_at) VALUES (:project, :id, :id, :agent, 'after', now(), now())"
+            ),
+            {"project": api.project_id, "id": uuid7(), "agent": agent.id},
+        )
+        await writing.execute(text("UPDATE agents SET name = 'after' WHERE id = :id"), {"id": agent.id})
     sessions = {"totalCount": 1, "nodes": [{"title": "before", "agent": {"name": "before"}}]}
-    assert result.data == {"agents": {"nodes": [{"name": "before", "sessions": sessions}]}}
+    assert await asking == {"agents": {"nodes": [{"name": "before", "sessions": sessions}]}}
     assert (await api.ask("{ agents { nodes { name sessions { totalCount } } } }"))["agents"]["nodes"] == [
         {"name": "after", "sessions": {"totalCount": 2}}
     ]
+
+
+async def _until_it_waits(owner: AsyncEngine) -> None:
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'sessions'::regclass")
+    async with asyncio.timeout(10), owner.connect() as watching:
+        while not await watching.scalar(waiting):  # noqa: ASYNC110  # PostgreSQL tells of no waits
+            await asyncio.sleep(0.01)
