@@ -37,15 +37,17 @@ from tests.world import populate, read
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from graphql import GraphQLError
+    from graphql.execution.values import VariableValues
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from agentdata.context import Principal
     from agentdata.database import Database
+    from agentdata.execution.plan import Plan
     from tests.api import Api
     from tests.world import Rows
 
 LIMITS = Limits(10**6, tokens=10**5, depth=100, root_fields=100, aliases=10**4, rows=10**9)
-PLAIN, PLANNED = Executor(schema, LIMITS), Executor(schema, LIMITS, Planner(schema))
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 EXAMPLES = settings(
@@ -60,9 +62,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Watched(Context):
-    """A context that knows whether its operation ran as a plan."""
-
-    planned = False
+    """A context that knows whether its operation ran as a plan: the plain way reads by its reader."""
 
     def __init__(self, database: Database, principal: Principal) -> None:
         super().__init__(database, principal)
@@ -71,10 +71,33 @@ class Watched(Context):
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Any]:
         """Open the transaction that a plan reads in, and remember what it reads."""
-        self.planned = True
         async with super().reading() as driver:
             with driver.query_logger(lambda record: self.statements.append(record.query)):
                 yield driver
+
+
+@dataclass(frozen=True)
+class WatchedPlan:
+    """A plan that tells the context of an operation when it has answered it."""
+
+    plan: Plan
+
+    async def answer(self, context: Watched, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
+        """Answer as the plan does."""
+        answered = await self.plan.answer(context, variables)
+        context.planned = True
+        return answered
+
+
+class Watching(Planner):
+    """Makes plans that are watched."""
+
+    def plan(self, *asked: Any) -> Any:
+        """Compile an operation."""
+        return WatchedPlan(super().plan(*asked))
+
+
+PLAIN, PLANNED = Executor(schema, LIMITS), Executor(schema, LIMITS, Watching(schema))
 
 
 @dataclass(frozen=True)
@@ -103,9 +126,10 @@ async def told(api: Api, executor: Executor, document: str, variables: dict[str,
     except InvalidRequestError as error:
         content = {"data": None, "errors": refused(error.errors)}
     finally:
+        planned = context.reader._session is None  # noqa: SLF001  # it has read nothing
         await context.close()
     answer = orjson.loads(orjson.dumps(content, option=orjson.OPT_UTC_Z))
-    return Told(_still(answer["data"]), answer["errors"], context.planned, context.statements)
+    return Told(_still(answer["data"]), answer["errors"], planned, context.statements)
 
 
 def _still(value: Any) -> Any:
