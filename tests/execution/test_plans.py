@@ -62,7 +62,9 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Watched(Context):
-    """A context that knows whether its operation ran as a plan: the plain way reads by its reader."""
+    """A context that knows whether its operation ran as a plan, and what the plan read."""
+
+    planned = False
 
     def __init__(self, database: Database, principal: Principal) -> None:
         super().__init__(database, principal)
@@ -126,10 +128,9 @@ async def told(api: Api, executor: Executor, document: str, variables: dict[str,
     except InvalidRequestError as error:
         content = {"data": None, "errors": refused(error.errors)}
     finally:
-        planned = context.reader._session is None  # noqa: SLF001  # it has read nothing
         await context.close()
     answer = orjson.loads(orjson.dumps(content, option=orjson.OPT_UTC_Z))
-    return Told(_still(answer["data"]), answer["errors"], planned, context.statements)
+    return Told(_still(answer["data"]), answer["errors"], context.planned, context.statements)
 
 
 def _still(value: Any) -> Any:
