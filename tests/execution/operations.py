@@ -297,7 +297,7 @@ class _Maker:
                     [self.id() for _ in range(self.random.randrange(most, 6))] for _ in range(VARIANTS)
                 ]
             elif argument == "sessions" and self.chance(50):
-                given[argument] = self.alternatives(lambda: self.filter("SessionFilter"))
+                given[argument] = self.filters("SessionFilter")
         if type_ is QUERY and "ids" not in declared.args and declared.args:
             key = self.random.choice([*declared.args])
             noun = get_named_type(declared.type).name
@@ -310,7 +310,7 @@ class _Maker:
         given: dict[str, list[Any]] = {}
         filter_ = get_named_type(declared.args["filter"].type).name
         if self.chance(40):
-            given["filter"] = self.alternatives(lambda: self.filter(filter_))
+            given["filter"] = self.filters(filter_)
         order: list[dict[str, str]] = []
         if self.chance(40):
             order = self.order(declared.args["orderBy"])
@@ -332,6 +332,19 @@ class _Maker:
 
     def alternatives(self, make: Callable[[], Any]) -> list[Any]:
         return [make() for _ in range(VARIANTS)]
+
+    def filters(self, name: str) -> list[Any]:
+        if not self.chance(20):
+            return self.alternatives(lambda: self.filter(name))
+        # The same conditions, put together otherwise: other statements with the same parameters.
+        both = [self.filter(name) or {}, self.filter(name) or {}]
+        forms: list[Any] = [
+            {"and": [{"and": both}]},
+            {"or": both},
+            {"not": {"and": both}},
+            {"not": {"or": both}},
+        ]
+        return self.random.sample(forms, VARIANTS)
 
     def filter(self, name: str) -> dict[str, Any] | None:
         if self.mischief and self.chance(20):
@@ -419,7 +432,8 @@ class _Maker:
         name = f"v{self.number()}"
         default = ""
         may_omit = omits
-        if type_ is not None and values[0] is not None and self.chance(15):
+        literal = type_ is not None and not (get_named_type(type_).name == "JSON" and _awkward(values[0]))
+        if literal and values[0] is not None and self.chance(15):
             default = f" = {self.literal(values[0], type_, variables=False)}"
             may_omit = True
             if "@cursor" not in default and self.chance(30) and not said.endswith("!"):
