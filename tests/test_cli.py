@@ -119,9 +119,7 @@ def test_starts_again_with_its_data_after(environment: dict[str, str], how: sign
     with serving(environment) as server:
         assert server.end(how) == (-signal.SIGKILL if how == signal.SIGKILL else 0)
     key = key_file(environment).read_text()
-    began = time.monotonic()
     with serving(environment) as server:
-        assert time.monotonic() - began < 3
         assert key_file(environment).read_text() == key
         assert answer(server, key.strip()).status_code == 200
 
