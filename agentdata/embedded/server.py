@@ -198,6 +198,7 @@ def _started(place: Place, settings: dict[str, str]) -> Iterator[None]:
         if time.monotonic() > deadline:
             reason = _reason(log.read_bytes()[written:].decode(errors="replace"))
             raise SetupError(f"the embedded PostgreSQL does not start, see {log}: {reason}")
+        # After a crash some starts fail for about two seconds; each is tried again at once but not in a rush.
         time.sleep(0.2)
 
 

@@ -95,7 +95,7 @@ class Run:
 
 
 class Plan(Protocol):
-    """A compiled query. It belongs to a document, not to a project or a key, and holds no data."""
+    """A compiled operation. It belongs to a document, not to a project or a key, and holds no data."""
 
     async def answer(self, context: Any, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
         """Run the plan for a request and give its data and errors.
@@ -208,12 +208,7 @@ class Rows:
 
     async def objects(self, run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
         """Make records into their parts of the response, in their order."""
-        maps = []
-        for step, by in self.steps:
-            at = self.position(by)
-            keys = {record[at] for record in records}
-            keys.discard(None)
-            maps.append((await step.values(run, list(keys)) if keys else {}).get)
+        maps = await self._maps(run, {by: {r[self.position(by)] for r in records} for _, by in self.steps})
         if self._make is None:
             self._make = self._compiled(lambda name: f"r[{self.position(name)}]", written)
         make = self._make
@@ -221,12 +216,16 @@ class Rows:
 
     async def read(self, run: Run, rows: Sequence[Any]) -> list[dict[str, Any]]:
         """Make rows that a write gave, with values as Python has them, into their parts of the response."""
-        maps = []
-        for step, by in self.steps:
-            keys = {getattr(row, by) for row in rows}
-            keys.discard(None)
-            maps.append((await step.values(run, list(keys)) if keys else {}).get)
+        maps = await self._maps(run, {by: {getattr(row, by) for row in rows} for _, by in self.steps})
         return self.made(rows, *maps)
+
+    async def _maps(self, run: Run, keys: Mapping[str, set[Key]]) -> list[Callable[[Key], Any]]:
+        """Give what each step has for the keys that its column holds."""
+        maps: list[Callable[[Key], Any]] = []
+        for step, by in self.steps:
+            known = [key for key in keys[by] if key is not None]
+            maps.append((await step.values(run, known) if known else {}).get)
+        return maps
 
     def made(self, rows: Sequence[Any], *maps: Callable[[Key], Any]) -> list[dict[str, Any]]:
         """Make rows that a write gave into the response, with what steps gave, if there are any."""
