@@ -13,8 +13,7 @@ from agentdata.operations.write import run
 from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
     from agentdata.database import Database
@@ -68,9 +67,9 @@ class Context:
         await self.reader.close()
         return await run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
 
-    def reading(self) -> AbstractAsyncContextManager[Any]:
-        """Open one transaction for the statements of a plan, and give the driver's connection."""
-        return self._database.read_by_driver(self.principal.project_id)
+    async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        """Run a plan's statement: one statement sees one moment of the data."""
+        return await self._database.statement(self.principal.project_id, statement, arguments)
 
     async def close(self) -> None:
         """Give the connection back; the operation is over."""

@@ -15,7 +15,7 @@ from agentdata.errors import OverloadedError
 from models.base import PROJECT_SETTING, REQUEST_ROLE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
 
 ReadSession = NewType("ReadSession", AsyncSession)
@@ -71,6 +71,12 @@ class Database:
         """Open a transaction as ``read`` does, and give the driver's connection, for compiled statements."""
         async with self._transaction(_READ, project_id) as connection:
             yield (await connection.get_raw_connection()).driver_connection
+
+    async def statement(self, project_id: UUID, text: str, arguments: Sequence[Any]) -> list[Any]:
+        """Run one statement."""
+        async with self.read_by_driver(project_id) as driver:
+            records: list[Any] = await driver.fetch(text, *arguments)
+            return records
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

@@ -47,6 +47,10 @@ class Shape(NamedTuple):
     # Of the cursor's values, which are null; None where there is no cursor.
     start: tuple[bool, ...] | None
 
+    def of_all(self) -> Shape:
+        """Give what is the same on whatever page: how many there are depends on the filter alone."""
+        return Shape(self.filter, (), backward=False, start=None)
+
 
 @dataclass(frozen=True, eq=False)
 class Page:
@@ -129,6 +133,8 @@ class Page:
 class Slice:
     """What one field asks of a page: the filter, the order, and where to begin, for any number of parents.
 
+    It holds for every project, unless it begins at a cursor, which is one project's own.
+
     Raises:
         BadUserInputError: The filter, a cursor or a size is wrong.
 
@@ -147,7 +153,6 @@ class Slice:
         before: str | None,
     ) -> None:
         self.page = page
-        self.project_id = project_id
         self.size = _size(first, after, last, before)
         ordered = tuple(order) or page.default_order
         # The id makes every order total.
@@ -161,23 +166,23 @@ class Slice:
             self.values |= values
         start = None
         if self.cursor is not None:
-            given = self._decoded(self.cursor, "before" if self.backward else "after")
+            given = self._decoded(self.cursor, "before" if self.backward else "after", project_id)
             self.values |= {f"start_{index}": value for index, value in enumerate(given) if value is not None}
             start = tuple(value is None for value in given)
         self.shape = Shape(term, self.order, self.backward, start)
 
-    def cursor_of(self, values: Sequence[Any]) -> str:
+    def cursor_of(self, values: Sequence[Any], project_id: UUID) -> str:
         """Give the cursor of a row by its values of the order's keys."""
-        return encode(values, self._signature, self.project_id)
+        return encode(values, self._signature, project_id)
 
     @cached_property
     def _signature(self) -> str:
         keys = ",".join(f"{key.name}{'-' if key.descending else '+'}" for key in self.order)
         return f"{self.page.model.__tablename__}:{keys}"
 
-    def _decoded(self, cursor: str, field: str) -> list[Any]:
+    def _decoded(self, cursor: str, field: str, project_id: UUID) -> list[Any]:
         types = [self.page.model.__mapper__.columns[key.name].type.python_type for key in self.order]
-        return decode(cursor, self._signature, self.project_id, types, field)
+        return decode(cursor, self._signature, project_id, types, field)
 
 
 def _passed(column: Any, value: Any, descending: bool, nullable: bool) -> ColumnElement[bool]:  # noqa: FBT001  # as sorted
@@ -228,7 +233,8 @@ class Connected:
 
     def cursor_of(self, row: Any) -> str:
         """Give the cursor that stands at a row."""
-        return self.slice.cursor_of([getattr(row, key.name) for key in self.slice.order])
+        values = [getattr(row, key.name) for key in self.slice.order]
+        return self.slice.cursor_of(values, self.reader.project_id)
 
 
 @dataclass(frozen=True)

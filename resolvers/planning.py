@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from graphql import (
     FieldNode,
@@ -19,27 +21,18 @@ from graphql import (
 )
 from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
+from sqlalchemy import BigInteger, Integer, Text, Uuid
 from strawberry.types.arguments import convert_arguments
 
+from agentdata.errors import AgentDataError
 from agentdata.execution.links import Link
-from agentdata.execution.plan import Rows, Run, UnplannedError
+from agentdata.execution.plan import KEY, Above, Ask, Given, Query, Read, Rows, Texts, UnplannedError
+from models import Project
 from resolvers.batches import Batch, Gives
 from resolvers.fields import DECLARED, Either, slice_of
 from resolvers.mutations import Mutation
 from resolvers.paging import Page
-from resolvers.roots import NODES, AnyNode, One, TheProject
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    import strawberry
-    from graphql import FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode
-    from graphql.execution.values import VariableValues
-    from strawberry.types.field import StrawberryField
-
-    from agentdata.execution.plan import Step
 from resolvers.plans import (
-    PROJECT,
     Asked,
     MutationPlan,
     Plan,
@@ -50,9 +43,23 @@ from resolvers.plans import (
     node_rows,
     one_row,
     page_of,
-    project_row,
+    row_of,
 )
-from resolvers.steps import KEY, BatchStep, LinkStep, NodeStep, PageStep
+from resolvers.roots import NODES, AnyNode, One, TheProject, types_of_nodes
+from resolvers.steps import BatchStep, KeyStep, LinkStep, NodeStep, PageStep, of_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+
+    import strawberry
+    from graphql import FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode
+    from graphql.execution.values import VariableValues
+    from sqlalchemy import Select
+    from strawberry.types.field import StrawberryField
+
+    from agentdata.execution.plan import Run, Step
+
+    Keys = Given | Above | None
 
 
 class Planner:
@@ -61,6 +68,7 @@ class Planner:
     def __init__(self, schema: strawberry.Schema) -> None:
         self.schema = schema
         self.core = schema._schema  # noqa: SLF001  # Strawberry has no public name for it
+        self.texts = Texts()
 
     def plan(
         self,
@@ -87,12 +95,13 @@ class _Compiler:
         self.planner = planner
         self.fragments = fragments
         self.variables = variables
-        self.plan = Plan()
+        self.reads = Query(planner.texts)
+        self.plan = Plan(self.reads)
+        self.path: list[str] = []
 
     def query(self, selection_set: SelectionSetNode) -> Plan:
         type_ = self.planner.core.query_type
         assert type_ is not None  # noqa: S101  # a schema has a query type
-        reads = False
         for key, nodes in self._collect(type_, [selection_set]).items():
             name = nodes[0].name.value
             if name == "__typename":
@@ -100,10 +109,11 @@ class _Compiler:
             elif name.startswith("__"):
                 raise UnplannedError
             else:
-                self.plan.roots.append(Root(key, self._root(type_, key, nodes)))
-                reads = True
-        if not reads:
+                with self._at(key):
+                    self.plan.roots.append(Root(key, self._root(type_, key, nodes)))
+        if not self.reads.reads:
             raise UnplannedError
+        self.reads.lay_out()
         return self.plan
 
     def mutation(self, selection_set: SelectionSetNode) -> MutationPlan:
@@ -119,12 +129,17 @@ class _Compiler:
                 raise UnplannedError
             of = get_named_type(type_.fields[nodes[0].name.value].type)
             given = self._arguments(type_, nodes[0])
-            plan.writes.append(Write(key, nodes, declared, given, self._selected_of(of, nodes)))
+            with self._at(key):
+                plan.writes.append(Write(key, nodes, declared, given, self._selected_of(of, nodes)))
         return plan
 
     def _selected_of(self, of: Any, nodes: list[FieldNode]) -> Selected:
         if any(model.__name__ == of.name for model in NODES):
-            return Selected(self._rows(of, nodes, _types(of.name)))
+            # What is read for the rows of each write is read after it, so it is a statement of its own.
+            self.reads = Query(self.planner.texts)
+            selected = Selected(self.reads, self._rows(of, nodes, Rows(_types(of.name))))
+            self.reads.lay_out()
+            return selected
         selected = Selected()
         for key, of_key in self._selected(of, nodes):
             name = of_key[0].name.value
@@ -135,7 +150,9 @@ class _Compiler:
             below = get_named_type(of.fields[name].type)
             is_object = isinstance(below, GraphQLObjectType)
             attribute = self._field(of, of_key[0]).python_name
-            selected.fields.append((key, attribute, self._selected_of(below, of_key) if is_object else None))
+            with self._at(key):
+                made = self._selected_of(below, of_key) if is_object else None
+            selected.fields.append((key, attribute, made))
         return selected
 
     def _root(self, parent: GraphQLObjectType, key: str, nodes: list[FieldNode]) -> Callable[[Run], Any]:
@@ -143,40 +160,73 @@ class _Compiler:
         of = get_named_type(parent.fields[nodes[0].name.value].type)
         match declared:
             case Page():
-                return partial(page_of, self._page(declared, parent, nodes))
+                return partial(page_of, self._page(declared, parent, nodes, None))
             case TheProject():
-                step = LinkStep(
-                    _link(NODES.index(_model("Project"))), self._rows(of, nodes, _types("Project"))
-                )
-                return partial(project_row, step)
+                own = Given(lambda run: run.principal.project_id)
+                return partial(row_of, self._link_step(Link(Project), of, nodes, own))
             case One():
-                rows = self._rows(of, nodes, _types(declared.model.__name__))
-                steps = {name: LinkStep(link, rows) for name, link in declared.links.items()}
                 place = self._ask(
-                    parent, nodes[0], lambda given, _: (*declared.sought(given), declared.missing(given))
+                    parent, nodes[0], lambda given, *_: (*declared.sought(given), declared.missing(given))
                 )
-                return partial(one_row, steps, place, nodes, key)
+                return partial(one_row, self._one(declared, of, nodes, place), place, nodes, key)
             case AnyNode():
-                step_of = NodeStep([self._node_step(model.__name__, nodes) for model in NODES])
-                place = self._ask(parent, nodes[0], lambda given, _: declared.sought(given))
-                return partial(node_rows, declared, step_of, place, nodes, key)
+                place = self._ask(parent, nodes[0], lambda given, *_: declared.sought(given))
+                step = self._node(nodes, place)
+                return partial(node_rows, declared, step, place, nodes, key)
         raise UnplannedError
 
-    def _node_step(self, name: str, nodes: list[FieldNode]) -> LinkStep:
-        type_ = self.planner.core.type_map[name]
-        return LinkStep(_link(NODES.index(_model(name))), self._rows(type_, nodes, _types(name)))
+    def _one(self, declared: One, of: Any, nodes: list[FieldNode], place: int) -> LinkStep:
+        """Compile the row of one of its keys; by which one, each request says."""
+        read = self._read(
+            (declared.model, "one"),
+            lambda by, names: declared.links[by].rows(names),
+            _types(declared.model.__name__),
+            Given(lambda run: run.given[place][1]),
+            ask=lambda given: Ask(given[place][0]),
+            key_type=Text(),
+        )
+        return LinkStep(read, self._rows(of, nodes, Rows(read.types, read)))
+
+    def _node(self, nodes: list[FieldNode], place: int) -> NodeStep:
+        """Compile rows of whatever type: which one each id has is read first."""
+        types = self._read(
+            "types of nodes",
+            lambda *_: types_of_nodes(),  # type: ignore[arg-type]  # selects, united
+            {"place": Integer()},
+            Given(lambda run: [each.id for each in run.given[place] if each.id is not None], many=True),
+        )
+        types.need("place")
+        steps = []
+        for index, model in enumerate(NODES):
+            of = self.planner.core.type_map[model.__name__]
+            keys = Above(types, KEY, f"{types.column('place')} = {index}")
+            with self._at(f"({of.name})"):
+                steps.append(self._only_key(of, nodes) or self._link_step(Link(model), of, nodes, keys))
+        return NodeStep(types, steps)
+
+    def _only_key(self, of: Any, nodes: list[FieldNode]) -> KeyStep | None:
+        """Compile rows of which nothing but the id is selected, and that are known to be there."""
+        selected = self._selected(of, nodes)
+        if any(of_key[0].name.value not in {"id", "__typename"} for _, of_key in selected):
+            return None
+        known = Read(None, _nothing, {"id": Uuid()}, None, at={"id": 0})
+        return KeyStep(self._rows(of, nodes, Rows(known.types, known)))
+
+    def _read(
+        self,
+        what: Hashable,
+        select: Callable[[Any, list[str]], Select[Any]],
+        types: Mapping[str, Any],
+        keys: Keys,
+        **more: Any,
+    ) -> Read:
+        return self.reads.add(Read(what, select, types, keys, path=".".join(self.path), **more))
 
     def _rows(
-        self,
-        type_: Any,
-        nodes: list[FieldNode],
-        types: Mapping[str, Any],
-        names: list[str] | None = None,
-        parent: tuple[Batch, int] | None = None,
+        self, type_: Any, nodes: list[FieldNode], rows: Rows, parent: tuple[Batch, int] | None = None
     ) -> Rows:
         """Compile what is selected of an object."""
-        rows = Rows(types, [] if names is None else names)
-        for key, of_key in self._collect(type_, [n.selection_set for n in nodes if n.selection_set]).items():
+        for key, of_key in self._selected(type_, nodes):
             name = of_key[0].name.value
             if name == "__typename":
                 rows.constant(key, type_.name)
@@ -184,11 +234,12 @@ class _Compiler:
             declaring = self._field(type_, of_key[0])
             declared = declaring.metadata.get(DECLARED)
             if declared is None:
-                if declaring.base_resolver is not None or declaring.python_name not in types:
+                if declaring.base_resolver is not None or declaring.python_name not in rows.types:
                     raise UnplannedError
                 rows.column(key, declaring.python_name)
             else:
-                rows.step(key, *self._steps(declared, type_, of_key, parent))
+                with self._at(key):
+                    rows.step(key, *self._steps(declared, type_, of_key, rows, parent))
         return rows
 
     def _steps(
@@ -196,105 +247,166 @@ class _Compiler:
         declared: Any,
         type_: GraphQLObjectType,
         nodes: list[FieldNode],
+        rows: Rows,
         parent: tuple[Batch, int] | None,
     ) -> list[tuple[Step, str]]:
         of = get_named_type(type_.fields[nodes[0].name.value].type)
         match declared:
-            case Page():
-                return [(self._page(declared, type_, nodes), declared.link.local if declared.link else "id")]
+            case Page(link=link):
+                by = link.local if link else "id"
+                return [(self._page(declared, type_, nodes, _keys(rows, by)), by)]
             case Batch():
-                return [self._batch(declared, type_, nodes, parent)]
+                return [self._batch(declared, type_, nodes, rows, parent)]
             case Either():
                 assert isinstance(of, GraphQLUnionType)  # noqa: S101  # as it is declared
-                return [
-                    (
-                        self._link_step(link, self.planner.core.type_map[link.model.__name__], nodes),
-                        link.local,
-                    )
-                    for link in declared.links
-                ]
-        return [(self._link_step(declared, of, nodes), declared.local)]
+                links = [(link, self.planner.core.type_map[link.model.__name__]) for link in declared.links]
+            case Link():
+                links = [(declared, of)]
+            case _:
+                raise UnplannedError
+        steps: list[tuple[Step, str]] = []
+        for link, of_link in links:
+            step = self._only_key(of_link, nodes) if _is_kept(type_.name, link) else None
+            made = step or self._link_step(link, of_link, nodes, _keys(rows, link.local))
+            steps.append((made, link.local))
+        return steps
 
-    def _link_step(self, link: Link, of: Any, nodes: list[FieldNode]) -> LinkStep:
-        return LinkStep(link, self._rows(of, nodes, _types(link.model.__name__)))
+    def _link_step(self, link: Link, of: Any, nodes: list[FieldNode], keys: Keys) -> LinkStep:
+        types = _types(link.model.__name__)
+        read = self._read(
+            link,
+            lambda _, names: link.rows(names),
+            types,
+            keys,
+            key_type=types[link.remote],
+            same=link.remote,
+        )
+        return LinkStep(read, self._rows(of, nodes, Rows(types, read)))
 
     def _batch(
         self,
         declared: Batch,
         type_: GraphQLObjectType,
         nodes: list[FieldNode],
+        rows: Rows,
         parent: tuple[Batch, int] | None,
     ) -> tuple[Step, str]:
         of = get_named_type(type_.fields[nodes[0].name.value].type)
         place = self._ask(
             type_,
             nodes[0],
-            lambda given, earlier: declared.given(given, earlier[parent[1]] if parent else None),
+            lambda given, earlier, _: declared.given(given, earlier[parent[1]] if parent else None),
+            follows=declared.inherits,
         )
+        by = KEY if declared.inherits else "id"
+        model = declared.model
+        types = self._computed(declared, parent) if model is None else _types(model.__name__)
+        read = self._read(
+            declared,
+            partial(of_batch, declared),
+            types,
+            _keys(rows, by),
+            ask=lambda given: Ask(given[place].shape, given[place].values),
+        )
+        own = Rows(types, read)
         if declared.gives is Gives.VALUE:
-            rows = Rows(self._computed(declared, parent))
-            rows.column("value", "value")
-        elif declared.model is not None:
-            rows = self._rows(of, nodes, _types(declared.model.__name__))
+            read.need("value")
+        elif model is not None:
+            self._rows(of, nodes, own)
         else:
-            about = parent if declared.inherits and parent else (declared, place)
-            rows = self._rows(of, nodes, self._computed(declared, parent), parent=about)
-        return BatchStep(declared, place, rows), KEY if declared.inherits else "id"
+            self._rows(of, nodes, own, parent if declared.inherits and parent else (declared, place))
+        return BatchStep(declared.gives, read, own), by
 
     def _computed(self, declared: Batch, parent: tuple[Batch, int] | None) -> Mapping[str, Any]:
         """Give the columns that a batch's statement gives, which do not depend on what is asked."""
         asked = parent[0] if declared.inherits and parent else declared
-        statement = declared.statement(asked.given({}))
-        key, *columns = statement.selected_columns
-        return {column.key: column.type for column in columns} | {KEY: key.type}
+        _, *columns = declared.statement(asked.given({})).selected_columns
+        return {str(column.key): column.type for column in columns}
 
-    def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode]) -> PageStep:
+    def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:
         self.plan.scopes.add(declared.scope)
         place = self._ask(
-            type_, nodes[0], lambda given, earlier: slice_of(declared, earlier[PROJECT], **given)
+            type_, nodes[0], lambda given, _, project_id: slice_of(declared, project_id, **given)
         )
-        step = PageStep(declared, place)
         types = _types(declared.model.__name__)
+        key_type = None if keys is None else Uuid()
+        read = Read((declared, "rows"), declared.rows, types, keys, key_type=key_type)
+        step = PageStep(declared, place, read)
+        read.ask = step.ask
         connection = get_named_type(type_.fields[nodes[0].name.value].type)
-        for key, of_key in self._selected(connection, nodes):
+        selected = dict(self._selected(connection, nodes))
+        names = {of_key[0].name.value for of_key in selected.values()}
+        if names & {"nodes", "edges", "pageInfo"}:
+            read.path = ".".join(self.path)
+            self.reads.add(read)
+        if "totalCount" in names:
+            step.total_read = self._read(
+                (declared, "total"),
+                lambda shape, _: declared.totals(shape),
+                {"count": BigInteger()},
+                keys,
+                key_type=key_type,
+                ask=step.ask_total,
+            )
+            step.total_read.need("count")
+        for key, of_key in selected.items():
             step.order.append(key)
             name = of_key[0].name.value
             of = None if name == "__typename" else get_named_type(connection.fields[name].type)
-            if name == "__typename":
-                step.typenames.append((key, connection.name))
-            elif name == "nodes":
-                step.nodes.append((key, self._rows(of, of_key, types, step.names)))
-            elif name == "totalCount":
-                step.totals.append(key)
-            elif name == "pageInfo":
-                step.infos.append((key, [(k, _known(ns[0], of)) for k, ns in self._selected(of, of_key)]))
-            elif name == "edges":
-                step.edges.append(self._edges(key, of, of_key, types, step.names))
-            else:
-                raise UnplannedError
+            with self._at(key):
+                if name == "__typename":
+                    step.typenames.append((key, connection.name))
+                elif name == "nodes":
+                    step.nodes.append((key, self._rows(of, of_key, Rows(types, read))))
+                elif name == "totalCount":
+                    step.totals.append(key)
+                elif name == "pageInfo":
+                    step.infos.append((key, [(k, _known(ns[0], of)) for k, ns in self._selected(of, of_key)]))
+                elif name == "edges":
+                    step.edges.append(self._edges(key, of, of_key, read))
+                else:
+                    raise UnplannedError
         return step
 
     def _edges(
-        self, key: str, edge: Any, nodes: list[FieldNode], types: Mapping[str, Any], names: list[str]
+        self, key: str, edge: Any, nodes: list[FieldNode], read: Read
     ) -> tuple[str, list[tuple[str, str]], list[tuple[str, Rows]]]:
         fields = [(k, ns, _known(ns[0], edge)) for k, ns in self._selected(edge, nodes)]
         of = get_named_type(edge.fields["node"].type)
-        rows = [(k, self._rows(of, ns, types, names)) for k, ns, what in fields if what == "node"]
+        rows = []
+        for k, ns, what in fields:
+            if what == "node":
+                with self._at(k):
+                    rows.append((k, self._rows(of, ns, Rows(read.types, read))))
         return key, [(k, what) for k, _, what in fields], rows
 
     def _ask(
         self,
         type_: GraphQLObjectType,
         node: FieldNode,
-        read: Callable[[Mapping[str, Any], Mapping[int, Any]], Any],
+        read: Callable[[Mapping[str, Any], Mapping[int, Any], UUID], Any],
+        *,
+        follows: bool = False,
     ) -> int:
-        """Have a field's arguments read before the plan runs, and give where what they ask will stand."""
+        """Have a field's arguments read before the plan runs, and give where what they ask will stand.
+
+        What does not depend on variables, nor on a project's cursors, nor ``follows`` what another field asks
+        is read once.
+        """
         arguments = self._arguments(type_, node)
-
-        def given(variables: VariableValues, earlier: Mapping[int, Any]) -> Any:
-            return read(arguments(variables), earlier)
-
         place = len(self.plan.asked)
+        names = {argument.name.value for argument in node.arguments or ()}
+        if not follows and not names & {"after", "before"} and not any(_variables(node.arguments)):
+            try:
+                asked = read(arguments(self.variables), {}, UUID(int=0))
+            except AgentDataError:
+                raise UnplannedError from None
+            self.plan.asked.append(Asked(place, lambda *_: asked))
+            return place
+
+        def given(variables: VariableValues, earlier: Mapping[int, Any], project_id: UUID) -> Any:
+            return read(arguments(variables), earlier, project_id)
+
         self.plan.asked.append(Asked(place, given))
         return place
 
@@ -320,6 +432,13 @@ class _Compiler:
     def _field(self, type_: GraphQLObjectType, node: FieldNode) -> StrawberryField:
         field: StrawberryField = type_.fields[node.name.value].extensions["strawberry-definition"]
         return field
+
+    @contextmanager
+    def _at(self, key: str) -> Iterator[None]:
+        """Say where in the document what is compiled in the block is asked for."""
+        self.path.append(key)
+        yield
+        self.path.pop()
 
     def _selected(self, type_: Any, nodes: list[FieldNode]) -> Iterable[tuple[str, list[FieldNode]]]:
         return self._collect(type_, [n.selection_set for n in nodes if n.selection_set]).items()
@@ -380,8 +499,24 @@ def _model(name: str) -> Any:
     return next(model for model in NODES if model.__name__ == name)
 
 
-def _link(place: int) -> Link:
-    return Link(NODES[place])
+def _keys(rows: Rows, by: str) -> Keys:
+    """Give the keys that are a column of rows: inside the database, or of those that a write gave."""
+    if rows.read is not None:
+        rows.read.need(by)
+        return Above(rows.read, by)
+    return Given(lambda run: list({getattr(row, by) for row in run.written} - {None}), many=True)
+
+
+def _is_kept(parent: str, link: Link) -> bool:
+    """Tell whether the database keeps a link from leading nowhere: its column is a reference."""
+    if link.remote != "id" or parent not in {model.__name__ for model in NODES}:
+        return False
+    column = _model(parent).__mapper__.columns[link.local]
+    return any(key.column.table is link.model.__table__ for key in column.foreign_keys)
+
+
+def _nothing(*_: Any) -> Select[Any]:
+    raise AssertionError("what is known is not read")
 
 
 def _types(name: str) -> Mapping[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -21,15 +20,14 @@ from resolvers.mutations import Mutation
 from resolvers.roots import AnyNode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from graphql.execution.values import VariableValues
 
     from agentdata.context import Context, Principal
-from resolvers.steps import ADMIN, LinkStep, NodeStep, PageStep
-
-PROJECT = -2
-"""Under this place of what was given stands the project."""
+    from agentdata.execution.plan import Query
+    from resolvers.roots import Sought
+    from resolvers.steps import LinkStep, NodeStep, PageStep
 
 
 @dataclass(frozen=True)
@@ -42,16 +40,17 @@ class Root:
 
 @dataclass(frozen=True)
 class Asked:
-    """What one place in the document asks, read anew from each request's variables."""
+    """What one place in the document asks, read anew from each request's variables, and for its project."""
 
     place: int
-    read: Callable[[VariableValues, Mapping[int, Any]], Any]
+    read: Callable[[VariableValues, Mapping[int, Any], UUID], Any]
 
 
 @dataclass
 class Plan:
     """A compiled query. It belongs to a document, not to a project or a key, and holds no data."""
 
+    query: Query
     roots: list[Root] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     scopes: set[ApiKeyScope] = field(default_factory=set)
@@ -65,30 +64,24 @@ class Plan:
         """
         if not all(principal.may(scope) for scope in self.scopes):
             raise UnplannedError
-        given: dict[int, Any] = {ADMIN: principal.may(ApiKeyScope.ADMIN), PROJECT: principal.project_id}
+        given: dict[int, Any] = {}
         try:
             for asked in self.asked:
-                given[asked.place] = asked.read(variables, given)
+                given[asked.place] = asked.read(variables, given, principal.project_id)
         except (AgentDataError, GraphQLError):
             raise UnplannedError from None
         return given
 
     async def answer(self, context: Context, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
-        """Run the plan in one transaction and give its data, and errors for what was not found.
+        """Run the plan in one statement and give its data, and errors for what was not found.
 
         Raises:
             UnplannedError: As ``given`` does.
 
         """
-        given = self.given(context.principal, variables)
-        async with _reading(context, given) as run:
-            return {root.key: await root.value(run) for root in self.roots}, run.errors
-
-
-@asynccontextmanager
-async def _reading(context: Context, given: dict[int, Any]) -> AsyncIterator[Run]:
-    async with AsyncExitStack() as stack:
-        yield Run(lambda: stack.enter_async_context(context.reading()), context.principal.project_id, given)
+        run = Run(context.principal, context.fetch, self.given(context.principal, variables))
+        await self.query.run(run)
+        return {root.key: root.value(run) for root in self.roots}, run.errors
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,8 @@ class Write:
 class MutationPlan:
     """A compiled mutation: its writes run one after another, each followed by the reads of its selection."""
 
-    reads: Plan
+    asked: Plan
+    """What is asked of all results."""
     writes: list[Write] = field(default_factory=list)
 
     async def answer(self, context: Context, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
@@ -116,7 +110,7 @@ class MutationPlan:
             UnplannedError: Something that is asked of a result is wrong; nothing has run.
 
         """
-        given = self.reads.given(context.principal, variables)
+        given = self.asked.given(context.principal, variables)
         data: dict[str, Any] = {}
         errors: list[GraphQLError] = []
         for write in self.writes:
@@ -137,8 +131,9 @@ class MutationPlan:
 
 @dataclass
 class Selected:
-    """What is selected of what a write gave: of rows, or of an object that holds some."""
+    """What is selected of what a write gave: of rows, with what is read for them, or of an object."""
 
+    query: Query | None = None
     rows: Rows | None = None
     fields: list[tuple[str, str, Selected | None]] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
@@ -147,13 +142,12 @@ class Selected:
         """Give the response for a result."""
         several = isinstance(result, list)
         results = result if several else [result]
-        if self.rows is None:
+        if self.rows is None or self.query is None:
             made = [await self._object(each, context, given) for each in results]
-        elif self.rows.steps:
-            async with _reading(context, given) as run:
-                made = await self.rows.read(run, results)
         else:
-            made = self.rows.made(results)
+            run = Run(context.principal, context.fetch, given, results)
+            await self.query.run(run)
+            made = self.rows.objects(run, results)
         return made if several else made[0]
 
     async def _object(self, result: Any, context: Context, given: dict[int, Any]) -> dict[str, Any]:
@@ -172,44 +166,42 @@ def _plainly(value: Any) -> Any:
 
 def constant(value: Any) -> Callable[[Run], Any]:
     """Give what answers a root field with the same always."""
-
-    async def give(_run: Run) -> Any:  # as the other roots are
-        return value
-
-    return give
+    return lambda _: value
 
 
-async def page_of(step: PageStep, run: Run) -> Any:
+def page_of(step: PageStep, run: Run) -> Any:
     """Answer a root field with a page of the whole project."""
-    return (await step.values(run, [None]))[None]
+    return step.values(run)[None]
 
 
-async def project_row(step: LinkStep, run: Run) -> Any:
-    """Answer a root field with the project."""
-    return (await step.values(run, [run.project_id]))[run.project_id]
+def row_of(step: LinkStep, run: Run) -> Any:
+    """Answer a root field with the only row that there is."""
+    [row] = step.values(run).values()
+    return row
 
 
-async def one_row(steps: dict[str, LinkStep], place: int, nodes: list[FieldNode], key: str, run: Run) -> Any:
+def one_row(step: LinkStep, place: int, nodes: list[FieldNode], key: str, run: Run) -> Any:
     """Answer a root field with the row of one of its keys, or null and an error."""
-    by, value, missing = run.given[place]
-    found = (await steps[by].values(run, [value])).get(value)
-    if found is None:
-        run.errors.append(_failed(missing, nodes, [key]))
-    return found
+    _, _, missing = run.given[place]
+    for row in step.values(run).values():
+        return row
+    run.errors.append(_failed(missing, nodes, [key]))
+    return None
 
 
-async def node_rows(
+def node_rows(
     declared: AnyNode, step: NodeStep, place: int, nodes: list[FieldNode], key: str, run: Run
 ) -> Any:
     """Answer a root field with the rows of ids; for each that is not there null, and an error."""
-    sought = run.given[place]
-    ids = {each.id for each in sought if each.id is not None}
-    found = await step.values(run, list(ids)) if ids else {}
+    sought: Sequence[Sought] = run.given[place]
+    found = step.values(run)
+    rows = []
     for index, each in enumerate(sought):
-        if each.id not in found:
+        id_ = str(each.id)
+        rows.append(found.get(id_))
+        if id_ not in found:
             path: list[str | int] = [key, index] if declared.many else [key]
             run.errors.append(_failed(each.missing, nodes, path))
-    rows = [found.get(each.id) for each in sought]
     return rows if declared.many else rows[0]
 
 

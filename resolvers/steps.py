@@ -6,70 +6,86 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agentdata.execution.links import Link
-from agentdata.execution.plan import Rows, Run, Shapes, groups
+from agentdata.execution.plan import KEY, Ask, Defaults, Rows, Run, records_by_key
+from models import ApiKey
+from models.enums import ApiKeyScope
 from resolvers.batches import Batch, Given, Gives
 from resolvers.paging import Page
-from resolvers.roots import NODES, types_of_nodes
+from resolvers.roots import NODES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from agentdata.execution.plan import Key, Record
+    from sqlalchemy import Select
+
+    from agentdata.execution.plan import Key, Read, Record
     from resolvers.paging import Slice
 
-ADMIN = -1
-"""Under this place of what was given stands whether the key may see API keys."""
 
-KEY = "key"
-"""What the key of a computed object is called among its columns."""
-
-
+@dataclass
 class LinkStep:
     """One row for each key."""
 
-    def __init__(self, link: Link, rows: Rows) -> None:
-        self.rows = rows
-        self.statements = Shapes(lambda _: link.rows(rows.names))
+    read: Read
+    rows: Rows
+    total = False
 
-    async def values(self, run: Run, keys: list[Key]) -> Mapping[Key, Any]:
+    def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the row of each key."""
-        records = await run.fetch(self.statements(), keys, {})
-        objects = await self.rows.objects(run, records)
-        return {record[0]: made for record, made in zip(records, objects, strict=True)}
+        records, at = run.of(self.read), self.read.at[KEY]
+        objects = self.rows.objects(run, records)
+        return {record[at]: made for record, made in zip(records, objects, strict=True)}
 
 
+@dataclass
+class KeyStep:
+    """One row for each key, of which nothing is selected but the key: that the row exists is known."""
+
+    rows: Rows
+    total = True
+
+    def values(self, run: Run) -> Mapping[Key, Any]:
+        """Give the row of each key."""
+        return Defaults({None: None}, lambda key: self.rows.objects(run, [(key,)])[0])
+
+
+def of_batch(batch: Batch, shape: Any, names: Sequence[str]) -> Select[Any]:
+    """Give the statement of a batch with some of the columns that it gives."""
+    statement = batch.statement(Given(shape, {}))
+    key, *columns = statement.selected_columns
+    if batch.model is None:
+        named = {column.key: column for column in columns}
+        return statement.with_only_columns(key, *[named[name] for name in names])
+    row = statement.column_descriptions[1]["entity"]
+    return statement.with_only_columns(key, *[getattr(row, name) for name in names])
+
+
+@dataclass
 class BatchStep:
     """What a batch gives for each key."""
 
-    def __init__(self, batch: Batch, place: int, rows: Rows) -> None:
-        self.batch = batch
-        self.place = place
-        self.rows = rows
-        self.statements = Shapes(self._build)
+    gives: Gives
+    read: Read
+    rows: Rows
 
-    def _build(self, shape: Any) -> Any:
-        statement = self.batch.statement(Given(shape, {}))
-        key, *columns = statement.selected_columns
-        if self.batch.model is None:
-            named = {column.key: column for column in columns} | {KEY: key}
-            return statement.with_only_columns(key, *[named[name] for name in self.rows.names])
-        row = statement.column_descriptions[1]["entity"]
-        return statement.with_only_columns(key, *[getattr(row, name) for name in self.rows.names])
+    @property
+    def total(self) -> bool:
+        """A list may be empty, but is never null."""
+        return self.gives in {Gives.ROWS, Gives.OBJECTS}
 
-    async def values(self, run: Run, keys: list[Key]) -> Mapping[Key, Any]:
+    def values(self, run: Run) -> Mapping[Key, Any]:
         """Give what each key gets."""
-        given: Given = run.given[self.place]
-        records = await run.fetch(self.statements(given.shape), keys, given.values)
-        made = await self.rows.objects(run, records)
-        if self.batch.gives in {Gives.ROWS, Gives.OBJECTS}:
-            lists: dict[Key, list[Any]] = {key: [] for key in keys}
-            for record, each in zip(records, made, strict=True):
-                lists[record[0]].append(each)
-            return lists
-        if self.batch.gives is Gives.VALUE:
-            return {record[0]: each["value"] for record, each in zip(records, made, strict=True)}
-        return {record[0]: each for record, each in zip(records, made, strict=True)}
+        records, at = run.of(self.read), self.read.at[KEY]
+        if self.gives is Gives.VALUE:
+            value = self.read.at["value"]
+            return {record[at]: record[value] for record in records}
+        made = zip(records, self.rows.objects(run, records), strict=True)
+        if not self.total:
+            return {record[at]: each for record, each in made}
+        lists: dict[Key, list[Any]] = {}
+        for record, each in made:
+            lists.setdefault(record[at], []).append(each)
+        return Defaults(lists, lambda _: [])
 
 
 @dataclass
@@ -78,7 +94,8 @@ class PageStep:
 
     page: Page
     place: int
-    names: list[str] = field(default_factory=list)
+    read: Read
+    total_read: Read | None = None
     nodes: list[tuple[str, Rows]] = field(default_factory=list)
     edges: list[tuple[str, list[tuple[str, str]], list[tuple[str, Rows]]]] = field(default_factory=list)
     infos: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
@@ -86,57 +103,72 @@ class PageStep:
     typenames: list[tuple[str, str]] = field(default_factory=list)
     # The keys of the response in the order in which they are selected.
     order: list[str] = field(default_factory=list)
+    total = True
 
-    def __post_init__(self) -> None:
-        """Prepare the statements; what they select is known once the operation is compiled."""
-        self._rows = Shapes(lambda shape: self.page.rows(shape, self._columns(shape)))
-        self._totals = Shapes(self.page.totals)
+    @property
+    def reads_rows(self) -> bool:
+        """Tell whether anything of its rows is selected."""
+        return bool(self.nodes or self.edges or self.infos)
+
+    def ask(self, given: Mapping[int, Any]) -> Ask:
+        """Give what is asked of its rows."""
+        asked: Slice = given[self.place]
+        keys = [key.name for key in asked.order] if self._cursors else []
+        beside = tuple(name for name in dict.fromkeys(keys) if name not in self.read.names)
+        # One more row tells whether there are more; who does not ask is spared it, with all below it.
+        limit = asked.size + 1 if self.infos else asked.size
+        return Ask(asked.shape, asked.values, limit, beside)
+
+    def ask_total(self, given: Mapping[int, Any]) -> Ask:
+        """Give what is asked of how many rows there are: the filter, on whatever page."""
+        asked: Slice = given[self.place]
+        return Ask(asked.shape.of_all(), asked.values)
 
     @property
     def _cursors(self) -> bool:
         edges = any(what == "cursor" for _, fields, _ in self.edges for _, what in fields)
         return edges or any(what.endswith("Cursor") for _, fields in self.infos for _, what in fields)
 
-    def _columns(self, shape: Any) -> list[str]:
-        ordered = [key.name for key in shape.order] if self._cursors else []
-        # A statement selects something, if only to be counted.
-        return list(dict.fromkeys([*self.names, *ordered])) or ["id"]
-
-    async def values(self, run: Run, keys: list[Key]) -> Mapping[Key, Any]:
+    def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the connection of each key."""
         asked: Slice = run.given[self.place]
-        linked = None if self.page.link is None else keys
-        totals: dict[Key, int] = {}
-        if self.totals:
-            records = await run.fetch(self._totals(asked.shape), linked, asked.values)
-            totals = {record[0]: record[1] for record in records}
-        spans: dict[Key, tuple[int, int, bool]] = dict.fromkeys(keys, (0, 0, False))
+        totals = {}
+        if self.total_read is not None:
+            records, key, count = run.of(self.total_read), self.total_read.at.get(KEY), self.total_read.at
+            totals = {None if key is None else r[key]: r[count["count"]] for r in records}
+        spans: dict[Key, tuple[int, int, bool]] = {}
         kept: list[Record] = []
-        if self.nodes or self.edges or self.infos:
-            records = await run.fetch(self._rows(asked.shape), linked, asked.values)
-            for key, found in groups(records, keys).items():
+        if self.reads_rows:
+            records, at = run.of(self.read), self.read.at.get(KEY)
+            for key_, found in [(None, records)] if at is None else records_by_key(records, at):
                 page = found[: asked.size]
                 if asked.backward:
                     page.reverse()
-                spans[key] = (len(kept), len(kept) + len(page), len(found) > asked.size)
+                spans[key_] = (len(kept), len(kept) + len(page), len(found) > asked.size)
                 kept += page
-        found_parts = {name: part async for name, part in self._parts(run, asked, kept, totals)}
+        found_parts = dict(self._parts(run, asked, kept, totals))
         parts = [(name, found_parts[name]) for name in self.order]
-        return {key: {name: part(key, *spans[key]) for name, part in parts} for key in keys}
 
-    async def _parts(self, run: Run, asked: Slice, kept: list[Record], totals: dict[Key, int]) -> Any:
-        columns = self._columns(asked.shape)
-        places = [columns.index(key.name) + 1 for key in asked.order] if self._cursors else []
+        def connection(key: Key) -> dict[str, Any]:
+            span = spans.get(key, (0, 0, False))
+            return {name: part(key, *span) for name, part in parts}
+
+        return Defaults({key: connection(key) for key in spans}, connection)
+
+    def _parts(self, run: Run, asked: Slice, kept: list[Record], totals: dict[Key, int]) -> Any:
+        places = run.places(self.read) if self.reads_rows else {}
+        keys = [places[key.name] for key in asked.order] if self._cursors else []
+        project_id = run.principal.project_id
 
         def cursor(record: Record) -> str:
-            return asked.cursor_of([record[place] for place in places])
+            return asked.cursor_of([record[place] for place in keys], project_id)
 
         for name, type_name in self.typenames:
             yield name, partial(_same, type_name)
         for name, rows in self.nodes:
-            yield name, partial(_cut, await rows.objects(run, kept))
+            yield name, partial(_cut, rows.objects(run, kept))
         for name, fields, rows_of in self.edges:
-            made = {key: await rows.objects(run, kept) for key, rows in rows_of}
+            made = {key: rows.objects(run, kept) for key, rows in rows_of}
             edges = [
                 {
                     key: made[key][at] if what == "node" else cursor(record) if what == "cursor" else what
@@ -183,20 +215,24 @@ def _info(
     return {name: values[what]() if what in values else what for name, what in fields}
 
 
+@dataclass
 class NodeStep:
-    """The row of each id, whatever its type."""
+    """The row of each id, whatever its type: of each type, a step that has the rows of it."""
 
-    def __init__(self, steps: list[LinkStep]) -> None:
-        self.steps = steps
-        self.types = Shapes(lambda _: types_of_nodes())  # type: ignore[arg-type, return-value]  # selects, united
+    types: Read
+    steps: list[LinkStep | KeyStep]
+    total = False
 
-    async def values(self, run: Run, keys: list[Key]) -> Mapping[Key, Any]:
+    def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the row of each id."""
+        at, place_at = self.types.at[KEY], self.types.at["place"]
+        rows: dict[int, Mapping[Key, Any]] = {}
         found: dict[Key, Any] = {}
-        ids: dict[int, list[Key]] = {}
-        for id_, place in await run.fetch(self.types(), keys, {}):
-            ids.setdefault(place, []).append(id_)
-        for place, of_type in ids.items():
-            if NODES[place].__name__ != "ApiKey" or run.given[ADMIN]:
-                found |= await self.steps[place].values(run, of_type)
+        for record in run.of(self.types):
+            id_, place = record[at], record[place_at]
+            if NODES[place] is ApiKey and not run.principal.may(ApiKeyScope.ADMIN):
+                continue
+            if place not in rows:
+                rows[place] = self.steps[place].values(run)
+            found[id_] = rows[place][id_]
         return found

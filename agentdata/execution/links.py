@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, Text, Uuid, and_, any_, bindparam, column, func, select
+from sqlalchemy import ARRAY, String, Text, Uuid, and_, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import array
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def keys_table() -> Any:
 
 def among_keys(column: Any) -> ColumnElement[bool]:
     """Tell whether a column is one of the parents' keys."""
-    return column == any_(bindparam(KEYS, type_=ARRAY(column.type)))  # type: ignore[no-any-return]  # a comparison
+    # A key that is longer than the column is not one of its values; as the column's type it would be cut.
+    type_ = Text() if isinstance(column.type, String) else column.type
+    return column == any_(bindparam(KEYS, type_=ARRAY(type_)))  # type: ignore[no-any-return]  # a comparison
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,34 @@
-"""Plans: an operation compiled once into statements and into functions that make rows into the response.
+"""Plans: an operation compiled once into one statement and into functions that make rows into the response.
 
-A step answers one field for all of its parents: it gives a value for each of their keys, by as many
-statements as for one. Steps know the SQL and the columns that the operation selects, and hold no data.
+Each field that leads to other rows is a **read**: a row set with a key in each row, by which the field's
+parents find theirs. The keys of a read come out of the read above it, inside the database, so that all reads
+of an operation are one statement, one round trip and one snapshot, however deep it is:
+
+    WITH r0 AS MATERIALIZED (sessions …), r1 AS MATERIALIZED (messages … of ARRAY(SELECT id FROM r0))
+    SELECT 0, … FROM r0 UNION ALL SELECT 1, … FROM r1 UNION ALL SELECT 2, … FROM (calls … of r1)
+
+What belongs to the document is compiled once; only which form a read has (its filter, order, cursor) and the
+parameters come with each request. Plans hold no data.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
-from sqlalchemy import ARRAY, Numeric, Text, Uuid, cast
+from sqlalchemy import ARRAY, Boolean, DateTime, Float, Integer, Numeric, String, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
+from agentdata.execution.kept import Kept
 from agentdata.execution.links import KEYS, PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-    from uuid import UUID
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from graphql import FragmentDefinitionNode, GraphQLError, OperationDefinitionNode
     from graphql.execution.values import VariableValues
@@ -32,66 +41,19 @@ if TYPE_CHECKING:
 DIALECT = asyncpg_dialect(json_serializer=lambda value: orjson.dumps(value).decode())  # type: ignore[no-untyped-call]  # SQLAlchemy's
 """How statements are written for the driver."""
 
-_MOST_SHAPES = 8
-"""How many forms of one statement a step keeps; clients decide how many there are."""
+LIMIT = "limit"
+"""The parameter that is written into the statement: PostgreSQL plans a page by its size."""
+
+KEY = "key"
+"""What the key of a read is called among its columns."""
+
+_PARAMETER = re.compile(r"\$(\d+)")
+_KEPT_CHARACTERS = 2_000_000
+"""How many characters of SQL are kept of each kind: statements of single reads, and of whole operations."""
 
 
 class UnplannedError(Exception):
     """A plan cannot hold the operation, or not with these values: it runs the plain way."""
-
-
-class Statement:
-    """A statement as the driver takes it: text, and how its parameters come out of values by name."""
-
-    def __init__(self, select: Select[Any]) -> None:
-        # JSON goes from the database into the response as text; only SQLAlchemy's own results are parsed.
-        columns = [*select.selected_columns]
-        texts = [cast(column, Text) if isinstance(column.type, JSONB) else column for column in columns]
-        if any(isinstance(column.type, JSONB) for column in columns):
-            select = select.with_only_columns(*texts)
-        compiled = select.compile(dialect=DIALECT)
-        self.text = str(compiled)
-        fixed = compiled.params
-        self._parameters: list[tuple[str, Any, Callable[[Any], Any] | None]] = []
-        for name in compiled.positiontup or ():
-            type_ = compiled.binds[name].type
-            self._parameters.append((name, fixed[name], type_.dialect_impl(DIALECT).bind_processor(DIALECT)))
-
-    def parameters(self, values: Mapping[str, Any]) -> list[Any]:
-        """Give the parameters in the driver's order; what has no value is part of the statement."""
-        return [
-            process(value) if process is not None and value is not None else value
-            for name, fixed, process in self._parameters
-            for value in (values.get(name, fixed),)
-        ]
-
-
-class Driver(Protocol):
-    """A connection of asyncpg."""
-
-    async def fetch(self, query: str, *args: Any) -> list[Record]:
-        """Run a statement and give its rows."""
-
-
-@dataclass
-class Run:
-    """One execution of a plan: whose data it reads, and what was asked."""
-
-    open: Callable[[], Awaitable[Driver]]
-    project_id: UUID
-    given: dict[int, Any]
-    errors: list[GraphQLError] = field(default_factory=list)
-    _driver: Driver | None = None
-
-    async def fetch(
-        self, statement: Statement, keys: Sequence[Key] | None, values: Mapping[str, Any]
-    ) -> list[Record]:
-        """Run a statement for keys of parents; the transaction begins with the first."""
-        if self._driver is None:
-            self._driver = await self.open()
-        return await self._driver.fetch(
-            statement.text, *statement.parameters({PROJECT: self.project_id, KEYS: keys, **values})
-        )
 
 
 class Plan(Protocol):
@@ -123,67 +85,357 @@ class Planner(Protocol):
         """
 
 
+class Ask(NamedTuple):
+    """What a request asks of a read: all that the SQL depends on, and the parameters."""
+
+    shape: Hashable = None
+    values: Mapping[str, Any] = {}
+    limit: int | None = None
+    beside: tuple[str, ...] = ()
+    """Columns that are read beside those that the operation selects."""
+
+
+NOTHING = Ask()
+
+
+class Given(NamedTuple):
+    """Keys that come with the request: one, or a list."""
+
+    of: Callable[[Run], Any]
+    many: bool = False
+
+
+class Above(NamedTuple):
+    """Keys that are a column of another read, of all of its rows or of those that a condition holds for."""
+
+    read: Read
+    column: str
+    where: str = ""
+
+
+@dataclass(eq=False)
+class Read:
+    """One row set of a plan: how it is selected, and by which keys."""
+
+    what: Hashable
+    """What it reads. Reads of the same have the same SQL."""
+    select: Callable[[Any, list[str]], Select[Any]]
+    """Builds its statement, of its shape and columns: the key comes first."""
+    types: Mapping[str, TypeEngine[Any]]
+    keys: Given | Above | None
+    ask: Callable[[Mapping[int, Any]], Ask] = lambda _: NOTHING
+    names: list[str] = field(default_factory=list)
+    path: str = ""
+    """Where in the document it is asked for."""
+    key_type: TypeEngine[Any] | None = field(default_factory=Uuid)
+    same: str | None = None
+    """The column that holds the key as well, if there is one."""
+    place: int = 0
+    at: dict[str, int] = field(default_factory=dict)
+    """Where in a record its columns stand."""
+
+    def need(self, name: str) -> None:
+        """Read a column."""
+        if name not in self.names and name != KEY:
+            self.names.append(name)
+
+    def column(self, name: str, beside: Sequence[str] = ()) -> str:
+        """Give what a column is called inside of the statement."""
+        return "c0" if name == KEY else f"c{[*self.names, *beside].index(name) + 1}"
+
+    def type(self, name: str) -> TypeEngine[Any]:
+        """Give the type of a column."""
+        if name == KEY and self.key_type is not None:
+            return self.key_type
+        return self.types[name]
+
+
+class _Piece(NamedTuple):
+    """A read's own statement: text between parameters, and the parameters by name."""
+
+    texts: list[str]
+    names: list[str]
+    parameters: dict[str, tuple[Any, Callable[[Any], Any] | None]]
+    key_type: str
+
+
+class Statement(NamedTuple):
+    """A statement as the driver takes it, and where in the records of each read its columns stand."""
+
+    text: str
+    parameters: list[tuple[Callable[[Run, Sequence[Ask]], Any], Callable[[Any], Any] | None]]
+    places: list[dict[str, int]]
+
+    def arguments(self, run: Run, asks: Sequence[Ask]) -> list[Any]:
+        """Give the parameters in the driver's order."""
+        return [
+            process(value) if process is not None and value is not None else value
+            for value, process in ((get(run, asks), process) for get, process in self.parameters)
+        ]
+
+
+class Texts:
+    """The SQL of reads and of whole operations, kept while it is in use."""
+
+    def __init__(self, characters: int = _KEPT_CHARACTERS) -> None:
+        self.pieces: Kept[_Piece] = Kept(characters)
+        self.statements: Kept[Statement] = Kept(characters)
+
+    def piece(self, read: Read, ask: Ask) -> _Piece:
+        """Give the statement of a read."""
+        names = [*read.names, *ask.beside]
+        key = (read.what, ask.shape, tuple(names))
+        piece = self.pieces.get(key)
+        if piece is None:
+            piece = _compiled(read.select(ask.shape, names))
+            self.pieces.put(key, piece, sum(map(len, piece.texts)))
+        return piece
+
+
+def _compiled(select: Select[Any]) -> _Piece:
+    compiled = select.compile(dialect=DIALECT)
+    order = compiled.positiontup or []
+    texts = _PARAMETER.split(str(compiled))
+    parameters: dict[str, tuple[Any, Callable[[Any], Any] | None]] = {}
+    for name in order:
+        type_ = compiled.binds[name].type
+        parameters[name] = (
+            compiled.params[name],
+            type_.dialect_impl(DIALECT).bind_processor(DIALECT),
+        )
+    keys = compiled.binds.get(KEYS)
+    key_type = "" if keys is None else keys.type.item_type.compile(DIALECT)  # type: ignore[attr-defined]  # an ARRAY
+    return _Piece(texts[::2], [order[int(number) - 1] for number in texts[1::2]], parameters, key_type)
+
+
+class Query:
+    """The reads of a plan. Together they are one statement."""
+
+    def __init__(self, texts: Texts) -> None:
+        self.reads: list[Read] = []
+        self._texts = texts
+        self._slots: list[str] = []
+
+    def add(self, read: Read) -> Read:
+        """Add a read; it comes after the one that its keys come from."""
+        read.place = len(self.reads)
+        self.reads.append(read)
+        return read
+
+    def lay_out(self) -> None:
+        """Say where in a record each column stands, once it is known which are read."""
+        for read in self.reads:
+            self._stand(read, read.names, read.at, self._slots)
+            if read.key_type is not None:
+                if read.same in read.at:
+                    read.at[KEY] = read.at[read.same]
+                else:
+                    self._stand(read, [KEY], read.at, self._slots)
+
+    def _stand(self, read: Read, names: Iterable[str], at: dict[str, int], slots: list[str]) -> None:
+        """Give columns the first places of their types that are still free in the read's records."""
+        tag = int(self.tagged)
+        taken = {place - tag for place in at.values()}
+        for name in names:
+            kind, _ = sent(read.type(name))
+            free = (place for place, of in enumerate(slots) if of == kind and place not in taken)
+            place = next(free, len(slots))
+            if place == len(slots):
+                slots.append(kind)
+            taken.add(place)
+            at[name] = place + tag
+
+    @property
+    def tagged(self) -> bool:
+        """Tell whether the first column of a record says which read it is of."""
+        return len(self.reads) > 1
+
+    async def run(self, run: Run) -> None:
+        """Read everything, in one statement."""
+        if not self.reads:
+            return
+        asks = [read.ask(run.given) for read in self.reads]
+        statement = run.statement = self.statement(asks)
+        records = await run.fetch(statement.text, statement.arguments(run, asks))
+        if not self.tagged:
+            run.records = [records]
+            return
+        run.records = [[] for _ in self.reads]
+        for place, found in groupby(records, itemgetter(0)):
+            run.records[place] += found
+
+    def statement(self, asks: Sequence[Ask]) -> Statement:
+        """Give the statement for what is asked."""
+        key = (self, *[(ask.shape, ask.limit, ask.beside) for ask in asks])
+        statement = self._texts.statements.get(key)
+        if statement is None:
+            statement = _Assembly(self, asks, self._texts).statement()
+            self._texts.statements.put(key, statement, len(statement.text))
+        return statement
+
+    def places(self, asks: Sequence[Ask]) -> tuple[list[str], list[dict[str, int]]]:
+        """Give the types that records hold, and where everything that is read of each read stands."""
+        slots = [*self._slots]
+        places = [{**read.at} for read in self.reads]
+        for read, ask, at in zip(self.reads, asks, places, strict=True):
+            self._stand(read, ask.beside, at, slots)
+        return slots, places
+
+
+class _Assembly:
+    """Puts the statements of reads together into one."""
+
+    def __init__(self, query: Query, asks: Sequence[Ask], texts: Texts) -> None:
+        self._query = query
+        self._asks = asks
+        self._texts = texts
+        self._numbers: dict[Hashable, int] = {}
+        self._parameters: list[Any] = []
+
+    def statement(self) -> Statement:
+        reads = self._query.reads
+        slots, places = self._query.places(self._asks)
+        above = {read.keys.read for read in reads if isinstance(read.keys, Above)}
+        tables, branches = [], []
+        for read, ask, at in zip(reads, self._asks, places, strict=True):
+            columns = ", ".join(f"c{number}" for number in range(len(read.names) + len(ask.beside) + 1))
+            own, table = self.own(read, ask), f"r{read.place}"
+            source = f"(\n{own}\n) AS {table} ({columns})"
+            if read in above:
+                tables.append(f"{table} ({columns}) AS MATERIALIZED (\n{own}\n)")
+                source = table
+            branches.append(f"SELECT {self._sent(read, ask, slots, at)} FROM {source}")  # noqa: S608  # compiled parts
+        head = "WITH " + ",\n".join(tables) + "\n" if tables else ""
+        return Statement(head + "\nUNION ALL\n".join(branches), self._parameters, places)
+
+    def own(self, read: Read, ask: Ask) -> str:
+        """Give a read's own statement."""
+        piece = self._texts.piece(read, ask)
+        filled = [piece.texts[0]]
+        for name, text in zip(piece.names, piece.texts[1:], strict=True):
+            filled += [self._value(read, ask, name, piece), text]
+        return "".join(filled)
+
+    def _value(self, read: Read, ask: Ask, name: str, piece: _Piece) -> str:
+        """Give what stands for a parameter of a read's own statement."""
+        if name == KEYS:
+            return self._keys(read, piece)
+        if name == PROJECT:
+            return self._number(PROJECT, lambda run, _: run.principal.project_id, None)
+        if name == LIMIT and ask.limit is not None:
+            return str(ask.limit)
+        fixed, process = piece.parameters[name]
+        place = read.place
+        if name in ask.values:
+            return self._number((place, name), lambda _, asks: asks[place].values[name], process)
+        return self._number((place, name), lambda *_: fixed, process)
+
+    def _keys(self, read: Read, piece: _Piece) -> str:
+        match read.keys:
+            case Given(of, many):
+                number = self._number(("keys", read.place), lambda run, _: of(run), None)
+                # Its length in sight, or out of sight: so that the plan is the same for any keys, and kept.
+                if many:
+                    return f"ARRAY(SELECT unnest({number}::{piece.key_type}[]))"
+                return f"ARRAY[{number}::{piece.key_type}]"
+            case Above(above, name, where):
+                column = above.column(name)
+                where = f"{column} IS NOT NULL" + (f" AND {where}" if where else "")
+                return f"ARRAY(SELECT DISTINCT {column} FROM r{above.place} WHERE {where})"  # noqa: S608  # names of ours
+        raise AssertionError("a read without keys has no parameter for them")
+
+    def _number(self, key: Hashable, get: Any, process: Any) -> str:
+        if key not in self._numbers:
+            self._numbers[key] = len(self._numbers) + 1
+            self._parameters.append((get, process))
+        return f"${self._numbers[key]}"
+
+    def _sent(self, read: Read, ask: Ask, slots: list[str], at: Mapping[str, int]) -> str:
+        """Give what is sent of a read's rows: what it has not is null."""
+        tag = int(self._query.tagged)
+        columns = [f"NULL::{kind}" for kind in slots]
+        for name, place in at.items():
+            columns[place - tag] = read.column(name, ask.beside) + sent(read.type(name))[1]
+        return ", ".join([*([str(read.place)] if tag else []), *(columns or ["NULL"])])
+
+
+def sent(type_: TypeEngine[Any]) -> tuple[str, str]:
+    """Give the type in which a column is sent, and the cast to it.
+
+    Ids go as the text that the response holds, and so does JSON. What the driver makes of them otherwise
+    costs more than all the rest of a row.
+    """
+    match type_:
+        case Uuid() | JSONB() | String():
+            return "text", "::text"
+        case ARRAY():
+            return "text[]", "::text[]"
+        case Integer():
+            return "int8", "::int8"
+        case Numeric() | Float():
+            return "float8", "::float8"
+        case Boolean():
+            return "bool", ""
+        case DateTime():
+            return "timestamptz", ""
+    raise UnplannedError
+
+
+@dataclass
+class Run:
+    """One execution of a plan: for whom, what was asked, and what was read."""
+
+    principal: Any
+    fetch: Callable[[str, list[Any]], Any]
+    given: Mapping[int, Any]
+    written: Sequence[Any] = ()
+    """The rows that a write gave."""
+    errors: list[GraphQLError] = field(default_factory=list)
+    records: list[list[Record]] = field(default_factory=list)
+    statement: Statement | None = None
+
+    def of(self, read: Read) -> list[Record]:
+        """Give the records of a read."""
+        return self.records[read.place]
+
+    def places(self, read: Read) -> dict[str, int]:
+        """Tell where in the records of a read its columns stand, those beside the selected ones included."""
+        return self.statement.places[read.place] if self.statement else {}
+
+
 class Step(Protocol):
     """What answers a field for all of its parents."""
 
-    async def values(self, run: Run, keys: list[Key]) -> Mapping[Key, Any]:
-        """Give the value of each key; a key without one is null."""
+    @property
+    def total(self) -> bool:
+        """Whether it answers every key; otherwise a key that it does not know is null."""
+
+    def values(self, run: Run) -> Mapping[Key, Any]:
+        """Give the value of each key, out of what was read."""
 
 
-class Shapes:
-    """The statements of one step: one for each form of what is asked."""
+class Defaults(dict[Any, Any]):
+    """Values of keys, and what a key has that is not among them."""
 
-    def __init__(self, build: Callable[[Any], Select[Any]]) -> None:
-        self._build = build
-        self._statements: dict[Hashable, Statement] = {}
+    def __init__(self, values: Mapping[Key, Any], default: Callable[[Key], Any]) -> None:
+        super().__init__(values)
+        self._default = default
 
-    def __call__(self, shape: Hashable = None) -> Statement:
-        """Give the statement of a form."""
-        statement = self._statements.get(shape)
-        if statement is None:
-            if len(self._statements) >= _MOST_SHAPES:
-                self._statements.clear()
-            statement = self._statements[shape] = Statement(self._build(shape))
-        return statement
-
-
-_READERS: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
-    (Uuid, "str({0})"),
-    (JSONB, "Fragment({0})"),
-    (Numeric, "float({0})"),
-)
-"""How a column's value is written into the response, where not as it is. Float is a Numeric as well."""
-
-
-def written(type_: TypeEngine[Any], value: str) -> str:
-    """Give the expression that writes a column's value, given as an expression."""
-    if isinstance(type_, ARRAY):
-        return value
-    for kind, expression in _READERS:
-        if isinstance(type_, kind):
-            return f"(None if {value} is None else {expression.format(value)})"
-    return value
+    def __missing__(self, key: Key) -> Any:
+        """Give what a key has that is not among them."""
+        return self._default(key)
 
 
 @dataclass
 class Rows:
-    """The selected fields of rows: which columns are read, and how a row becomes its part of the response.
-
-    Position 0 of a record is the key of the parent; columns follow in the order of ``names``.
-    """
+    """The selected fields of rows: how records become their parts of the response."""
 
     types: Mapping[str, TypeEngine[Any]]
-    names: list[str] = field(default_factory=list)
-    steps: list[tuple[Step, str]] = field(default_factory=list)
+    read: Read | None = None
+    """What reads them; none where they are what a write gave."""
+    steps: list[Step] = field(default_factory=list)
     _parts: list[tuple[str, str]] = field(default_factory=list)
-    _make: Callable[..., dict[str, Any]] | None = None
-    _read: Callable[..., dict[str, Any]] | None = None
-
-    def position(self, name: str) -> int:
-        """Give where a column stands in a record, and read it."""
-        if name not in self.names:
-            self.names.append(name)
-        return self.names.index(name) + 1
+    _make: Callable[..., list[dict[str, Any]]] | None = None
 
     def constant(self, key: str, value: str) -> None:
         """Answer a key with the same for all rows."""
@@ -191,74 +443,63 @@ class Rows:
 
     def column(self, key: str, name: str) -> None:
         """Answer a key with a column."""
-        self.position(name)
+        self._need(name)
         self._parts.append((key, f"\0{name}\0"))
 
     def step(self, key: str, *steps: tuple[Step, str]) -> None:
         """Answer a key with what a step gives for a column; of several, for the first that is not null."""
         calls = []
         for step, by in steps:
-            self.position(by)
-            calls.append(f"m{len(self.steps)}(\1{by}\1)")
-            self.steps.append((step, by))
+            self._need(by)
+            place = f"m{len(self.steps)}"
+            calls.append(f"{place}[\1{by}\1]" if step.total else f"{place}.get(\1{by}\1)")
+            self.steps.append(step)
         # What a step gives may be an object without fields, which is not nothing.
         pairs = zip(calls[:-1], steps, strict=False)
         chosen = "".join(f"{call} if \1{by}\1 is not None else " for call, (_, by) in pairs)
         self._parts.append((key, chosen + calls[-1]))
 
-    async def objects(self, run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
+    def only(self, name: str) -> bool:
+        """Tell whether nothing but one column is selected."""
+        return not self.steps and all(part[0] != "\0" or part == f"\0{name}\0" for _, part in self._parts)
+
+    def objects(self, run: Run, records: Sequence[Any]) -> list[dict[str, Any]]:
         """Make records into their parts of the response, in their order."""
-        maps = await self._maps(run, {by: {r[self.position(by)] for r in records} for _, by in self.steps})
+        if not records:
+            return []
         if self._make is None:
-            self._make = self._compiled(lambda name: f"r[{self.position(name)}]", written)
-        make = self._make
-        return [make(record, *maps) for record in records]
+            self._make = self._compiled()
+        return self._make(records, *[step.values(run) for step in self.steps])
 
-    async def read(self, run: Run, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """Make rows that a write gave, with values as Python has them, into their parts of the response."""
-        maps = await self._maps(run, {by: {getattr(row, by) for row in rows} for _, by in self.steps})
-        return self.made(rows, *maps)
+    def _need(self, name: str) -> None:
+        if self.read is not None:
+            self.read.need(name)
 
-    async def _maps(self, run: Run, keys: Mapping[str, set[Key]]) -> list[Callable[[Key], Any]]:
-        """Give what each step has for the keys that its column holds."""
-        maps: list[Callable[[Key], Any]] = []
-        for step, by in self.steps:
-            known = [key for key in keys[by] if key is not None]
-            maps.append((await step.values(run, known) if known else {}).get)
-        return maps
-
-    def made(self, rows: Sequence[Any], *maps: Callable[[Key], Any]) -> list[dict[str, Any]]:
-        """Make rows that a write gave into the response, with what steps gave, if there are any."""
-        if self._read is None:
-            self._read = self._compiled(lambda name: f"r.{name}", _as_python)
-        make = self._read
-        return [make(row, *maps) for row in rows]
-
-    def _compiled(
-        self, access: Callable[[str], str], write: Callable[[TypeEngine[Any], str], str]
-    ) -> Callable[..., dict[str, Any]]:
+    def _compiled(self) -> Callable[..., list[dict[str, Any]]]:
         entries = []
-        for key, expression in self._parts:
-            if expression.startswith("\0"):
-                name = expression.strip("\0")
-                entries.append(f"{key!r}: {write(self.types[name], access(name))}")
-            else:
-                reads = re.sub("\1(.*?)\1", lambda match: access(match[1]), expression)
-                entries.append(f"{key!r}: {reads}")
+        for key, part in self._parts:
+            text = re.sub("\0(.*?)\0", lambda found: self._written(found[1]), part)
+            entries.append(f"{key!r}: {re.sub(chr(1) + '(.*?)' + chr(1), lambda f: self._key(f[1]), text)}")
         maps = "".join(f", m{index}" for index in range(len(self.steps)))
+        source = f"def make(rs{maps}):\n    return [{{{', '.join(entries)}}} for r in rs]"
         scope: dict[str, Any] = {"Fragment": orjson.Fragment}
-        # Columns are named by the models, keys are written as literals: nothing of a client is run.
-        exec(f"def make(r{maps}): return {{{', '.join(entries)}}}", scope)  # noqa: S102  # see above
+        # Names of columns are the models' own and keys are written by repr: nothing of a client is code.
+        exec(source, scope)  # noqa: S102
         return scope["make"]  # type: ignore[no-any-return]  # made by the line above
 
+    def _written(self, name: str) -> str:
+        type_ = self.types[name]
+        if self.read is None:
+            value = f"r.{name}"
+            return f"(None if {value} is None else str({value}))" if isinstance(type_, Uuid) else value
+        value = f"r[{self.read.at[name]}]"
+        return f"(None if {value} is None else Fragment({value}))" if isinstance(type_, JSONB) else value
 
-def _as_python(type_: TypeEngine[Any], value: str) -> str:
-    return f"(None if {value} is None else str({value}))" if isinstance(type_, Uuid) else value
+    def _key(self, name: str) -> str:
+        return self._written(name) if self.read is None else f"r[{self.read.at[name]}]"
 
 
-def groups(records: Iterable[Record], keys: Iterable[Key]) -> dict[Key, list[Record]]:
-    """Give each key the records that begin with it, in their order."""
-    found: dict[Key, list[Record]] = {key: [] for key in keys}
-    for record in records:
-        found[record[0]].append(record)
-    return found
+def records_by_key(records: Iterable[Record], at: int) -> Iterable[tuple[Key, list[Record]]]:
+    """Give each key the records that it stands in; those of one key come one after another."""
+    for key, found in groupby(records, itemgetter(at)):
+        yield key, list(found)

@@ -1,20 +1,38 @@
-"""The parts of plans: how values are written, how rows become objects, and that statements are bounded."""
+"""The parts of plans: how reads become one statement, how its records become objects, and what is kept."""
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
 import pytest
-from sqlalchemy import ARRAY, Numeric, Text, Uuid, select
+from sqlalchemy import ARRAY, BigInteger, Integer, Interval, Numeric, Text, Uuid, bindparam, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from agentdata.execution.plan import Rows, Run, Shapes, Statement, groups, written
-from models import User
+from agentdata.execution.kept import Kept
+from agentdata.execution.links import Link
+from agentdata.execution.plan import (
+    KEY,
+    Above,
+    Ask,
+    Given,
+    Query,
+    Read,
+    Rows,
+    Run,
+    Texts,
+    UnplannedError,
+    sent,
+)
+from models import Message, Session, User
+from tests import factories
 
-ID = UUID("01900000-0000-7000-8000-000000000000")
+if TYPE_CHECKING:
+    from tests.api import Api
+
+ID = "01900000-0000-7000-8000-000000000000"
 TYPES: dict[str, Any] = {
     "id": Uuid(),
     "name": Text(),
@@ -27,44 +45,57 @@ TYPES: dict[str, Any] = {
 class Doubled:
     """A step that answers every key but one."""
 
-    async def values(self, _run: Run, keys: list[Any]) -> dict[Any, Any]:
+    def __init__(self, *, total: bool = False) -> None:
+        self.total = total
+
+    def values(self, _run: Run) -> dict[Any, Any]:
         """Give each key twice."""
-        return {key: key * 2 for key in keys if key != "unknown"}
+        return {"a": "aa", "b": "bb", "id": "idid"}
+
+
+def unread(at: dict[str, int]) -> Read:
+    """Give a read whose records are made by hand."""
+    return Read("nothing", lambda *_: select(User.id), TYPES, None, at=at)
+
+
+def no_run() -> Run:
+    """Give a run in which nothing is read."""
+    return Run(None, None, {})  # type: ignore[arg-type]  # nothing is read
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "expected"),
+    ("name", "sent_as", "expected"),
     [
-        ("id", ID, str(ID)),
+        ("id", ID, ID),
         ("name", "a", "a"),
         ("tags", ["a"], ["a"]),
         ("data", '{"a": [1.50, null]}', {"a": [1.5, None]}),
         ("data", "null", None),
-        ("cost", Decimal("0.10"), 0.1),
+        ("cost", 0.1, 0.1),
         *[(name, None, None) for name in TYPES],
     ],
 )
-def test_values_are_written_as_their_types_are(name: str, value: Any, expected: Any) -> None:
-    write = eval(f"lambda value: {written(TYPES[name], 'value')}", {"Fragment": orjson.Fragment})  # noqa: S307  # ours
-    assert orjson.loads(orjson.dumps(write(value))) == expected
+def test_values_are_written_as_their_types_are(name: str, sent_as: Any, expected: Any) -> None:
+    rows = Rows(TYPES, unread({name: 1}))
+    rows.column("value", name)
+    [made] = rows.objects(no_run(), [("parent", sent_as)])
+    assert orjson.loads(orjson.dumps(made)) == {"value": expected}
 
 
-async def test_rows_become_objects_with_constants_columns_and_what_steps_give() -> None:
-    rows = Rows(TYPES)
+def test_rows_become_objects_with_constants_columns_and_what_steps_give() -> None:
+    rows = Rows(TYPES, unread({"name": 1, "id": 2}))
     rows.constant("__typename", "It's")
     rows.column("'quoted\"key", "name")
     rows.column("again", "name")
     rows.step("step", (Doubled(), "name"))
     rows.step("either", (Doubled(), "id"), (Doubled(), "name"))
-    assert rows.names == ["name", "id"]
-    run = Run(None, ID, {})  # type: ignore[arg-type]  # nothing is read
     records = [
         ("parent", "a", None),
         ("parent", None, None),
         ("parent", "unknown", None),
         ("parent", "b", "id"),
     ]
-    made = await rows.objects(run, records)
+    made = rows.objects(no_run(), records)
     assert [list(each.values()) for each in made] == [
         ["It's", "a", "a", "aa", "aa"],
         ["It's", None, None, None, None],
@@ -73,31 +104,129 @@ async def test_rows_become_objects_with_constants_columns_and_what_steps_give() 
     ]
 
 
-def test_records_are_grouped_under_every_key() -> None:
-    assert groups([("b", 1), ("a", 2), ("b", 3)], ["a", "b", "c"]) == {
-        "a": [("a", 2)],
-        "b": [("b", 1), ("b", 3)],
-        "c": [],
-    }
+def test_rows_that_a_write_gave_become_objects_as_those_that_are_read() -> None:
+    rows = Rows(TYPES)
+    rows.column("id", "id")
+    rows.column("data", "data")
+    rows.step("step", (Doubled(), "name"))
+    given = SimpleNamespace(id=UUID(ID), data={"a": 1}, name="a")
+    assert rows.objects(no_run(), [given]) == [{"id": ID, "data": {"a": 1}, "step": "aa"}]
 
 
-def test_a_step_keeps_a_bounded_number_of_statements() -> None:
-    built = []
+def users_and_sessions(texts: Texts) -> tuple[Query, Rows]:
+    """Give the query of users by their names with their sessions' agents, and what it answers."""
+    query = Query(texts)
+    users = query.add(
+        Read(
+            "users",
+            lambda _, names: Link(User, remote="name").rows(names),
+            {"id": Uuid(), "user_data": JSONB()},
+            Given(lambda run: run.given[0], many=True),
+            key_type=Text(),
+        )
+    )
+    rows = Rows(users.types, users)
+    rows.column("data", "user_data")
+    sessions = query.add(
+        Read(
+            "sessions",
+            lambda shape, names: Link(Session, remote="user_id").rows(names).limit(shape),
+            {"message_count": BigInteger()},
+            Above(users, "id"),
+        )
+    )
+    users.need("id")
+    of_session = Rows(sessions.types, sessions)
+    of_session.column("count", "message_count")
 
-    def build(shape: Any) -> Any:
-        built.append(shape)
-        return select(User.id).limit(shape)
+    class Sessions:
+        total = False
 
-    shapes = Shapes(build)
-    assert shapes(1) is shapes(1)
-    assert len(built) == 1
-    for shape in range(1_000):
-        shapes(shape)
-    assert len(shapes._statements) <= 100  # noqa: SLF001  # what is kept is asked
+        def values(self, run: Run) -> dict[Any, Any]:
+            records = run.of(sessions)
+            objects = of_session.objects(run, records)
+            return {r[sessions.at[KEY]]: o for r, o in zip(records, objects, strict=True)}
+
+    rows.step("session", (Sessions(), "id"))
+    query.lay_out()
+    return query, rows
 
 
-def test_json_is_read_as_text_and_values_are_parameters() -> None:
-    statement = Statement(select(User.id, User.user_data).where(User.name == "Ann"))
-    assert "Ann" not in statement.text
-    assert statement.parameters({}) == ["Ann"]
-    assert "AS TEXT" in statement.text.upper()
+async def test_reads_are_one_statement_whose_keys_stay_in_the_database(api: Api) -> None:
+    ann = await factories.user(api, name="Ann", user_data={"a": 1})
+    await factories.user(api, name="Bob")
+    await factories.session(api, user_id=ann.id)
+    query, rows = users_and_sessions(Texts())
+    asked = []
+
+    async def fetch(text: str, arguments: list[Any]) -> Any:
+        asked.append((text, arguments))
+        return await api.database.statement(api.project_id, text, arguments)
+
+    run = Run(api.principal, fetch, {0: ["Ann", "Bob", "Nobody"]})
+    await query.run(run)
+    made = rows.objects(run, run.of(query.reads[0]))
+    answer = sorted(orjson.loads(orjson.dumps(made)), key=str)
+    assert answer == [{"data": {"a": 1}, "session": {"count": 0}}, {"data": {}, "session": None}]
+    [(text, arguments)] = asked
+    assert "Ann" not in text
+    assert set(map(str, arguments)) == {str(api.project_id), "['Ann', 'Bob', 'Nobody']"}
+
+
+def test_the_size_of_a_page_is_part_of_the_statement_and_not_of_what_is_compiled() -> None:
+    compiled = []
+
+    def build(_shape: Any, names: list[str]) -> Any:
+        compiled.append(names)
+        return select(User.id, *[getattr(User, name) for name in names]).limit(
+            bindparam("limit", type_=Integer)
+        )
+
+    texts = Texts()
+    query = Query(texts)
+    read = query.add(Read("page", build, {"name": Text()}, None))
+    read.need("name")
+    query.lay_out()
+    statements = [query.statement([Ask(limit=limit)]) for limit in (3, 4, 3)]
+    assert statements[0] is statements[2]
+    assert "LIMIT 3" in statements[0].text
+    assert "LIMIT 4" in statements[1].text
+    assert len(compiled) == 1
+
+
+def test_columns_beside_the_selected_ones_do_not_move_those() -> None:
+    query, _ = users_and_sessions(Texts())
+    before = [{**read.at} for read in query.reads]
+    statement = query.statement([Ask(beside=("id",)), Ask(1)])
+    assert [read.at for read in query.reads] == before
+    assert statement.places[1] == before[1]
+
+
+def test_a_type_that_no_answer_has_cannot_be_planned() -> None:
+    with pytest.raises(UnplannedError):
+        sent(Interval())
+
+
+def test_what_is_kept_stays_within_its_bound_and_the_longest_unused_goes_first() -> None:
+    kept: Kept[str] = Kept(100)
+    for number in range(12):
+        kept.put(number, str(number), 10)
+        kept.get(2)
+    assert [number for number in range(12) if kept.get(number)] == [2, *range(3, 12)]
+    kept.put("heavy", "heavy", 11)
+    assert kept.get("heavy") is None
+
+
+def test_many_forms_of_one_query_do_not_add_up() -> None:
+    texts = Texts(characters=50_000)
+    query, _ = users_and_sessions(texts)
+    forms = range(1, 1_000)
+    lengths = {form: len(query.statement([Ask(), Ask(form)]).text) for form in forms}
+    kept = [form for form in forms if texts.statements.get((query, (None, None, ()), (form, None, ())))]
+    assert kept == [*forms][-len(kept) :]
+    assert 40_000 < sum(lengths[form] for form in kept) <= 50_000
+
+
+def test_a_message_has_no_type_that_cannot_be_sent() -> None:
+    for column in Message.__mapper__.columns:
+        assert sent(column.type)
