@@ -310,7 +310,7 @@ class _Compiler:
         )
         own = Rows(types, read)
         if declared.gives is Gives.VALUE:
-            read.need("value")
+            own.column("value", "value")
         elif model is not None:
             self._rows(of, nodes, own)
         else:
@@ -366,6 +366,9 @@ class _Compiler:
                     step.edges.append(self._edges(key, of, of_key, read))
                 else:
                     raise UnplannedError
+        if not read.names:
+            # A statement selects something, if only to be counted.
+            read.need("id")
         return step
 
     def _edges(

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agentdata.execution.plan import KEY, Ask, Defaults, Rows, Run, records_by_key
+from sqlalchemy import DateTime
+
+from agentdata.execution.plan import KEY, Ask, Defaults, Rows, Run, moment, records_by_key
 from models import ApiKey
 from models.enums import ApiKeyScope
 from resolvers.batches import Batch, Given, Gives
@@ -76,10 +78,9 @@ class BatchStep:
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Give what each key gets."""
         records, at = run.of(self.read), self.read.at[KEY]
-        if self.gives is Gives.VALUE:
-            value = self.read.at["value"]
-            return {record[at]: record[value] for record in records}
         made = zip(records, self.rows.objects(run, records), strict=True)
+        if self.gives is Gives.VALUE:
+            return {record[at]: each["value"] for record, each in made}
         if not self.total:
             return {record[at]: each for record, each in made}
         lists: dict[Key, list[Any]] = {}
@@ -129,6 +130,10 @@ class PageStep:
         edges = any(what == "cursor" for _, fields, _ in self.edges for _, what in fields)
         return edges or any(what.endswith("Cursor") for _, fields in self.infos for _, what in fields)
 
+    def _read_back(self, name: str) -> Callable[[Any], Any]:
+        """Give what makes a column that was sent into the value that a cursor holds."""
+        return moment if isinstance(self.read.type(name), DateTime) else _same
+
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the connection of each key."""
         asked: Slice = run.given[self.place]
@@ -157,11 +162,12 @@ class PageStep:
 
     def _parts(self, run: Run, asked: Slice, kept: list[Record], totals: dict[Key, int]) -> Any:
         places = run.places(self.read) if self.reads_rows else {}
-        keys = [places[key.name] for key in asked.order] if self._cursors else []
+        keys = [(places[key.name], self._read_back(key.name)) for key in asked.order] if self._cursors else []
         project_id = run.principal.project_id
 
         def cursor(record: Record) -> str:
-            return asked.cursor_of([record[place] for place in keys], project_id)
+            values = [None if record[place] is None else back(record[place]) for place, back in keys]
+            return asked.cursor_of(values, project_id)
 
         for name, type_name in self.typenames:
             yield name, partial(_same, type_name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.schema import validate_document
 
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
+from agentdata.execution.kept import Kept
 from agentdata.execution.limits import Measure, size_of
 from agentdata.execution.plan import UnplannedError
 
@@ -164,8 +164,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self._schema = schema
         self._limits = limits
-        self._kept: OrderedDict[str, Document] = OrderedDict()
-        self._characters = 0
+        self._kept: Kept[Document] = Kept(_KEPT_CHARACTERS)
 
     def read(self, text: str) -> Document:
         """Give a document parsed and validated.
@@ -175,11 +174,9 @@ class Documents:
 
         """
         document = self._kept.get(text)
-        if document is not None:
-            self._kept.move_to_end(text)
-            return document
-        document = Document(self._parse(text))
-        self._keep(text, document)
+        if document is None:
+            document = Document(self._parse(text))
+            self._kept.put(text, document, len(text))
         return document
 
     def _parse(self, text: str) -> DocumentNode:
@@ -194,15 +191,6 @@ class Documents:
         if errors:
             raise InvalidRequestError([_as_limit(error) for error in errors])
         return node
-
-    def _keep(self, text: str, document: Document) -> None:
-        if len(text) > _KEPT_CHARACTERS // 10:
-            return
-        self._kept[text] = document
-        self._characters += len(text)
-        while self._characters > _KEPT_CHARACTERS:
-            dropped, _ = self._kept.popitem(last=False)
-            self._characters -= len(dropped)
 
 
 def _as_limit(error: GraphQLError) -> GraphQLError:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -237,7 +238,7 @@ class Query:
         tag = int(self.tagged)
         taken = {place - tag for place in at.values()}
         for name in names:
-            kind, _ = sent(read.type(name))
+            kind = sent(read.type(name)).type
             free = (place for place, of in enumerate(slots) if of == kind and place not in taken)
             place = next(free, len(slots))
             if place == len(slots):
@@ -355,30 +356,56 @@ class _Assembly:
         tag = int(self._query.tagged)
         columns = [f"NULL::{kind}" for kind in slots]
         for name, place in at.items():
-            columns[place - tag] = read.column(name, ask.beside) + sent(read.type(name))[1]
+            columns[place - tag] = sent(read.type(name)).column.format(read.column(name, ask.beside))
         return ", ".join([*([str(read.place)] if tag else []), *(columns or ["NULL"])])
 
 
-def sent(type_: TypeEngine[Any]) -> tuple[str, str]:
-    """Give the type in which a column is sent, and the cast to it.
+class Sent(NamedTuple):
+    """How a column is sent: the type, what is selected of it, and what is written into the response."""
 
-    Ids go as the text that the response holds, and so does JSON. What the driver makes of them otherwise
-    costs more than all the rest of a row.
+    type: str
+    column: str
+    written: str = "{0}"
+
+
+_TEXT = Sent("text", "{0}::text")
+_SENT: tuple[tuple[tuple[Any, ...], Sent], ...] = (
+    ((Uuid, String), _TEXT),
+    ((JSONB,), _TEXT._replace(written="Fragment({0})")),
+    ((DateTime,), Sent("text", "({0} AT TIME ZONE 'UTC')::text", "time({0})")),
+    ((ARRAY,), Sent("text[]", "{0}::text[]")),
+    ((Integer,), Sent("int8", "{0}::int8")),
+    ((Numeric, Float), Sent("float8", "{0}::float8")),
+    ((Boolean,), Sent("bool", "{0}")),
+)
+
+
+def sent(type_: TypeEngine[Any]) -> Sent:
+    """Tell how a column of a type is sent.
+
+    Ids, JSON and times are sent as text, as they are in the response or nearly so: what the driver would make
+    of them costs more than all the rest of a row.
+
+    Raises:
+        UnplannedError: No column of the contract has had this type so far.
+
     """
-    match type_:
-        case Uuid() | JSONB() | String():
-            return "text", "::text"
-        case ARRAY():
-            return "text[]", "::text[]"
-        case Integer():
-            return "int8", "::int8"
-        case Numeric() | Float():
-            return "float8", "::float8"
-        case Boolean():
-            return "bool", ""
-        case DateTime():
-            return "timestamptz", ""
+    for types, how in _SENT:
+        if isinstance(type_, types):
+            return how
     raise UnplannedError
+
+
+def _time(sent: str) -> str:
+    """Write a time that was sent, as `2026-01-31 23:59:59.5`, as every time in a response is written."""
+    clock = sent[11:]
+    # PostgreSQL leaves out the zeros at the end of a fraction.
+    return f"{sent[:10]}T{clock if len(clock) in (8, 15) else clock.ljust(15, '0')}Z"
+
+
+def moment(sent: str) -> datetime:
+    """Give a time that was sent as a time."""
+    return datetime.fromisoformat(sent).replace(tzinfo=UTC)
 
 
 @dataclass
@@ -482,7 +509,7 @@ class Rows:
             entries.append(f"{key!r}: {re.sub(chr(1) + '(.*?)' + chr(1), lambda f: self._key(f[1]), text)}")
         maps = "".join(f", m{index}" for index in range(len(self.steps)))
         source = f"def make(rs{maps}):\n    return [{{{', '.join(entries)}}} for r in rs]"
-        scope: dict[str, Any] = {"Fragment": orjson.Fragment}
+        scope: dict[str, Any] = {"Fragment": orjson.Fragment, "time": _time}
         # Names of columns are the models' own and keys are written by repr: nothing of a client is code.
         exec(source, scope)  # noqa: S102
         return scope["make"]  # type: ignore[no-any-return]  # made by the line above
@@ -492,8 +519,8 @@ class Rows:
         if self.read is None:
             value = f"r.{name}"
             return f"(None if {value} is None else str({value}))" if isinstance(type_, Uuid) else value
-        value = f"r[{self.read.at[name]}]"
-        return f"(None if {value} is None else Fragment({value}))" if isinstance(type_, JSONB) else value
+        value, how = f"r[{self.read.at[name]}]", sent(type_).written
+        return value if how == "{0}" else f"(None if {value} is None else {how.format(value)})"
 
     def _key(self, name: str) -> str:
         return self._written(name) if self.read is None else f"r[{self.read.at[name]}]"

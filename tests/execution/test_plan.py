@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 import pytest
-from sqlalchemy import ARRAY, BigInteger, Integer, Interval, Numeric, Text, Uuid, bindparam, select
+from sqlalchemy import ARRAY, BigInteger, DateTime, Integer, Interval, Numeric, Text, Uuid, bindparam, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from agentdata.execution.kept import Kept
@@ -39,6 +39,7 @@ TYPES: dict[str, Any] = {
     "tags": ARRAY(Text),
     "data": JSONB(),
     "cost": Numeric(),
+    "at": DateTime(timezone=True),
 }
 
 
@@ -72,6 +73,9 @@ def no_run() -> Run:
         ("data", '{"a": [1.50, null]}', {"a": [1.5, None]}),
         ("data", "null", None),
         ("cost", 0.1, 0.1),
+        ("at", "2026-01-31 23:59:59", "2026-01-31T23:59:59Z"),
+        ("at", "0001-01-31 23:59:59.5", "0001-01-31T23:59:59.500000Z"),
+        ("at", "9999-01-31 23:59:59.123456", "9999-01-31T23:59:59.123456Z"),
         *[(name, None, None) for name in TYPES],
     ],
 )
