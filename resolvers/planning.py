@@ -102,6 +102,7 @@ class _Compiler:
     def query(self, selection_set: SelectionSetNode) -> Plan:
         type_ = self.planner.core.query_type
         assert type_ is not None  # noqa: S101  # a schema has a query type
+        reads = False
         for key, nodes in self._collect(type_, [selection_set]).items():
             name = nodes[0].name.value
             if name == "__typename":
@@ -111,7 +112,8 @@ class _Compiler:
             else:
                 with self._at(key):
                     self.plan.roots.append(Root(key, self._root(type_, key, nodes)))
-        if not self.reads.reads:
+                reads = True
+        if not reads:
             raise UnplannedError
         self.reads.lay_out()
         return self.plan
