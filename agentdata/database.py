@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NewType
 
-import orjson
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from agentdata.database_url import parse
-from agentdata.errors import OverloadedError
-from models.base import PROJECT_SETTING, REQUEST_ROLE
+from agentdata.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
+
+    from agentdata.pool import Connection
 
 ReadSession = NewType("ReadSession", AsyncSession)
 """A session whose transaction may not write."""
@@ -28,9 +27,12 @@ WriteSession = NewType("WriteSession", AsyncSession)
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
+_REFUSED = (asyncpg.PostgresError, ValueError)
+"""What a statement ends with where the server refused it, or the driver did not send it: all is at rest."""
+
 
 class Database:
-    """A pool of connections and the two kinds of transaction that run on it."""
+    """The ways to read and write one project, on connections of a pool."""
 
     def __init__(
         self,
@@ -40,19 +42,35 @@ class Database:
         pool_timeout_s: float = 30.0,
         statement_timeout_ms: int = 10_000,
     ) -> None:
-        target = parse(url)
-        self.engine = create_async_engine(
-            target.url,
-            # Transactions are opened below, with their settings in the same round trip.
-            isolation_level="AUTOCOMMIT",
-            # They are ended below as well, or the connection with them: there is nothing left to reset.
-            pool_reset_on_return=None,
-            json_serializer=lambda value: orjson.dumps(value).decode(),
-            json_deserializer=orjson.loads,
-            connect_args=target.connect_args,
-            **{"pool_size": pool_size, "max_overflow": 0, "pool_timeout": pool_timeout_s} | target.pool_args,
+        self.pool = Pool(
+            parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
-        self._statement_timeout_ms = statement_timeout_ms
+
+    async def statement(self, project_id: UUID, text: str, arguments: Sequence[Any]) -> list[Any]:
+        """Run one statement on the driver, as a transaction of its own, and give its rows.
+
+        It sees one snapshot, and what it writes is durable when this returns. It takes one round trip, and
+        another where the connection was last used in another project.
+
+        Raises:
+            OverloadedError: All connections stayed in use for as long as a request may wait.
+
+        """
+        connection = await self.pool.take(project_id)
+        try:
+            if connection.driver.shares_session:
+                async with _begun(connection, _WRITE, project_id):
+                    return await connection.driver.fetch(text, *arguments)
+            await connection.act_in(project_id)
+            return await connection.driver.fetch(text, *arguments)
+        except _REFUSED:
+            raise
+        except BaseException:
+            # A cancelled statement leaves the protocol in the middle: such a connection has no future.
+            connection.usable = False
+            raise
+        finally:
+            self.pool.give_back(connection)
 
     @asynccontextmanager
     async def read(self, project_id: UUID) -> AsyncIterator[ReadSession]:
@@ -70,7 +88,7 @@ class Database:
     async def read_by_driver(self, project_id: UUID) -> AsyncIterator[Any]:
         """Open a transaction as ``read`` does, and give the driver's connection, for compiled statements."""
         async with self._transaction(_READ, project_id) as connection:
-            yield (await connection.get_raw_connection()).driver_connection
+            yield connection.driver
 
     async def statement(self, project_id: UUID, text: str, arguments: Sequence[Any]) -> list[Any]:
         """Run one statement."""
@@ -86,47 +104,47 @@ class Database:
             OverloadedError: All connections stayed in use for as long as a request may wait.
 
         """
-        connection = self.engine.connect()
+        connection = await self.pool.take(None)
         try:
-            await connection.start()
-        except PoolTimeoutError:
-            raise OverloadedError("all database connections are in use; try again shortly") from None
-        try:
-            yield connection
+            if not connection.driver.shares_session:
+                await connection.act_in(None)
+            yield connection.sql
+            # What SQLAlchemy takes for a transaction has to end for it, too.
+            await connection.sql.rollback()
+        except BaseException:
+            connection.usable = False
+            raise
         finally:
-            # A request that is cancelled gives its connection back all the same.
-            await asyncio.shield(connection.close())
+            self.pool.give_back(connection)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.engine.dispose()
+        await self.pool.close()
 
     @asynccontextmanager
-    async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[AsyncConnection]:
-        async with self.connection() as connection:
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            try:
-                # One round trip. A UUID prints as hexadecimal digits and hyphens, so it can be written in.
-                await driver.execute(
-                    f"{begin}; SET LOCAL ROLE {REQUEST_ROLE}; SET LOCAL {PROJECT_SETTING} = '{project_id}';"
-                    f" SET LOCAL statement_timeout = {self._statement_timeout_ms}"
-                )
+    async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[Connection]:
+        connection = await self.pool.take(project_id)
+        try:
+            async with _begun(connection, begin, project_id):
                 yield connection
-                await driver.execute("COMMIT")
-            except BaseException:
-                # A cancelled statement leaves the protocol in the middle: such a connection has no future.
-                usable = not driver.is_closed() and driver.is_in_transaction()
-                try:
-                    if usable:
-                        await driver.execute("ROLLBACK")
-                except BaseException:
-                    usable = False
-                    raise
-                finally:
-                    if not usable:
-                        await connection.invalidate()
-                raise
+        finally:
+            self.pool.give_back(connection)
 
 
-def _session(connection: AsyncConnection) -> AsyncSession:
-    return AsyncSession(connection, expire_on_commit=False, autoflush=False)
+@asynccontextmanager
+async def _begun(connection: Connection, begin: str, project_id: UUID) -> AsyncIterator[None]:
+    driver = connection.driver
+    try:
+        await driver.execute(connection.begin(begin, project_id))
+        yield
+        await driver.execute("COMMIT")
+    except BaseException:
+        connection.usable = False
+        if not driver.is_closed() and driver.is_in_transaction():
+            await driver.execute("ROLLBACK")
+            connection.usable = True
+        raise
+
+
+def _session(connection: Connection) -> AsyncSession:
+    return AsyncSession(connection.sql, expire_on_commit=False, autoflush=False)

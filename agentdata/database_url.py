@@ -42,15 +42,16 @@ class DatabaseUrlError(SetupError):
 
 @dataclass(frozen=True)
 class DatabaseTarget:
-    """What `create_async_engine` needs: `create_async_engine(url, connect_args=…, **pool_args)`.
+    """What `create_async_engine` needs, `create_async_engine(url, connect_args=…)`, and what our pool does.
 
     `pool_args` holds only what the URL sets: pool_size, max_overflow, pool_timeout (seconds; None waits for
-    ever) and pool_recycle (seconds).
+    ever) and pool_recycle (seconds). `pgbouncer` says that sessions are shared between transactions.
     """
 
     url: URL
     connect_args: dict[str, Any] = field(repr=False)
     pool_args: dict[str, Any]
+    pgbouncer: bool = False
 
 
 def parse(text: str) -> DatabaseTarget:
@@ -112,6 +113,7 @@ class _Reader:
         self.server_settings = {"application_name": "agentdata"}
         self.connect_args: dict[str, Any] = {}
         self.pool_args: dict[str, Any] = {}
+        self.shares_sessions = False
 
     def read_authority(self, authority: str) -> None:
         # The last @ ends the password, so that one which holds an unescaped @ is still read whole.
@@ -204,6 +206,7 @@ class _Reader:
 
     def pgbouncer(self, name: str, value: str) -> None:
         if _choice(name, value, ("true", "false")) == "true":
+            self.shares_sessions = True
             # In transaction mode a statement prepared on one server connection is missing on the next.
             self.connect_args.update(statement_cache_size=0, prepared_statement_cache_size=0)
 
@@ -248,7 +251,7 @@ class _Reader:
             database=self.database,
             query=query,
         )
-        return DatabaseTarget(url, self.connect_args, self.pool_args)
+        return DatabaseTarget(url, self.connect_args, self.pool_args, self.shares_sessions)
 
 
 _PARAMETERS: dict[str, Callable[[_Reader, str, str], None]] = {

@@ -6,6 +6,7 @@ import json
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import orjson
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from agentdata.database import Database
+    from agentdata.pool import Connection
 
 EXECUTOR = Executor(schema, planner=Planner(schema))
 """One executor for all tests, as a server has one for all requests."""
@@ -112,7 +114,7 @@ class Traffic:
     statements: list[str]
     """Those that read or write, in order."""
     transactions: list[str]
-    """The statements that open and end transactions."""
+    """The statements that open and end transactions, or say whose rows are shown."""
     connections: list[Any]
     """One for each time that a connection was taken from the pool."""
 
@@ -130,24 +132,23 @@ def traffic(database: Database) -> Iterator[Traffic]:
         if "set_config('jit'" in record.query or "typeinfo" in record.query:
             return
         word = record.query.split(None, 1)[0]
-        (seen.transactions if word in {"BEGIN", "COMMIT", "ROLLBACK"} else seen.statements).append(
-            record.query
-        )
+        around = word in {"BEGIN", "COMMIT", "ROLLBACK", "SET"}
+        (seen.transactions if around else seen.statements).append(record.query)
 
-    def take(_connection: Any, record: Any, proxy: Any) -> None:
-        seen.connections.append(record)
-        proxy.driver_connection.add_query_logger(hear)
+    take, give_back = database.pool.take, database.pool.give_back
 
-    def give_back(_connection: Any, record: Any) -> None:
-        if record.driver_connection is not None:
-            record.driver_connection.remove_query_logger(hear)
+    async def taken(project_id: UUID | None) -> Connection:
+        connection = await take(project_id)
+        seen.connections.append(connection)
+        connection.driver.add_query_logger(hear)
+        return connection
 
-    engine = database.engine.sync_engine
-    listeners = (("before_cursor_execute", see), ("checkout", take), ("checkin", give_back))
-    for name, listener in listeners:
-        event.listen(engine, name, listener)
-    try:
+    def given_back(connection: Connection) -> None:
+        connection.driver.remove_query_logger(hear)
+        give_back(connection)
+
+    engine = database.pool.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", see)
+    with patch.object(database.pool, "take", taken), patch.object(database.pool, "give_back", given_back):
         yield seen
-    finally:
-        for name, listener in listeners:
-            event.remove(engine, name, listener)
+    event.remove(engine, "before_cursor_execute", see)

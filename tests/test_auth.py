@@ -42,7 +42,7 @@ def lookups(database: Database) -> list[str]:
     def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         statements.append(statement)
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", see)
+    event.listen(database.pool.engine.sync_engine, "before_cursor_execute", see)
     return statements
 
 

@@ -110,6 +110,13 @@ def test_translates_what_the_pool_takes(query: str, expected: dict[str, object])
     assert parse(f"postgresql:///?{query}").pool_args == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"), [("", False), ("pgbouncer=true", True), ("pgbouncer=false", False)]
+)
+def test_says_whether_sessions_are_shared(query: str, expected: bool) -> None:  # noqa: FBT001  # a table of cases
+    assert parse(f"postgresql:///?{query}").pgbouncer is expected
+
+
 def test_trusts_the_certificates_of_the_system() -> None:
     context = parse("postgresql://db/?sslmode=verify-full&sslrootcert=system").connect_args["ssl"]
     assert context.verify_mode == ssl.CERT_REQUIRED

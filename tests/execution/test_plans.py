@@ -29,7 +29,7 @@ from models.enums import ApiKeyScope
 from resolvers.planning import Planner
 from schema.root import schema
 from tests import factories
-from tests.api import make_api
+from tests.api import make_api, traffic
 from tests.execution.operations import MARK, MOVING, ROOTS, CursorsOf, Facts, Operation, operations
 from tests.world import populate, read
 
@@ -287,11 +287,10 @@ async def test_a_plan_is_one_statement_of_what_is_asked_not_of_its_values(projec
 
 
 async def test_what_is_still_to_be_read_when_an_operation_ends_takes_no_connection(api: Api) -> None:
-    pool: Any = api.database.engine.pool
-    held = pool.checkedout()
     context = Context(api.database, api.principal)
-    asked = asyncio.ensure_future(context.reader.load("project", Link(Project), api.project_id))
-    await context.close()
-    await asyncio.wait([asked])
+    with traffic(api.database) as seen:
+        asked = asyncio.ensure_future(context.reader.load("project", Link(Project), api.project_id))
+        await context.close()
+        await asyncio.wait([asked])
     assert asked.exception() is not None
-    assert pool.checkedout() == held
+    assert not seen.connections
