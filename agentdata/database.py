@@ -90,12 +90,6 @@ class Database:
         async with self._transaction(_READ, project_id) as connection:
             yield connection.driver
 
-    async def statement(self, project_id: UUID, text: str, arguments: Sequence[Any]) -> list[Any]:
-        """Run one statement."""
-        async with self.read_by_driver(project_id) as driver:
-            records: list[Any] = await driver.fetch(text, *arguments)
-            return records
-
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Take a connection that has no project: row-level security shows it no rows.

@@ -97,6 +97,8 @@ class Pool:
             # Compiling a statement takes longer than any of ours may run.
             "jit = off",
             "TimeZone = 'UTC'",
+            # Times are read as the text that the server makes of them.
+            "DateStyle = 'ISO'",
         )
         self.engine = create_async_engine(
             target.url,
