@@ -23,7 +23,7 @@ from resolvers.planning import Planner
 from schema.root import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     import asyncpg
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -129,13 +129,20 @@ def traffic(database: Database) -> Iterator[Traffic]:
 
     def hear(record: asyncpg.connection.LoggedQuery) -> None:
         # Here come the statements that do not pass through SQLAlchemy, and the driver's own about types.
-        if "set_config('jit'" in record.query or "typeinfo" in record.query:
+        if "set_config('jit'" in record.query or "typeinfo" in record.query or record.query in alone:
             return
         word = record.query.split(None, 1)[0]
         around = word in {"BEGIN", "COMMIT", "ROLLBACK", "SET"}
         (seen.transactions if around else seen.statements).append(record.query)
 
-    take, give_back = database.pool.take, database.pool.give_back
+    take, give_back, statement = database.pool.take, database.pool.give_back, database.statement
+    alone: set[str] = set()
+
+    async def stated(project_id: UUID, text: str, arguments: Sequence[Any]) -> list[Any]:
+        # The driver tells of a statement only after it has given its rows, which may be too late here.
+        alone.add(text)
+        seen.statements.append(text)
+        return await statement(project_id, text, arguments)
 
     async def taken(project_id: UUID | None) -> Connection:
         connection = await take(project_id)
@@ -149,6 +156,10 @@ def traffic(database: Database) -> Iterator[Traffic]:
 
     engine = database.pool.engine.sync_engine
     event.listen(engine, "before_cursor_execute", see)
-    with patch.object(database.pool, "take", taken), patch.object(database.pool, "give_back", given_back):
+    with (
+        patch.object(database.pool, "take", taken),
+        patch.object(database.pool, "give_back", given_back),
+        patch.object(database, "statement", stated),
+    ):
         yield seen
     event.remove(engine, "before_cursor_execute", see)

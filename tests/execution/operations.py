@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from graphql import (
     GraphQLEnumType,
@@ -48,7 +48,27 @@ _MOVING = ("SessionTree", "durationMs")
 _SAME_EVERYWHERE = ("id", "createdAt", "updatedAt", "__typename")
 """Fields that every type of rows has, of one type: they merge whatever the type of an object is."""
 
-_UNKNOWN = "01900000-0000-7000-8000-000000000000"
+UNKNOWN = "01900000-0000-7000-8000-000000000000"
+"""An id that nothing has."""
+
+MISSING = object()
+_WRONG: tuple[Any, ...] = (
+    MISSING,
+    None,
+    "NO_SUCH_VALUE",
+    -1,
+    0.5,
+    2**31,
+    True,
+    [],
+    ["a"] * 1_001,
+    {},
+    {"noSuchField": 1},
+    {"id": {"in": [UNKNOWN] * 1_001}},
+    [{"field": "NO_SUCH_FIELD", "direction": "ASC"}],
+    [{"field": "CREATED_AT", "direction": "SIDEWAYS"}],
+)
+"""What variables are not, most of them."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,7 @@ class Operation:
     reads: set[str]
     """The keys in the response under which something is read."""
     introspects: bool
+    """Whether it asks of the contract itself, which a plan need not hold."""
     needs_admin: bool
 
     def __repr__(self) -> str:
@@ -98,10 +119,15 @@ MARK = re.compile(r"@cursor (\d+) (\d+)@")
 @st.composite
 def operations(draw: st.DrawFn, facts: Facts) -> Operation:
     """Make up an operation over these facts."""
+    return Maker(draw(randoms()), facts).operation()
+
+
+@st.composite
+def randoms(draw: st.DrawFn) -> Random:
+    """Give what choices are made by."""
     # By its own choices hypothesis makes small operations, and larger ones smaller; a seed makes rich ones.
-    seeded = draw(st.booleans())
-    random = Random(draw(st.integers(0, 2**64))) if seeded else draw(st.randoms(use_true_random=False))  # noqa: S311  # made-up operations
-    return _Maker(random, facts).operation()
+    seeded = draw(st.integers(0, 3)) > 0
+    return Random(draw(st.integers(0, 2**64))) if seeded else draw(st.randoms(use_true_random=False))  # noqa: S311  # made-up operations
 
 
 @dataclass
@@ -113,7 +139,13 @@ class _Fragment:
 
 
 @dataclass
-class _Maker:
+class Maker:
+    """Makes up one query."""
+
+    root: ClassVar[GraphQLObjectType] = QUERY
+    openings: ClassVar[tuple[str, ...]] = ("query ", "query Made ", "")
+    """How an operation may begin; the first where another cannot have variables."""
+
     random: Random
     facts: Facts
     mischief: bool = False
@@ -128,30 +160,34 @@ class _Maker:
     introspects: bool = False
 
     def operation(self) -> Operation:
+        """Make it up."""
         self.mischief = self.chance(10)
         self.budget = self.random.choice([10, 30, 60])
         parts, reads = [], set()
         for _ in range(self.random.randrange(1, 4)):
-            name = self.random.choice([*QUERY.fields])
-            key, part = self.field(QUERY, name, self.random.randrange(1, 4), strict=False)
+            key, part = self.field(self.root, self.begun(), self.random.randrange(1, 4), strict=False)
             reads.add(key)
             if self.chance(10):
-                part = f"... on Query{self.directives()} {{ {part} __typename }}"
+                part = f"... on {self.root}{self.directives()} {{ {part} __typename }}"
+                self.introspects = self.introspects or self.root is not QUERY
             elif self.chance(10):
-                part = f"...{self.fragment(QUERY, f'{{ {part} }}', strict=False).name}{self.directives()}"
+                part = f"...{self.fragment(self.root, f'{{ {part} }}', strict=False).name}{self.directives()}"
             parts.append(part)
         if self.chance(10):
             parts.append("__typename")
-        if self.chance(2):
+            self.introspects = self.introspects or self.root is not QUERY
+        if self.root is QUERY and self.chance(2):
             parts.append('__type(name: "User") { name }')
             self.introspects = True
         self.random.shuffle(parts)
-        named = self.random.choice(["", "query ", "query Made "])
+        opening = self.random.choice(self.openings)
         if self.declared:
-            named = f"{named or 'query '}({', '.join(self.declared)}) "
+            opening = f"{opening or self.openings[0]}({', '.join(self.declared)}) "
         bodies = [f"fragment {each.name} on {each.on} {each.body}" for each in self.fragments]
+        if self.mischief and self.chance(30):
+            self.spoil()
         return Operation(
-            "\n".join([f"{named}{{ {' '.join(parts)} }}", *bodies]),
+            "\n".join([f"{opening}{{ {' '.join(parts)} }}", *bodies]),
             self.variants,
             self.cursors,
             self.mischief,
@@ -160,10 +196,27 @@ class _Maker:
             self.needs_admin,
         )
 
+    def begun(self) -> str:
+        """Choose a field that the operation begins with."""
+        return str(self.random.choice([*self.root.fields]))
+
+    def spoil(self) -> None:
+        """Give variables values that their types, or the fields that take them, refuse."""
+        for variant in self.variants:
+            if variant and self.chance(70):
+                name = self.random.choice([*variant])
+                wrong = self.random.choice(_WRONG)
+                if wrong is MISSING:
+                    del variant[name]
+                else:
+                    variant[name] = wrong
+
     def chance(self, percent: int) -> bool:
+        """Tell whether what happens so many times in a hundred happens now."""
         return self.random.randrange(100) >= 100 - percent
 
     def number(self) -> int:
+        """Give a number that was not given before."""
         self.numbers += 1
         return self.numbers
 
@@ -183,6 +236,7 @@ class _Maker:
         return f"{{ {' '.join(parts)} }}"
 
     def part(self, type_: Composite, depth: int, strict: bool) -> str:  # noqa: FBT001  # as it was given
+        """Make up one part of a selection."""
         kind = self.random.randrange(100)
         if kind < 70 and not isinstance(type_, GraphQLUnionType):
             return self.field(type_, self.named(type_, depth), depth, strict=strict)[1]
@@ -197,7 +251,7 @@ class _Maker:
         known = [
             each
             for each in self.fragments
-            if each.on is not QUERY and self.meet(type_, each.on) and (each.strict or not strict)
+            if each.on is not self.root and self.meet(type_, each.on) and (each.strict or not strict)
         ]
         if known and self.chance(50):
             return f"...{self.random.choice(known).name}{self.directives()}"
@@ -207,6 +261,7 @@ class _Maker:
         return f"...{fragment.name}{self.directives()}"
 
     def fragment(self, on: Composite, body: str, *, strict: bool) -> _Fragment:
+        """Keep a fragment under a name of its own."""
         fragment = _Fragment(f"F{self.number()}", on, strict, body)
         self.fragments.append(fragment)
         return fragment
@@ -218,9 +273,11 @@ class _Maker:
         return cast("Composite", self.random.choice([type_, *fitting]))
 
     def meet(self, one: Any, other: Any) -> bool:
+        """Tell whether an object may be of both types."""
         return bool(_possible(one) & _possible(other))
 
     def named(self, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+        """Choose a field of a type; one that leads on only where there is room for it."""
         plain: list[str] = [
             name for name, each in type_.fields.items() if is_leaf_type(get_named_type(each.type))
         ]
@@ -240,6 +297,7 @@ class _Maker:
         )
 
     def field(self, type_: Any, name: str, depth: int, *, strict: bool) -> tuple[str, str]:
+        """Select a field, and give its key in the response and what is written."""
         declared: GraphQLField = type_.fields[name]
         arguments = self.arguments(type_, name, declared)
         key = self.key(type_, name, arguments, strict=strict)
@@ -256,6 +314,7 @@ class _Maker:
         return key, f"{said}{arguments}{self.directives()}{below}"
 
     def key(self, type_: Any, name: str, arguments: str, *, strict: bool) -> str:
+        """Choose a key in the response that no other field has."""
         if (type_.name, name) == _MOVING:
             return f"{MOVING}{self.number()}"
         asked = (name, arguments)
@@ -273,6 +332,7 @@ class _Maker:
         return key
 
     def directives(self) -> str:
+        """Write a condition or two, now and then."""
         if not self.chance(8):
             return ""
         said = []
@@ -287,6 +347,7 @@ class _Maker:
     # Arguments
 
     def arguments(self, type_: Any, name: str, declared: GraphQLField) -> str:
+        """Make up the arguments of a field."""
         if is_connection(declared):
             return self.page(type_, name, declared)
         given: dict[str, list[Any]] = {}
@@ -296,6 +357,8 @@ class _Maker:
                 given[argument] = [
                     [self.id() for _ in range(self.random.randrange(most, 6))] for _ in range(VARIANTS)
                 ]
+                if self.mischief and self.chance(10):
+                    given[argument] = [[UNKNOWN] * 501] * VARIANTS
             elif argument == "sessions" and self.chance(50):
                 given[argument] = self.filters("SessionFilter")
         if type_ is QUERY and "ids" not in declared.args and declared.args:
@@ -307,6 +370,7 @@ class _Maker:
         return self.written(declared, given)
 
     def page(self, type_: Any, name: str, declared: GraphQLField) -> str:
+        """Make up the arguments of a connection."""
         given: dict[str, list[Any]] = {}
         filter_ = get_named_type(declared.args["filter"].type).name
         if self.chance(40):
@@ -331,9 +395,11 @@ class _Maker:
         return self.written(declared, given)
 
     def alternatives(self, make: Callable[[], Any]) -> list[Any]:
+        """Make up a value for each set of variables."""
         return [make() for _ in range(VARIANTS)]
 
     def filters(self, name: str) -> list[Any]:
+        """Make up filters for one argument."""
         if not self.chance(20):
             return self.alternatives(lambda: self.filter(name))
         # The same conditions, put together otherwise: other statements with the same parameters.
@@ -347,6 +413,7 @@ class _Maker:
         return self.random.sample(forms, VARIANTS)
 
     def filter(self, name: str) -> dict[str, Any] | None:
+        """Make up a filter."""
         if self.mischief and self.chance(20):
             return self.random.choice(
                 [
@@ -354,6 +421,7 @@ class _Maker:
                     {"and": []},
                     {"id": {"eq": "no id"}},
                     {"id": {"in": []}},
+                    {"id": {"in": [UNKNOWN] * 1_001}},
                     {"not": None},
                     {"createdAt": None},
                 ]
@@ -362,9 +430,11 @@ class _Maker:
         return random_filter(self.random, type_, self.values, self.random.randrange(3))
 
     def values(self, noun: str, name: str) -> list[Any]:
+        """Give what rows of a type have in a field."""
         return [value_of(row, name) for row in self.facts.rows[noun].values()]
 
     def order(self, argument: GraphQLArgument) -> list[dict[str, str]]:
+        """Make up an order."""
         type_ = cast("GraphQLInputObjectType", get_named_type(argument.type))
         enums = {
             key: cast("GraphQLEnumType", get_named_type(each.type)) for key, each in type_.fields.items()
@@ -375,26 +445,30 @@ class _Maker:
         ]
 
     def size(self) -> int:
+        """Make up how many rows a page has."""
         if self.mischief and self.chance(10):
             return self.random.choice([-1, 501])
         return self.random.choice([0, 1, 2, 3, 4, 7])
 
     def cursor(self, at: int) -> str:
+        """Give what stands for a cursor of a list."""
         if self.mischief and self.chance(20):
             return self.random.choice(["", "no cursor", "AAAA", "\0", "é"])
         return mark(at, self.random.randrange(40))
 
     def id(self) -> str:
+        """Make up an id to look for."""
         if self.mischief and self.chance(10):
-            return self.random.choice(["", "no id", "\0", _UNKNOWN + "0"])
+            return self.random.choice(["", "no id", "\0", UNKNOWN + "0"])
         rows = self.facts.rows
         own = self.random.choice([*rows[self.random.choice([*rows])]])
         foreign = self.random.choice(self.facts.foreign)
         return self.random.choice(
-            [own, own, own, own.upper(), own.replace("-", ""), self.facts.project_id, foreign, _UNKNOWN]
+            [own, own, own, own.upper(), own.replace("-", ""), self.facts.project_id, foreign, UNKNOWN]
         )
 
     def natural_key(self, noun: str, key: str) -> str:
+        """Make up a key to find a row by."""
         if key == "id":
             known = [*self.facts.rows[noun]] if noun in self.facts.rows else []
             return self.random.choice([*known[:20], self.id()])
@@ -407,6 +481,7 @@ class _Maker:
     # Values, written into the document or given as variables
 
     def written(self, declared: GraphQLField, given: dict[str, list[Any]]) -> str:
+        """Write arguments into the document, or have variables give them."""
         if not given:
             return ""
         said = []
@@ -429,6 +504,7 @@ class _Maker:
         return f"({', '.join(said)})"
 
     def variable(self, said: str, values: list[Any], *, omits: bool = False, type_: Any = None) -> str:
+        """Declare a variable with a value in each set; where it may be left out, it is in some."""
         name = f"v{self.number()}"
         default = ""
         may_omit = omits
@@ -458,6 +534,7 @@ class _Maker:
             variant.pop(name, None)
 
     def literal(self, value: Any, type_: Any, *, variables: bool = True) -> str:
+        """Write a value as GraphQL does."""
         inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         if value is None:
             return "null"
@@ -476,6 +553,7 @@ class _Maker:
         return _json(value)
 
     def nested(self, value: Any, type_: Any, *, variables: bool) -> str:
+        """Write a value inside another, or have a variable give it."""
         awkward = get_named_type(type_).name == "JSON" and _awkward(value)
         if awkward and not variables:
             value = {}

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -30,7 +29,9 @@ from resolvers.planning import Planner
 from schema.root import schema
 from tests import factories
 from tests.api import make_api, traffic
+from tests.execution.mutations import HERE, MADE, PROJECT, mutations
 from tests.execution.operations import MARK, MOVING, ROOTS, CursorsOf, Facts, Operation, operations
+from tests.execution.twins import UUIDS, Known, Twin, known, stored, twins
 from tests.world import populate, read
 
 if TYPE_CHECKING:
@@ -49,15 +50,22 @@ if TYPE_CHECKING:
 LIMITS = Limits(10**6, tokens=10**5, depth=100, root_fields=100, aliases=10**4, rows=10**9)
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-EXAMPLES = settings(
-    max_examples=int(os.environ.get("PLAN_EXAMPLES", "5000")) if THOROUGH else 150,
-    derandomize=not THOROUGH,
-    database=None,
-    deadline=None,
-    suppress_health_check=[*HealthCheck],
-    print_blob=THOROUGH,
-)
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def examples(few: int) -> settings:
+    """Give how many operations are made up: a few, the same ones each time, or thousands, always others."""
+    return settings(
+        max_examples=int(os.environ.get("PLAN_EXAMPLES", "5000")) if THOROUGH else few,
+        derandomize=not THOROUGH,
+        database=None,
+        deadline=None,
+        suppress_health_check=[*HealthCheck],
+        print_blob=THOROUGH,
+    )
+
+
+_EXPECTED = {"BAD_USER_INPUT", "CONFLICT", "FORBIDDEN", "LIMIT_EXCEEDED", "NOT_FOUND"}
+"""What may be told of a mutation."""
 
 
 class Watched(Context):
@@ -177,7 +185,7 @@ async def project(database: Database, owner: AsyncEngine, world: Api, rows: dict
     return Asked(world, rows, (str(other.project_id), *foreign))
 
 
-@EXAMPLES
+@examples(150)
 @given(data=st.data())
 async def test_a_plan_answers_as_the_plain_way_does(project: Asked, data: st.DataObject) -> None:
     operation = data.draw(operations(project.facts))
@@ -190,7 +198,7 @@ async def test_a_plan_answers_as_the_plain_way_does(project: Asked, data: st.Dat
         plain = await told(api, PLAIN, document, variables)
         planned = await told(api, PLANNED, document, variables)
         assert planned.canonical == plain.canonical, (document, variables)
-        assert not project.foreign & set(_UUID.findall(json.dumps(plain.data)))
+        assert not project.foreign & set(UUIDS.findall(json.dumps(plain.data)))
         codes = {error["extensions"]["code"] for error in plain.errors}
         assert "INTERNAL" not in codes
         assert operation.wrong or codes <= {"NOT_FOUND", "FORBIDDEN"}, (plain.errors, document, variables)
@@ -198,6 +206,70 @@ async def test_a_plan_answers_as_the_plain_way_does(project: Asked, data: st.Dat
         if may and not operation.wrong and not operation.introspects and operation.reads & set(plain.data):
             assert planned.planned, (document, variables)
         event("planned" if planned.planned else "ran the plain way")
+
+
+@pytest.fixture(scope="module")
+async def facts(project: Asked) -> Facts:
+    """Provide what mutations refer to; the project is the one that they write to."""
+    return replace(project.facts, project_id=PROJECT)
+
+
+@pytest.fixture(scope="module")
+async def before(project: Asked, owner: AsyncEngine) -> Known:
+    """Provide what is in a project before mutations come."""
+    return await known(owner, project.api)
+
+
+@examples(60)
+@given(data=st.data())
+async def test_a_plan_writes_as_the_plain_way_does(
+    project: Asked, facts: Facts, before: Known, owner: AsyncEngine, data: st.DataObject
+) -> None:
+    operation = data.draw(mutations(facts))
+    scopes = data.draw(st.sampled_from([*[[ApiKeyScope.ADMIN]] * 6, [ApiKeyScope.WRITE], [ApiKeyScope.READ]]))
+    async with twins(owner, project.api, before) as (one, other):
+        ways = [(PLAIN, Writing(one, facts, scopes)), (PLANNED, Writing(other, facts, scopes))]
+        for variant in operation.variants:
+            [(plain, told_plainly), (planned, told_by_plan)] = [
+                await writing.told(executor, operation, variant) for executor, writing in ways
+            ]
+            assert told_by_plan == told_plainly, (operation.document, variant)
+            codes = {error["extensions"]["code"] for error in plain.errors}
+            assert codes <= _EXPECTED, (plain.errors, operation.document, variant)
+            assert not project.foreign & set(UUIDS.findall(json.dumps(plain.data)))
+            if plain.data is not None and not operation.wrong and not operation.introspects:
+                assert planned.planned, (operation.document, variant)
+            event("planned" if planned.planned else "ran the plain way")
+            event("wrote" if any((plain.data or {}).values()) else "wrote nothing")
+        left, right = [twin.canonical(await stored(owner, twin.api)) for twin in (one, other)]
+        assert right == left, operation
+
+
+class Writing(Asked):
+    """A project that operations write to, with what stands in them for what is its own."""
+
+    def __init__(self, twin: Twin, facts: Facts, scopes: list[ApiKeyScope]) -> None:
+        super().__init__(twin.api, facts.rows, facts.foreign)
+        self._twin = twin
+        self._key = twin.api.with_scopes(*scopes)
+
+    async def told(
+        self, executor: Executor, operation: Operation, variant: dict[str, Any]
+    ) -> tuple[Told, str]:
+        """Ask, and give the answer as it is and in words that the twin would have too."""
+        document = await self.filled(operation, operation.document)
+        variables = json.loads(await self.filled(operation, json.dumps(variant)))
+        executor.read(document, None)
+        answer = await told(self._key, executor, document, variables)
+        errors = sorted(answer.errors, key=lambda error: json.dumps(error.get("path")))
+        return answer, self._twin.canonical([answer.data, errors])
+
+    async def filled(self, operation: Operation, text: str) -> str:
+        """Put ids and texts of the project in the place of what stands for them."""
+        text = text.replace(PROJECT, str(self.api.project_id)).replace(HERE, self._twin.tag)
+        made = self._twin.made
+        text = MADE.sub(lambda match: made[int(match[1]) % len(made)] if made else match[2], text)
+        return await super().filled(operation, text)
 
 
 async def same(api: Api, document: str, **variables: Any) -> Any:

@@ -134,14 +134,20 @@ async def test_deep_questions_cost_the_same_for_3_agents_as_for_300(
     assert reads(statement) == READS
 
 
-async def test_an_operation_takes_one_connection_and_one_transaction(world: Api) -> None:
+async def test_an_operation_takes_one_connection_and_one_round_trip(world: Api) -> None:
+    await cost(world)
     _, seen = await cost(world)
     assert len(seen.connections) == 1
-    begin, commit = seen.transactions
-    assert begin.removesuffix(f"; SET LOCAL app.project_id = '{world.project_id}'") == (
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    )
-    assert commit == "COMMIT"
+    assert seen.transactions == []
+    assert len(seen.statements) == 1
+
+
+async def test_the_plain_way_takes_one_connection_and_one_transaction(world: Api) -> None:
+    with traffic(world.database) as seen:
+        await world.ask("{ agents { nodes { id sessions { nodes { id } } } } __schema { __typename } }")
+    assert len(seen.connections) == 1
+    assert len(seen.statements) == 2
+    assert seen.transactions[0].startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 async def test_only_what_is_selected_is_read(world: Api) -> None:
@@ -194,14 +200,19 @@ async def test_one_connection_is_enough_for_any_operation(single: Database, owne
     assert data["b"] == {"name": "b", "sessions": {"totalCount": 0}}
 
 
-async def test_what_is_written_while_an_operation_runs_is_not_seen(api: Api, owner: AsyncEngine) -> None:
+@pytest.mark.parametrize("plain", [True, False])
+async def test_what_is_written_while_an_operation_runs_is_not_seen_in_part(
+    api: Api, owner: AsyncEngine, *, plain: bool
+) -> None:
     agent = await factories.agent(api, name="before")
     await factories.session(api, agent_id=agent.id, title="before")
-    document = "{ agents { nodes { name sessions { totalCount nodes { title agent { name } } } } } }"
+    introspected = "__schema { __typename }" if plain else ""
+    asked = "agents { nodes { name sessions { totalCount nodes { agent { name } } } } }"
     async with owner.begin() as writing:
-        # The operation reads its agents, which takes its snapshot, and waits before its sessions.
+        # The plain way reads its agents, which takes its snapshot, and waits before its sessions. A plan
+        # waits before it takes one.
         await writing.execute(text("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE"))
-        asking = asyncio.create_task(api.ask(document))
+        asking = asyncio.create_task(api.ask(f"{{ {asked} {introspected} }}"))
         await _until_it_waits(owner)
         await writing.execute(
             text(
@@ -211,8 +222,9 @@ async def test_what_is_written_while_an_operation_runs_is_not_seen(api: Api, own
             {"project": api.project_id, "id": uuid7(), "agent": agent.id},
         )
         await writing.execute(text("UPDATE agents SET name = 'after' WHERE id = :id"), {"id": agent.id})
-    sessions = {"totalCount": 1, "nodes": [{"title": "before", "agent": {"name": "before"}}]}
-    assert await asking == {"agents": {"nodes": [{"name": "before", "sessions": sessions}]}}
+    name, count = ("before", 1) if plain else ("after", 2)
+    sessions = {"totalCount": count, "nodes": [{"agent": {"name": name}}] * count}
+    assert (await asking)["agents"] == {"nodes": [{"name": name, "sessions": sessions}]}
     assert (await api.ask("{ agents { nodes { name sessions { totalCount } } } }"))["agents"]["nodes"] == [
         {"name": "after", "sessions": {"totalCount": 2}}
     ]
