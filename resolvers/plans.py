@@ -13,6 +13,7 @@ from graphql import (
 from graphql.error import located_error
 
 from agentdata.errors import AgentDataError
+from agentdata.execution.explain import explain
 from agentdata.execution.plan import Rows, Run, UnplannedError
 from agentdata.execution.reporting import client_error
 from models.enums import ApiKeyScope
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
     from agentdata.context import Context, Principal
+    from agentdata.execution.explain import Explained
     from agentdata.execution.plan import Query
     from resolvers.roots import Sought
     from resolvers.steps import LinkStep, NodeStep, PageStep
@@ -82,6 +84,16 @@ class Plan:
         run = Run(context.principal, context.fetch, self.given(context.principal, variables))
         await self.query.run(run)
         return {root.key: root.value(run) for root in self.roots}, run.errors
+
+    async def explain(self, context: Context, variables: VariableValues, *, analyze: bool) -> Explained:
+        """Tell what the plan reads; with ``analyze`` also what each read takes, which runs it.
+
+        Raises:
+            UnplannedError: As ``given`` does.
+
+        """
+        run = Run(context.principal, context.fetch, self.given(context.principal, variables))
+        return await explain(self.query, run, analyze=analyze)
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,8 @@ class Statement(NamedTuple):
     text: str
     parameters: list[tuple[Callable[[Run, Sequence[Ask]], Any], Callable[[Any], Any] | None]]
     places: list[dict[str, int]]
+    reads: list[str]
+    """The SQL of each read by itself, as it stands in the text."""
 
     def arguments(self, run: Run, asks: Sequence[Ask]) -> list[Any]:
         """Give the parameters in the driver's order."""
@@ -255,9 +257,8 @@ class Query:
         """Read everything, in one statement."""
         if not self.reads:
             return
-        asks = [read.ask(run.given) for read in self.reads]
-        statement = run.statement = self.statement(asks)
-        records = await run.fetch(statement.text, statement.arguments(run, asks))
+        statement, arguments = self.prepare(run)
+        records = await run.fetch(statement.text, arguments)
         if not self.tagged:
             run.records = [records]
             return
@@ -265,8 +266,14 @@ class Query:
         for place, found in groupby(records, itemgetter(0)):
             run.records[place] += found
 
+    def prepare(self, run: Run) -> tuple[Statement, list[Any]]:
+        """Give the statement for what is asked, and its parameters."""
+        asks = [read.ask(run.given) for read in self.reads]
+        run.statement = self.statement(asks)
+        return run.statement, run.statement.arguments(run, asks)
+
     def statement(self, asks: Sequence[Ask]) -> Statement:
-        """Give the statement for what is asked."""
+        """Give the statement of a form."""
         key = (self, *[(ask.shape, ask.limit, ask.beside) for ask in asks])
         statement = self._texts.statements.get(key)
         if statement is None:
@@ -297,20 +304,21 @@ class _Assembly:
         reads = self._query.reads
         slots, places = self._query.places(self._asks)
         above = {read.keys.read for read in reads if isinstance(read.keys, Above)}
-        tables, branches = [], []
+        tables, branches, owns = [], [], []
         for read, ask, at in zip(reads, self._asks, places, strict=True):
             columns = ", ".join(f"c{number}" for number in range(len(read.names) + len(ask.beside) + 1))
-            own, table = self.own(read, ask), f"r{read.place}"
+            own, table = self._own(read, ask), f"r{read.place}"
+            owns.append(own)
             source = f"(\n{own}\n) AS {table} ({columns})"
             if read in above:
                 tables.append(f"{table} ({columns}) AS MATERIALIZED (\n{own}\n)")
                 source = table
             branches.append(f"SELECT {self._sent(read, ask, slots, at)} FROM {source}")  # noqa: S608  # compiled parts
         head = "WITH " + ",\n".join(tables) + "\n" if tables else ""
-        return Statement(head + "\nUNION ALL\n".join(branches), self._parameters, places)
+        return Statement(head + "\nUNION ALL\n".join(branches), self._parameters, places, owns)
 
-    def own(self, read: Read, ask: Ask) -> str:
-        """Give a read's own statement."""
+    def _own(self, read: Read, ask: Ask) -> str:
+        """Give a read's own statement, with what stands for its parameters."""
         piece = self._texts.piece(read, ask)
         filled = [piece.texts[0]]
         for name, text in zip(piece.names, piece.texts[1:], strict=True):
