@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_RANKS: dict[str, int] = {scope: rank for rank, scope in enumerate(ApiKeyScope)}
+
 
 @dataclass(frozen=True)
 class Principal:
@@ -31,8 +33,7 @@ class Principal:
 
     def may(self, scope: ApiKeyScope) -> bool:
         """Tell whether the key goes as far as a scope; each scope includes those declared before it."""
-        ranks = [str(rank) for rank in ApiKeyScope]
-        return any(ranks.index(held) >= ranks.index(scope) for held in self.scopes)
+        return any(_RANKS[held] >= _RANKS[scope] for held in self.scopes)
 
     def require(self, scope: ApiKeyScope) -> None:
         """Refuse what the key's scopes do not include.
@@ -51,7 +52,14 @@ class Context:
     def __init__(self, database: Database, principal: Principal) -> None:
         self.principal = principal
         self._database = database
-        self.reader = Reader(database, principal.project_id)
+        self._reader: Reader | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """The view that resolvers read from; a plan does without."""
+        if self._reader is None:
+            self._reader = Reader(self._database, self.principal.project_id)
+        return self._reader
 
     async def write(
         self,
@@ -64,7 +72,8 @@ class Context:
         """Run an operation in a transaction of its own; what it wrote is read in a snapshot taken later."""
         self.principal.require(scope)
         # The connection goes back first: a request never holds two.
-        await self.reader.close()
+        if self._reader is not None:
+            await self._reader.close()
         return await run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
 
     async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
@@ -73,7 +82,8 @@ class Context:
 
     async def close(self) -> None:
         """Give the connection back; the operation is over."""
-        await self.reader.end()
+        if self._reader is not None:
+            await self._reader.end()
 
 
 Info = strawberry.Info[Context, None]

@@ -27,9 +27,6 @@ WriteSession = NewType("WriteSession", AsyncSession)
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
-_REFUSED = (asyncpg.PostgresError, ValueError)
-"""What a statement ends with where the server refused it, or the driver did not send it: all is at rest."""
-
 
 class Database:
     """The ways to read and write one project, on connections of a pool."""
@@ -63,7 +60,8 @@ class Database:
                     return await connection.driver.fetch(text, *arguments)
             await connection.act_in(project_id)
             return await connection.driver.fetch(text, *arguments)
-        except _REFUSED:
+        except asyncpg.PostgresError:
+            # The server refused the statement, or the driver did not send it: all is at rest.
             raise
         except BaseException:
             # A cancelled statement leaves the protocol in the middle: such a connection has no future.

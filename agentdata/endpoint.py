@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Headers = tuple[tuple[bytes, bytes], ...]
 
+_UNWATCHED_S = 0.01
+"""For how long an operation runs before its client's presence is watched."""
+
 _CHALLENGE = ((b"www-authenticate", b'Bearer realm="agentdata"'),)
 
 
@@ -181,7 +184,8 @@ async def _while_connected(work: Coroutine[Any, Any, Result], receive: Receive) 
 
     """
     task: asyncio.Task[Any] | None = asyncio.current_task()
-    gone = False
+    gone = over = False
+    watcher: asyncio.Task[None] | None = None
 
     def stop(watcher: asyncio.Task[None]) -> None:
         nonlocal gone
@@ -189,9 +193,13 @@ async def _while_connected(work: Coroutine[Any, Any, Result], receive: Receive) 
             gone = True
             task.cancel()
 
-    over = False
-    watcher = asyncio.create_task(_disconnected(receive))
-    watcher.add_done_callback(stop)
+    def watch() -> None:
+        nonlocal watcher
+        watcher = asyncio.create_task(_disconnected(receive))
+        watcher.add_done_callback(stop)
+
+    # Most work is done before a task to watch over it would have paid.
+    watching = asyncio.get_running_loop().call_later(_UNWATCHED_S, watch)
     try:
         return await work
     except asyncio.CancelledError:
@@ -201,7 +209,9 @@ async def _while_connected(work: Coroutine[Any, Any, Result], receive: Receive) 
         raise
     finally:
         over = True
-        watcher.cancel()
+        watching.cancel()
+        if watcher is not None:
+            watcher.cancel()
 
 
 async def _disconnected(receive: Receive) -> None:

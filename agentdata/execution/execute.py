@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from graphql import ExecutionResult
+from graphql import ExecutionResult, get_variable_values
 from graphql.error import located_error
 from strawberry.execution import optimized_is_awaitable
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from agentdata.execution.documents import Operation
     from agentdata.execution.plan import Planner
+
+_MOST_ERRORS = 50
+"""How many errors of variables are told; as many as graphql-core tells by itself."""
 
 
 class Executor:
@@ -54,6 +57,19 @@ class Executor:
             InvalidRequestError: The variables are wrong, or with them the operation passes a limit.
 
         """
+        declared = operation.node.variable_definitions or ()
+        values = get_variable_values(self._schema, declared, variables, max_errors=_MOST_ERRORS)
+        if isinstance(values, list):
+            raise InvalidRequestError(values)
+        operation.check(self._schema, self._limits, values.coerced)
+        if self._planner is not None:
+            with suppress(UnplannedError):
+                return await self._run_plan(self._planner, operation, values, context)
+        return await self._run_plainly(operation, variables, context)
+
+    async def _run_plainly(
+        self, operation: Operation, variables: dict[str, Any], context: Any
+    ) -> ExecutionResult:
         prepared = self._class.build(
             self._schema,
             operation.document,
@@ -65,10 +81,6 @@ class Executor:
         )
         if isinstance(prepared, list):
             raise InvalidRequestError(prepared)
-        operation.check(self._schema, self._limits, prepared.variable_values.coerced)
-        if self._planner is not None:
-            with suppress(UnplannedError):
-                return await self._run_plan(self._planner, operation, prepared.variable_values, context)
         result = prepared.execute_operation()
         return result if isinstance(result, ExecutionResult) else await result
 

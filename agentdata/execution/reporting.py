@@ -6,7 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from asyncpg import InterfaceError
+from asyncpg import InterfaceError, InternalClientError
 from graphql import GraphQLError
 from sqlalchemy import exc
 from strawberry.exceptions import StrawberryInputCoercionError
@@ -66,6 +66,9 @@ def _lost(error: BaseException | None) -> bool:
     # asyncpg raises what the operating system says where it cannot connect, and the same class for a closed
     # connection as for its wrong use.
     closed = isinstance(error, InterfaceError | exc.InterfaceError) and "closed" in str(error)
+    # The server's last word stands between what is sent and its answer: the driver is out of step.
+    cause = error.orig.__cause__ if isinstance(error, exc.DBAPIError) and error.orig else error
+    closed = closed or isinstance(cause, InternalClientError)
     return closed or isinstance(error, exc.TimeoutError | OSError)
 
 
