@@ -34,6 +34,8 @@ class AgentVersion(Changing, Base):
         CheckConstraint("num_nonnulls(created_by_user_id, created_by_agent_id) <= 1", name="created_by"),
         Index(None, "project_id", "agent_id", "created_at", "id"),
         Index(None, "project_id", "created_at", "id"),
+        Index(None, "project_id", "updated_at", "id"),
+        Index(None, "project_id", "version_number", "id"),
     )
 
     agent_id: Mapped[UUID]

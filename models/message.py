@@ -6,11 +6,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Integer, String, UniqueConstraint
+from sqlalchemy import Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, contains_index, one_of, owned_by, refers_to, within
+from models.base import (
+    Base,
+    Changing,
+    json_index,
+    one_of,
+    owned_by,
+    present_index,
+    recent_index,
+    refers_to,
+    within,
+)
 from models.enums import MessageRole
 
 
@@ -32,9 +42,24 @@ class Message(Changing, Base):
         within("latency_ms", 0),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "session_id", "created_at", "id"),
-        Index(None, "project_id", "user_id", "created_at", "id"),
-        Index(None, "project_id", "agent_id", "created_at", "id"),
-        contains_index("messages", "metadata"),
+        # Appending is what is done most: what most messages do not have costs them nothing.
+        present_index("user_id", "created_at", "id"),
+        present_index("agent_id", "created_at", "id"),
+        present_index("model"),
+        present_index("media_type"),
+        present_index("latency_ms"),
+        present_index("redacted_at"),
+        # What users thought may be longer than an index can hold; few messages have any of it.
+        Index(
+            "messages_feedback_idx",
+            "project_id",
+            "created_at",
+            "id",
+            postgresql_where=text("feedback IS NOT NULL"),
+        ),
+        Index("messages_flagged_idx", "project_id", "created_at", "id", postgresql_where=text("flagged")),
+        recent_index("messages", "updated_at"),
+        json_index("messages", "metadata"),
     )
 
     session_id: Mapped[UUID]

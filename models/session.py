@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, belongs_to_project, contains_index, one_of, refers_to, within
+from models.base import Base, Changing, belongs_to_project, json_index, one_of, refers_to, within
 from models.enums import SessionStatus
 
 MAX_DEPTH = 100
@@ -77,20 +77,33 @@ class Session(Changing, Base):
         Index(None, "project_id", "ended_at", "id"),
         Index(None, "project_id", "last_activity_at", "id"),
         Index(None, "project_id", "quality_score", "id"),
+        Index(None, "project_id", "user_satisfaction", "id"),
         Index(None, "project_id", "message_count", "id"),
+        Index(None, "project_id", "interaction_count", "id"),
+        Index(None, "project_id", "prompt_tokens", "id"),
+        Index(None, "project_id", "completion_tokens", "id"),
+        Index(None, "project_id", "cost_usd", "id"),
         Index(None, "project_id", "status", "started_at", "id"),
         Index(None, "project_id", "user_id", "started_at", "id"),
         Index(None, "project_id", "user_id", "last_activity_at", "id"),
         Index(None, "project_id", "agent_id", "started_at", "id"),
         Index(None, "project_id", "agent_id", "last_activity_at", "id"),
-        Index(None, "project_id", "agent_id", "agent_version_id"),
+        Index(None, "project_id", "agent_version_id", "started_at", "id"),
         Index(None, "project_id", "team_id", "started_at", "id"),
         Index(None, "project_id", "parent_id", "started_at", "id"),
         Index(None, "project_id", "root_id"),
+        # Few values, which PostgreSQL keeps once for many rows: a rare one is found here, and a common one
+        # soon enough in the order of the page.
+        Index(None, "project_id", "is_active"),
+        Index(None, "project_id", "depth"),
+        Index(None, "project_id", "platform"),
+        Index(None, "project_id", "provider"),
+        Index(None, "project_id", "source"),
         Index("sessions_ancestor_ids_idx", "ancestor_ids", postgresql_using="gin"),
         Index("sessions_tags_idx", "tags", postgresql_using="gin"),
-        contains_index("sessions", "metadata"),
-        contains_index("sessions", "state"),
+        json_index("sessions", "metadata"),
+        json_index("sessions", "state"),
+        json_index("sessions", "context"),
     )
 
     external_id: Mapped[str | None] = mapped_column(String(255))

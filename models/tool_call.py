@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Float, Index, SmallInteger, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, Float, Index, SmallInteger, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, one_of, owned_by, refers_to, within
+from models.base import Base, Changing, one_of, owned_by, present_index, recent_index, refers_to, within
 from models.enums import ToolCallStatus
 
 
@@ -37,8 +37,22 @@ class ToolCall(Changing, Base):
         within("duration_ms", 0),
         Index(None, "project_id", "session_id", "call_id"),
         Index(None, "project_id", "created_at", "id"),
-        Index(None, "project_id", "name", "status", "created_at", "id"),
+        Index(None, "project_id", "name", "id"),
+        present_index("call_id"),
+        recent_index("tool_calls", "started_at"),
+        recent_index("tool_calls", "updated_at"),
+        # Most calls succeed, and cost nothing here.
+        Index(
+            "tool_calls_status_idx",
+            "project_id",
+            "status",
+            "created_at",
+            "id",
+            postgresql_where=text("status <> 'SUCCEEDED'"),
+        ),
         Index(None, "project_id", "duration_ms", "id"),
+        # A call has an error where it is FAILED; trees count these.
+        Index("tool_calls_error_idx", "project_id", "session_id", postgresql_where=text("error IS NOT NULL")),
     )
 
     message_id: Mapped[UUID]

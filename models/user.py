@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, belongs_to_project, contains_index
+from models.base import Base, Changing, belongs_to_project, json_index
 
 
 class User(Changing, Base):
@@ -22,7 +22,7 @@ class User(Changing, Base):
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "name", "id"),
         Index(None, "project_id", "email", "id"),
-        contains_index("users", "user_data"),
+        json_index("users", "user_data"),
     )
 
     external_id: Mapped[str | None] = mapped_column(String(255))

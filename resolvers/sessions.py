@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, Select, Uuid, any_, cast, column, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Float,
+    Select,
+    Uuid,
+    any_,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.orm import aliased
 
-from agentdata.execution.links import among_keys, owned
+from agentdata.execution.links import among_keys, keys_table, owned
 from models import Session, ToolCall
-from models.enums import ToolCallStatus
+
+_ADDED_UP = (
+    "id", "depth", "message_count", "prompt_tokens", "completion_tokens", "cost_usd", "started_at",
+)  # fmt: skip
+"""The columns of a session that a tree adds up."""
 
 
 def ancestors() -> Select[Any]:
@@ -25,35 +41,55 @@ def ancestors() -> Select[Any]:
 
 
 def trees() -> Select[Any]:
-    """Add up each session and all below it: every session of their trees counts for all of its ancestors."""
-    top = aliased(Session)
-    roots = select(top.root_id).where(owned(top), among_keys(top.id))
-    line = func.array_append(Session.ancestor_ids, Session.id)
-    above = func.unnest(line).table_valued(column("id", Uuid)).render_derived().lateral()
-    failed = (
-        select(func.count())
-        .where(
-            owned(ToolCall), ToolCall.session_id == Session.id, ToolCall.status == ToolCallStatus.FAILED.value
+    """Add up each session and all below it: every session counts for itself and for all of its ancestors.
+
+    The sessions are found from parent to child, so that a leaf costs nothing of the tree that it is in, and
+    one that is below several of the keys is read once. Its failed calls are counted once, too, and joined
+    before it is added up for each of its ancestors.
+    """
+    keys = keys_table()
+    found = select(Session.id).where(owned(Session), among_keys(Session.id)).cte(recursive=True)
+    # Arrays, not joins: PostgreSQL expects few sessions, and may join many of them by going through all.
+    below = found.union(select(Session.id).join(found, Session.parent_id == found.c.id).where(owned(Session)))
+    session = (
+        select(
+            *[getattr(Session, name) for name in _ADDED_UP],
+            func.coalesce(Session.ended_at, func.now()).label("last"),
+            func.array_append(Session.ancestor_ids, Session.id).label("line"),
         )
-        .scalar_subquery()
+        .where(owned(Session), Session.id == any_(_ids(below)))
+        .cte()
     )
-    seconds = func.extract(
-        "epoch", func.max(func.coalesce(Session.ended_at, func.now())) - func.min(Session.started_at)
+    failed = (
+        select(ToolCall.session_id, func.count().label("count"))
+        .where(owned(ToolCall), ToolCall.session_id == any_(_ids(session)), ToolCall.error.is_not(None))
+        .group_by(ToolCall.session_id)
+        .subquery()
     )
-    return (
+    above = func.unnest(session.c.line).table_valued(column("id", Uuid)).render_derived().lateral()
+    seconds = func.extract("epoch", func.max(session.c.last) - func.min(session.c.started_at))
+    total = (
         select(
             above.c.id,
             func.count().label("session_count"),
-            func.max(Session.depth).label("max_depth"),
-            cast(func.sum(Session.message_count), BigInteger).label("message_count"),
-            cast(func.sum(Session.prompt_tokens), BigInteger).label("prompt_tokens"),
-            cast(func.sum(Session.completion_tokens), BigInteger).label("completion_tokens"),
-            cast(func.coalesce(func.sum(Session.cost_usd), 0), Float).label("cost_usd"),
-            cast(func.sum(failed), BigInteger).label("error_count"),
+            func.max(session.c.depth).label("max_depth"),
+            cast(func.sum(session.c.message_count), BigInteger).label("message_count"),
+            cast(func.sum(session.c.prompt_tokens), BigInteger).label("prompt_tokens"),
+            cast(func.sum(session.c.completion_tokens), BigInteger).label("completion_tokens"),
+            cast(func.coalesce(func.sum(session.c.cost_usd), 0), Float).label("cost_usd"),
+            cast(func.coalesce(func.sum(failed.c.count), 0), BigInteger).label("error_count"),
             cast(seconds * 1000, Float).label("duration_ms"),
         )
-        .select_from(Session)
+        .select_from(session)
+        .join(failed, failed.c.session_id == session.c.id, isouter=True)
         .join(above, literal(value=True))
-        .where(owned(Session), Session.root_id.in_(roots), among_keys(above.c.id))
         .group_by(above.c.id)
+        .subquery()
     )
+    _, *totals = total.c
+    return select(keys.c.key, *totals).select_from(keys.join(total, total.c.id == keys.c.key))
+
+
+def _ids(of: Any) -> Any:
+    """Give the ids of a table of a statement as an array, which an index is searched with."""
+    return func.array(select(of.c.id).scalar_subquery(), type_=ARRAY(Uuid))

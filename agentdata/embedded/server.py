@@ -17,7 +17,7 @@ from agentdata.embedded.lifeline import lifeline
 from agentdata.embedded.lock import DataFolderInUseError, locked
 from agentdata.embedded.place import Place, find_place, socket_folder
 from agentdata.setup_error import SetupError
-from models.base import REQUEST_ROLE
+from models.base import INDEXED_FUNCTIONS, REQUEST_ROLE
 
 OWNER = DATABASE = "agentdata"
 SUPERUSER = "postgres"
@@ -44,6 +44,9 @@ CREATE ROLE {REQUEST_ROLE} LOGIN;
 GRANT {REQUEST_ROLE} TO {OWNER} WITH INHERIT FALSE, SET TRUE;
 CREATE DATABASE {DATABASE} OWNER {OWNER};
 """
+
+# For the template, and so for every database that is made.
+TRUST = "".join(f"ALTER FUNCTION {function} LEAKPROOF;\n" for function in INDEXED_FUNCTIONS)
 
 START_TIMEOUT_S = 300  # after a crash the server may have much to recover
 RETRY_S = 5  # how long a start is tried again that fails on what a killed server left behind
@@ -144,6 +147,7 @@ def _create(place: Place, *, durable: bool) -> None:
     place.own(unfinished)
     sync = () if durable else ("--no-sync",)
     _run(place, "initdb", "-D", str(unfinished), "-U", SUPERUSER, "--auth=trust", *INITDB, *sync)
+    _run(place, "postgres", "--single", "-D", str(unfinished), "template1", given=TRUST)
     _run(place, "postgres", "--single", "-D", str(unfinished), "postgres", given=ROLES)
     unfinished.rename(place.cluster)
     if durable:
