@@ -12,11 +12,18 @@ from graphql import OperationType
 from starlette.requests import Request
 
 from agentdata.context import Context
-from agentdata.errors import BadUserInputError, LimitExceededError, OverloadedError, UnauthenticatedError
+from agentdata.errors import (
+    BadUserInputError,
+    ForbiddenError,
+    LimitExceededError,
+    OverloadedError,
+    UnauthenticatedError,
+)
 from agentdata.execution.documents import InvalidRequestError
 from agentdata.execution.reporting import client_error, failed, refused, told
 from agentdata.middleware import NOTES
 from agentdata.protocol import MediaType, RefusalError, is_json, negotiate, read_body, read_query_string
+from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -112,6 +119,11 @@ class GraphQLEndpoint:
             request = read_body(await self._body(receive, headers.get(b"content-length")))
         operation = self._executor.read(request.query, request.operation_name)
         _note(scope, operation, principal)
+        if request.explain and not principal.may(ApiKeyScope.ADMIN):
+            raise RefusalError(
+                HTTPStatus.FORBIDDEN,
+                ForbiddenError("extensions.explain needs an API key with the scope ADMIN; leave it out"),
+            )
         kind = operation.node.operation
         if kind is OperationType.SUBSCRIPTION:
             raise RefusalError(
@@ -127,6 +139,8 @@ class GraphQLEndpoint:
         content: dict[str, Any] = {"data": result.data}
         if result.errors:
             content["errors"] = failed(result.errors)
+        if result.extensions:
+            content["extensions"] = result.extensions
         return _Answer(HTTPStatus.OK, content)
 
     async def _run(
@@ -135,6 +149,9 @@ class GraphQLEndpoint:
         context = Context(self._database, principal)
         try:
             result = await self._executor.execute(operation, request.variables, context)
+            if request.explain and result.data is not None:
+                explained = await self._executor.explain(operation, request.variables, context, analyze=True)
+                result.extensions = {"explain": explained and explained.as_json()}
         except BaseException:
             # A statement that is stopped takes its connection with it; what stopped it is what matters.
             with suppress(Exception):

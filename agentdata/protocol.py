@@ -41,6 +41,8 @@ class GraphQLRequest(NamedTuple):
     query: str
     operation_name: str | None
     variables: dict[str, Any]
+    explain: bool = False
+    """Whether the answer tells how it was read, beside what was read."""
 
 
 @lru_cache(maxsize=256)
@@ -151,7 +153,10 @@ def _read(value: dict[str, Any]) -> GraphQLRequest:
             raise _bad(f"`{name}` must be {said}", name)
     if not query.strip():
         raise _bad(f"`query` is empty; send {_SHOWN}", "query")
-    return GraphQLRequest(query, operation_name or None, variables or {})
+    explain = (value.get("extensions") or {}).get("explain", False)
+    if not isinstance(explain, bool):
+        raise _bad("`extensions.explain` must be true or false", "extensions.explain")
+    return GraphQLRequest(query, operation_name or None, variables or {}, explain)
 
 
 def _bad(message: str, field: str | None = None) -> RefusalError:

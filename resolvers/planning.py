@@ -342,14 +342,15 @@ class _Compiler:
             read.path = ".".join(self.path)
             self.reads.add(read)
         if "totalCount" in names:
-            step.total_read = self._read(
-                (declared, "total"),
-                lambda shape, _: declared.totals(shape),
-                {"count": BigInteger()},
-                keys,
-                key_type=key_type,
-                ask=step.ask_total,
-            )
+            with self._at("totalCount"):
+                step.total_read = self._read(
+                    (declared, "total"),
+                    lambda shape, _: declared.totals(shape),
+                    {"count": BigInteger()},
+                    keys,
+                    key_type=key_type,
+                    ask=step.ask_total,
+                )
             step.total_read.need("count")
         for key, of_key in selected.items():
             step.order.append(key)

@@ -140,6 +140,10 @@ class MutationPlan:
                     errors.append(located_error(error, write.nodes, [write.key]))
         return data, errors
 
+    async def explain(self, context: Context, variables: VariableValues, *, analyze: bool) -> Explained:  # noqa: ARG002  # as a query's
+        """Refuse: what is read after a write cannot be read without it."""
+        raise UnplannedError
+
 
 @dataclass
 class Selected:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
     from agentdata.execution.documents import Operation
+    from agentdata.execution.explain import Explained
     from agentdata.execution.plan import Planner
 
 _MOST_ERRORS = 50
@@ -57,15 +58,36 @@ class Executor:
             InvalidRequestError: The variables are wrong, or with them the operation passes a limit.
 
         """
+        values = self._values(operation, variables)
+        if self._planner is not None:
+            with suppress(UnplannedError):
+                return await self._run_plan(self._planner, operation, values, context)
+        return await self._run_plainly(operation, variables, context)
+
+    async def explain(
+        self, operation: Operation, variables: dict[str, Any], context: Any, *, analyze: bool
+    ) -> Explained | None:
+        """Tell what a query reads, and with ``analyze`` what that takes; None where it has no plan.
+
+        Raises:
+            InvalidRequestError: As ``execute`` does.
+
+        """
+        values = self._values(operation, variables)
+        if self._planner is not None:
+            with suppress(UnplannedError):
+                plan = operation.plan(self._planner, values)
+                return await plan.explain(context, values, analyze=analyze)
+        return None
+
+    def _values(self, operation: Operation, variables: dict[str, Any]) -> VariableValues:
+        """Coerce variables, and hold the operation to the limits with them."""
         declared = operation.node.variable_definitions or ()
         values = get_variable_values(self._schema, declared, variables, max_errors=_MOST_ERRORS)
         if isinstance(values, list):
             raise InvalidRequestError(values)
         operation.check(self._schema, self._limits, values.coerced)
-        if self._planner is not None:
-            with suppress(UnplannedError):
-                return await self._run_plan(self._planner, operation, values, context)
-        return await self._run_plainly(operation, variables, context)
+        return values
 
     async def _run_plainly(
         self, operation: Operation, variables: dict[str, Any], context: Any

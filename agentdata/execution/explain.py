@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from agentdata.execution.plan import Above
 
 if TYPE_CHECKING:
@@ -66,7 +64,9 @@ async def explain(query: Query, run: Run, *, analyze: bool) -> Explained:
     if not analyze or not reads:
         return explained
     [record] = await run.fetch(f"EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON) {statement.text}", arguments)
-    return _analyzed(explained, orjson.loads(record[0])[0])
+    # The connection reads JSON where it is not sent as text.
+    [told] = record[0]
+    return _analyzed(explained, told)
 
 
 def _analyzed(explained: Explained, told: Node) -> Explained:

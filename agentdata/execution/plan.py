@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.types import TypeEngine
 
+    from agentdata.execution.explain import Explained
+
     Key = Any
     Record = Sequence[Any]
 
@@ -65,6 +67,14 @@ class Plan(Protocol):
 
         Raises:
             UnplannedError: Something of it is wrong; the plain way says what, and where. Nothing has run.
+
+        """
+
+    async def explain(self, context: Any, variables: VariableValues, *, analyze: bool) -> Explained:
+        """Tell what the plan reads; with ``analyze`` also what each read takes, which runs it.
+
+        Raises:
+            UnplannedError: As ``answer`` does, or it is of an operation that writes.
 
         """
 
