@@ -1,7 +1,7 @@
 """Plans answer as the plain way does, whatever is asked: both run the same operations, made up by hypothesis.
 
 `make test` runs a fast profile. `HYPOTHESIS_PROFILE=thorough pytest tests/execution/test_plans.py -k answers`
-runs thousands of examples, other ones each time; `PLAN_EXAMPLES` says how many.
+runs thousands of queries, other ones each time, and `-k writes` of mutations; `PLAN_EXAMPLES` says how many.
 """
 
 from __future__ import annotations
@@ -261,7 +261,8 @@ def _can_be_read(executor: Executor, document: str) -> bool:
     try:
         executor.read(document, None)
     except InvalidRequestError as error:
-        assert {each["extensions"]["code"] for each in refused(error.errors)} == {"LIMIT_EXCEEDED"}, document
+        if any(each["extensions"]["code"] != "LIMIT_EXCEEDED" for each in refused(error.errors)):
+            raise
         return False
     return True
 
