@@ -277,7 +277,6 @@ _VALUES: dict[str, tuple[list[Any], list[Any]]] = {
             2**64 - 1,
             1e20,
             1e300,
-            None,
         ],
     ),
 }
