@@ -121,11 +121,11 @@ class Writer(Maker):
         likely, unlikely = _VALUES[type_.name]
         return self.random.choice(unlikely if self.goes_wild() else likely)
 
-    def json(self, described: str) -> Any:
+    def json(self, type_: Any, described: str) -> Any:
         """Make up JSON of the kind that the contract says."""
         likely, unlikely = _VALUES["JSON"]
         if self.goes_wild():
-            return self.random.choice(unlikely)
+            return self.random.choice(unlikely if isinstance(type_, GraphQLNonNull) else [*unlikely, None])
         kinds = [kind for word, kind in (("object", dict), ("array", list)) if f"JSON {word}" in described]
         return self.random.choice([each for each in likely if not kinds or isinstance(each, kinds[0])])
 
@@ -141,9 +141,9 @@ class Writer(Maker):
         """Make up an input object about a noun."""
         density = self.density if len(type_.fields) > _FEW else 60
         given = {
-            name: self.value(each.type, name, noun)
-            if get_named_type(each.type).name != "JSON"
-            else self.json(each.description or "")
+            name: self.json(each.type, each.description or "")
+            if get_named_type(each.type).name == "JSON"
+            else self.value(each.type, name, noun)
             for name, each in type_.fields.items()
             if isinstance(each.type, GraphQLNonNull) or self.chance(density)
         }
@@ -277,7 +277,6 @@ _VALUES: dict[str, tuple[list[Any], list[Any]]] = {
             2**64 - 1,
             1e20,
             1e300,
-            None,
         ],
     ),
 }
