@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Computed, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, belongs_to_project, refers_to, within
+from models.base import Base, Changing, belongs_to_project, order_index, refers_to, within
 
 
 class Agent(Changing, Base):
@@ -32,7 +32,7 @@ class Agent(Changing, Base):
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "total_sessions", "id"),
-        Index(None, "project_id", "success_rate", "id"),
+        order_index("agents", "success_rate"),
         Index(None, "project_id", "owner_id", "created_at", "id"),
     )
 

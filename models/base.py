@@ -132,11 +132,6 @@ def present_index(*columns: str) -> Index:
     return Index(None, "project_id", *columns, postgresql_where=text(f"{columns[0]} IS NOT NULL"))
 
 
-def recent_index(table: str, column: str) -> Index:
-    """Serve filters on a time in whose order rows are written; next to nothing to keep, unlike a tree."""
-    return Index(
-        f"{table}_{column}_idx",
-        column,
-        postgresql_using="brin",
-        postgresql_with={"pages_per_range": 32, "autosummarize": "true"},
-    )
+def order_index(table: str, column: str) -> Index:
+    """Serve an order by a column that may be null, where null is less than every value, and its reverse."""
+    return Index(f"{table}_{column}_idx", "project_id", text(f"{column} NULLS FIRST"), "id")

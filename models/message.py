@@ -17,7 +17,6 @@ from models.base import (
     one_of,
     owned_by,
     present_index,
-    recent_index,
     refers_to,
     within,
 )
@@ -41,6 +40,7 @@ class Message(Changing, Base):
         within("completion_tokens", 0),
         within("latency_ms", 0),
         Index(None, "project_id", "created_at", "id"),
+        Index(None, "project_id", "updated_at"),
         Index(None, "project_id", "session_id", "created_at", "id"),
         # Appending is what is done most: what most messages do not have costs them nothing.
         present_index("user_id", "created_at", "id"),
@@ -58,7 +58,6 @@ class Message(Changing, Base):
             postgresql_where=text("feedback IS NOT NULL"),
         ),
         Index("messages_flagged_idx", "project_id", "created_at", "id", postgresql_where=text("flagged")),
-        recent_index("messages", "updated_at"),
         json_index("messages", "metadata"),
     )
 

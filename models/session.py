@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, belongs_to_project, json_index, one_of, refers_to, within
+from models.base import Base, Changing, belongs_to_project, json_index, one_of, order_index, refers_to, within
 from models.enums import SessionStatus
 
 MAX_DEPTH = 100
@@ -74,15 +74,15 @@ class Session(Changing, Base):
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "started_at", "id"),
-        Index(None, "project_id", "ended_at", "id"),
+        order_index("sessions", "ended_at"),
         Index(None, "project_id", "last_activity_at", "id"),
-        Index(None, "project_id", "quality_score", "id"),
-        Index(None, "project_id", "user_satisfaction", "id"),
+        order_index("sessions", "quality_score"),
+        order_index("sessions", "user_satisfaction"),
         Index(None, "project_id", "message_count", "id"),
         Index(None, "project_id", "interaction_count", "id"),
         Index(None, "project_id", "prompt_tokens", "id"),
         Index(None, "project_id", "completion_tokens", "id"),
-        Index(None, "project_id", "cost_usd", "id"),
+        order_index("sessions", "cost_usd"),
         Index(None, "project_id", "status", "started_at", "id"),
         Index(None, "project_id", "user_id", "started_at", "id"),
         Index(None, "project_id", "user_id", "last_activity_at", "id"),
@@ -95,7 +95,6 @@ class Session(Changing, Base):
         # Few values, which PostgreSQL keeps once for many rows: a rare one is found here, and a common one
         # soon enough in the order of the page.
         Index(None, "project_id", "is_active"),
-        Index(None, "project_id", "depth"),
         Index(None, "project_id", "platform"),
         Index(None, "project_id", "provider"),
         Index(None, "project_id", "source"),

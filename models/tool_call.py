@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Float, Index, SmallInteger, String, Uniq
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, one_of, owned_by, present_index, recent_index, refers_to, within
+from models.base import Base, Changing, one_of, order_index, owned_by, present_index, refers_to, within
 from models.enums import ToolCallStatus
 
 
@@ -39,8 +39,8 @@ class ToolCall(Changing, Base):
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "name", "id"),
         present_index("call_id"),
-        recent_index("tool_calls", "started_at"),
-        recent_index("tool_calls", "updated_at"),
+        present_index("started_at"),
+        Index(None, "project_id", "updated_at"),
         # Most calls succeed, and cost nothing here.
         Index(
             "tool_calls_status_idx",
@@ -50,7 +50,7 @@ class ToolCall(Changing, Base):
             "id",
             postgresql_where=text("status <> 'SUCCEEDED'"),
         ),
-        Index(None, "project_id", "duration_ms", "id"),
+        order_index("tool_calls", "duration_ms"),
         # A call has an error where it is FAILED; trees count these.
         Index("tool_calls_error_idx", "project_id", "session_id", postgresql_where=text("error IS NOT NULL")),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, belongs_to_project, json_index
+from models.base import Base, Changing, belongs_to_project, json_index, order_index
 
 
 class User(Changing, Base):
@@ -20,8 +20,8 @@ class User(Changing, Base):
         Index("users_project_id_email_key", "project_id", text("lower(email)"), unique=True),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
-        Index(None, "project_id", "name", "id"),
-        Index(None, "project_id", "email", "id"),
+        order_index("users", "name"),
+        order_index("users", "email"),
         json_index("users", "user_data"),
     )
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ _DIGEST_BYTES = 6
 
 def encode(values: Sequence[Any], order: str, project_id: UUID) -> str:
     """Give the cursor of a row by the values that it is ordered by."""
-    payload = orjson.dumps(values, default=str)
+    payload = orjson.dumps(values, default=_plain)
     return base64.urlsafe_b64encode(_digest(payload, order, project_id) + payload).decode().rstrip("=")
 
 
@@ -41,6 +42,11 @@ def decode(cursor: str, order: str, project_id: UUID, types: Sequence[type], fie
         return [_parse(value, type_) for value, type_ in zip(values, types, strict=True)]
     except (binascii.Error, ValueError, TypeError):
         raise _foreign(field) from None
+
+
+def _plain(value: Any) -> Any:
+    # A plan reads NUMERIC as the driver gives it, other ways as a number.
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def _digest(payload: bytes, order: str, project_id: UUID) -> bytes:

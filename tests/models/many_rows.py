@@ -1,0 +1,202 @@
+"""Many rows of every table, in the proportions of a large project: what indexes are tried on.
+
+Row 7 of every thousand is the rare one: what it says, nearly no other row says. The first project is the one
+that is read. It has most of the sessions and messages, as a large project would, but few of the agents, teams
+and versions: those of one project are few, and those of all projects may be many.
+"""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+PROJECTS = [UUID(f"01900000-000{number}-7000-8000-000000000000") for number in range(3)]
+RARE = 7
+ROWS = {
+    "users": (4_000, 2_000, 2_000),
+    "agents": (500, 1_500, 1_500),
+    "agent_versions": (1_000, 3_000, 3_000),
+    "teams": (500, 1_500, 1_500),
+    "team_members": (1_000, 3_000, 3_000),
+    "api_keys": (200, 1_000, 1_000),
+    "sessions": (10_000, 3_000, 3_000),
+    "messages": (30_000, 6_000, 6_000),
+    "tool_calls": (10_000, 2_000, 2_000),
+}
+"""How many rows of each table each project has."""
+
+_KINDS = {table: kind for kind, table in enumerate(ROWS, start=1)}
+
+
+def row_id(table: str, number: int, project: int = 0) -> UUID:
+    """Give the id of a row."""
+    return UUID(f"01900000-000{project}-7{_KINDS[table]:03x}-8000-{number:012x}")
+
+
+def statements() -> list[str]:
+    """Give the statements that fill empty tables."""
+    made = []
+    for project, key in enumerate(PROJECTS):
+        own = f"'{key}', 'Many rows', 'many-{project}'"
+        made.append(f"INSERT INTO projects (id, name, slug) VALUES ({own})")  # noqa: S608  # of this file
+        for table, columns in _COLUMNS.items():
+            given = {"project_id": f"'{key}'", **columns}
+            names, values = ", ".join(given), _sql(", ".join(given.values()), project)
+            rows = f"generate_series(0, {ROWS[table][project] - 1}) AS i"
+            made.append(f"INSERT INTO {table} ({names}) SELECT {values} FROM {rows}")  # noqa: S608  # as above
+    # Indexes of arrays and JSON take in what is new when the tables are vacuumed.
+    return [*made, "VACUUM (ANALYZE)"]
+
+
+def _sql(template: str, project: int) -> str:
+    """Write out `#table`, how many rows there are, and `@table[number]`, the id of a row."""
+    counted = re.sub(r"#(\w+)", lambda found: str(ROWS[found[1]][project]), template)
+    return re.sub(r"@(\w+)\[([^]]*)\]", lambda found: _id(found[1], found[2], project), counted)
+
+
+def _id(table: str, number: str, project: int) -> str:
+    prefix = str(row_id(table, 0, project))[:24]
+    return f"('{prefix}' || lpad(to_hex(({number})::int), 12, '0'))::uuid"
+
+
+def _rare(value: str, otherwise: str) -> str:
+    return f"CASE WHEN i % 1000 = {RARE} THEN {value} ELSE {otherwise} END"
+
+
+def _one_in(parts: int, value: str) -> str:
+    """Give a value to some rows, and null to the others; the rare rows have it."""
+    return f"CASE WHEN i % {parts} = 0 OR i % 1000 = {RARE} THEN {value} END"
+
+
+_TIME = "timestamptz '2026-01-01Z' + i * interval '1 minute'"
+_TIMES = {"created_at": _TIME, "updated_at": f"{_TIME} + interval '1 second'"}
+_JSON = f"""CASE WHEN i % 1000 = {RARE} THEN '{{"rare": true}}'::jsonb
+    WHEN i % 3 = 0 THEN '{{}}'::jsonb ELSE jsonb_build_object('region', i % 2, 'build', i) END"""
+_LABEL = _rare("'rare'", "(ARRAY['one', 'two', 'three'])[1 + i % 3]")
+_LABELS = (
+    f"CASE WHEN i % 1000 = {RARE} THEN ARRAY['rare'] WHEN i % 3 = 0 THEN '{{}}' ELSE ARRAY['common'] END"
+)
+_ERROR = f"i % 1000 = {RARE} OR i % 50 = 1"
+
+_COLUMNS: dict[str, dict[str, str]] = {
+    "users": {
+        "id": "@users[i]",
+        "external_id": "'user-' || i",
+        "email": _rare("'Rare' || i || '@example.com'", "'user' || i || '@example.com'"),
+        "name": _rare("'Rare'", "'User ' || i"),
+        "user_data": _JSON,
+        **_TIMES,
+    },
+    "agents": {
+        "id": "@agents[i]",
+        "external_id": "'agent-' || i",
+        "name": "'Agent ' || i",
+        "type": _LABEL,
+        "provider": _LABEL,
+        "model": _LABEL,
+        "config": _JSON,
+        "active": "i % 3 > 0",
+        "owner_id": _one_in(2, "@users[i]"),
+        "specializations": _LABELS,
+        "learning_mode": _LABEL,
+        "training_status": _LABEL,
+        "total_sessions": "i",
+        "completed_sessions": "i / 2",
+        "failed_sessions": "i / 3",
+        **_TIMES,
+    },
+    "agent_versions": {
+        "id": "@agent_versions[i]",
+        "agent_id": "@agents[i / 2]",
+        "version_number": "'1.' || i",
+        "is_active": "i % 2 = 1",
+        "activated_at": _one_in(2, _TIME),
+        **_TIMES,
+    },
+    "teams": {"id": "@teams[i]", "external_id": "'team-' || i", "name": "'Team ' || i", **_TIMES},
+    "team_members": {"team_id": "@teams[i / 2]", "agent_id": "@agents[i * 7 % #agents]"},
+    "api_keys": {
+        "id": "@api_keys[i]",
+        "name": "'Key ' || i",
+        "prefix": "'ad_' || i",
+        "secret_hash": "sha256((@api_keys[i])::text::bytea)",
+        "scopes": "'{READ}'",
+        "last_used_at": _one_in(2, _TIME),
+        "expires_at": _one_in(2, _TIME),
+        "revoked_at": _one_in(2, _TIME),
+        **_TIMES,
+    },
+    "sessions": {
+        "id": "@sessions[i]",
+        "external_id": _one_in(2, "'session-' || i"),
+        "title": _one_in(2, _rare("'Rare'", "'Session ' || i % 100")),
+        "user_id": _one_in(2, "@users[i * 13 % #users]"),
+        "agent_id": "@agents[i % #agents]",
+        "agent_version_id": "@agent_versions[i % #agents * 2 + 1]",
+        "team_id": _one_in(2, "@teams[i % #teams]"),
+        "status": _rare("'PAUSED'", "(ARRAY['COMPLETED', 'COMPLETED', 'FAILED'])[1 + i % 3]"),
+        "platform": _LABEL,
+        "provider": _LABEL,
+        "source": _LABEL,
+        "tags": _LABELS,
+        "quality_score": _one_in(2, "(i % 1009) / 1009.0"),
+        "user_satisfaction": _one_in(2, "(i % 1013) / 1013.0"),
+        "context": _JSON,
+        "state": _JSON,
+        "metadata": _JSON,
+        "last_activity_at": f"{_TIME} + interval '1 minute'",
+        "started_at": _TIME,
+        "ended_at": _rare("NULL", f"{_TIME} + interval '1 minute'"),
+        "interaction_count": "i * 7 % 1009",
+        "message_count": "i * 11 % 1013",
+        "prompt_tokens": "i * 13 % 10007",
+        "completion_tokens": "i * 17 % 10009",
+        "cost_usd": _one_in(2, "(i * 19 % 10037) / 1000.0"),
+        # Trees of ten: a root, and nine sessions below it, one of them below another.
+        "root_id": "@sessions[i - i % 10]",
+        "parent_id": (
+            "CASE WHEN i % 10 = 9 THEN @sessions[i - 8] WHEN i % 10 > 0 THEN @sessions[i - i % 10] END"
+        ),
+        "ancestor_ids": (
+            "CASE WHEN i % 10 = 9 THEN ARRAY[@sessions[i - 9], @sessions[i - 8]]"
+            " WHEN i % 10 > 0 THEN ARRAY[@sessions[i - i % 10]] ELSE '{}' END"
+        ),
+        "depth": "CASE WHEN i % 10 = 9 THEN 2 WHEN i % 10 > 0 THEN 1 ELSE 0 END",
+        **_TIMES,
+    },
+    "messages": {
+        "id": "@messages[i]",
+        "session_id": "@sessions[i / 3]",
+        "external_id": _one_in(2, "'message-' || i"),
+        "sequence": "1 + i % 3",
+        "role": "(ARRAY['USER', 'ASSISTANT', 'TOOL'])[1 + i % 3]",
+        "content": "'Something that was said at some length, number ' || i",
+        "user_id": "CASE WHEN i % 3 = 0 THEN @users[i % #users] END",
+        "agent_id": "CASE WHEN i % 3 = 1 THEN @agents[i % #agents] END",
+        "model": f"CASE WHEN i % 3 = 1 OR i % 1000 = {RARE} THEN {_LABEL} END",
+        "media_type": _one_in(200, _LABEL),
+        "token_count": "i * 7 % 1009",
+        "latency_ms": "CASE WHEN i % 3 = 1 THEN i * 11 % 10007 END",
+        "feedback": _one_in(200, _LABEL),
+        "flagged": f"i % 1000 = {RARE}",
+        "redacted_at": _one_in(1000, _TIME),
+        "metadata": _JSON,
+        **_TIMES,
+    },
+    "tool_calls": {
+        "id": "@tool_calls[i]",
+        "message_id": "@messages[i * 3 + 1]",
+        "session_id": "@sessions[i % #sessions]",
+        "position": "0",
+        "call_id": _one_in(2, "'call-' || i"),
+        "name": _LABEL,
+        "arguments": "'{}'",
+        "error": f"CASE WHEN {_ERROR} THEN {_LABEL} END",
+        "status": f"CASE WHEN {_ERROR} THEN 'FAILED' ELSE 'SUCCEEDED' END",
+        "answer_id": f"CASE WHEN NOT ({_ERROR}) THEN @messages[i * 3 + 2] END",
+        "started_at": _one_in(2, _TIME),
+        "duration_ms": _one_in(2, "i * 7 % 10007"),
+        **_TIMES,
+    },
+}
+"""What each column says in row `i`, as `_sql` writes it out."""

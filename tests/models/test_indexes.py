@@ -1,0 +1,368 @@
+"""An index serves every order and every filter that the contract offers.
+
+Each page of the contract is asked in each order, in both directions, from the start and from a cursor in the
+middle, and with each operator of each field of its filter, relations included, for its rows and
+for its total; each statistic with the same filters. Pages under parents are bounded by what belongs to the
+parents: one operator of each field is enough, and the start of each order. The statements are the server's
+own. They run as requests do, under row-level security, and PostgreSQL explains what they really did: how many
+rows of each table they touched, whether these were of use or not.
+
+A statement passes if it touched no more of a table than a tenth of the project's rows, beside three times
+what it shows. So an index may be walked in the order of a page until the page is full, throwing a few rows
+away; whatever goes through the project for a rare value does not pass, by an index on the project alone as
+little as by a sequential scan. What is asked for is rare, and ranges are short: nothing but an index on the
+very column can pass.
+
+Not asked: totals under a condition that most rows meet, for which most rows are counted (``COMMON``); filters
+on small tables, but for those that go through other projects' rows (``SMALL``); cursors in orders by what may
+be null; ``isEmpty``, of which PostgreSQL keeps no count. What stands in ``WALKED`` and ``WITHIN`` has no
+index, with the reason, and is taken off the list where it has one. Conditions that come together, and data
+of another shape, may lead PostgreSQL to other plans.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from graphql import GraphQLObjectType
+from sqlalchemy import ClauseElement, Executable, func, select
+from sqlalchemy.ext.compiler import compiles
+from strawberry.types.base import get_object_definition
+from strawberry.types.lazy_type import LazyType
+
+import models
+from agentdata import migrations, provision
+from agentdata.database import Database
+from agentdata.execution.links import KEYS, PROJECT, owned
+from resolvers.batches import Batch
+from resolvers.fields import DECLARED
+from resolvers.paging import Ordering, Page, Slice
+from schema.inputs.filters import BooleanFilter, JSONFilter, ListFilter, ToMany
+from tests.contract import TYPES
+from tests.databases import run
+from tests.models import many_rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterator
+
+    from agentdata.database import ReadSession
+    from agentdata.database_urls import DatabaseUrls
+    from tests.databases import Server
+
+ROWS = {table: counts[0] for table, counts in many_rows.ROWS.items()}
+PROJECT_ID = many_rows.PROJECTS[0]
+
+SMALL = {"api_keys", "teams", "team_members", "agents", "agent_versions"}
+"""Tables that people fill by hand: filters may go through the project's rows, not through those of others."""
+
+COMMON = {"ne", "not_in", "is_null", "none"}
+"""Operators that most rows meet, or that go with none: the first page is found soon in any order."""
+
+_LONG = "it may be longer than what an index can hold"
+_CUT = "NUMERIC is compared as a double, and the index holds the number itself"
+_MANY = "many rows have each value, and an index would cost every append"
+WALKED = {
+    ("sessions", "title"): _LONG,
+    ("sessions", "cost_usd"): _CUT,
+    ("sessions", "depth"): _MANY,
+    ("messages", "sequence"): _MANY,
+    ("messages", "role"): _MANY,
+    ("messages", "token_count"): _MANY,
+}
+"""Columns by which filters go through all of a project's rows, and those of a parent where there is one."""
+
+WITHIN = {("messages", "sequence"), ("tool_calls", "position")}
+"""Orders that are the places in a session or message: among all of a project's rows they say nothing."""
+
+
+class explain(Executable, ClauseElement):  # noqa: N801  # reads as SQL
+    """Runs a statement and gives its plan, with what it really did."""
+
+    inherit_cache = False
+
+    def __init__(self, statement: Any) -> None:
+        self.statement = statement
+
+
+@compiles(explain)
+def _explain(element: explain, compiler: Any, **options: Any) -> str:
+    statement: str = compiler.process(element.statement, **options)
+    return f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF, FORMAT JSON) {statement}"
+
+
+class Place(NamedTuple):
+    """A field of the contract that is a page, or statistics of sessions."""
+
+    parent: str
+    name: str
+    declared: Page | Batch
+    arguments: dict[str, Any]
+    """The classes of its inputs."""
+
+    def __str__(self) -> str:
+        return f"{self.parent}.{self.name}"
+
+
+def places() -> Iterator[Place]:
+    """Give all pages and all that takes a filter."""
+    for type_ in TYPES.values():
+        definition: Any = getattr(type_, "extensions", {}).get("strawberry-definition")
+        for field in definition.fields if isinstance(type_, GraphQLObjectType) and definition else ():
+            declared = field.metadata.get(DECLARED)
+            if isinstance(declared, Page) or (isinstance(declared, Batch) and declared.filters):
+                arguments = {each.python_name: _class_of(each.type) for each in field.arguments}
+                yield Place(definition.name, field.python_name, declared, arguments)
+
+
+def _class_of(type_: Any) -> Any:
+    while hasattr(type_, "of_type"):
+        type_ = type_.of_type
+    return type_.resolve_type() if isinstance(type_, LazyType) else type_
+
+
+class Values(NamedTuple):
+    """What to ask of a column: a rare value, and the lowest and the highest that few rows are beyond."""
+
+    rare: Any
+    low: Any = None
+    high: Any = None
+
+
+class Indexes:
+    """Asks statements of the data, and notes those that touched too much."""
+
+    def __init__(self, session: ReadSession) -> None:
+        self.session = session
+        self.failures: list[str] = []
+        self.walked: set[tuple[str, str]] = set()
+        self._values: dict[Any, Values] = {}
+
+    async def ask(
+        self, what: str, statement: Any, values: dict[str, Any], *, by_hand: bool, known: Any = None
+    ) -> None:
+        """Run a statement; ``by_hand`` lets it go through small tables, and ``known`` may have no index."""
+        [[[explained]]] = await self.session.execute(explain(statement), {PROJECT: PROJECT_ID, **values})
+        plan = explained["Plan"]
+        touched: dict[str, float] = {}
+        for node in _nodes(plan):
+            if table := node.get("Relation Name"):
+                each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+                each += node.get("Rows Removed by Index Recheck", 0)
+                touched[table] = touched.get(table, 0) + each * node["Actual Loops"]
+        for table, count in touched.items():
+            part = 1 if by_hand and table in SMALL else 10
+            if count > ROWS.get(table, 1) / part + 3 * plan["Actual Rows"]:
+                if known is not None:
+                    self.walked.add(known)
+                    return
+                shown = "\n".join(_lines(plan))
+                self.failures.append(f"{what}\n  touched {count:.0f} of the {ROWS[table]} {table}:\n{shown}")
+
+    async def values(self, model: Any, name: str) -> Values:
+        """Look for what to ask of a column."""
+        if (model, name) not in self._values:
+            self._values[model, name] = await self._look(model, getattr(model, name))
+        return self._values[model, name]
+
+    async def _look(self, model: Any, column: Any) -> Values:
+        table = model.__tablename__
+        rare = many_rows.row_id(table, ROWS[table] // 2000 * 1000 + many_rows.RARE)
+        first = select(column).where(owned(model), column.is_not(None)).order_by(model.id != rare).limit(1)
+        ends = select(
+            func.percentile_disc(0.001).within_group(column), func.percentile_disc(0.999).within_group(column)
+        ).where(owned(model))
+        value = await self.session.scalar(first, {PROJECT: PROJECT_ID})
+        if isinstance(value, bool | dict | list):
+            return Values(value)
+        if isinstance(value, UUID):
+            return Values(str(value))
+        [(low, high)] = (await self.session.execute(ends, {PROJECT: PROJECT_ID})).all()
+        return Values(value, low, high)
+
+    async def filters(self, model: Any, filter_: Any, *, one_each: bool) -> list[tuple[str, str, Any]]:
+        """Give what a filter may ask, each alone, all of it or ``one_each``: (field, operator, filter)."""
+        given: list[tuple[str, str, Any]] = []
+        for field in get_object_definition(filter_, strict=True).fields:
+            name, type_, link = field.python_name, _class_of(field.type), field.metadata.get("link")
+            if name in {"and_", "or_", "not_"}:
+                continue
+            if link is None:
+                operands = await self._operands(model, name, type_)
+                given += [
+                    (name, operator, filter_(**{name: type_(**{operator: value})}))
+                    for operator, value in operands[: 1 if one_each else None]
+                ]
+            else:
+                many = issubclass(type_, ToMany)
+                inner = _class_of(_field(type_, "some").type) if many else type_
+                some = inner(
+                    id=_class_of(_field(inner, "id").type)(eq=(await self.values(link.model, "id")).rare)
+                )
+                if many:
+                    given.append((name, "some", filter_(**{name: type_(some=some)})))
+                    given.append((name, "none", filter_(**{name: type_(none=some)})))
+                else:
+                    given.append((name, "eq", filter_(**{name: some})))
+        return given
+
+    async def _operands(self, model: Any, name: str, type_: Any) -> list[tuple[str, Any]]:
+        if type_ is JSONFilter:
+            return [("contains", {"rare": True}), ("has_key", "rare")]
+        found = await self.values(model, name)
+        if type_ is BooleanFilter:
+            return [("eq", True), ("eq", False)]
+        if type_ is ListFilter:
+            return [("contains_all", found.rare), ("contains_any", found.rare)]
+        operands = {
+            "eq": found.rare,
+            "ne": found.rare,
+            "in_": [found.rare],
+            "not_in": [found.rare],
+            "starts_with": found.rare,
+            "gt": found.high,
+            "gte": found.high,
+            "lt": found.low,
+            "lte": found.low,
+        }
+        given = [field.python_name for field in get_object_definition(type_, strict=True).fields]
+        return [(each, operands[each]) for each in given if each != "is_null"] + [
+            ("is_null", value) for value in (True, False) if "is_null" in given
+        ]
+
+
+def _field(input_: Any, name: str) -> Any:
+    [field] = [each for each in get_object_definition(input_, strict=True).fields if each.python_name == name]
+    return field
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from _nodes(below)
+
+
+def _lines(plan: dict[str, Any], indent: int = 2) -> Iterator[str]:
+    said = ("Relation Name", "Index Name", "Index Cond", "Filter", "Rows Removed by Filter", "Actual Rows")
+    yield " " * indent + ", ".join(
+        [plan["Node Type"], *(f"{key} {plan[key]}" for key in said if key in plan)]
+    )
+    for below in plan.get("Plans", ()):
+        yield from _lines(below, indent + 2)
+
+
+def _parents(place: Place) -> list[Any]:
+    """Give the keys of some parents."""
+    if place.parent == "Project":
+        return [PROJECT_ID]
+    table = getattr(models, place.parent).__tablename__
+    return [many_rows.row_id(table, number) for number in (1, ROWS[table] // 2, ROWS[table] - 1)]
+
+
+def _slice(page: Page, **given: Any) -> Slice:
+    size = "last" if given.get("before") else "first"
+    none = {"filter_": None, "order": (), "first": None, "after": None, "last": None, "before": None}
+    return Slice(page, PROJECT_ID, **{**none, size: 50, **given})
+
+
+@pytest.fixture(scope="module")
+def filled_urls(database_server: Server) -> Iterator[DatabaseUrls]:
+    with database_server.fresh_database() as urls:
+        asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
+        asyncio.run(migrations.upgrade(urls.owner))
+        run(urls.owner, *many_rows.statements())
+        yield urls
+
+
+@pytest.fixture
+async def indexes(filled_urls: DatabaseUrls) -> AsyncIterator[Indexes]:
+    database = Database(filled_urls.request, statement_timeout_ms=60_000)
+    async with database.read(PROJECT_ID) as session:
+        yield Indexes(session)
+    await database.close()
+
+
+async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str, Any]) -> None:
+    order = get_object_definition(place.arguments["order_by"], strict=True)
+    [enum] = [_class_of(each.type) for each in order.fields if each.python_name == "field"]
+    for name in [value.value for value in enum.wrapped_cls]:
+        for descending in (False, True):
+            order_by = [Ordering(name, descending)]
+            cursors: list[dict[str, Any]] = [{}]
+            # A cursor in an order by what may be null is a choice of conditions, which no index begins at.
+            if page.link is None and not page.nullable(Ordering(name)):
+                middle = await _middle(indexes, page.model, name)
+                cursor = _slice(page, order=order_by).cursor_of(middle)
+                cursors += [{"after": cursor}, {"before": cursor}]
+            for cursor_ in cursors:
+                asked = _slice(page, order=order_by, **cursor_)
+                await indexes.ask(
+                    f"{place}(orderBy: {name} {'DESC' if descending else 'ASC'} {' '.join(cursor_)})",
+                    page.rows(asked.shape, ["id"]),
+                    {**keys, **asked.values},
+                    by_hand=False,
+                    known=_known(WITHIN, page.model, name) if page.link is None else None,
+                )
+
+
+async def _middle(indexes: Indexes, model: Any, name: str) -> list[Any]:
+    """Give what a cursor holds of the row in the middle of an order."""
+    keys = (getattr(model, name), model.id)
+    rows = select(*keys).where(owned(model)).order_by(*keys)
+    statement = rows.offset(ROWS[model.__tablename__] // 2).limit(1)
+    return list((await indexes.session.execute(statement, {PROJECT: PROJECT_ID})).one())
+
+
+async def _ask_filters(indexes: Indexes, place: Place, page: Page, keys: dict[str, Any]) -> None:
+    whole = page.link is None
+    filters = await indexes.filters(page.model, place.arguments["filter"], one_each=not whole)
+    for name, operator, filter_ in filters:
+        asked = _slice(page, filter_=filter_)
+        what = f"{place}(filter: {name} {operator})"
+        values = {**keys, **asked.values}
+        known = _known(WALKED, page.model, name) if whole else None
+        await indexes.ask(what, page.rows(asked.shape, ["id"]), values, by_hand=True, known=known)
+        if whole and _is_rare(name, operator, filter_):
+            totals = page.totals(asked.shape)
+            await indexes.ask(f"{what}.totalCount", totals, values, by_hand=True, known=known)
+
+
+async def _ask_statistics(indexes: Indexes, place: Place, batch: Batch) -> None:
+    whole = place.parent == "Project"
+    for argument, model in batch.filters.items():
+        filters = await indexes.filters(model, place.arguments[argument], one_each=not whole)
+        for name, operator, filter_ in filters:
+            if _is_rare(name, operator, filter_):
+                given = batch.given({argument: filter_})
+                await indexes.ask(
+                    f"{place}({argument}: {name} {operator})",
+                    batch.statement(given),
+                    {KEYS: _parents(place), **given.values},
+                    by_hand=True,
+                    known=_known(WALKED, model, name) if whole else None,
+                )
+
+
+def _is_rare(name: str, operator: str, filter_: Any) -> bool:
+    """Tell whether few rows meet a filter."""
+    return operator not in COMMON and getattr(getattr(filter_, name), "eq", None) is not False
+
+
+def _known(exceptions: Collection[tuple[str, str]], model: Any, name: str) -> tuple[str, str] | None:
+    known = (model.__tablename__, name)
+    return known if known in exceptions else None
+
+
+async def test_an_index_serves_every_order_and_filter(indexes: Indexes) -> None:
+    for place in places():
+        if isinstance(place.declared, Page):
+            keys = {} if place.declared.link is None else {KEYS: _parents(place)}
+            await _ask_orders(indexes, place, place.declared, keys)
+            await _ask_filters(indexes, place, place.declared, keys)
+        else:
+            await _ask_statistics(indexes, place, place.declared)
+    assert not indexes.failures, "\n\n".join(indexes.failures)
+    # What is excepted does go through the project: otherwise nothing above proves anything.
+    assert indexes.walked == {*WALKED, *WITHIN}
