@@ -1,6 +1,6 @@
 """The role that requests run as, on any PostgreSQL: making it and checking that it protects.
 
-Requests always run `SET LOCAL ROLE`, so the one user of DATABASE_URL can own the tables and yet serve
+Requests always take that role on, so the one user of DATABASE_URL can own the tables and yet serve
 requests under row-level security.
 """
 

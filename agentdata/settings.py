@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from agentdata.setup_error import SetupError
 
 MIB = 1024 * 1024
+MOST_WORKERS = 64
 
 
 class Settings(BaseSettings):
@@ -24,6 +25,12 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port of the API; 0 takes any free one.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_WORKERS,
+        description="Server processes that share the port; each holds connections of its own.",
+    )
     data_dir: Path = Field(
         default=Path(".agentdata"),
         description="Folder of the embedded database and of the file `api-key` with the first API key.",

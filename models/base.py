@@ -25,7 +25,7 @@ REQUEST_ROLE = "agentdata_app"
 """The database role that requests run as: it owns nothing and is subject to row-level security."""
 
 PROJECT_SETTING = "app.project_id"
-"""The setting, made with SET LOCAL, by which row-level security knows the project of a transaction."""
+"""The setting by which row-level security knows the project that a session, or a transaction, acts in."""
 
 
 INDEXED_FUNCTIONS = (

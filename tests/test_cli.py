@@ -10,7 +10,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -122,6 +122,48 @@ def test_starts_again_with_its_data_after(environment: dict[str, str], how: sign
     with serving(environment) as server:
         assert key_file(environment).read_text() == key
         assert answer(server, key.strip()).status_code == 200
+
+
+def workers(server: Serving) -> set[int]:
+    """Give the processes that serve."""
+    return {
+        child.pid
+        for child in psutil.Process(server.process.pid).children()
+        if Path(child.exe()).name.startswith("python")
+    }
+
+
+def wait_until_each_answers(server: Serving, key: str) -> None:
+    """Make connections, each with an answer, until every worker has one."""
+    deadline = time.monotonic() + 30
+    port = httpx.URL(server.url).port
+    with ExitStack() as stack:
+        answering: set[int] = set()
+        while len(answering) < 2 or answering != workers(server):
+            assert time.monotonic() < deadline
+            client = stack.enter_context(httpx.Client(headers={"Authorization": f"Bearer {key}"}))
+            assert client.post(server.url, json={"query": "{ project { slug } }"}).status_code == 200
+            answering = {
+                pid
+                for pid in workers(server)
+                for each in psutil.Process(pid).net_connections("tcp")
+                if each.laddr.port == port and each.status == psutil.CONN_ESTABLISHED
+            }
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_two_workers_answer_and_end_together(environment: dict[str, str], how: signal.Signals) -> None:
+    with serving(environment | {"AGENTDATA_WORKERS": "2"}) as server:
+        key = key_file(environment).read_text().strip()
+        wait_until_each_answers(server, key)
+        killed = min(workers(server))
+        process = psutil.Process(killed)
+        process.kill()
+        process.wait(10)
+        wait_until_each_answers(server, key)
+        assert killed not in workers(server)
+        server.processes += [psutil.Process(pid) for pid in workers(server)]
+        assert server.end(how) == (-signal.SIGKILL if how == signal.SIGKILL else 0)
 
 
 def test_stops_soon_though_clients_stay_connected(environment: dict[str, str]) -> None:

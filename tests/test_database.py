@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 ALL = "SELECT project_id FROM agents"
 """No condition: row-level security alone says whose agents these are."""
 
-SET = "SELECT session_user = current_user AS same, current_setting('app.project_id', true)"
-
 
 async def by_statement(database: Database, project_id: UUID) -> set[UUID]:
     return {row["project_id"] for row in await database.statement(project_id, ALL, [])}
@@ -116,6 +114,15 @@ async def backends(urls: databases.Server, url: str, what: str = "count(*)") -> 
     return (await asyncio.to_thread(databases.run, urls.admin, asked))[0]
 
 
+async def left_behind(database: Database) -> tuple[bool, str | None]:
+    """Tell whether the session of a connection acts as who logged in, and in which project."""
+    connection = await database.pool.take(None)
+    asked = "SELECT session_user = current_user, nullif(current_setting('app.project_id', true), '')"
+    found = await connection.driver.fetch(asked)
+    database.pool.give_back(connection)
+    return found[0][0], found[0][1]
+
+
 @pytest.mark.parametrize("shared", ["", "&pgbouncer=true"])
 async def test_two_projects_on_one_connection_never_see_each_other(
     url: str, api: Api, other: Api, shared: str
@@ -136,12 +143,7 @@ async def test_a_session_that_others_share_is_left_as_it_was(
 ) -> None:
     async with pool_of(f"{url}&pgbouncer=true", 1) as database:
         await way(database, api.project_id)
-        connection = await database.pool.take(None)
-        found = await connection.driver.fetchrow(SET)
-        database.pool.give_back(connection)
-    assert found is not None
-    assert found["same"]
-    assert not found["current_setting"]
+        assert await left_behind(database) == (True, None)
 
 
 async def test_a_session_of_our_own_has_the_request_role_from_its_beginning(url: str) -> None:
@@ -192,12 +194,7 @@ async def test_a_pooler_that_the_url_does_not_tell_of_is_noticed(url: str, api: 
         for project in (api, other, api):
             for way in (by_statement, by_read, by_write):
                 assert await way(database, project.project_id) == {project.project_id}
-        connection = await database.pool.take(None)
-        found = await connection.driver.fetchrow(SET)
-        database.pool.give_back(connection)
-    assert found is not None
-    assert found["same"]
-    assert not found["current_setting"]
+        assert await left_behind(database) == (True, None)
 
 
 async def test_a_statement_is_one_round_trip_and_reads_and_writes_for_good(url: str, api: Api) -> None:

@@ -8,16 +8,27 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
+from functools import partial
 from types import FrameType
+from typing import Annotated
+
+import typer
 
 from agentdata import __version__
-from agentdata.settings import Settings, load_settings
+from agentdata.cli import workers as processes
+from agentdata.settings import MOST_WORKERS, Settings, load_settings
 from agentdata.setup_error import SetupError
 
 
-def serve() -> None:
+def serve(
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_WORKERS, help="Server processes; AGENTDATA_WORKERS if not given."),
+    ] = None,
+) -> None:
     """Serve the API until Ctrl-C or SIGTERM; the first start makes the database, a project and an API key."""
-    run(load_settings())
+    settings = load_settings()
+    run(settings if workers is None else settings.model_copy(update={"workers": workers}))
 
 
 def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] | None = None) -> None:
@@ -41,7 +52,13 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
         first = asyncio.run(prepare(settings, urls))
         if fill:
             asyncio.run(fill(urls.owner))
-        _serve(settings, urls.request, listener, first=first)
+        serve_quietly = partial(_serve, settings, urls.request, listener)
+        announce = partial(_announce, settings, listener, first=first)
+        if settings.workers == 1:
+            serve_quietly(announce)
+        else:
+            # The database belongs to this process, and the workers to it as well.
+            processes.run(settings.workers, serve_quietly, partial(serve_quietly, announce))
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
@@ -63,7 +80,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _serve(settings: Settings, url: str, listener: socket.socket, *, first: bool) -> None:
+def _serve(
+    settings: Settings, url: str, listener: socket.socket, announce: Callable[[], None] | None = None
+) -> None:
     import uvicorn
 
     from agentdata.app import create_app
@@ -71,8 +90,8 @@ def _serve(settings: Settings, url: str, listener: socket.socket, *, first: bool
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            if self.started:
-                _announce(settings, listener, first=first)
+            if self.started and announce is not None:
+                announce()
 
     config = uvicorn.Config(
         create_app(settings, url),
