@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
 from agentdata.operations.values import check, check_not_empty, check_tags, check_text
 from agentdata.operations.write import FRESH
-from models import Agent, AgentVersion, Session
+from models import Session
 from models.enums import OPEN_STATUSES, SessionStatus
 from models.session import MAX_DEPTH
 
@@ -36,10 +36,10 @@ MAX_TAGS = 100
 """How many tags a session has at the most."""
 
 _JSON_COLUMNS = ("business_context", "learning_outcomes", "context", "state", "metadata_")
-_COUNTED_AS: dict[str, str] = {
-    SessionStatus.COMPLETED: "completed_sessions",
-    SessionStatus.FAILED: "failed_sessions",
-}
+_COUNT = """
+UPDATE agents SET total_sessions = total_sessions + $3, completed_sessions = completed_sessions + $4,
+  failed_sessions = failed_sessions + $5
+WHERE project_id = $1 AND id = $2"""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
     """
     await write.get(Session, id_, lock=True)
     below = select(Session.id).where(*write.owns(Session), Session.ancestor_ids.contains([id_]))
-    others = 0 if tree else len((await write.session.scalars(below)).all())
+    others = 0 if tree else len((await write.scalars(below)).all())
     if others:
         raise ConflictError(
             f"the session has others below it ({others}); delete them all with tree: true", field="tree"
@@ -158,7 +158,7 @@ async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
         .where(*write.owns(Session), whole)
         .returning(Session.id, Session.agent_id, Session.status)
     )
-    rows = (await write.session.execute(gone)).all()
+    rows = (await write.execute(gone)).all()
     await _count(write, [(row.agent_id, row.status) for row in rows], [])
     return [id_, *[row.id for row in rows if row.id != id_]]
 
@@ -188,7 +188,7 @@ async def rename_tag(write: Write, old: str, new: str) -> RenamedTag:
     )
     renamed = func.array_replace(Session.tags, old, new)
     merged = func.array_remove(Session.tags, old)
-    done: Any = await write.session.execute(
+    done: Any = await write.execute(
         update_rows(Session)
         .where(*write.owns(Session), Session.id.in_(select(held.c.id)))
         .values(
@@ -225,7 +225,7 @@ async def _retag(write: Write, ids: list[UUID], tags: list[str], change: Retaggi
         .values(tags=func.coalesce(tags_of, literal([], ARRAY(Text))), updated_at=func.clock_timestamp())
         .returning(Session)
     )
-    after = {row.id: row for row in await write.session.scalars(changed, execution_options=FRESH)}
+    after = {row.id: row for row in await write.scalars(changed, execution_options=FRESH)}
     return [after[session.id] for session in sessions]
 
 
@@ -296,10 +296,12 @@ def _placed(values: dict[str, Any], parent: Session | None) -> dict[str, Any]:
 
 
 async def _active_versions(write: Write, agent_ids: set[UUID]) -> dict[Any, UUID]:
-    active = select(AgentVersion.agent_id, AgentVersion.id).where(
-        *write.owns(AgentVersion), AgentVersion.agent_id.in_(agent_ids), AgentVersion.is_active.is_(True)
+    if not agent_ids:
+        return {}
+    active = (
+        "SELECT agent_id, id FROM agent_versions WHERE project_id = $1 AND agent_id = ANY($2) AND is_active"
     )
-    return {row.agent_id: row.id for row in await write.session.execute(active)} if agent_ids else {}
+    return dict(map(tuple, await write.fetch(active, write.project_id, [*agent_ids])))
 
 
 async def _count(write: Write, gone: Iterable[Counted], come: Iterable[Session]) -> None:
@@ -309,12 +311,9 @@ async def _count(write: Write, gone: Iterable[Counted], come: Iterable[Session])
         for agent_id, status in counted:
             if agent_id is not None:
                 count = counts.setdefault(agent_id, Counter())
-                count["total_sessions"] += sign
-                if status in _COUNTED_AS:
-                    count[_COUNTED_AS[status]] += sign
+                count["all"] += sign
+                count[status] += sign
     for agent_id in sorted(counts):
-        changes = {name: getattr(Agent, name) + change for name, change in counts[agent_id].items() if change}
-        if changes:
-            await write.session.execute(
-                update_rows(Agent).where(*write.owns(Agent), Agent.id == agent_id).values(changes)
-            )
+        changes = [counts[agent_id][of] for of in ("all", SessionStatus.COMPLETED, SessionStatus.FAILED)]
+        if any(changes):
+            await write.fetch(_COUNT, write.project_id, agent_id, *changes)

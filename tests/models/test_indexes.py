@@ -294,7 +294,7 @@ async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str
             # A cursor in an order by what may be null is a choice of conditions, which no index begins at.
             if page.link is None and not page.nullable(Ordering(name)):
                 middle = await _middle(indexes, page.model, name)
-                cursor = _slice(page, order=order_by).cursor_of(middle)
+                cursor = _slice(page, order=order_by).cursor_of(middle, PROJECT_ID)
                 cursors += [{"after": cursor}, {"before": cursor}]
             for cursor_ in cursors:
                 asked = _slice(page, order=order_by, **cursor_)
