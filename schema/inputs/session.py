@@ -156,16 +156,10 @@ class SessionOrderField(Enum):
     ENDED_AT = strawberry.enum_value("ended_at", description="When they ended.")
     LAST_ACTIVITY_AT = strawberry.enum_value("last_activity_at", description="When something last happened.")
     QUALITY_SCORE = strawberry.enum_value("quality_score", description="How good they were.")
-    USER_SATISFACTION = strawberry.enum_value(
-        "user_satisfaction", description="How satisfied the user was."
-    )
+    USER_SATISFACTION = strawberry.enum_value("user_satisfaction", description="How satisfied the user was.")
     MESSAGE_COUNT = strawberry.enum_value("message_count", description="How many messages they have.")
-    INTERACTION_COUNT = strawberry.enum_value(
-        "interaction_count", description="How many turns the user had."
-    )
-    PROMPT_TOKENS = strawberry.enum_value(
-        "prompt_tokens", description="How many prompt tokens models read."
-    )
+    INTERACTION_COUNT = strawberry.enum_value("interaction_count", description="How many turns the user had.")
+    PROMPT_TOKENS = strawberry.enum_value("prompt_tokens", description="How many prompt tokens models read.")
     COMPLETION_TOKENS = strawberry.enum_value(
         "completion_tokens", description="How many completion tokens models wrote."
     )

@@ -1,8 +1,8 @@
 """An index serves every order and every filter that the contract offers.
 
 Each page of the contract is asked in each order, in both directions, from the start and from a cursor in the
-middle, and with each operator of each field of its filter, relations included, for its rows and
-for its total; each statistic with one operator of each. Pages under parents are bounded by what belongs to the
+middle, and with each operator of each field of its filter, relations included, for its rows and for its
+total; each statistic with one operator of each. Pages under parents are bounded by what belongs to the
 parents: one operator of each field is enough, and the start of each order. The statements are the server's
 own. They run as requests do, under row-level security, and PostgreSQL explains what they really did: how many
 rows of each table they touched, whether these were of use or not.
