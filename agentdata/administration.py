@@ -126,7 +126,7 @@ async def _insert(session: WriteSession, name: str, slug: str) -> Project:
 
 async def _acting_in(session: WriteSession, project: Project) -> Write:
     await session.execute(text(f"SET LOCAL {PROJECT_SETTING} = '{project.id}'"))
-    return Write(session, project.id)
+    return Write.within(session, project.id)
 
 
 @asynccontextmanager

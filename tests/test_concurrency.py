@@ -231,7 +231,7 @@ async def test_a_deadlock_is_tried_again(api: Api) -> None:
             change = (
                 update_rows(Agent).where(*write.owns(Agent), Agent.id == id_).values(run_id=Agent.run_id + 1)
             )
-            await write.session.execute(change)
+            await write.execute(change)
             begun[ids[0]].set()
             await begun[ids[1]].wait()
         return []

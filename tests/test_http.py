@@ -89,7 +89,7 @@ class Query:
 async def rename(write: Write, seconds: float) -> Project:
     """Change the project's name at the end of a while."""
     project = await write.project()
-    await write.session.execute(text("SELECT pg_sleep(:seconds)").bindparams(seconds=seconds))
+    await write.execute(text("SELECT pg_sleep(:seconds)").bindparams(seconds=seconds))
     return await write.update(project, {"name": "written"})
 
 

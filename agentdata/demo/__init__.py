@@ -28,7 +28,7 @@ _HERE = files(__package__)
 async def load(write: Write) -> bool:
     """Fill a project that holds nothing yet; any other is left as it is, and False comes back."""
     for model in (User, Agent, Session):
-        if await write.session.scalar(select(model.id).where(*write.owns(model)).limit(1)):
+        if (await write.scalars(select(model.id).where(*write.owns(model)).limit(1))).first():
             return False
     loading = _Loading(write)
     for user in _read(_HERE / "users.json"):

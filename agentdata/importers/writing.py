@@ -118,7 +118,7 @@ async def _there(write: Write, batch: list[Conversation]) -> dict[str, int]:
     statement = select(Session.external_id, Session.message_count).where(
         *write.owns(Session), Session.external_id == _any(ids)
     )
-    return {id_: count for id_, count in await write.session.execute(statement) if id_ is not None}
+    return {id_: count for id_, count in await write.execute(statement) if id_ is not None}
 
 
 async def _taken(write: Write, fresh: list[Conversation]) -> set[str]:
@@ -126,13 +126,13 @@ async def _taken(write: Write, fresh: list[Conversation]) -> set[str]:
     if not ids:
         return set()
     statement = select(Message.external_id).where(*write.owns(Message), Message.external_id == _any(ids))
-    return {id_ for id_ in await write.session.scalars(statement) if id_ is not None}
+    return {id_ for id_ in await write.scalars(statement) if id_ is not None}
 
 
 async def _agents(write: Write, names: set[str]) -> tuple[dict[str, UUID], int]:
     """Give the agents of these names, and how many of them were made."""
     statement = select(Agent.name, Agent.id).where(*write.owns(Agent), Agent.name == _any([*names]))
-    ids = {row.name: row.id for row in await write.session.execute(statement)}
+    ids = {row.name: row.id for row in await write.execute(statement)}
     missing = sorted(names - ids.keys())
     for name in missing:
         ids[name] = (await agents.create(write, {"name": name})).id
@@ -149,7 +149,7 @@ async def _users(write: Write, fresh: list[Conversation]) -> tuple[list[UUID | N
         *write.owns(User), or_(User.external_id == _any(external_ids), email == _any(emails))
     )
     ids: dict[tuple[str, str | None], UUID] = {}
-    for row in await write.session.execute(statement) if wanted else ():
+    for row in await write.execute(statement) if wanted else ():
         ids["external_id", row[1]] = ids["email", row[2]] = row[0]
     missing = []
     found: list[UUID | None] = []

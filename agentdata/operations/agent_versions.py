@@ -54,8 +54,8 @@ async def delete(write: Write, id_: UUID) -> list[UUID]:
 async def _activate(write: Write, version: AgentVersion) -> AgentVersion:
     # The agent's lock may have been waited for: `now()`, when the transaction began, can lie before the time
     # when the version that goes became active.
-    [now] = await write.session.scalars(select(func.clock_timestamp()))
-    await write.session.execute(
+    [now] = await write.scalars(select(func.clock_timestamp()))
+    await write.execute(
         update_rows(AgentVersion)
         .where(
             *write.owns(AgentVersion),

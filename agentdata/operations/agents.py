@@ -38,7 +38,7 @@ async def delete(write: Write, id_: UUID) -> list[UUID]:
     await write.get(Agent, id_, lock=True)
     # First the versions, then the agent: the database would take the agent off a session before the version,
     # or after it, by chance, and a session may not have a version without an agent.
-    await write.session.execute(
+    await write.execute(
         delete_from(AgentVersion).where(*write.owns(AgentVersion), AgentVersion.agent_id == id_)
     )
     return await write.delete(Agent, id_)

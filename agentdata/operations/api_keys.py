@@ -77,7 +77,7 @@ async def revoke(write: Write, id_: UUID) -> ApiKey:
 async def list_all(write: Write) -> list[ApiKey]:
     """Give all keys of the project, the oldest first."""
     statement = select(ApiKey).where(*write.owns(ApiKey)).order_by(ApiKey.created_at, ApiKey.id)
-    return list(await write.session.scalars(statement))
+    return list(await write.scalars(statement))
 
 
 def _scopes(scopes: Iterable[str]) -> list[str]:

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
-    Boolean,
-    DateTime,
     Text,
     Uuid,
     case,
@@ -22,22 +19,22 @@ from sqlalchemy import (
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from uuid_utils.compat import uuid7
 
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError
 from agentdata.operations.values import check, check_json, check_not_empty, check_text
-from agentdata.operations.write import FRESH, not_found
+from agentdata.operations.write import not_found, plain_rows
 from models import Message, Session, ToolCall
 from models.enums import MessageRole, ToolCallStatus
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from asyncpg import Record
 
-    Pair = tuple[dict[str, Any], dict[str, Any]]
-    """The row of a message, and the message as it was given."""
+    from agentdata.operations.write import Write
+    from models import Base
 
     Answer = tuple[str, dict[str, Any], str]
     """The call id that is answered, what the call becomes, and the field that says so."""
@@ -64,12 +61,11 @@ async def append(write: Write, session_id: UUID, messages: list[dict[str, Any]])
 
     """
     check_not_empty("messages", messages, MAX_MESSAGES)
-    for index, message in enumerate(messages):
-        _check(message, f"messages.{index}.")
-    rows = _rows(await _advance(write, session_id, messages), messages)
-    written = await write.insert(Message, rows)
-    await _link_calls(write, {session_id: list(zip(rows, messages, strict=True))})
-    return written
+    appended = _Appended(session_id, messages)
+    [session] = await _store(write, [appended], alone=not appended.answers)
+    if appended.answers:
+        await _settle_earlier(write, appended)
+    return appended.rows(session)
 
 
 async def append_all(write: Write, messages: dict[UUID, list[dict[str, Any]]]) -> None:
@@ -82,18 +78,15 @@ async def append_all(write: Write, messages: dict[UUID, list[dict[str, Any]]]) -
         BadUserInputError: A message is wrong in itself, or answers a call that its session does not have.
 
     """
-    appended = {session_id: list_ for session_id, list_ in messages.items() if list_}
-    for list_ in appended.values():
-        for index, message in enumerate(list_):
-            _check(message, f"messages.{index}.")
+    appended = [_Appended(session_id, list_) for session_id, list_ in messages.items() if list_]
     if not appended:
         return
-    pairs = {
-        session.id: list(zip(_rows(session, appended[session.id]), appended[session.id], strict=True))
-        for session in await _advance_all(write, appended)
-    }
-    await write.insert(Message, [row for list_ in pairs.values() for row, _ in list_])
-    await _link_calls(write, pairs)
+    # Locked in the order of their keys, so that two writers cannot wait for each other.
+    await write.get_all(Session, [each.session_id for each in appended], field="sessionId", lock=True)
+    await _store(write, appended)
+    for each in appended:
+        if each.answers:
+            await _settle_earlier(write, each)
 
 
 async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Message:
@@ -122,7 +115,7 @@ async def redact(write: Write, id_: UUID) -> Message:
     message = await update(write, id_, _REDACTED | {"redacted_at": func.clock_timestamp()})
     carried = or_(ToolCall.message_id == id_, ToolCall.answer_id == id_)
     failed = ToolCall.status == ToolCallStatus.FAILED
-    await write.session.execute(
+    await write.execute(
         update_rows(ToolCall)
         .where(*write.owns(ToolCall), carried)
         .values(
@@ -141,100 +134,81 @@ async def delete(write: Write, id_: UUID) -> list[UUID]:
     session_id = (await write.get(Message, id_)).session_id
     await write.get(Session, session_id, lock=True)
     message = await write.get(Message, id_, lock=True)
-    await write.session.execute(delete_from(Message).where(*write.owns(Message), Message.id == id_))
+    await write.execute(delete_from(Message).where(*write.owns(Message), Message.id == id_))
     gone = {"message_count": -1, "interaction_count": -(message.role == MessageRole.USER)}
     await _grow(write, session_id, gone | {name: -(getattr(message, name) or 0) for name in _SUMMED})
     return [id_]
 
 
-def _rows(session: Session, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the rows of messages that the session has counted in already."""
-    speakers = {
-        MessageRole.ASSISTANT: {"agent_id": session.agent_id},
-        MessageRole.USER: {"user_id": session.user_id},
+class _Appended:
+    """Messages for one session: what is sent of them to be stored, and what they are once they are."""
+
+    def __init__(self, session_id: UUID, messages: list[dict[str, Any]]) -> None:
+        self.session_id = session_id
+        self.messages: list[dict[str, Any]] = []
+        for place, message in enumerate(messages):
+            _check(message, f"messages.{place}.")
+            row = {"id": uuid7(), **message, "session_id": session_id, "place": place}
+            speaker = _SPEAKERS.get(message["role"])
+            row["of_session"] = speaker is not None and speaker not in message
+            self.messages.append(row)
+        self.calls, self.answers = _linked(session_id, self.messages)
+        for row in self.messages:
+            for name in _NOT_COLUMNS & row.keys():
+                del row[name]
+
+    def growth(self) -> dict[str, Any]:
+        """Tell by how much the messages raise the totals of their session, and when the last was said."""
+        said = [row["created_at"] for row in self.messages if row.get("created_at")]
+        return {
+            "id": self.session_id,
+            "messages": len(self.messages),
+            "interactions": sum(row["role"] == MessageRole.USER for row in self.messages),
+            "last_said": max(said, default=None),
+            "said_now": len(said) < len(self.messages),
+        } | {name: sum(row.get(name) or 0 for row in self.messages) for name in _SUMMED}
+
+    def rows(self, session: Record) -> list[Message]:
+        """Give the rows that the statement made of the messages, for what it tells of their session."""
+        both = _NOTHING_SAID | {name: session[name] for name in ("project_id", "created_at", "updated_at")}
+        first, of_session = session["first"], {name: session[name] for name in _SPEAKERS.values()}
+        rows = []
+        for row in self.messages:
+            values = both | row
+            values["sequence"] = first + row["place"]
+            if row["of_session"]:
+                speaker = _SPEAKERS[row["role"]]
+                values[speaker] = of_session[speaker]
+            rows.append(_stored(values))
+        return rows
+
+
+async def _store(write: Write, appended: list[_Appended], *, alone: bool = False) -> list[Record]:
+    """Store messages and the calls that they make in one statement, and give what it tells of each session.
+
+    Raises:
+        NotFoundError: One of the sessions is not there.
+
+    """
+    calls = [call for each in appended for call in each.calls]
+    rows = [row for each in appended for row in each.messages]
+    text, sent = (_APPEND_WITH_CALLS, (rows, calls)) if calls else (_APPEND, (rows,))
+    growths = [each.growth() for each in appended]
+    documents = [orjson.dumps(document, default=str).decode() for document in (growths, *sent)]
+    sessions = {
+        record["id"]: record for record in await write.fetch(text, write.project_id, *documents, alone=alone)
     }
-    # The session's two times were taken one after the other; nothing is said after its last activity.
-    now = min(session.updated_at, session.last_activity_at)
-    return [
-        _DEFAULTS
-        | {"id": uuid7(), "created_at": now, "updated_at": session.updated_at}
-        | speakers.get(message["role"], {})
-        | {name: value for name, value in message.items() if name not in _NOT_COLUMNS}
-        | {"session_id": session.id, "sequence": sequence}
-        for sequence, message in enumerate(messages, session.last_sequence - len(messages) + 1)
-    ]
-
-
-def _growth(messages: list[dict[str, Any]]) -> dict[str, int]:
-    """Tell by how much messages raise the totals of their session."""
-    return {
-        "last_sequence": len(messages),
-        "message_count": len(messages),
-        "interaction_count": sum(message["role"] == MessageRole.USER for message in messages),
-    } | {name: sum(message.get(name) or 0 for message in messages) for name in _SUMMED}
-
-
-def _last_said(messages: list[dict[str, Any]]) -> tuple[datetime | None, bool]:
-    """Tell when the last of messages was said, of those that say when, and whether one is said now."""
-    given = [message["created_at"] for message in messages if message.get("created_at")]
-    return max(given, default=None), len(given) < len(messages)
-
-
-async def _advance(write: Write, session_id: UUID, messages: list[dict[str, Any]]) -> Session:
-    """Count messages in, under the session's lock, and note when it was taken."""
-    last_said, said_now = _last_said(messages)
-    moments = [*([last_said] if last_said else []), *([func.clock_timestamp()] if said_now else [])]
-    advance = (
-        update_rows(Session)
-        .where(*write.owns(Session), Session.id == session_id)
-        .values({name: getattr(Session, name) + growth for name, growth in _growth(messages).items()})
-        .values(
-            last_activity_at=func.greatest(Session.last_activity_at, *moments),
-            updated_at=func.clock_timestamp(),
-        )
-        .returning(Session)
-    )
-    session = (await write.session.scalars(advance)).one_or_none()
-    if session is None:
-        raise not_found(Session, session_id, "sessionId")
-    return session
-
-
-async def _advance_all(write: Write, messages: dict[UUID, list[dict[str, Any]]]) -> list[Session]:
-    """Count the messages of many sessions in, under the locks of all, as ``_advance`` does for one."""
-    await write.get_all(Session, [*messages], field="sessionId", lock=True)
-    growths = [_growth(list_) for list_ in messages.values()]
-    said = [_last_said(list_) for list_ in messages.values()]
-    given = (
-        func.unnest(
-            literal([*messages], ARRAY(Uuid)),
-            literal([last_said for last_said, _ in said], ARRAY(DateTime(timezone=True))),
-            literal([said_now for _, said_now in said], ARRAY(Boolean)),
-            *(literal([growth[name] for growth in growths], ARRAY(BigInteger)) for name in growths[0]),
-        )
-        .table_valued("id", "last_said", "said_now", *growths[0])
-        .render_derived()
-    )
-    now = case((given.c.said_now, func.clock_timestamp()))
-    advance = (
-        update_rows(Session)
-        .where(*write.owns(Session), Session.id == given.c.id)
-        .values({name: getattr(Session, name) + given.c[name] for name in growths[0]})
-        .values(
-            last_activity_at=func.greatest(Session.last_activity_at, given.c.last_said, now),
-            updated_at=func.clock_timestamp(),
-        )
-        .returning(Session)
-        .execution_options(synchronize_session=False, **FRESH)
-    )
-    return list(await write.session.scalars(advance))
+    for each in appended:
+        if each.session_id not in sessions:
+            raise not_found(Session, each.session_id, "sessionId")
+    return [sessions[each.session_id] for each in appended]
 
 
 async def _grow(write: Write, session_id: UUID, growth: dict[str, int]) -> None:
     changes = {name: getattr(Session, name) + by for name, by in growth.items() if by}
     if changes:
         changed = update_rows(Session).where(*write.owns(Session), Session.id == session_id)
-        await write.session.execute(changed.values(changes | {"updated_at": func.clock_timestamp()}))
+        await write.execute(changed.values(changes | {"updated_at": func.clock_timestamp()}))
 
 
 def _check(message: dict[str, Any], path: str) -> None:
@@ -286,16 +260,7 @@ def settled(call: dict[str, Any]) -> dict[str, Any]:
     return {"status": status} | call
 
 
-async def _link_calls(write: Write, written: dict[UUID, list[Pair]]) -> None:
-    """Write the calls that the messages of sessions make, and settle those that messages answer."""
-    linked = {session_id: _linked(session_id, pairs) for session_id, pairs in written.items()}
-    await write.insert(ToolCall, [call for calls, _ in linked.values() for call in calls])
-    for session_id, (_, answers) in linked.items():
-        if answers:
-            await _settle_earlier(write, session_id, answers, {row["id"] for row, _ in written[session_id]})
-
-
-def _linked(session_id: UUID, written: list[Pair]) -> tuple[list[dict[str, Any]], list[Answer]]:
+def _linked(session_id: UUID, messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Answer]]:
     """Give the calls that messages make, with the answers among them, and the answers to earlier calls.
 
     A call id may come again in a session: an answer goes to the latest message that called by that id, and
@@ -304,13 +269,13 @@ def _linked(session_id: UUID, written: list[Pair]) -> tuple[list[dict[str, Any]]
     calls: list[dict[str, Any]] = []
     waiting: dict[str, list[dict[str, Any]]] = {}
     answers: list[Answer] = []
-    for index, (row, message) in enumerate(written):
+    for index, message in enumerate(messages):
         made = [
-            _NO_CALL
+            {"arguments": {}}
             | settled(call)
-            | {"id": uuid7(), "message_id": row["id"], "session_id": session_id, "position": position}
-            | {"created_at": row["created_at"]}
-            for position, call in enumerate(message.get("tool_calls") or [])
+            | {"id": uuid7(), "message_id": message["id"], "session_id": session_id, "position": position}
+            | {"created_at": message.get("created_at")}
+            for position, call in enumerate(message.get("tool_calls") or ())
         ]
         calls += made
         for call in reversed(made):
@@ -318,14 +283,16 @@ def _linked(session_id: UUID, written: list[Pair]) -> tuple[list[dict[str, Any]]
                 waiting.setdefault(call["call_id"], []).append(call)
         call_id = message.get("tool_call_id")
         if call_id is not None:
-            answer = _answer(row, message)
+            answer = _answer(message)
             if waiting.get(call_id):
                 call = waiting[call_id].pop()
-                call |= {"answer_id": row["id"]} | (
+                call |= {"answer_id": message["id"]} | (
                     answer if call["status"] == ToolCallStatus.PENDING else {}
                 )
             else:
-                answers.append((call_id, {"answer_id": row["id"]} | answer, f"messages.{index}.toolCallId"))
+                answers.append(
+                    (call_id, {"answer_id": message["id"]} | answer, f"messages.{index}.toolCallId")
+                )
     return calls, answers
 
 
@@ -338,19 +305,98 @@ _REDACTED: dict[str, Any] = {
     "raw_payload": None,
     "metadata_": {},
 }
-_DEFAULTS: dict[str, Any] = dict.fromkeys(
+_NOT_COLUMNS = {"tool_calls", "tool_call_id", "tool_error"}
+_SPEAKERS: dict[str, str] = {MessageRole.USER: "user_id", MessageRole.ASSISTANT: "agent_id"}
+"""Who speaks in a message of the session's own, by its role, where the message names nobody."""
+
+_NOTHING_SAID: dict[str, Any] = dict.fromkeys(
     column.key for column in Message.__mapper__.columns if column.nullable
 ) | {"flagged": False, "metadata_": {}}
-_NOT_COLUMNS = {"tool_calls", "tool_call_id", "tool_error"}
-_NO_CALL: dict[str, Any] = dict.fromkeys(
-    column.key for column in ToolCall.__mapper__.columns if column.nullable
-) | {"arguments": {}}
+"""A message's columns where nothing is given."""
+
+_stored = plain_rows(Message)
+
+_DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
-def _answer(row: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
+def _given(model: type[Base], *others: str) -> tuple[str, str, str]:
+    """Give the columns of a model that a document fills: their names, their values, and how it has them."""
+    columns = [(key, column) for key, column in model.__mapper__.columns.items() if key not in others]
+    defaults = {key: getattr(column.server_default, "arg", None) for key, column in columns}
+    return (
+        ", ".join(column.name for _, column in columns),
+        ", ".join(
+            f"given.{key}" if default is None else f"coalesce(given.{key}, '{default}')"
+            for key, default in defaults.items()
+        ),
+        ", ".join(f"{key} {column.type.compile(_DIALECT)}" for key, column in columns),
+    )
+
+
+def _append_statement(*, calls: bool) -> str:
+    """Write the statement that counts messages into their sessions, and stores them with their calls.
+
+    Its parameters are the project, and documents of what each session grows by, of messages, and of calls:
+    JSON is made, sent and read faster than arrays are, and a column that nothing gives costs nothing. The
+    update holds the sessions' locks, so that what follows from it is right whoever else writes.
+    """
+    names, values, types = _given(
+        Message, "project_id", "sequence", "created_at", "updated_at", *_SPEAKERS.values()
+    )
+    speakers = ", ".join(
+        f"CASE WHEN given.of_session AND given.role = '{role}' THEN session.{name} ELSE given.{name} END"
+        for role, name in _SPEAKERS.items()
+    )
+    # All that is written into the text are names of the models.
+    statement = f"""
+        WITH session AS (
+          UPDATE sessions SET
+            last_sequence = last_sequence + given.messages,
+            message_count = message_count + given.messages,
+            interaction_count = interaction_count + given.interactions,
+            prompt_tokens = sessions.prompt_tokens + given.prompt_tokens,
+            completion_tokens = sessions.completion_tokens + given.completion_tokens,
+            last_activity_at = greatest(
+              last_activity_at, given.last_said, CASE WHEN given.said_now THEN clock_timestamp() END
+            ),
+            updated_at = clock_timestamp()
+          FROM json_to_recordset($2::json) AS given (
+            id uuid, messages int, interactions int, prompt_tokens bigint, completion_tokens bigint,
+            last_said timestamptz, said_now boolean
+          )
+          WHERE sessions.project_id = $1 AND sessions.id = given.id
+          RETURNING sessions.project_id, sessions.id, user_id, agent_id, updated_at,
+            -- The two times were taken one after the other; nothing is said after the last activity.
+            least(updated_at, last_activity_at) AS created_at,
+            last_sequence - given.messages + 1 AS first
+        ), message AS (
+          INSERT INTO messages (project_id, sequence, created_at, updated_at, user_id, agent_id, {names})
+          SELECT $1, session.first + given.place, coalesce(given.created_at, session.created_at),
+            session.updated_at, {speakers}, {values}
+          FROM session JOIN json_to_recordset($3::json) AS given (
+            place int, created_at timestamptz, of_session boolean, user_id uuid, agent_id uuid, {types}
+          ) ON given.session_id = session.id
+        )"""  # noqa: S608 - see above
+    if calls:
+        names, values, types = _given(ToolCall, "project_id", "created_at", "updated_at")
+        statement += f""", call AS (
+          INSERT INTO tool_calls (project_id, created_at, updated_at, {names})
+          SELECT $1, coalesce(given.created_at, session.created_at), session.updated_at, {values}
+          FROM session JOIN json_to_recordset($4::json) AS given (created_at timestamptz, {types})
+            ON given.session_id = session.id
+        )"""  # noqa: S608 - see above
+    return f"{statement} SELECT * FROM session"  # noqa: S608 - as above
+
+
+_APPEND = _append_statement(calls=False)
+_APPEND_WITH_CALLS = _append_statement(calls=True)
+
+
+def _answer(message: dict[str, Any]) -> dict[str, Any]:
     if message.get("tool_error") is not None:
         return {"status": ToolCallStatus.FAILED, "error": message["tool_error"]}
-    return {"status": ToolCallStatus.SUCCEEDED, "result": result_of(row["content"], row["parts"])}
+    result = result_of(message.get("content"), message.get("parts"))
+    return {"status": ToolCallStatus.SUCCEEDED, "result": result}
 
 
 def _as_text(result: object) -> str | None:
@@ -371,28 +417,28 @@ def result_of(content: str | None, parts: object = None) -> object:
     return content
 
 
-async def _settle_earlier(write: Write, session_id: UUID, answers: list[Answer], new_ids: set[UUID]) -> None:
+async def _settle_earlier(write: Write, appended: _Appended) -> None:
     """Settle calls that earlier writes made, in one statement to find them and one to write them."""
-    call_ids = {call_id for call_id, _, _ in answers}
+    call_ids = {call_id for call_id, _, _ in appended.answers}
     unanswered = (
         select(ToolCall.id, ToolCall.call_id)
         .join(Message, (Message.id == ToolCall.message_id) & write.owns(Message)[0])
         .where(
             *write.owns(ToolCall),
-            ToolCall.session_id == session_id,
+            ToolCall.session_id == appended.session_id,
             ToolCall.call_id.in_(call_ids),
             ToolCall.answer_id.is_(None),
-            Message.id.not_in(new_ids),
+            Message.id.not_in([message["id"] for message in appended.messages]),
         )
         .order_by(Message.sequence, ToolCall.position.desc())
         # Until they are settled below, they are neither deleted nor settled by others.
         .with_for_update(key_share=True, of=ToolCall)
     )
     waiting: dict[str, list[UUID]] = {}
-    for row in await write.session.execute(unanswered):
+    for row in await write.execute(unanswered):
         waiting.setdefault(row.call_id, []).append(row.id)
     settled_calls = []
-    for call_id, answer, field in answers:
+    for call_id, answer, field in appended.answers:
         if not waiting.get(call_id):
             raise BadUserInputError(
                 f"the session has no unanswered tool call with the callId {call_id!r}; append the message"
@@ -413,7 +459,7 @@ async def _settle_earlier(write: Write, session_id: UUID, answers: list[Answer],
         .render_derived()
     )
     pending = ToolCall.status == ToolCallStatus.PENDING
-    await write.session.execute(
+    await write.execute(
         update_rows(ToolCall)
         .where(*write.owns(ToolCall), ToolCall.id == given.c.id)
         .values(

@@ -146,7 +146,7 @@ async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
     """
     await write.get(Session, id_, lock=True)
     below = select(Session.id).where(*write.owns(Session), Session.ancestor_ids.contains([id_]))
-    others = 0 if tree else len((await write.session.scalars(below)).all())
+    others = 0 if tree else len((await write.scalars(below)).all())
     if others:
         raise ConflictError(
             f"the session has others below it ({others}); delete them all with tree: true", field="tree"
@@ -158,7 +158,7 @@ async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
         .where(*write.owns(Session), whole)
         .returning(Session.id, Session.agent_id, Session.status)
     )
-    rows = (await write.session.execute(gone)).all()
+    rows = (await write.execute(gone)).all()
     await _count(write, [(row.agent_id, row.status) for row in rows], [])
     return [id_, *[row.id for row in rows if row.id != id_]]
 
@@ -188,7 +188,7 @@ async def rename_tag(write: Write, old: str, new: str) -> RenamedTag:
     )
     renamed = func.array_replace(Session.tags, old, new)
     merged = func.array_remove(Session.tags, old)
-    done: Any = await write.session.execute(
+    done: Any = await write.execute(
         update_rows(Session)
         .where(*write.owns(Session), Session.id.in_(select(held.c.id)))
         .values(
@@ -225,7 +225,7 @@ async def _retag(write: Write, ids: list[UUID], tags: list[str], change: Retaggi
         .values(tags=func.coalesce(tags_of, literal([], ARRAY(Text))), updated_at=func.clock_timestamp())
         .returning(Session)
     )
-    after = {row.id: row for row in await write.session.scalars(changed, execution_options=FRESH)}
+    after = {row.id: row for row in await write.scalars(changed, execution_options=FRESH)}
     return [after[session.id] for session in sessions]
 
 
@@ -299,7 +299,7 @@ async def _active_versions(write: Write, agent_ids: set[UUID]) -> dict[Any, UUID
     active = select(AgentVersion.agent_id, AgentVersion.id).where(
         *write.owns(AgentVersion), AgentVersion.agent_id.in_(agent_ids), AgentVersion.is_active.is_(True)
     )
-    return {row.agent_id: row.id for row in await write.session.execute(active)} if agent_ids else {}
+    return {row.agent_id: row.id for row in await write.execute(active)} if agent_ids else {}
 
 
 async def _count(write: Write, gone: Iterable[Counted], come: Iterable[Session]) -> None:
@@ -315,6 +315,6 @@ async def _count(write: Write, gone: Iterable[Counted], come: Iterable[Session])
     for agent_id in sorted(counts):
         changes = {name: getattr(Agent, name) + change for name, change in counts[agent_id].items() if change}
         if changes:
-            await write.session.execute(
+            await write.execute(
                 update_rows(Agent).where(*write.owns(Agent), Agent.id == agent_id).values(changes)
             )

@@ -53,7 +53,7 @@ async def remove_members(write: Write, id_: UUID, agent_ids: list[UUID]) -> Team
     """End agents' membership of a team; those that are no members are left alone."""
     check_not_empty("agentIds", agent_ids, MAX_MEMBERS)
     team = await write.get(Team, id_, field="teamId")
-    await write.session.execute(
+    await write.execute(
         delete_from(TeamMember).where(
             *write.owns(TeamMember), TeamMember.team_id == team.id, TeamMember.agent_id.in_(agent_ids)
         )
@@ -65,4 +65,4 @@ async def _add(write: Write, team: Team, agent_ids: list[UUID], field: str) -> N
     check_not_empty(field, agent_ids, MAX_MEMBERS)
     agents = await write.get_all(Agent, agent_ids, field=field)
     rows = [{"project_id": write.project_id, "team_id": team.id, "agent_id": agent.id} for agent in agents]
-    await write.session.execute(upsert(TeamMember).values(rows).on_conflict_do_nothing())
+    await write.execute(upsert(TeamMember).values(rows).on_conflict_do_nothing())

@@ -26,7 +26,7 @@ async def create(write: Write, message_id: UUID, values: dict[str, Any]) -> Tool
     places = select(func.coalesce(func.max(ToolCall.position) + 1, 0)).where(
         *write.owns(ToolCall), ToolCall.message_id == message_id
     )
-    position = (await write.session.scalars(places)).one()
+    position = (await write.scalars(places)).one()
     if position >= MAX_TOOL_CALLS:
         raise LimitExceededError(f"a message makes at most {MAX_TOOL_CALLS} tool calls", field="messageId")
     placed = {"message_id": message_id, "session_id": message.session_id, "position": position}

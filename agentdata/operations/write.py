@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
+from asyncpg import PostgresError
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Table
+    from asyncpg import Record
+    from sqlalchemy import Executable, ScalarResult, Table
+    from sqlalchemy import Result as Result_
 
     from agentdata.database import Database, WriteSession
 
@@ -32,12 +37,61 @@ _PASSING = {"40P01", "40001"}
 """Deadlock and serialization failure: tried again, the same write goes through."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Write:
-    """A transaction that writes to one project, and the few statements that all operations are made of."""
+    """A write to one project, and the few statements that all operations are made of.
 
-    session: WriteSession
+    Its transaction begins with the first statement. An operation that is one statement needs no other
+    transaction than PostgreSQL's own around it, and so one round trip in the place of three.
+    """
+
     project_id: UUID
+    _begin: Callable[[], Awaitable[WriteSession]]
+    _alone: Callable[[str, Sequence[Any]], Awaitable[list[Record]]] | None = None
+    _session: WriteSession | None = None
+
+    @classmethod
+    def within(cls, session: WriteSession, project_id: UUID) -> Write:
+        """Write in a transaction that has begun already."""
+
+        async def begin() -> WriteSession:  # there is nothing to wait for
+            return session
+
+        return cls(project_id, begin, None, session)
+
+    async def session(self) -> WriteSession:
+        """Give the session of the transaction, which begins now where it has not."""
+        if self._session is None:
+            self._session = await self._begin()
+        return self._session
+
+    async def execute(self, statement: Executable, **options: Any) -> Result_[*tuple[Any, ...]]:
+        """Run a statement and give its result."""
+        return await (await self.session()).execute(statement, **options)
+
+    async def scalars(self, statement: Executable, *values: Any, **options: Any) -> ScalarResult[Any]:
+        """Run a statement and give the first column of its result."""
+        return await (await self.session()).scalars(statement, *values, **options)
+
+    async def fetch(self, text: str, *arguments: Any, alone: bool = False) -> list[Record]:
+        """Run a statement on the driver and give its rows.
+
+        ``alone`` says that it is all that the operation writes: where no transaction has begun, it is one.
+
+        Raises:
+            DBAPIError: The database refuses it.
+
+        """
+        try:
+            if alone and self._alone is not None and self._session is None:
+                return await self._alone(text, arguments)
+            connection = await (await self.session()).connection()
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            records: list[Record] = await driver.fetch(text, *arguments)
+        except PostgresError as error:
+            # As SQLAlchemy tells it, so that there is one kind of refusal.
+            raise DBAPIError(text, None, error) from error
+        return records
 
     async def insert(self, model: type[Row], rows: Sequence[dict[str, Any]]) -> list[Row]:
         """Insert rows, in one statement, and give them back in the same order."""
@@ -47,7 +101,7 @@ class Write:
         owned = [{"project_id": self.project_id, **row} for row in rows]
         # Without render_nulls each run of rows with the same columns null would be a statement of its own.
         options = {**FRESH, "render_nulls": True}
-        return list(await self.session.scalars(statement, owned, execution_options=options))
+        return list(await self.scalars(statement, owned, execution_options=options))
 
     async def get(self, model: type[Row], id_: UUID, *, field: str = "id", lock: bool = False) -> Row:
         """Give a row, locked against other writers where asked.
@@ -80,7 +134,7 @@ class Write:
         statement = select(model).where(*self.owns(model), key.in_(ids)).order_by(key)
         if lock or keep:
             statement = statement.with_for_update(key_share=True, read=keep)
-        rows = {row.id: row for row in await self.session.scalars(statement, execution_options=FRESH)}  # type: ignore[attr-defined]  # every noun has an id
+        rows = {row.id: row for row in await self.scalars(statement, execution_options=FRESH)}
         for id_ in ids:
             if id_ not in rows:
                 raise not_found(model, id_, field)
@@ -89,7 +143,8 @@ class Write:
     async def project(self) -> Project:
         """Give the project that the transaction acts in, locked against other writers."""
         statement = select(Project).where(Project.id == self.project_id).with_for_update()
-        return (await self.session.scalars(statement)).one()
+        project: Project = (await self.scalars(statement)).one()
+        return project
 
     async def update(self, row: Row, values: dict[str, Any]) -> Row:
         """Change a row, and say when."""
@@ -103,7 +158,8 @@ class Write:
             .values(values | {"updated_at": func.clock_timestamp()})
             .returning(model)
         )
-        return (await self.session.scalars(statement, execution_options=FRESH)).one()
+        updated: Row = (await self.scalars(statement, execution_options=FRESH)).one()
+        return updated
 
     async def delete(self, model: type[Base], id_: UUID) -> list[UUID]:
         """Delete a row with all that it owns, and give its id.
@@ -114,13 +170,25 @@ class Write:
         """
         key: Any = model.__table__.c.id
         statement = delete(model).where(*self.owns(model), key == id_).returning(key)
-        if (await self.session.execute(statement)).first() is None:
+        if (await self.execute(statement)).first() is None:
             raise not_found(model, id_, "id")
         return [id_]
 
     def owns(self, *models: type[Base]) -> list[Any]:
         """Restrict each table that a statement names to this project."""
         return [model.__table__.c.project_id == self.project_id for model in models]
+
+
+def plain_rows(model: type[Row]) -> Callable[[dict[str, Any]], Row]:
+    """Give what makes values by column into a row that no session knows, 30 times faster than one it does.
+
+    Its class has the model's name, by which the contract tells the type of a row.
+    """
+
+    def init(self: Any, values: dict[str, Any]) -> None:
+        self.__dict__ = values
+
+    return type(model.__name__, (), {"__init__": init, "__tablename__": model.__tablename__})
 
 
 FRESH = {"populate_existing": True}
@@ -145,8 +213,9 @@ async def run(
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            async with database.write(project_id) as session:
-                write = Write(session, project_id)
+            async with AsyncExitStack() as stack:
+                begin = partial(stack.enter_async_context, database.write(project_id))
+                write = Write(project_id, begin, partial(database.statement, project_id))
                 if idempotency_key is None:
                     return await operation(write, **arguments)
                 return await _once(write, idempotency_key, operation, arguments)
@@ -189,8 +258,8 @@ async def _once(
         .returning(IdempotencyKey.key)
     )
     ours = [*write.owns(IdempotencyKey), IdempotencyKey.key == key]
-    if (await write.session.execute(claim)).first() is None:
-        done = (await write.session.scalars(select(IdempotencyKey).where(*ours))).one()
+    if (await write.execute(claim)).first() is None:
+        done = (await write.scalars(select(IdempotencyKey).where(*ours))).one()
         if done.input_hash != input_hash:
             raise ConflictError(
                 "this key was used with another input; use a new key for a new write", field="idempotencyKey"
@@ -210,7 +279,7 @@ async def _once(
         return replayed if done.result_is_list else replayed[0]  # type: ignore[no-any-return]  # what the operation gave
     result: Any = await operation(write, **arguments)
     rows = result if isinstance(result, list) else [result]
-    await write.session.execute(
+    await write.execute(
         update(IdempotencyKey)
         .where(*ours)
         .values(
@@ -238,7 +307,7 @@ def sqlstate(error: DBAPIError) -> str | None:
 
 def refused(error: DBAPIError) -> AgentDataError | None:
     """Say a constraint's refusal in the client's words, or None where it was not a constraint."""
-    cause: Any = getattr(error.orig, "__cause__", None)
+    cause = _cause(error)
     name = getattr(cause, "constraint_name", None)
     table = Base.metadata.tables.get(getattr(cause, "table_name", None) or "")
     if name is None or table is None:
@@ -272,8 +341,13 @@ def refused(error: DBAPIError) -> AgentDataError | None:
 
 def _referred_to_meanwhile(error: DBAPIError) -> bool:
     """Tell whether a row could not go because one that refers to it came at the same time."""
-    detail = getattr(getattr(error.orig, "__cause__", None), "detail", None)
+    detail = getattr(_cause(error), "detail", None)
     return sqlstate(error) == "23503" and "still referenced" in (detail or "")
+
+
+def _cause(error: DBAPIError) -> Any:
+    """Give the driver's own error, which SQLAlchemy's stands for where the statement was its."""
+    return error.orig if isinstance(error.orig, PostgresError) else getattr(error.orig, "__cause__", None)
 
 
 def _columns(table: Table, name: str) -> list[str]:
