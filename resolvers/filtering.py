@@ -37,7 +37,7 @@ from strawberry.types.base import get_object_definition
 from agentdata.errors import BadUserInputError, LimitExceededError
 from agentdata.execution.links import Link, owned
 from agentdata.operations.values import camel, check_json
-from resolvers.values import as_uuid
+from resolvers.inputs import as_uuid
 from schema.inputs.filters import ToMany
 
 if TYPE_CHECKING:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import strawberry
+from graphql.execution.values import get_argument_values
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 
@@ -14,10 +16,12 @@ from agentdata.context import Context, Info
 from agentdata.operations.values import camel
 from models.enums import ApiKeyScope
 from resolvers.fields import DECLARED
-from resolvers.values import plain
+from resolvers.inputs import fields_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from resolvers.inputs import Fields
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,14 @@ class Mutation:
     scope: ApiKeyScope
     returns: Callable[[Any], Any]
 
+    @cached_property
+    def _fields(self) -> Fields:
+        return fields_of(self.arguments)
+
     async def run(self, context: Context, given: dict[str, Any]) -> Any:
-        """Run the operation with arguments of the contract and give its result."""
-        values = {
-            argument.python_name: plain(given[argument.python_name], argument.type, _name(argument))
-            for argument in self.arguments
-            if argument.python_name in given
-        }
-        key = given.get("idempotency_key")
+        """Run the operation with arguments as graphql-core gives them, and give its result."""
+        values = read(self._fields, given)
+        key = given.get("idempotencyKey")
         result = await context.write(self.operation, values, scope=self.scope, idempotency_key=key)
         return self.returns(result)
 
@@ -88,7 +92,11 @@ def mutation(
     """Declare a mutation. One that creates can be repeated without harm under an idempotency key."""
     declared = Mutation(operation, arguments, scope, returns)
 
-    async def resolve(info: Info, **given: Any) -> Any:
+    async def resolve(info: Info, **_given: Any) -> Any:
+        # Strawberry has made objects of the arguments, which take longer to read than what they are made of.
+        raw = info._raw_info  # noqa: SLF001  # Strawberry has no public name for it
+        field = raw.parent_type.fields[raw.field_name]
+        given = get_argument_values(field, raw.field_nodes[0], raw.variable_values)
         return await declared.run(info.context, given)
 
     field: Any = strawberry.mutation(
@@ -98,7 +106,3 @@ def mutation(
     )
     field.arguments = [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])]
     return field
-
-
-def _name(argument: StrawberryArgument) -> str:
-    return argument.graphql_name or argument.python_name

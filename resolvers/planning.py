@@ -118,7 +118,7 @@ class _Compiler:
             if not isinstance(declared, Mutation):
                 raise UnplannedError
             of = get_named_type(type_.fields[nodes[0].name.value].type)
-            given = self._arguments(type_, nodes[0])
+            given = partial(get_argument_values, type_.fields[nodes[0].name.value], nodes[0])
             plan.writes.append(Write(key, nodes, declared, given, self._selected_of(of, nodes)))
         return plan
 

@@ -20,7 +20,7 @@ from agentdata.operations.write import not_found
 from models import Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User
 from models.enums import ApiKeyScope
 from resolvers.fields import DECLARED, argument
-from resolvers.values import as_uuid
+from resolvers.inputs import as_uuid
 
 NODES: tuple[Any, ...] = (Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User)
 """The models whose rows ``node`` finds."""
