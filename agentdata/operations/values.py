@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String
@@ -46,36 +48,77 @@ def check(model: type[Base], values: Mapping[str, Any], path: str = "") -> None:
         BadUserInputError: A value is null where it must not be, too long, out of its range, or holds a NUL.
 
     """
-    columns = model.__mapper__.columns
+    rules = _rules(model)
     for name, value in values.items():
-        if name in columns:
-            _check_value(columns[name], path + camel(name), value)
-    for constraint in model.__table__.constraints:  # type: ignore[attr-defined]  # a FromClause that is a Table
-        rule = constraint.info
-        value = values.get(rule.get("column", ""))
-        if value is not None:
-            check_range(path + camel(rule["column"]), value, rule["low"], rule["high"])
+        rule = rules.get(name)
+        if rule is not None:
+            rule.check(path, value)
 
 
-def _check_value(column: Any, field: str, value: object) -> None:
-    if value is None:
-        if not column.nullable:
-            raise BadUserInputError(f"{field} may not be null; leave it out to keep it as it is", field=field)
-    elif isinstance(column.type, JSONB):
-        kind = column.info.get("json") or getattr(column.server_default, "arg", None)
+@dataclass(frozen=True)
+class _Rule:
+    """What one column can hold."""
+
+    field: str
+    nullable: bool
+    json: tuple[type, str] | None
+    """The kind of JSON that it holds nothing but."""
+    is_json: bool
+    length: int | None
+    filled: bool
+    """Whether a text in it has to say something."""
+    range: tuple[float, float | None] | None
+
+    def check(self, path: str, value: Any) -> None:
+        """Refuse what the column cannot hold."""
+        if value is None:
+            if not self.nullable:
+                field = path + self.field
+                raise BadUserInputError(
+                    f"{field} may not be null; leave it out to keep it as it is", field=field
+                )
+        elif self.is_json:
+            field = path + self.field
+            if self.json is not None and not isinstance(value, self.json[0]):
+                raise BadUserInputError(f"{field} must be a JSON {self.json[1]}", field=field)
+            check_json(field, value)
+        elif isinstance(value, str):
+            check_text(path + self.field, value, self.length)
+            if self.filled and not value.strip():
+                field = path + self.field
+                raise BadUserInputError(f"{field} may not be blank", field=field)
+        elif self.range is not None:
+            check_range(path + self.field, value, *self.range)
+        elif isinstance(value, datetime) and value in _ENDS_OF_TIME:
+            field = path + self.field
+            raise BadUserInputError(
+                f"{field} is the end of what can be written, and no time; leave it out where there is none",
+                field=field,
+            )
+
+
+@cache
+def _rules(model: type[Base]) -> dict[str, _Rule]:
+    """Read the rules off a model's columns, by their names in Python."""
+    ranges = {
+        constraint.info["column"]: (constraint.info["low"], constraint.info["high"])
+        for constraint in model.__table__.constraints  # type: ignore[attr-defined]  # a FromClause that is a Table
+        if "column" in constraint.info
+    }
+    rules = {}
+    for name, column in model.__mapper__.columns.items():
         # A column that is an empty object, or array, by default holds nothing but objects, or arrays.
-        if kind in _JSON_KINDS and not isinstance(value, _JSON_KINDS[kind][0]):
-            raise BadUserInputError(f"{field} must be a JSON {_JSON_KINDS[kind][1]}", field=field)
-        check_json(field, value)
-    elif isinstance(value, datetime) and value in _ENDS_OF_TIME:
-        raise BadUserInputError(
-            f"{field} is the end of what can be written, and no time; leave it out where there is none",
-            field=field,
+        kind = column.info.get("json") or getattr(column.server_default, "arg", None)
+        rules[name] = _Rule(
+            field=camel(name),
+            nullable=bool(column.nullable),
+            is_json=isinstance(column.type, JSONB),
+            json=_JSON_KINDS.get(kind),
+            length=column.type.length if isinstance(column.type, String) else None,
+            filled=not column.nullable or column.name in _KEYS,
+            range=ranges.get(column.name),
         )
-    elif isinstance(value, str):
-        check_text(field, value, column.type.length if isinstance(column.type, String) else None)
-        if not value.strip() and (not column.nullable or column.name in _KEYS):
-            raise BadUserInputError(f"{field} may not be blank", field=field)
+    return rules
 
 
 def check_text(field: str, value: str, length: int | None = None) -> None:
