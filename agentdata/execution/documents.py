@@ -22,6 +22,7 @@ from strawberry.schema.schema import validate_document
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
 from agentdata.execution.limits import Measure, size_of
 from agentdata.execution.plan import UnplannedError
+from agentdata.execution.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,12 +70,19 @@ class Operation:
     _page_variables: tuple[str, ...] | None = None
     _allowed: set[tuple[int | None, ...]] = field(default_factory=set)
     _conditions: tuple[str, ...] | None = None
+    _variables: Variables | None = None
     _plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
 
     @property
     def name(self) -> str | None:
         """The operation's name, where it has one."""
         return self.node.name.value if self.node.name else None
+
+    def variables(self, schema: GraphQLSchema) -> Variables:
+        """Give the variables that it declares."""
+        if self._variables is None:
+            self._variables = Variables(schema, self.node.variable_definitions or ())
+        return self._variables
 
     def plan(self, planner: Planner, variables: VariableValues) -> Plan:
         """Give the plan for the values that @skip and @include have, compiled when they come first.

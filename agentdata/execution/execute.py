@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from graphql import ExecutionResult, get_variable_values
+from graphql import ExecutionResult
 from graphql.error import located_error
 from strawberry.execution import optimized_is_awaitable
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from agentdata.execution.documents import Operation
     from agentdata.execution.plan import Planner
-
-_MOST_ERRORS = 50
-"""How many errors of variables are told; as many as graphql-core tells by itself."""
 
 
 class Executor:
@@ -57,8 +54,7 @@ class Executor:
             InvalidRequestError: The variables are wrong, or with them the operation passes a limit.
 
         """
-        declared = operation.node.variable_definitions or ()
-        values = get_variable_values(self._schema, declared, variables, max_errors=_MOST_ERRORS)
+        values = operation.variables(self._schema).coerce(variables)
         if isinstance(values, list):
             raise InvalidRequestError(values)
         operation.check(self._schema, self._limits, values.coerced)

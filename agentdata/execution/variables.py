@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import (
     GraphQLBoolean,
+    GraphQLEnumType,
     GraphQLError,
     GraphQLInputObjectType,
     GraphQLList,
@@ -21,7 +22,12 @@ from graphql import (
     is_required_input_field,
 )
 from graphql.execution.get_variable_signature import get_variable_signature
-from graphql.execution.values import VariableValues, VariableValueSource, input_is_nested_too_deeply
+from graphql.execution.values import (
+    VariableValues,
+    VariableValueSource,
+    get_variable_values,
+    input_is_nested_too_deeply,
+)
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 if TYPE_CHECKING:
@@ -33,6 +39,10 @@ if TYPE_CHECKING:
     Coerce = Callable[[Any], Any]
 
 
+_MOST_ERRORS = 50
+"""How many errors of variables are told; as many as graphql-core tells by itself."""
+
+
 class _UnusualError(Exception):
     """A value, or a type, is left to graphql-core."""
 
@@ -41,12 +51,21 @@ class Variables:
     """The variables that an operation declares."""
 
     def __init__(self, schema: GraphQLSchema, definitions: Collection[VariableDefinitionNode]) -> None:
+        self._schema = schema
+        self._definitions = definitions
         self._declared: list[tuple[GraphQLVariableSignature, Coerce, Any]] | None = None
         types = _Types()
         with suppress(_UnusualError):
             self._declared = [types.variable(schema, definition) for definition in definitions]
 
-    def coerce(self, given: Mapping[str, Any]) -> VariableValues | None:
+    def coerce(self, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+        """Give the values of the variables, or what is wrong with them."""
+        values = self.coerce_usual(given)
+        if values is not None:
+            return values
+        return get_variable_values(self._schema, self._definitions, given, max_errors=_MOST_ERRORS)
+
+    def coerce_usual(self, given: Mapping[str, Any]) -> VariableValues | None:
         """Give what graphql-core's ``get_variable_values`` gives, or None where it has to be asked itself."""
         if self._declared is None:
             return None
@@ -103,6 +122,10 @@ class _Types:
             return self._object(type_)
         if type_ in _EXACTLY:
             return partial(_exactly, _EXACTLY[type_])
+        if isinstance(type_, GraphQLEnumType):
+            members = {name: type_.coerce_input_value(name) for name in type_.values}
+            # A name that there is not raises.
+            return members.__getitem__
         return partial(_leaf, type_.coerce_input_value)
 
     def _object(self, type_: GraphQLInputObjectType) -> _Object:
