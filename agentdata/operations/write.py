@@ -49,6 +49,7 @@ class Write:
     _begin: Callable[[], Awaitable[WriteSession]]
     _alone: Callable[[str, Sequence[Any]], Awaitable[list[Record]]] | None = None
     _session: WriteSession | None = None
+    _done: bool = False
 
     @classmethod
     def within(cls, session: WriteSession, project_id: UUID) -> Write:
@@ -61,6 +62,8 @@ class Write:
 
     async def session(self) -> WriteSession:
         """Give the session of the transaction, which begins now where it has not."""
+        if self._done:
+            raise RuntimeError("a statement that was to stand alone is followed by another")
         if self._session is None:
             self._session = await self._begin()
         return self._session
@@ -83,7 +86,8 @@ class Write:
 
         """
         try:
-            if alone and self._alone is not None and self._session is None:
+            if alone and self._alone is not None and self._session is None and not self._done:
+                self._done = True
                 return await self._alone(text, arguments)
             connection = await (await self.session()).connection()
             driver: Any = (await connection.get_raw_connection()).driver_connection
