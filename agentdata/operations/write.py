@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from asyncpg import PostgresError
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
@@ -134,6 +133,8 @@ class Write:
             NotFoundError: One of them is not in this project.
 
         """
+        if not ids:
+            return []
         key: Any = model.__table__.c.id
         statement = select(model).where(*self.owns(model), key.in_(ids)).order_by(key)
         if lock or keep:
@@ -199,6 +200,16 @@ FRESH = {"populate_existing": True}
 """What a statement gives replaces what the session remembers of the same rows."""
 
 
+_CLAIM = """
+INSERT INTO idempotency_keys (project_id, key, input_hash, result_table, result_ids, result_is_list)
+VALUES ($1, $2, $3, '', '{}', false) ON CONFLICT DO NOTHING RETURNING key"""
+"""Takes a key for a write, and gives no row where another has it."""
+
+_DONE = """
+UPDATE idempotency_keys SET result_table = $3, result_ids = $4, result_is_list = $5
+WHERE project_id = $1 AND key = $2"""
+
+
 async def run(
     database: Database,
     project_id: UUID,
@@ -247,22 +258,9 @@ async def _once(
         # What cannot be written as JSON cannot be stored either: the operation says where it is.
         return await operation(write, **arguments)
     input_hash = hashlib.sha256(written).digest()
-    claim = (
-        upsert(IdempotencyKey)
-        .values(
-            project_id=write.project_id,
-            key=key,
-            input_hash=input_hash,
-            result_table="",
-            result_ids=[],
-            result_is_list=False,
-        )
-        # Another request with this key that has not ended yet is waited for here.
-        .on_conflict_do_nothing()
-        .returning(IdempotencyKey.key)
-    )
-    ours = [*write.owns(IdempotencyKey), IdempotencyKey.key == key]
-    if (await write.execute(claim)).first() is None:
+    # Another request with this key that has not ended yet is waited for here.
+    if not await write.fetch(_CLAIM, write.project_id, key, input_hash):
+        ours = [*write.owns(IdempotencyKey), IdempotencyKey.key == key]
         done = (await write.scalars(select(IdempotencyKey).where(*ours))).one()
         if done.input_hash != input_hash:
             raise ConflictError(
@@ -283,15 +281,8 @@ async def _once(
         return replayed if done.result_is_list else replayed[0]  # type: ignore[no-any-return]  # what the operation gave
     result: Any = await operation(write, **arguments)
     rows = result if isinstance(result, list) else [result]
-    await write.execute(
-        update(IdempotencyKey)
-        .where(*ours)
-        .values(
-            result_table=rows[0].__tablename__,
-            result_ids=[row.id for row in rows],
-            result_is_list=isinstance(result, list),
-        )
-    )
+    ids = [row.id for row in rows]
+    await write.fetch(_DONE, write.project_id, key, rows[0].__tablename__, ids, isinstance(result, list))
     return result  # type: ignore[no-any-return]  # what the operation gave
 
 
