@@ -24,7 +24,7 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
 
 async def create(write: Write, values: dict[str, Any]) -> Agent:
     """Add an agent."""
-    [agent] = await write.insert(Agent, [_checked(values)])
+    [agent] = await write.insert(Agent, [_checked(values)], alone=True)
     return agent
 
 

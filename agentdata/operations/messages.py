@@ -19,12 +19,11 @@ from sqlalchemy import (
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from uuid_utils.compat import uuid7
 
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError
 from agentdata.operations.values import check, check_json, check_not_empty, check_text
-from agentdata.operations.write import not_found, plain_rows
+from agentdata.operations.write import document, from_document, not_found, plain_rows
 from models import Message, Session, ToolCall
 from models.enums import MessageRole, ToolCallStatus
 
@@ -194,7 +193,7 @@ async def _store(write: Write, appended: list[_Appended], *, alone: bool = False
     rows = [row for each in appended for row in each.messages]
     text, sent = (_APPEND_WITH_CALLS, (rows, calls)) if calls else (_APPEND, (rows,))
     growths = [each.growth() for each in appended]
-    documents = [orjson.dumps(document, default=str).decode() for document in (growths, *sent)]
+    documents = [document(given) for given in (growths, *sent)]
     sessions = {
         record["id"]: record for record in await write.fetch(text, write.project_id, *documents, alone=alone)
     }
@@ -316,21 +315,10 @@ _NOTHING_SAID: dict[str, Any] = dict.fromkeys(
 
 _stored = plain_rows(Message)
 
-_DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
-
 
 def _given(model: type[Base], *others: str) -> tuple[str, str, str]:
-    """Give the columns of a model that a document fills: their names, their values, and how it has them."""
-    columns = [(key, column) for key, column in model.__mapper__.columns.items() if key not in others]
-    defaults = {key: getattr(column.server_default, "arg", None) for key, column in columns}
-    return (
-        ", ".join(column.name for _, column in columns),
-        ", ".join(
-            f"given.{key}" if default is None else f"coalesce(given.{key}, '{default}')"
-            for key, default in defaults.items()
-        ),
-        ", ".join(f"{key} {column.type.compile(_DIALECT)}" for key, column in columns),
-    )
+    """Tell of all columns of a model but some, as ``from_document`` does."""
+    return from_document(model, (name for name in model.__mapper__.columns.keys() if name not in others))  # noqa: SIM118 - SQLAlchemy's collection
 
 
 def _append_statement(*, calls: bool) -> str:

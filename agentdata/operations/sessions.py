@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
 from agentdata.operations.values import check, check_not_empty, check_tags, check_text
 from agentdata.operations.write import FRESH
-from models import Agent, AgentVersion, Session
+from models import Session
 from models.enums import OPEN_STATUSES, SessionStatus
 from models.session import MAX_DEPTH
 
@@ -36,10 +36,10 @@ MAX_TAGS = 100
 """How many tags a session has at the most."""
 
 _JSON_COLUMNS = ("business_context", "learning_outcomes", "context", "state", "metadata_")
-_COUNTED_AS: dict[str, str] = {
-    SessionStatus.COMPLETED: "completed_sessions",
-    SessionStatus.FAILED: "failed_sessions",
-}
+_COUNT = """
+UPDATE agents SET total_sessions = total_sessions + $3, completed_sessions = completed_sessions + $4,
+  failed_sessions = failed_sessions + $5
+WHERE project_id = $1 AND id = $2"""
 
 
 @dataclass(frozen=True)
@@ -296,10 +296,12 @@ def _placed(values: dict[str, Any], parent: Session | None) -> dict[str, Any]:
 
 
 async def _active_versions(write: Write, agent_ids: set[UUID]) -> dict[Any, UUID]:
-    active = select(AgentVersion.agent_id, AgentVersion.id).where(
-        *write.owns(AgentVersion), AgentVersion.agent_id.in_(agent_ids), AgentVersion.is_active.is_(True)
+    if not agent_ids:
+        return {}
+    active = (
+        "SELECT agent_id, id FROM agent_versions WHERE project_id = $1 AND agent_id = ANY($2) AND is_active"
     )
-    return {row.agent_id: row.id for row in await write.execute(active)} if agent_ids else {}
+    return dict(map(tuple, await write.fetch(active, write.project_id, [*agent_ids])))
 
 
 async def _count(write: Write, gone: Iterable[Counted], come: Iterable[Session]) -> None:
@@ -309,12 +311,9 @@ async def _count(write: Write, gone: Iterable[Counted], come: Iterable[Session])
         for agent_id, status in counted:
             if agent_id is not None:
                 count = counts.setdefault(agent_id, Counter())
-                count["total_sessions"] += sign
-                if status in _COUNTED_AS:
-                    count[_COUNTED_AS[status]] += sign
+                count["all"] += sign
+                count[status] += sign
     for agent_id in sorted(counts):
-        changes = {name: getattr(Agent, name) + change for name, change in counts[agent_id].items() if change}
-        if changes:
-            await write.execute(
-                update_rows(Agent).where(*write.owns(Agent), Agent.id == agent_id).values(changes)
-            )
+        changes = [counts[agent_id][of] for of in ("all", SessionStatus.COMPLETED, SessionStatus.FAILED)]
+        if any(changes):
+            await write.fetch(_COUNT, write.project_id, agent_id, *changes)

@@ -23,7 +23,7 @@ async def create_all(write: Write, users: list[dict[str, Any]]) -> list[User]:
     """Add users, in one statement; all of them give values for the same columns."""
     for values in users:
         check(User, values)
-    return await write.insert(User, users)
+    return await write.insert(User, users, alone=True)
 
 
 async def update(write: Write, id_: UUID, values: dict[str, Any]) -> User:

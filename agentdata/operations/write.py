@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from asyncpg import PostgresError
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Numeric, delete, func, select, update
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import ColumnCollectionConstraint
+from uuid_utils.compat import uuid7
 
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, NotFoundError
 from agentdata.operations.values import camel, check_text, noun
 from models import Base, IdempotencyKey, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from uuid import UUID
 
     from asyncpg import Record
@@ -96,15 +98,18 @@ class Write:
             raise DBAPIError(text, None, error) from error
         return records
 
-    async def insert(self, model: type[Row], rows: Sequence[dict[str, Any]]) -> list[Row]:
+    async def insert(
+        self, model: type[Row], rows: Sequence[dict[str, Any]], *, alone: bool = False
+    ) -> list[Row]:
         """Insert rows, in one statement, and give them back in the same order."""
         if not rows:
             return []
-        statement = insert(model).returning(model, sort_by_parameter_order=True)
-        owned = [{"project_id": self.project_id, **row} for row in rows]
-        # Without render_nulls each run of rows with the same columns null would be a statement of its own.
-        options = {**FRESH, "render_nulls": True}
-        return list(await self.scalars(statement, owned, execution_options=options))
+        sent = [{"id": uuid7(), **row} for row in rows]
+        text = _insert_statement(model, frozenset().union(*sent))
+        made = _stored_row(model)
+        records = await self.fetch(text, self.project_id, document(sent), alone=alone)
+        stored = {row.id: row for row in map(made, records)}
+        return [stored[row["id"]] for row in sent]
 
     async def get(self, model: type[Row], id_: UUID, *, field: str = "id", lock: bool = False) -> Row:
         """Give a row, locked against other writers where asked.
@@ -155,7 +160,7 @@ class Write:
         """Change a row, and say when."""
         if not values:
             return row
-        model = type(row)
+        model: type[Row] = getattr(row, "__model__", type(row))
         owned = [] if model is Project else self.owns(model)
         statement = (
             update(model)
@@ -193,7 +198,71 @@ def plain_rows(model: type[Row]) -> Callable[[dict[str, Any]], Row]:
     def init(self: Any, values: dict[str, Any]) -> None:
         self.__dict__ = values
 
-    return type(model.__name__, (), {"__init__": init, "__tablename__": model.__tablename__})
+    members = {"__init__": init, "__tablename__": model.__tablename__, "__model__": model}
+    return type(model.__name__, (), members)
+
+
+def document(rows: Sequence[dict[str, Any]]) -> str:
+    """Write rows as the JSON that statements take them from: arrays take longer to make, send and read."""
+    return orjson.dumps(rows, default=_as_text).decode()
+
+
+def from_document(model: type[Base], names: Iterable[str]) -> tuple[str, str, str]:
+    """Give what a statement says of the columns that ``given``, a row of a document, fills.
+
+    These are their names, their values, and the types by which PostgreSQL reads them from the document.
+    """
+    columns = {name: model.__mapper__.columns[name] for name in names}
+    defaults = {
+        name: None if column.nullable else getattr(column.server_default, "arg", None)
+        for name, column in columns.items()
+    }
+    return (
+        ", ".join(column.name for column in columns.values()),
+        ", ".join(
+            f"given.{name}" if default is None else f"coalesce(given.{name}, '{default}')"
+            for name, default in defaults.items()
+        ),
+        ", ".join(f"{name} {column.type.compile(_DIALECT)}" for name, column in columns.items()),
+    )
+
+
+@lru_cache(maxsize=256)
+def _insert_statement(model: type[Base], given: frozenset[str]) -> str:
+    """Write the statement that inserts rows of which these columns are given."""
+    names, values, types = from_document(model, sorted(given))
+    every = ", ".join(column.name for column in model.__mapper__.columns)
+    return (
+        f"INSERT INTO {model.__tablename__} (project_id, {names}) SELECT $1, {values}"  # noqa: S608 - names of the models
+        f" FROM json_to_recordset($2::json) AS given ({types}) RETURNING {every}"
+    )
+
+
+@cache
+def _stored_row(model: type[Row]) -> Callable[[Record], Row]:
+    """Give what makes a record of the driver with all of a model's columns into a row."""
+    made = plain_rows(model)
+    columns = model.__mapper__.columns
+    names = columns.keys()
+    # The driver gives numbers of any precision as Decimal; JSON it reads as SQLAlchemy has told it to.
+    numbers = [name for name, column in columns.items() if isinstance(column.type, Numeric)]
+
+    def row(record: Record) -> Row:
+        values = dict(zip(names, record, strict=True))
+        for name in numbers:
+            if values[name] is not None:
+                values[name] = float(values[name])
+        return made(values)
+
+    return row
+
+
+_DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+
+def _as_text(value: object) -> str:
+    """Write what JSON has no word for as PostgreSQL reads it."""
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
 FRESH = {"populate_existing": True}
