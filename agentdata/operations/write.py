@@ -140,11 +140,11 @@ class Write:
         """
         if not ids:
             return []
-        key: Any = model.__table__.c.id
-        statement = select(model).where(*self.owns(model), key.in_(ids)).order_by(key)
+        text = _select_statement(model)
         if lock or keep:
-            statement = statement.with_for_update(key_share=True, read=keep)
-        rows = {row.id: row for row in await self.scalars(statement, execution_options=FRESH)}
+            text += " FOR KEY SHARE" if keep else " FOR NO KEY UPDATE"
+        records = await self.fetch(text, self.project_id, [*ids])
+        rows = {row.id: row for row in map(_stored_row(model), records)}
         for id_ in ids:
             if id_ not in rows:
                 raise not_found(model, id_, field)
@@ -231,11 +231,23 @@ def from_document(model: type[Base], names: Iterable[str]) -> tuple[str, str, st
 def _insert_statement(model: type[Base], given: frozenset[str]) -> str:
     """Write the statement that inserts rows of which these columns are given."""
     names, values, types = from_document(model, sorted(given))
-    every = ", ".join(column.name for column in model.__mapper__.columns)
     return (
         f"INSERT INTO {model.__tablename__} (project_id, {names}) SELECT $1, {values}"  # noqa: S608 - names of the models
-        f" FROM json_to_recordset($2::json) AS given ({types}) RETURNING {every}"
+        f" FROM json_to_recordset($2::json) AS given ({types}) RETURNING {_columns_of(model)}"
     )
+
+
+@cache
+def _select_statement(model: type[Base]) -> str:
+    """Write the statement that gives rows by their ids."""
+    return (
+        f"SELECT {_columns_of(model)} FROM {model.__tablename__}"  # noqa: S608 - names of the models
+        " WHERE project_id = $1 AND id = ANY($2) ORDER BY id"
+    )
+
+
+def _columns_of(model: type[Base]) -> str:
+    return ", ".join(column.name for column in model.__mapper__.columns)
 
 
 @cache
