@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -191,9 +192,10 @@ async def _store(write: Write, appended: list[_Appended], *, alone: bool = False
     """
     calls = [call for each in appended for call in each.calls]
     rows = [row for each in appended for row in each.messages]
-    text, sent = (_APPEND_WITH_CALLS, (rows, calls)) if calls else (_APPEND, (rows,))
-    growths = [each.growth() for each in appended]
-    documents = [document(given) for given in (growths, *sent)]
+    growths: Any = [each.growth() for each in appended]
+    sent = [growths[0] if len(growths) == 1 else growths, rows, *([calls] if calls else [])]
+    text = _append_statement(one=len(growths) == 1, calls=bool(calls))
+    documents = [document(given) for given in sent]
     sessions = {
         record["id"]: record for record in await write.fetch(text, write.project_id, *documents, alone=alone)
     }
@@ -321,13 +323,16 @@ def _given(model: type[Base], *others: str) -> tuple[str, str, str]:
     return from_document(model, (name for name in model.__mapper__.columns.keys() if name not in others))  # noqa: SIM118 - SQLAlchemy's collection
 
 
-def _append_statement(*, calls: bool) -> str:
-    """Write the statement that counts messages into their sessions, and stores them with their calls.
+@cache
+def _append_statement(*, one: bool, calls: bool) -> str:
+    """Write the statement that counts messages into one session or several, and stores them with their calls.
 
     Its parameters are the project, and documents of what each session grows by, of messages, and of calls:
     JSON is made, sent and read faster than arrays are, and a column that nothing gives costs nothing. The
     update holds the sessions' locks, so that what follows from it is right whoever else writes.
     """
+    # PostgreSQL takes a set for a hundred rows, for which it may read all of a project's sessions.
+    growths = "json_to_record" if one else "json_to_recordset"
     names, values, types = _given(
         Message, "project_id", "sequence", "created_at", "updated_at", *_SPEAKERS.values()
     )
@@ -348,7 +353,7 @@ def _append_statement(*, calls: bool) -> str:
               last_activity_at, given.last_said, CASE WHEN given.said_now THEN clock_timestamp() END
             ),
             updated_at = clock_timestamp()
-          FROM json_to_recordset($2::json) AS given (
+          FROM {growths}($2::json) AS given (
             id uuid, messages int, interactions int, prompt_tokens bigint, completion_tokens bigint,
             last_said timestamptz, said_now boolean
           )
@@ -374,10 +379,6 @@ def _append_statement(*, calls: bool) -> str:
             ON given.session_id = session.id
         )"""  # noqa: S608 - see above
     return f"{statement} SELECT * FROM session"  # noqa: S608 - as above
-
-
-_APPEND = _append_statement(calls=False)
-_APPEND_WITH_CALLS = _append_statement(calls=True)
 
 
 def _answer(message: dict[str, Any]) -> dict[str, Any]:

@@ -202,7 +202,7 @@ def plain_rows(model: type[Row]) -> Callable[[dict[str, Any]], Row]:
     return type(model.__name__, (), members)
 
 
-def document(rows: Sequence[dict[str, Any]]) -> str:
+def document(rows: Sequence[dict[str, Any]] | dict[str, Any]) -> str:
     """Write rows as the JSON that statements take them from: arrays take longer to make, send and read."""
     return orjson.dumps(rows, default=_as_text).decode()
 
