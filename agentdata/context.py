@@ -53,12 +53,13 @@ class Context:
         self.principal = principal
         self._database = database
         self._reader: Reader | None = None
+        self._closed = False
 
     @property
     def reader(self) -> Reader:
         """The view that resolvers read from; a plan does without."""
         if self._reader is None:
-            self._reader = Reader(self._database, self.principal.project_id)
+            self._reader = Reader(self._database, self.principal.project_id, ended=self._closed)
         return self._reader
 
     async def write(
@@ -81,7 +82,8 @@ class Context:
         return await self._database.statement(self.principal.project_id, statement, arguments)
 
     async def close(self) -> None:
-        """Give the connection back; the operation is over."""
+        """Give the connection back; the operation is over, and what still runs of it reads no more."""
+        self._closed = True
         if self._reader is not None:
             await self._reader.end()
 

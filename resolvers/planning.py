@@ -65,10 +65,10 @@ if TYPE_CHECKING:
 class Planner:
     """Compiles the operations of one schema."""
 
-    def __init__(self, schema: strawberry.Schema) -> None:
+    def __init__(self, schema: strawberry.Schema, texts: Texts | None = None) -> None:
         self.schema = schema
         self.core = schema._schema  # noqa: SLF001  # Strawberry has no public name for it
-        self.texts = Texts()
+        self.texts = texts or Texts()
 
     def plan(
         self,

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from graphql import ExecutionResult
+from graphql import Executor as GraphQLExecutor
 from graphql.error import located_error
 from strawberry.execution import optimized_is_awaitable
 
@@ -34,7 +35,6 @@ class Executor:
         self, schema: strawberry.Schema, limits: Limits | None = None, planner: Planner | None = None
     ) -> None:
         self._schema: GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
-        self._class: Any = schema.execution_context_class
         self._limits = limits or Limits()
         self._documents = Documents(self._schema, self._limits)
         self._planner = planner
@@ -88,14 +88,14 @@ class Executor:
     async def _run_plainly(
         self, operation: Operation, variables: dict[str, Any], context: Any
     ) -> ExecutionResult:
-        prepared = self._class.build(
+        # graphql-core's own, which gives resolvers the variables as it reads arguments with them.
+        prepared: Any = GraphQLExecutor.build(
             self._schema,
             operation.document,
             context_value=context,
             raw_variable_values=variables,
             operation_name=operation.name,
-            is_awaitable=optimized_is_awaitable,
-            operation_extensions=None,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a guard in all but its type
         )
         if isinstance(prepared, list):
             raise InvalidRequestError(prepared)

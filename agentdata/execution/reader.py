@@ -35,7 +35,7 @@ class _EndedError(Exception):
 class Reader:
     """Runs the reads of one operation in one transaction that begins with the first of them."""
 
-    def __init__(self, database: Database, project_id: UUID) -> None:
+    def __init__(self, database: Database, project_id: UUID, *, ended: bool = False) -> None:
         self.project_id = project_id
         self._database = database
         self._transaction = AsyncExitStack()
@@ -43,7 +43,7 @@ class Reader:
         # Fields that stand side by side run at the same time; a connection runs one statement at a time.
         self._turn = asyncio.Lock()
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
-        self._ended = False
+        self._ended = ended
 
     def load(self, key: Hashable, batch: Batch, parent: Any) -> Awaitable[Any]:
         """Give a parent's value, read together with all others that are asked for under the same key."""

@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 from agentdata.context import Context, Principal
 from agentdata.database import Database
 from agentdata.execution.execute import Executor
+from agentdata.execution.plan import Texts
 from models.enums import ApiKeyScope
 from resolvers.planning import Planner
 from schema.root import schema
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 RESIDENT = Path("/proc/self/statm")
 """Where Linux tells how many pages a process holds."""
+
+KEPT_CHARACTERS = 200_000
+"""How much SQL is kept of each kind: a tenth of what a server keeps, to be full after fewer questions."""
 
 SIZE = 2_000
 """How many characters a document has."""
@@ -81,7 +85,7 @@ def resident() -> int:
 async def flood(url: str, project_id: UUID, kind: str, times: int) -> list[int]:
     """Ask twice so many questions and give how many bytes the process held, before, between and after."""
     database = Database(url)
-    executor = Executor(schema, planner=Planner(schema))
+    executor = Executor(schema, planner=Planner(schema, Texts(KEPT_CHARACTERS)))
     principal = Principal(project_id, uuid4(), frozenset(ApiKeyScope))
     questions = QUESTIONS[kind]()
     sizes = []

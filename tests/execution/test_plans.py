@@ -377,11 +377,16 @@ async def test_a_plan_is_one_statement_of_what_is_asked_not_of_its_values(projec
     assert len(set(statements)) == 1
 
 
-async def test_what_is_still_to_be_read_when_an_operation_ends_takes_no_connection(api: Api) -> None:
+@pytest.mark.parametrize("begun", [True, False])
+async def test_what_is_still_to_be_read_when_an_operation_ends_takes_no_connection(
+    api: Api, *, begun: bool
+) -> None:
     context = Context(api.database, api.principal)
+    if begun:
+        assert context.reader
     with traffic(api.database) as seen:
-        asked = asyncio.ensure_future(context.reader.load("project", Link(Project), api.project_id))
         await context.close()
+        asked = asyncio.ensure_future(context.reader.load("project", Link(Project), api.project_id))
         await asyncio.wait([asked])
     assert asked.exception() is not None
     assert not seen.connections
