@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     from agentdata.execution.plan import Run, Step
 
-    Keys = Given | Above | None
+    Keys = Given | list[Above] | None
 
 
 class Planner:
@@ -201,7 +201,7 @@ class _Compiler:
         steps = []
         for index, model in enumerate(NODES):
             of = self.planner.core.type_map[model.__name__]
-            keys = Above(types, KEY, f"{types.column('place')} = {index}")
+            keys: Keys = [Above(types, KEY, f"{types.column('place')} = {index}")]
             with self._at(f"({of.name})"):
                 steps.append(self._only_key(of, nodes) or self._link_step(Link(model), of, nodes, keys))
         return NodeStep(types, steps)
@@ -303,11 +303,12 @@ class _Compiler:
         by = KEY if declared.inherits else "id"
         model = declared.model
         types = self._computed(declared, parent) if model is None else _types(model.__name__)
-        read = self._read(
+        keys = _keys(rows, by)
+        read = self._shared(declared, keys) or self._read(
             declared,
             partial(of_batch, declared),
             types,
-            _keys(rows, by),
+            keys,
             ask=lambda given: Ask(given[place].shape, given[place].values),
         )
         own = Rows(types, read)
@@ -318,6 +319,18 @@ class _Compiler:
         else:
             self._rows(of, nodes, own, parent if declared.inherits and parent else (declared, place))
         return BatchStep(declared.gives, read, own), by
+
+    def _shared(self, declared: Batch, keys: Keys) -> Read | None:
+        """Give the read of a batch that computes the same for other rows, for which it costs little more."""
+        if not isinstance(keys, list) or declared.model is not None or declared.filters or declared.inherits:
+            return None
+        [(above, *_)] = keys
+        for read in self.reads.reads:
+            if read.what is declared and isinstance(read.keys, list) and not above.is_below(read):
+                read.keys += keys
+                read.path += f", {'.'.join(self.path)}"
+                return read
+        return None
 
     def _computed(self, declared: Batch, parent: tuple[Batch, int] | None) -> Mapping[str, Any]:
         """Give the columns that a batch's statement gives, which do not depend on what is asked."""
@@ -509,7 +522,7 @@ def _keys(rows: Rows, by: str) -> Keys:
     """Give the keys that are a column of rows: inside the database, or of those that a write gave."""
     if rows.read is not None:
         rows.read.need(by)
-        return Above(rows.read, by)
+        return [Above(rows.read, by)]
     return Given(lambda run: list({getattr(row, by) for row in run.written} - {None}), many=True)
 
 

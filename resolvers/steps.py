@@ -31,6 +31,7 @@ class LinkStep:
     read: Read
     rows: Rows
     total = False
+    inline = None
 
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the row of each key."""
@@ -45,6 +46,11 @@ class KeyStep:
 
     rows: Rows
     total = True
+
+    @property
+    def inline(self) -> Rows:
+        """All of it."""
+        return self.rows
 
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the row of each key."""
@@ -69,6 +75,7 @@ class BatchStep:
     gives: Gives
     read: Read
     rows: Rows
+    inline = None
 
     @property
     def total(self) -> bool:
@@ -105,6 +112,7 @@ class PageStep:
     # The keys of the response in the order in which they are selected.
     order: list[str] = field(default_factory=list)
     total = True
+    inline = None
 
     @property
     def reads_rows(self) -> bool:
@@ -228,6 +236,7 @@ class NodeStep:
     types: Read
     steps: list[LinkStep | KeyStep]
     total = False
+    inline = None
 
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the row of each id."""

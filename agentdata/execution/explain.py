@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from agentdata.execution.plan import Above
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -20,9 +18,9 @@ class ReadExplained:
     """A read of a plan."""
 
     path: str
-    """Where in the document it is asked for; `totalCount` of it is a read of its own."""
+    """Where in the document it is asked for, with commas between places that are read together."""
     keys: str | None
-    """The name of the read that its keys come from."""
+    """The name of the read that its keys come from; where they come from several, of the last."""
     name: str
     """What it is called in the statement."""
     sql: str
@@ -54,7 +52,7 @@ async def explain(query: Query, run: Run, *, analyze: bool) -> Explained:
     reads = [
         ReadExplained(
             read.path,
-            f"r{read.keys.read.place}" if isinstance(read.keys, Above) else None,
+            f"r{read.above[-1].place}" if read.above else None,
             f"r{read.place}",
             sql,
         )

@@ -123,6 +123,12 @@ class Above(NamedTuple):
     column: str
     where: str = ""
 
+    def sql(self) -> str:
+        """Give the statement of the keys."""
+        column = self.read.column(self.column)
+        where = f"{column} IS NOT NULL" + (f" AND {self.where}" if self.where else "")
+        return f"SELECT {column} FROM r{self.read.place} WHERE {where}"  # noqa: S608  # names of ours
+
 
 @dataclass(eq=False)
 class Read:
@@ -133,7 +139,7 @@ class Read:
     select: Callable[[Any, list[str]], Select[Any]]
     """Builds its statement, of its shape and columns: the key comes first."""
     types: Mapping[str, TypeEngine[Any]]
-    keys: Given | Above | None
+    keys: Given | list[Above] | None
     ask: Callable[[Mapping[int, Any]], Ask] = lambda _: NOTHING
     names: list[str] = field(default_factory=list)
     path: str = ""
@@ -153,6 +159,15 @@ class Read:
     def column(self, name: str, beside: Sequence[str] = ()) -> str:
         """Give what a column is called inside of the statement."""
         return "c0" if name == KEY else f"c{[*self.names, *beside].index(name) + 1}"
+
+    @property
+    def above(self) -> list[Read]:
+        """The reads that its keys come from."""
+        return [keys.read for keys in self.keys] if isinstance(self.keys, list) else []
+
+    def is_below(self, other: Read) -> bool:
+        """Tell whether its keys come from another read, at whatever distance."""
+        return any(read is other or read.is_below(other) for read in self.above)
 
     def type(self, name: str) -> TypeEngine[Any]:
         """Give the type of a column."""
@@ -230,13 +245,15 @@ class Query:
         self._slots: list[str] = []
 
     def add(self, read: Read) -> Read:
-        """Add a read; it comes after the one that its keys come from."""
-        read.place = len(self.reads)
+        """Add a read."""
         self.reads.append(read)
         return read
 
     def lay_out(self) -> None:
-        """Say where in a record each column stands, once it is known which are read."""
+        """Say where each read and, in its records, each column stands, once it is known what is read."""
+        reads, self.reads = self.reads, []
+        for read in reads:
+            self._place(read)
         for read in self.reads:
             self._stand(read, read.names, read.at, self._slots)
             if read.key_type is not None:
@@ -244,6 +261,14 @@ class Query:
                     read.at[KEY] = read.at[read.same]
                 else:
                     self._stand(read, [KEY], read.at, self._slots)
+
+    def _place(self, read: Read) -> None:
+        """Place a read behind those that its keys come from."""
+        if read not in self.reads:
+            for above in read.above:
+                self._place(above)
+            read.place = len(self.reads)
+            self.reads.append(read)
 
     def _stand(self, read: Read, names: Iterable[str], at: dict[str, int], slots: list[str]) -> None:
         """Give columns the first places of their types that are still free in the read's records."""
@@ -313,7 +338,7 @@ class _Assembly:
     def statement(self) -> Statement:
         reads = self._query.reads
         slots, places = self._query.places(self._asks)
-        above = {read.keys.read for read in reads if isinstance(read.keys, Above)}
+        above = {each for read in reads for each in read.above}
         tables, branches, owns = [], [], []
         for read, ask, at in zip(reads, self._asks, places, strict=True):
             columns = ", ".join(f"c{number}" for number in range(len(read.names) + len(ask.beside) + 1))
@@ -357,10 +382,10 @@ class _Assembly:
                 if many:
                     return f"ARRAY(SELECT unnest({number}::{piece.key_type}[]))"
                 return f"ARRAY[{number}::{piece.key_type}]"
-            case Above(above, name, where):
-                column = above.column(name)
-                where = f"{column} IS NOT NULL" + (f" AND {where}" if where else "")
-                return f"ARRAY(SELECT DISTINCT {column} FROM r{above.place} WHERE {where})"  # noqa: S608  # names of ours
+            case [keys]:
+                return f"ARRAY({keys.sql().replace('SELECT', 'SELECT DISTINCT', 1)})"
+            case [*several]:
+                return f"ARRAY({' UNION '.join(keys.sql() for keys in several)})"
         raise AssertionError("a read without keys has no parameter for them")
 
     def _number(self, key: Hashable, get: Any, process: Any) -> str:
@@ -455,6 +480,10 @@ class Step(Protocol):
     def total(self) -> bool:
         """Whether it answers every key; otherwise a key that it does not know is null."""
 
+    @property
+    def inline(self) -> Rows | None:
+        """What is made of the key alone, where it needs nothing else."""
+
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the value of each key, out of what was read."""
 
@@ -496,6 +525,9 @@ class Rows:
         calls = []
         for step, by in steps:
             self._need(by)
+            if step.inline is not None:
+                calls.append(step.inline.of_key(by))
+                continue
             place = f"m{len(self.steps)}"
             calls.append(f"{place}[\1{by}\1]" if step.total else f"{place}.get(\1{by}\1)")
             self.steps.append(step)
@@ -504,9 +536,12 @@ class Rows:
         chosen = "".join(f"{call} if \1{by}\1 is not None else " for call, (_, by) in pairs)
         self._parts.append((key, chosen + calls[-1]))
 
-    def only(self, name: str) -> bool:
-        """Tell whether nothing but one column is selected."""
-        return not self.steps and all(part[0] != "\0" or part == f"\0{name}\0" for _, part in self._parts)
+    def of_key(self, by: str) -> str:
+        """Give the expression for an object of which only the key is selected, by the column that has it."""
+        entries = [
+            f"{key!r}: {part if part[0] != chr(0) else f'{chr(1)}{by}{chr(1)}'}" for key, part in self._parts
+        ]
+        return f"(None if \1{by}\1 is None else {{{', '.join(entries)}}})"
 
     def objects(self, run: Run, records: Sequence[Any]) -> list[dict[str, Any]]:
         """Make records into their parts of the response, in their order."""

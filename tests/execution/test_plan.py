@@ -46,6 +46,8 @@ TYPES: dict[str, Any] = {
 class Doubled:
     """A step that answers every key but one."""
 
+    inline = None
+
     def __init__(self, *, total: bool = False) -> None:
         self.total = total
 
@@ -136,7 +138,7 @@ def users_and_sessions(texts: Texts) -> tuple[Query, Rows]:
             "sessions",
             lambda shape, names: Link(Session, remote="user_id").rows(names).limit(shape),
             {"message_count": BigInteger()},
-            Above(users, "id"),
+            [Above(users, "id")],
         )
     )
     users.need("id")
@@ -145,6 +147,7 @@ def users_and_sessions(texts: Texts) -> tuple[Query, Rows]:
 
     class Sessions:
         total = False
+        inline = None
 
         def values(self, run: Run) -> dict[Any, Any]:
             records = run.of(sessions)
