@@ -12,19 +12,17 @@ from sqlalchemy import (
     Uuid,
     any_,
     cast,
-    column,
     func,
-    literal,
     select,
+    union_all,
 )
 from sqlalchemy.orm import aliased
 
 from agentdata.execution.links import among_keys, keys_table, owned
 from models import Session, ToolCall
 
-_ADDED_UP = (
-    "id", "depth", "message_count", "prompt_tokens", "completion_tokens", "cost_usd", "started_at",
-)  # fmt: skip
+_SUMMED = ("message_count", "prompt_tokens", "completion_tokens", "cost_usd")
+_ADDED_UP = ("id", "depth", *_SUMMED, "started_at")
 """The columns of a session that a tree adds up."""
 
 
@@ -43,53 +41,62 @@ def ancestors() -> Select[Any]:
 def trees() -> Select[Any]:
     """Add up each session and all below it: every session counts for itself and for all of its ancestors.
 
-    The sessions are found from parent to child, so that a leaf costs nothing of the tree that it is in, and
-    one that is below several of the keys is read once. Its failed calls are counted once, too, and joined
-    before it is added up for each of its ancestors.
+    Where the root of a tree is asked, all of the tree is found at once. Otherwise its sessions are found from
+    parent to child, so that a leaf costs nothing of the tree that it is in. One that is below several of the
+    keys is read once, and its failed calls are counted once, before it is added up for each of its ancestors.
     """
     keys = keys_table()
-    found = select(Session.id).where(owned(Session), among_keys(Session.id)).cte(recursive=True)
+    asked = select(Session.id, Session.root_id).where(owned(Session), among_keys(Session.id)).cte()
+    roots = select(asked.c.id).where(asked.c.id == asked.c.root_id)
+    found = select(asked.c.id).where(asked.c.root_id.not_in(roots)).cte(recursive=True)
     # Arrays, not joins: PostgreSQL expects few sessions, and may join many of them by going through all.
     below = found.union(select(Session.id).join(found, Session.parent_id == found.c.id).where(owned(Session)))
+    whole = select(Session.id).where(owned(Session), Session.root_id == any_(_array(roots)))
     session = (
         select(
             *[getattr(Session, name) for name in _ADDED_UP],
             func.coalesce(Session.ended_at, func.now()).label("last"),
             func.array_append(Session.ancestor_ids, Session.id).label("line"),
         )
-        .where(owned(Session), Session.id == any_(_ids(below)))
+        .where(owned(Session), Session.id == any_(_array(union_all(whole, select(below.c.id)))))
         .cte()
     )
     failed = (
         select(ToolCall.session_id, func.count().label("count"))
-        .where(owned(ToolCall), ToolCall.session_id == any_(_ids(session)), ToolCall.error.is_not(None))
+        .where(
+            owned(ToolCall),
+            ToolCall.session_id == any_(_array(select(session.c.id))),
+            ToolCall.error.is_not(None),
+        )
         .group_by(ToolCall.session_id)
         .subquery()
     )
-    above = func.unnest(session.c.line).table_valued(column("id", Uuid)).render_derived().lateral()
-    seconds = func.extract("epoch", func.max(session.c.last) - func.min(session.c.started_at))
+    each = (
+        select(func.unnest(session.c.line).label("id"), *session.c["depth", *_SUMMED, "started_at", "last"])
+        .add_columns(failed.c.count.label("errors"))
+        .join(failed, failed.c.session_id == session.c.id, isouter=True)
+        .subquery()
+    ).c
+    seconds = func.extract("epoch", func.max(each.last) - func.min(each.started_at))
     total = (
         select(
-            above.c.id,
+            each.id,
             func.count().label("session_count"),
-            func.max(session.c.depth).label("max_depth"),
-            cast(func.sum(session.c.message_count), BigInteger).label("message_count"),
-            cast(func.sum(session.c.prompt_tokens), BigInteger).label("prompt_tokens"),
-            cast(func.sum(session.c.completion_tokens), BigInteger).label("completion_tokens"),
-            cast(func.coalesce(func.sum(session.c.cost_usd), 0), Float).label("cost_usd"),
-            cast(func.coalesce(func.sum(failed.c.count), 0), BigInteger).label("error_count"),
+            func.max(each.depth).label("max_depth"),
+            cast(func.sum(each.message_count), BigInteger).label("message_count"),
+            cast(func.sum(each.prompt_tokens), BigInteger).label("prompt_tokens"),
+            cast(func.sum(each.completion_tokens), BigInteger).label("completion_tokens"),
+            cast(func.coalesce(func.sum(each.cost_usd), 0), Float).label("cost_usd"),
+            cast(func.coalesce(func.sum(each.errors), 0), BigInteger).label("error_count"),
             cast(seconds * 1000, Float).label("duration_ms"),
         )
-        .select_from(session)
-        .join(failed, failed.c.session_id == session.c.id, isouter=True)
-        .join(above, literal(value=True))
-        .group_by(above.c.id)
+        .group_by(each.id)
         .subquery()
     )
     _, *totals = total.c
     return select(keys.c.key, *totals).select_from(keys.join(total, total.c.id == keys.c.key))
 
 
-def _ids(of: Any) -> Any:
-    """Give the ids of a table of a statement as an array, which an index is searched with."""
-    return func.array(select(of.c.id).scalar_subquery(), type_=ARRAY(Uuid))
+def _array(ids: Any) -> Any:
+    """Give ids as an array, which an index is searched with."""
+    return func.array(ids.scalar_subquery(), type_=ARRAY(Uuid))
