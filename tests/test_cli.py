@@ -312,3 +312,13 @@ def test_prints_the_schema(environment: dict[str, str]) -> None:
 def test_tells_its_version(environment: dict[str, str]) -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert succeeded(environment, "--version").strip() == project["version"]
+
+
+def test_explain_prints_how_a_query_is_read(environment: dict[str, str]) -> None:
+    printed = succeeded(environment, "explain", "--analyze", "{ users { totalCount nodes { name } } }")
+    assert "users (r0): 0 rows, " in printed
+    assert "users.totalCount (r1): 1 rows, " in printed
+    assert "FROM users" in printed
+    assert "no plan" in refused(environment, "explain", "{ __schema { __typename } }")
+    assert "Cannot query field" in refused(environment, "explain", "{ nothing }")
+    assert "--variables" in refused(environment, "explain", "{ users { totalCount } }", "--variables", "[]")
