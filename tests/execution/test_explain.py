@@ -11,7 +11,7 @@ from agentdata.app import create_app
 from agentdata.cli.explain import lines
 from agentdata.context import Context
 from agentdata.settings import Settings
-from models.enums import ApiKeyScope
+from models.enums import ApiKeyScope, MessageRole
 from tests import factories
 from tests.api import EXECUTOR
 from tests.serving import Key, make_key
@@ -47,7 +47,10 @@ async def talks(api: Api) -> Api:
         if number == 1:
             calls = [factories.called("search")]
             await factories.say(
-                api, session.id, factories.said(), factories.said(None, role="ASSISTANT", tool_calls=calls)
+                api,
+                session.id,
+                factories.said(),
+                factories.said(None, role=MessageRole.ASSISTANT, tool_calls=calls),
             )
     return api
 
