@@ -83,12 +83,6 @@ class Database:
             yield WriteSession(session)
 
     @asynccontextmanager
-    async def read_by_driver(self, project_id: UUID) -> AsyncIterator[Any]:
-        """Open a transaction as ``read`` does, and give the driver's connection, for compiled statements."""
-        async with self._transaction(_READ, project_id) as connection:
-            yield connection.driver
-
-    @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Take a connection that has no project: row-level security shows it no rows.
 
