@@ -8,6 +8,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Float,
+    Integer,
     Select,
     Uuid,
     any_,
@@ -22,8 +23,7 @@ from agentdata.execution.links import among_keys, keys_table, owned
 from models import Session, ToolCall
 
 _SUMMED = ("message_count", "prompt_tokens", "completion_tokens", "cost_usd")
-_ADDED_UP = ("id", "depth", *_SUMMED, "started_at")
-"""The columns of a session that a tree adds up."""
+"""The columns of a session of which a tree has the sums."""
 
 
 def ancestors() -> Select[Any]:
@@ -51,18 +51,17 @@ def trees() -> Select[Any]:
     found = select(asked.c.id).where(asked.c.root_id.not_in(roots)).cte(recursive=True)
     # Arrays, not joins: PostgreSQL expects few sessions, and may join many of them by going through all.
     below = found.union(select(Session.id).join(found, Session.parent_id == found.c.id).where(owned(Session)))
-    whole = select(Session.id).where(owned(Session), Session.root_id == any_(_array(roots)))
-    session = (
-        select(
-            *[getattr(Session, name) for name in _ADDED_UP],
-            func.coalesce(Session.ended_at, func.now()).label("last"),
-            func.array_append(Session.ancestor_ids, Session.id).label("line"),
-        )
-        .where(owned(Session), Session.id == any_(_array(union_all(whole, select(below.c.id)))))
-        .cte()
-    )
+    added_up = select(
+        *[getattr(Session, name) for name in ("id", "depth", *_SUMMED, "started_at")],
+        func.coalesce(Session.ended_at, func.now()).label("last"),
+        func.array_append(Session.ancestor_ids, Session.id).label("line"),
+    ).where(owned(Session))
+    session = union_all(
+        added_up.where(Session.root_id == any_(_array(roots))),
+        added_up.where(Session.id == any_(_array(select(below.c.id)))),
+    ).cte()
     failed = (
-        select(ToolCall.session_id, func.count().label("count"))
+        select(ToolCall.session_id, cast(func.count(), Integer).label("count"))
         .where(
             owned(ToolCall),
             ToolCall.session_id == any_(_array(select(session.c.id))),

@@ -29,8 +29,10 @@ SETTINGS = {
     "log_timezone": "UTC",
     # Operations are short; compiling them costs more than it saves.
     "jit": "off",
-    # The default stands for a disk with a moving head.
-    "random_page_cost": "1.1",
+    # The defaults stand for a disk with a moving head; pages are in memory nearly always. With them a list of
+    # 50,000 entries of a GIN index is gone through (12 ms) to spare looking at 2,000 rows (1 ms).
+    "seq_page_cost": "0.2",
+    "random_page_cost": "0.22",
     "shared_buffers": "256MB",
     # What is new is counted soon: until then PostgreSQL takes a table for small, and plans as for one.
     "autovacuum_naptime": "10s",
