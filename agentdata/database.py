@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, NewType
 
 import asyncpg
@@ -43,7 +43,9 @@ class Database:
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
 
-    async def statement(self, project_id: UUID, text: str, arguments: Sequence[Any]) -> list[Any]:
+    async def statement(
+        self, project_id: UUID, text: str, arguments: Sequence[Any], *, writes: bool = False
+    ) -> list[Any]:
         """Run one statement on the driver, as a transaction of its own, and give its rows.
 
         It sees one snapshot, and what it writes is durable when this returns. It takes one round trip, and
@@ -56,12 +58,13 @@ class Database:
         connection = await self.pool.take(project_id)
         try:
             if connection.driver.shares_session:
-                async with _begun(connection, _WRITE, project_id):
+                async with _begun(connection, _WRITE if writes else _READ, project_id):
                     return await connection.driver.fetch(text, *arguments)
             await connection.act_in(project_id)
             return await connection.driver.fetch(text, *arguments)
-        except asyncpg.PostgresError:
-            # The server refused the statement, or the driver did not send it: all is at rest.
+        except asyncpg.PostgresError as error:
+            # The server refused the statement, and all is at rest, unless it was the last word of a session.
+            connection.usable = getattr(error, "severity_en", "ERROR") == "ERROR"
             raise
         except BaseException:
             # A cancelled statement leaves the protocol in the middle: such a connection has no future.
@@ -84,7 +87,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """Take a connection that has no project: row-level security shows it no rows.
+        """Take a connection that acts in no project: row-level security shows it no rows.
 
         Raises:
             OverloadedError: All connections stayed in use for as long as a request may wait.
@@ -92,11 +95,14 @@ class Database:
         """
         connection = await self.pool.take(None)
         try:
-            if not connection.driver.shares_session:
-                await connection.act_in(None)
-            yield connection.sql
-            # What SQLAlchemy takes for a transaction has to end for it, too.
-            await connection.sql.rollback()
+            async with AsyncExitStack() as stack:
+                if connection.driver.shares_session:
+                    await stack.enter_async_context(_begun(connection, _READ, None))
+                else:
+                    await connection.act_in(None)
+                yield connection.sql
+                # What SQLAlchemy takes for a transaction has to end for it, too.
+                await connection.sql.rollback()
         except BaseException:
             connection.usable = False
             raise
@@ -118,12 +124,14 @@ class Database:
 
 
 @asynccontextmanager
-async def _begun(connection: Connection, begin: str, project_id: UUID) -> AsyncIterator[None]:
+async def _begun(connection: Connection, begin: str, project_id: UUID | None) -> AsyncIterator[None]:
     driver = connection.driver
     try:
         await driver.execute(connection.begin(begin, project_id))
         yield
-        await driver.execute("COMMIT")
+        done = await driver.execute("COMMIT")
+        # After a failed statement COMMIT rolls back, and says so; what was not written is not told as done.
+        assert begin != _WRITE or done == "COMMIT", done  # noqa: S101  # the statement's error is raised before
     except BaseException:
         connection.usable = False
         if not driver.is_closed() and driver.is_in_transaction():

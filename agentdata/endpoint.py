@@ -150,8 +150,7 @@ class GraphQLEndpoint:
         try:
             result = await self._executor.execute(operation, request.variables, context)
             if request.explain and result.data is not None:
-                explained = await self._executor.explain(operation, request.variables, context, analyze=True)
-                result.extensions = {"explain": explained and explained.as_json()}
+                result.extensions = {"explain": await self._explained(operation, request, context)}
         except BaseException:
             # A statement that is stopped takes its connection with it; what stopped it is what matters.
             with suppress(Exception):
@@ -159,6 +158,15 @@ class GraphQLEndpoint:
             raise
         await context.close()
         return result
+
+    async def _explained(
+        self, operation: Operation, request: GraphQLRequest, context: Context
+    ) -> dict[str, Any] | None:
+        try:
+            explained = await self._executor.explain(operation, request.variables, context, analyze=True)
+        except Exception as error:  # noqa: BLE001 - the answer is there; only how it was found cannot be told
+            return {"errors": [told(error)]}
+        return explained.as_json() if explained else None
 
     async def _body(self, receive: Receive, length: str | None) -> bytes | bytearray:
         """Read the body, counting what comes in; the length that is announced can only refuse it."""

@@ -54,11 +54,11 @@ class Connection:
         self.usable = True
         """Whether nothing went wrong that leaves its state in doubt."""
 
-    def begin(self, how: str, project_id: UUID) -> str:
+    def begin(self, how: str, project_id: UUID | None) -> str:
         """Give the statements that open a transaction in a project, for one round trip."""
         settings = self._settings if self.driver.shares_session else ()
         if self.driver.project_id != project_id:
-            settings = (*settings, f"{PROJECT_SETTING} = '{project_id}'")
+            settings = (*settings, f"{PROJECT_SETTING} = '{project_id or ''}'")
         return "; SET LOCAL ".join((how, *settings))
 
     async def act_in(self, project_id: UUID | None) -> None:

@@ -26,15 +26,17 @@ from strawberry.types.arguments import convert_arguments
 
 from agentdata.errors import AgentDataError
 from agentdata.execution.links import Link
-from agentdata.execution.plan import KEY, Above, Ask, Given, Query, Read, Rows, Texts, UnplannedError
+from agentdata.execution.plan import UnplannedError
+from agentdata.execution.query import KEY, Above, Ask, GivenKeys, Query, Read, Texts
+from agentdata.execution.rows import Rows
 from models import Project
 from resolvers.batches import Batch, Gives
 from resolvers.fields import DECLARED, Either, slice_of
 from resolvers.mutations import Mutation
 from resolvers.paging import Page
 from resolvers.plans import (
-    Asked,
     MutationPlan,
+    Place,
     Plan,
     Root,
     Selected,
@@ -57,9 +59,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from strawberry.types.field import StrawberryField
 
-    from agentdata.execution.plan import Run, Step
+    from agentdata.execution.plan import Run
+    from agentdata.execution.rows import Step
 
-    Keys = Given | list[Above] | None
+    Keys = GivenKeys | list[Above] | None
 
 
 class Planner:
@@ -164,7 +167,7 @@ class _Compiler:
             case Page():
                 return partial(page_of, self._page(declared, parent, nodes, None))
             case TheProject():
-                own = Given(lambda run: run.principal.project_id)
+                own = GivenKeys(lambda run: run.principal.project_id)
                 return partial(row_of, self._link_step(Link(Project), of, nodes, own))
             case One():
                 place = self._ask(
@@ -183,7 +186,7 @@ class _Compiler:
             (declared.model, "one"),
             lambda by, names: declared.links[by].rows(names),
             _types(declared.model.__name__),
-            Given(lambda run: run.given[place][1]),
+            GivenKeys(lambda run: run.given[place][1]),
             ask=lambda given: Ask(given[place][0]),
             key_type=Text(),
         )
@@ -195,7 +198,7 @@ class _Compiler:
             "types of nodes",
             lambda *_: types_of_nodes(),  # type: ignore[arg-type]  # selects, united
             {"place": Integer()},
-            Given(lambda run: [each.id for each in run.given[place] if each.id is not None], many=True),
+            GivenKeys(lambda run: [each.id for each in run.given[place] if each.id is not None], many=True),
         )
         types.need("place")
         steps = []
@@ -413,20 +416,20 @@ class _Compiler:
         is read once.
         """
         arguments = self._arguments(type_, node)
-        place = len(self.plan.asked)
+        place = len(self.plan.places)
         names = {argument.name.value for argument in node.arguments or ()}
         if not follows and not names & {"after", "before"} and not any(_variables(node.arguments)):
             try:
                 asked = read(arguments(self.variables), {}, UUID(int=0))
             except AgentDataError:
                 raise UnplannedError from None
-            self.plan.asked.append(Asked(place, lambda *_: asked))
+            self.plan.places.append(Place(place, lambda *_: asked))
             return place
 
         def given(variables: VariableValues, earlier: Mapping[int, Any], project_id: UUID) -> Any:
             return read(arguments(variables), earlier, project_id)
 
-        self.plan.asked.append(Asked(place, given))
+        self.plan.places.append(Place(place, given))
         return place
 
     def _arguments(
@@ -523,7 +526,7 @@ def _keys(rows: Rows, by: str) -> Keys:
     if rows.read is not None:
         rows.read.need(by)
         return [Above(rows.read, by)]
-    return Given(lambda run: list({getattr(row, by) for row in run.written} - {None}), many=True)
+    return GivenKeys(lambda run: list({getattr(row, by) for row in run.written} - {None}), many=True)
 
 
 def _is_kept(parent: str, link: Link) -> bool:

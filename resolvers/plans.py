@@ -14,7 +14,7 @@ from graphql.error import located_error
 
 from agentdata.errors import AgentDataError
 from agentdata.execution.explain import explain
-from agentdata.execution.plan import Rows, Run, UnplannedError
+from agentdata.execution.plan import Run, UnplannedError
 from agentdata.execution.reporting import client_error
 from models.enums import ApiKeyScope
 from resolvers.mutations import Mutation
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from agentdata.context import Context, Principal
     from agentdata.execution.explain import Explained
-    from agentdata.execution.plan import Query
+    from agentdata.execution.query import Query
+    from agentdata.execution.rows import Rows
     from resolvers.roots import Sought
     from resolvers.steps import LinkStep, NodeStep, PageStep
 
@@ -41,10 +42,10 @@ class Root:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What one place in the document asks, read anew from each request's variables, and for its project."""
+class Place:
+    """A place in the document: what it asks is read from each request's variables, and for its project."""
 
-    place: int
+    number: int
     read: Callable[[VariableValues, Mapping[int, Any], UUID], Any]
 
 
@@ -54,7 +55,7 @@ class Plan:
 
     query: Query
     roots: list[Root] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
     scopes: set[ApiKeyScope] = field(default_factory=set)
 
     def given(self, principal: Principal, variables: VariableValues) -> dict[int, Any]:
@@ -68,8 +69,8 @@ class Plan:
             raise UnplannedError
         given: dict[int, Any] = {}
         try:
-            for asked in self.asked:
-                given[asked.place] = asked.read(variables, given, principal.project_id)
+            for place in self.places:
+                given[place.number] = place.read(variables, given, principal.project_id)
         except (AgentDataError, GraphQLError):
             raise UnplannedError from None
         return given

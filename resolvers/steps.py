@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime
 
-from agentdata.execution.plan import KEY, Ask, Defaults, Rows, Run, moment, records_by_key
+from agentdata.execution.query import KEY, Ask
+from agentdata.execution.rows import Defaults, Rows, moment, records_by_key
 from models import ApiKey
 from models.enums import ApiKeyScope
 from resolvers.batches import Batch, Given, Gives
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
 
-    from agentdata.execution.plan import Key, Read, Record
+    from agentdata.execution.plan import Run
+    from agentdata.execution.query import Read
+    from agentdata.execution.rows import Key, Record
     from resolvers.paging import Slice
 
 

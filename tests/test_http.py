@@ -459,7 +459,7 @@ async def test_without_a_database_nobody_is_told_of_its_insides() -> None:
         assert response.headers["Retry-After"] == "1"
         [error] = errors(response)
         assert error["extensions"] == {"code": "OVERLOADED"}
-        assert error["message"] == "the database has no room for this now; try again shortly"
+        assert error["message"].startswith("the database was lost or has no room for this now; try again")
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/health", "/nowhere", "/"])

@@ -47,7 +47,7 @@ GRANT {REQUEST_ROLE} TO {OWNER} WITH INHERIT FALSE, SET TRUE;
 CREATE DATABASE {DATABASE} OWNER {OWNER};
 """
 
-# For the template, and so for every database that is made.
+# For the template, and so for every database that is made, and for one that was made before.
 TRUST = "".join(f"ALTER FUNCTION {function} LEAKPROOF;\n" for function in INDEXED_FUNCTIONS)
 
 START_TIMEOUT_S = 300  # after a crash the server may have much to recover
@@ -94,6 +94,7 @@ def running(data_dir: Path, *, durable: bool = True) -> Iterator[EmbeddedServer]
         _end_orphan(place)
         if not place.cluster.exists():
             _create(place, durable=durable)
+        _trust(place)
         sockets = socket_folder(place)
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
         settings = SETTINGS | {"unix_socket_directories": f'"{sockets}"'}
@@ -149,11 +150,20 @@ def _create(place: Place, *, durable: bool) -> None:
     place.own(unfinished)
     sync = () if durable else ("--no-sync",)
     _run(place, "initdb", "-D", str(unfinished), "-U", SUPERUSER, "--auth=trust", *INITDB, *sync)
-    _run(place, "postgres", "--single", "-D", str(unfinished), "template1", given=TRUST)
     _run(place, "postgres", "--single", "-D", str(unfinished), "postgres", given=ROLES)
     unfinished.rename(place.cluster)
     if durable:
         _sync(place.folder)
+
+
+def _trust(place: Place) -> None:
+    """Have functions marked that indexes are searched with, once for each data folder and list of them."""
+    mark = place.folder / "trusted"
+    if mark.exists() and mark.read_text() == TRUST:
+        return
+    for database in ("template1", DATABASE):
+        _run(place, "postgres", "--single", "-D", str(place.cluster), database, given=TRUST)
+    mark.write_text(TRUST)
 
 
 def _sync(folder: Path) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from agentdata.execution.plan import Query, Run
+    from agentdata.execution.plan import Run
+    from agentdata.execution.query import Query
 
     Node = Mapping[str, Any]
 
@@ -90,13 +91,20 @@ def _reads(top: Node, *, tagged: bool) -> Iterator[tuple[int, Node]]:
     if not tagged:
         yield 0, top
         return
-    below = top.get("Plans", [])
-    for node in below if top["Node Type"] == "Append" else [top]:
+    nodes = [*_nodes(top)]
+    append = next((node for node in nodes if node["Node Type"] == "Append"), {"Plans": [top]})
+    for node in append["Plans"]:
         # What is sent first says which read it is.
-        if node.get("Parent Relationship") != "InitPlan":
+        if node.get("Parent Relationship") != "InitPlan" and node["Output"][0].isdecimal():
             yield int(node["Output"][0]), node
-    for node in below:
+    for node in nodes:
         # A read that others take their keys from is made here; above it is only looked at again.
         name = node.get("Subplan Name", "")
         if name.startswith("CTE r"):
             yield int(name.removeprefix("CTE r")), node
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for below in node.get("Plans", ()):
+        yield from _nodes(below)

@@ -31,8 +31,9 @@ class Kept(Generic[Value]):
         """Keep a value, and drop others for it; what weighs a tenth of the bound is not kept itself."""
         if weight > self._most // 10:
             return
+        _, before = self._values.get(key, (None, 0))
         self._values[key] = value, weight
-        self._weight += weight
+        self._weight += weight - before
         while self._weight > self._most:
             _, (_, dropped) = self._values.popitem(last=False)
             self._weight -= dropped

@@ -50,7 +50,10 @@ def client_error(error: BaseException | None) -> AgentDataError | None:
     if state == _STATEMENT_STOPPED:
         return TimedOutError("the database took too long for this; ask for less at once, or filter more")
     if state.startswith(_NO_ROOM) or _lost(error):
-        return OverloadedError("the database has no room for this now; try again shortly")
+        return OverloadedError(
+            "the database was lost or has no room for this now; try again shortly, a write with its"
+            " idempotencyKey, because it may have been done"
+        )
     return None
 
 

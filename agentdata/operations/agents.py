@@ -23,7 +23,7 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
 
 
 async def create(write: Write, values: dict[str, Any]) -> Agent:
-    """Add an agent."""
+    """Add an agent. It is all that its transaction writes, unless that was begun before."""
     [agent] = await write.insert(Agent, [_checked(values)], alone=True)
     return agent
 

@@ -20,7 +20,10 @@ async def create(write: Write, values: dict[str, Any]) -> User:
 
 
 async def create_all(write: Write, users: list[dict[str, Any]]) -> list[User]:
-    """Add users, in one statement; all of them give values for the same columns."""
+    """Add users, in one statement; all of them give values for the same columns.
+
+    It is all that its transaction writes: what is to be written beside users begins the transaction first.
+    """
     for values in users:
         check(User, values)
     return await write.insert(User, users, alone=True)

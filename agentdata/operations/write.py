@@ -311,7 +311,7 @@ async def run(
         try:
             async with AsyncExitStack() as stack:
                 begin = partial(stack.enter_async_context, database.write(project_id))
-                write = Write(project_id, begin, partial(database.statement, project_id))
+                write = Write(project_id, begin, partial(database.statement, project_id, writes=True))
                 if idempotency_key is None:
                     return await operation(write, **arguments)
                 return await _once(write, idempotency_key, operation, arguments)

@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 from agentdata.context import Context, Principal
 from agentdata.database import Database
 from agentdata.execution.execute import Executor
-from agentdata.execution.plan import Texts
+from agentdata.execution.query import Texts
 from models.enums import ApiKeyScope
 from resolvers.planning import Planner
 from schema.root import schema

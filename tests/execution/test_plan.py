@@ -13,19 +13,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from agentdata.execution.kept import Kept
 from agentdata.execution.links import Link
-from agentdata.execution.plan import (
-    KEY,
-    Above,
-    Ask,
-    Given,
-    Query,
-    Read,
-    Rows,
-    Run,
-    Texts,
-    UnplannedError,
-    sent,
-)
+from agentdata.execution.plan import Run, UnplannedError
+from agentdata.execution.query import KEY, Above, Ask, GivenKeys, Query, Read, Texts, sent
+from agentdata.execution.rows import Rows
 from models import Message, Session, User
 from tests import factories
 
@@ -127,7 +117,7 @@ def users_and_sessions(texts: Texts) -> tuple[Query, Rows]:
             "users",
             lambda _, names: Link(User, remote="name").rows(names),
             {"id": Uuid(), "user_data": JSONB()},
-            Given(lambda run: run.given[0], many=True),
+            GivenKeys(lambda run: run.given[0], many=True),
             key_type=Text(),
         )
     )
