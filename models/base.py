@@ -33,7 +33,6 @@ INDEXED_FUNCTIONS = (
     "pg_catalog.arrayoverlap(anyarray, anyarray)",
     "pg_catalog.jsonb_contains(jsonb, jsonb)",
     "pg_catalog.jsonb_exists(jsonb, text)",
-    "pg_catalog.textlike(text, text)",
     "pg_catalog.lower(text)",
     "pg_catalog.numeric_eq(numeric, numeric)",
     "pg_catalog.numeric_gt(numeric, numeric)",

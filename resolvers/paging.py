@@ -13,10 +13,10 @@ from agentdata.errors import BadUserInputError
 from agentdata.execution.links import KEYS, keys_table, owned
 from models.enums import ApiKeyScope
 from resolvers.cursors import decode, encode
-from resolvers.filtering import Term, condition, read
+from resolvers.filtering import Filters, Term, condition
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Hashable, Sequence
+    from collections.abc import Awaitable, Hashable, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
@@ -59,6 +59,7 @@ class Page:
     model: Any
     link: Link | None
     default_order: tuple[Ordering, ...]
+    filters: Filters
     scope: ApiKeyScope = ApiKeyScope.READ
 
     def rows(self, shape: Shape, names: Sequence[str] | None = None) -> Select[Any]:
@@ -145,7 +146,7 @@ class Slice:
         page: Page,
         project_id: UUID,
         *,
-        filter_: object | None,
+        filter_: Mapping[str, Any] | None,
         order: Sequence[Ordering],
         first: int | None,
         after: str | None,
@@ -162,7 +163,7 @@ class Slice:
         self.values: dict[str, Any] = {"limit": self.size + 1}
         term = None
         if filter_ is not None:
-            term, values = read(page.model, filter_)
+            term, values = page.filters.read(filter_)
             self.values |= values
         start = None
         if self.cursor is not None:
