@@ -285,9 +285,7 @@ async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str
         for descending in (False, True):
             order_by = [Ordering(name, descending)]
             cursors: list[dict[str, Any]] = [{}]
-            # A cursor in an order by what may be null is a choice of conditions, which no index begins at.
-            simple = page.link is None and not page.nullable(Ordering(name))
-            for middle in await _middles(indexes, page.model, name) if simple else ():
+            for middle in await _middles(indexes, page.model, name) if page.link is None else ():
                 cursor = _slice(page, order=order_by).cursor_of(middle, PROJECT_ID)
                 cursors += [{"after": cursor}, {"before": cursor}]
             for cursor_ in cursors:
