@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentdata.execution.links import KEYS
-from resolvers.filtering import Term, read
+from resolvers.filtering import Filters, Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,14 +40,14 @@ class Batch:
 
     The function builds the statement: its first column is a parent's key, what follows is what that parent
     gets. ``bound`` are arguments that the declaration gives, ``filters`` those that clients give, each with
-    the model that it asks of; ``inherits`` says that the statement is about what the parent's was about.
+    what reads it; ``inherits`` says that the statement is about what the parent's was about.
     """
 
     function: Callable[..., Select[Any]]
     gives: Gives
     model: Any = None
     bound: Mapping[str, Any] = field(default_factory=dict)
-    filters: Mapping[str, type[Any]] = field(default_factory=dict)
+    filters: Mapping[str, Filters] = field(default_factory=dict)
     inherits: bool = False
 
     def given(self, arguments: Mapping[str, Any], parent: Given | None = None) -> Given:
@@ -61,10 +61,10 @@ class Batch:
             return parent
         shape: dict[str, Any] = dict(self.bound)
         values: dict[str, Any] = {}
-        for name, model in self.filters.items():
+        for name, filters in self.filters.items():
             term: Term | None = None
             if arguments.get(name) is not None:
-                term, more = read(model, arguments[name], name)
+                term, more = filters.read(arguments[name], name)
                 values |= more
             shape[name] = term
         return Given(tuple(shape.items()), values)

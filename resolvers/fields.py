@@ -12,7 +12,9 @@ from strawberry.types.arguments import StrawberryArgument
 from agentdata.context import Info
 from agentdata.execution.links import Link
 from models.enums import ApiKeyScope
+from resolvers.arguments import arguments_of
 from resolvers.batches import Asked, Batch, Gives
+from resolvers.filtering import filters_on
 from resolvers.paging import Connected, Ordering, Page, Slice
 
 if TYPE_CHECKING:
@@ -52,30 +54,12 @@ def page(
 ) -> Any:
     """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is the row's id."""
     link = None if by is None and via is None else Link(model, remote=by or "id", via=via)
-    declared = Page(model, link, tuple(default), scope)
+    declared = Page(model, link, tuple(default), filters_on(model, filter_), scope)
 
-    def resolve(
-        root: Any,
-        info: Info,
-        filter: Any = None,  # the contract's name for it
-        order_by: Any = None,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-    ) -> Any:
+    def resolve(root: Any, info: Info, **_given: Any) -> Any:
         info.context.principal.require(scope)
         reader = info.context.reader
-        slice_ = slice_of(
-            declared,
-            reader.project_id,
-            filter=filter,
-            order_by=order_by,
-            first=first,
-            after=after,
-            last=last,
-            before=before,
-        )
+        slice_ = slice_of(declared, reader.project_id, arguments_of(info))
         # The same place in the document has the same arguments for every parent.
         place = (declared, _place(info))
         return Connected(reader, place, slice_, None if link is None else getattr(root, link.local))
@@ -85,18 +69,19 @@ def page(
     return field
 
 
-def slice_of(
-    declared: Page,
-    project_id: UUID,
-    *,
-    filter: Any = None,
-    order_by: Any = None,
-    **sizes: Any,
-) -> Slice:
+def slice_of(declared: Page, project_id: UUID, given: Mapping[str, Any]) -> Slice:
     """Read the arguments of a page."""
-    order = [Ordering(each.field.value, each.direction.value == "DESC") for each in order_by or ()]
-    cut = {name: sizes.get(name) for name in ("first", "after", "last", "before")}
-    return Slice(declared, project_id, filter_=filter, order=order, **cut)
+    order_by = given.get("order_by") or ()
+    return Slice(
+        declared,
+        project_id,
+        filter_=given.get("filter"),
+        order=[Ordering(each["field"].value, each["direction"].value == "DESC") for each in order_by],
+        first=given.get("first"),
+        after=given.get("after"),
+        last=given.get("last"),
+        before=given.get("before"),
+    )
 
 
 def batch(
@@ -115,11 +100,13 @@ def batch(
     ``filters`` names the arguments that are filters and the models that they ask of; ``bound`` is what the
     function is told besides. What ``inherits`` is asked as the batch was that gave its parent.
     """
-    declared = Batch(function, gives, model, bound, filters or {}, inherits)
+    types = {each.python_name: each.type for each in arguments}
+    read = {name: filters_on(model, types[name]) for name, model in (filters or {}).items()}
+    declared = Batch(function, gives, model, bound, read, inherits)
 
-    def resolve(root: Any, info: Info, **given: Any) -> Any:
+    def resolve(root: Any, info: Info, **_given: Any) -> Any:
         parent = root.given if inherits else None
-        asked = Asked(declared, declared.given(given, parent))
+        asked = Asked(declared, declared.given(arguments_of(info), parent))
         # The same place in the document asks the same of every parent, as far as their parents do.
         place = (declared, _place(info), asked.given.shape if inherits else None)
         return info.context.reader.load(place, asked, root.key if inherits else root.id)

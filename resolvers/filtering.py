@@ -7,17 +7,17 @@ for all filters of the same form.
 from __future__ import annotations
 
 import operator
-import re
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import strawberry
 from sqlalchemy import (
     ARRAY,
-    Double,
     Integer,
     Numeric,
     SmallInteger,
+    String,
     Text,
     Uuid,
     and_,
@@ -32,7 +32,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
-from strawberry.types.base import get_object_definition
+from strawberry.types.base import StrawberryContainer, get_object_definition
+from strawberry.types.lazy_type import LazyType
 
 from agentdata.errors import BadUserInputError, LimitExceededError
 from agentdata.execution.links import Link, owned
@@ -41,11 +42,23 @@ from resolvers.inputs import as_uuid
 from schema.inputs.filters import ToMany
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import ColumnElement
+    from strawberry.types.field import StrawberryField
 
     Condition = ColumnElement[bool]
+
+    Given = Mapping[str, Any]
+    """An input object as graphql-core coerced it, by the contract's names."""
+
+    Read = Callable[[Any, str, "_Asking"], list["Term"]]
+    """Reads what was given to a field, whose path it is told."""
+
+    Fields = Mapping[str, tuple[int, Read]]
+    """By the contract's names: the place in the declaration, which no two share, and how it is read."""
+
+    Operand = Callable[[Any, str], Any]
 
 MAX_DEPTH = 20
 """How deep a filter nests at the most."""
@@ -105,63 +118,156 @@ class Filter(NamedTuple):
     values: dict[str, Any]
 
 
-def read(model: type[Any], filter_: object, path: str = "filter") -> Filter:
-    """Read a filter on rows of ``model``; its parameters are named after ``path``.
+class Filters:
+    """Reads filters of one input type, which ask of rows of ``model``, from what graphql-core coerced.
 
-    Raises:
-        BadUserInputError: Something in the filter is null, empty, too long a list, or cannot be stored.
-
+    How each field is read is worked out once, when the first filter comes: types may hold themselves.
     """
-    values: dict[str, Any] = {}
-    return Filter(_read(model, filter_, path, values, path), values)
 
+    def __init__(self, model: type[Any], type_: Any) -> None:
+        self.model = model
+        self._type = type_
 
-def _read(model: type[Any], filter_: object, path: str, values: dict[str, Any], prefix: str) -> Term:
-    if path.count(".") > MAX_DEPTH:
-        raise LimitExceededError(f"the filter nests deeper than {MAX_DEPTH} levels", field=prefix)
-    terms: list[Term] = []
-    for name, value, link in _given(filter_, path):
-        field = f"{path}.{camel(name)}"
+    def read(self, given: Given, path: str = "filter") -> Filter:
+        """Read a filter; its parameters are named after ``path``.
+
+        Raises:
+            BadUserInputError: Something in the filter is null, empty, too long a list, or cannot be stored.
+
+        """
+        asking = _Asking(path)
+        return Filter(self.term(given, path, asking), asking.values)
+
+    def term(self, given: Given, path: str, asking: _Asking) -> Term:
+        """Read what a row must meet."""
+        if path.count(".") > MAX_DEPTH:
+            raise LimitExceededError(f"the filter nests deeper than {MAX_DEPTH} levels", field=asking.prefix)
+        return All(tuple(_terms(self._fields, given, path, asking)))
+
+    @cached_property
+    def _fields(self) -> Fields:
+        return _fields({each: self._reading(each) for each in _declared(_class_of(self._type))})
+
+    def _reading(self, field: StrawberryField) -> Read:
+        name, type_, link = field.python_name, _class_of(field.type), field.metadata.get("link")
         match name:
             case "and_":
-                terms += [_read(model, each, field, values, prefix) for each in _some(value, field)]
+                return partial(_each, self)
             case "or_":
-                terms.append(
-                    Any_(tuple(_read(model, each, field, values, prefix) for each in _some(value, field)))
-                )
+                return partial(_any, self)
             case "not_":
-                terms.append(Not(_read(model, value, field, values, prefix)))
-            case _ if link is not None and isinstance(value, ToMany):
-                # All that is asked must hold for one and the same row.
-                terms += [
-                    Linked(link, how == "none", _read(link.model, each, f"{field}.{how}", values, prefix))
-                    for how, each, _ in _given(value, field)
-                ]
-            case _ if link is not None:
-                terms.append(Linked(link, False, _read(link.model, value, field, values, prefix)))  # noqa: FBT003  # some row
-            case _:
-                for asked, operand, _ in _given(value, field):
-                    if asked in _OF_TERM:
-                        terms.append(Asked(name, asked, None, operand))
-                    else:
-                        parameter = f"{prefix}_{len(values)}"
-                        column = model.__mapper__.columns[name]
-                        values[parameter] = _operand(column, asked, operand, f"{field}.{camel(asked)}")
-                        terms.append(Asked(name, asked, parameter, None))
-    return All(tuple(terms))
+                return partial(_not, self)
+        if link is None:
+            return partial(_terms, _of_column(self.model.__mapper__.columns[name], name, type_))
+        if not issubclass(type_, ToMany):
+            return partial(_linked, link, False, filters_on(link.model, type_))  # noqa: FBT003  # some row
+        # All that is asked must hold for one and the same row.
+        return partial(
+            _terms,
+            _fields(
+                {
+                    how: partial(
+                        _linked, link, how.python_name == "none", filters_on(link.model, _class_of(how.type))
+                    )
+                    for how in _declared(type_)
+                }
+            ),
+        )
 
 
-def _given(filter_: object, path: str) -> list[tuple[str, Any, Link | None]]:
-    """Give what was said in an input object: names, values, and the links behind them."""
-    given = []
-    for field in get_object_definition(filter_, strict=True).fields:
-        value = getattr(filter_, field.python_name)
+_FILTERS: dict[tuple[Any, Any], Filters] = {}
+
+
+def filters_on(model: type[Any], type_: Any) -> Filters:
+    """Give what reads filters of an input type, which ask of rows of ``model``: the same for the same."""
+    return _FILTERS.setdefault((model, type_), Filters(model, type_))
+
+
+class _Asking:
+    """The values that a filter asks for, as parameters."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.values: dict[str, Any] = {}
+
+    def parameter(self, value: Any) -> str:
+        """Name a value."""
+        name = f"{self.prefix}_{len(self.values)}"
+        self.values[name] = value
+        return name
+
+
+def _fields(readings: Mapping[StrawberryField, Read]) -> Fields:
+    return {
+        field.graphql_name or camel(field.python_name): (place, read)
+        for place, (field, read) in enumerate(readings.items())
+    }
+
+
+def _terms(fields: Fields, given: Given, path: str, asking: _Asking) -> list[Term]:
+    """Read what was said in an input object. In whatever order that was, the terms are the same."""
+    terms: list[Term] = []
+    for name in sorted(given, key=fields.__getitem__) if len(given) > 1 else given:
+        value, field = given[name], f"{path}.{name}"
         if value is None:
-            name = f"{path}.{camel(field.python_name)}"
-            raise BadUserInputError(f"{name} may not be null; leave it out to ask nothing of it", field=name)
-        if value is not strawberry.UNSET:
-            given.append((field.python_name, value, field.metadata.get("link")))
-    return given
+            raise BadUserInputError(
+                f"{field} may not be null; leave it out to ask nothing of it", field=field
+            )
+        terms += fields[name][1](value, field, asking)
+    return terms
+
+
+def _each(filters: Filters, given: list[Given], field: str, asking: _Asking) -> list[Term]:
+    return [filters.term(each, field, asking) for each in _some(given, field)]
+
+
+def _any(filters: Filters, given: list[Given], field: str, asking: _Asking) -> list[Term]:
+    return [Any_(tuple(_each(filters, given, field, asking)))]
+
+
+def _not(filters: Filters, given: Given, field: str, asking: _Asking) -> list[Term]:
+    return [Not(filters.term(given, field, asking))]
+
+
+def _linked(
+    link: Link,
+    none: bool,  # noqa: FBT001  # as the term has it
+    filters: Filters,
+    given: Given,
+    field: str,
+    asking: _Asking,
+) -> list[Term]:
+    return [Linked(link, none, filters.term(given, field, asking))]
+
+
+def _of_column(column: Any, name: str, type_: Any) -> Fields:
+    """Tell how the operators of a column are read."""
+    readings: dict[StrawberryField, Read] = {}
+    for field in _declared(type_):
+        asked = field.python_name
+        if asked in _OF_TERM:
+            readings[field] = partial(_asked_by_term, name, asked)
+        else:
+            readings[field] = partial(_asked, name, asked, _operand(column.type, asked))
+    return _fields(readings)
+
+
+def _asked_by_term(column: str, asked: str, value: bool, _field: str, _asking: _Asking) -> list[Term]:  # noqa: FBT001  # a value
+    return [Asked(column, asked, None, value)]
+
+
+def _asked(column: str, asked: str, operand: Operand, value: Any, field: str, asking: _Asking) -> list[Term]:
+    return [Asked(column, asked, asking.parameter(operand(value, field)), None)]
+
+
+def _operand(type_: Any, asked: str) -> Operand:
+    """Give what makes a value of the contract into one that a column of the type is compared with."""
+    each = next((operand for types, operand in _OPERANDS if isinstance(type_, types)), _as_it_is)
+    return partial(_list, each) if asked in _LISTS else each
+
+
+def _list(each: Operand, values: list[Any], field: str) -> list[Any]:
+    return [each(value, field) for value in _some(values, field)]
 
 
 def _some(values: list[Any], field: str) -> list[Any]:
@@ -173,14 +279,37 @@ def _some(values: list[Any], field: str) -> list[Any]:
     return values
 
 
-def _operand(column: Any, asked: str, value: Any, field: str) -> Any:
-    """Give a value as the column's type takes it."""
-    if isinstance(value, list) and asked in _LISTS:
-        return [_operand(column, asked, each, field) for each in _some(value, field)]
-    if isinstance(column.type, Uuid):
-        return as_uuid(value, field)
+def _as_it_is(value: Any, _field: str) -> Any:
+    return value
+
+
+def _storable(value: Any, field: str) -> Any:
     check_json(field, value)
-    return re.sub(r"([\\%_])", r"\\\1", value) + "%" if asked == "starts_with" else value
+    return value
+
+
+def _decimal(value: float, _field: str) -> Decimal:
+    # The number as it is written: what it is in binary is another one, which no column holds.
+    return Decimal(repr(value))
+
+
+_OPERANDS: tuple[tuple[tuple[Any, ...], Operand], ...] = (
+    ((Uuid,), as_uuid),
+    ((String, ARRAY, JSONB), _storable),
+    ((Numeric,), _decimal),
+)
+"""How values are read by the types of columns; others are taken as they are."""
+
+
+def _declared(type_: Any) -> list[StrawberryField]:
+    return get_object_definition(type_, strict=True).fields
+
+
+def _class_of(type_: Any) -> Any:
+    """Give the class of an input type, which may be optional, a list, or said to be elsewhere."""
+    while isinstance(type_, StrawberryContainer):
+        type_ = type_.of_type
+    return type_.resolve_type() if isinstance(type_, LazyType) else type_
 
 
 def condition(target: Any, term: Term) -> Condition:
@@ -207,11 +336,16 @@ def condition(target: Any, term: Term) -> Condition:
 
 
 def _comparable(type_: Any) -> Any:
-    # A NUMERIC parameter is cut to the column's digits, and one that has more before the point is an error.
-    if type(type_) is Numeric:
-        return Double()
-    # What GraphQL calls an Int may be more than a small column holds; to compare with it is all right.
-    return Integer() if isinstance(type_, SmallInteger) else type_
+    """Give the type of what a column is compared with, which may be more than the column can hold."""
+    # A parameter of the column's own type would be cut, or be an error where that cannot be.
+    match type_:
+        case SmallInteger():
+            return Integer()
+        case String():
+            return Text()
+        case Numeric():
+            return Numeric()
+    return type_
 
 
 def _same(type_: Any) -> Any:
@@ -242,7 +376,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
     "gte": operator.ge,
     "lt": operator.lt,
     "lte": operator.le,
-    "starts_with": lambda column, pattern: column.like(pattern),
+    # PostgreSQL makes a range of it, also under row-level security, for an index of bytewise order.
+    "starts_with": lambda column, prefix: column.bool_op("^@")(prefix),
     "contains": lambda column, value: column.contains(value),
     "has_key": lambda column, key: column.has_key(key),
     "contains_all": lambda column, values: column.contains(values),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Integer, Select, and_, bindparam, false, func, null, or_, select, true, tuple_
+from sqlalchemy import Integer, Select, and_, bindparam, func, null, or_, select, true, tuple_, union_all
 from sqlalchemy.orm import aliased
 
 from agentdata.errors import BadUserInputError
 from agentdata.execution.links import KEYS, keys_table, owned
 from models.enums import ApiKeyScope
 from resolvers.cursors import decode, encode
-from resolvers.filtering import Term, condition, read
+from resolvers.filtering import Filters, Term, condition
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Hashable, Sequence
+    from collections.abc import Awaitable, Hashable, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
@@ -59,6 +60,7 @@ class Page:
     model: Any
     link: Link | None
     default_order: tuple[Ordering, ...]
+    filters: Filters
     scope: ApiKeyScope = ApiKeyScope.READ
 
     def rows(self, shape: Shape, names: Sequence[str] | None = None) -> Select[Any]:
@@ -66,18 +68,34 @@ class Page:
         target = aliased(self.model)
         keys = None if self.link is None else keys_table()
         selected = [target] if names is None else [getattr(target, name).label(name) for name in names]
-        inner = (
-            select(*selected)
-            .where(*self._holds(shape, target, keys), *self._beyond(shape, target))
-            .order_by(*self._sorted(shape, target))
-            .limit(bindparam("limit", type_=Integer))
-        )
+        held, ranges = self._holds(shape, target, keys), self._beyond(shape, target)
+        if keys is None and len(ranges) > 1:
+            return self._merged(shape, target, names, [and_(*held, each) for each in ranges])
+        if ranges:
+            held.append(or_(*ranges))
+        inner = self._first(shape, target, select(*selected).where(*held))
         if keys is None:
             return inner.with_only_columns(null(), *selected)
         # A lateral subquery is run for one parent after another, so rows come in its order, parent by parent.
         lateral = inner.lateral()
         outer = [aliased(self.model, lateral)] if names is None else [lateral.c[name] for name in names]
         return select(keys.c.key, *outer).select_from(keys.join(lateral, true()))
+
+    def _merged(
+        self, shape: Shape, target: Any, names: Sequence[str] | None, ranges: list[ColumnElement[bool]]
+    ) -> Select[Any]:
+        """Give the first rows of several ranges: of each its first, so that an index can begin at each."""
+        read = None if names is None else dict.fromkeys([*names, *(key.name for key in shape.order)])
+        selected = [target] if read is None else [getattr(target, name).label(name) for name in read]
+        firsts = [self._first(shape, target, select(*selected).where(each)) for each in ranges]
+        merged = union_all(*firsts).subquery()
+        if names is None:
+            row = aliased(self.model, merged)
+            return self._first(shape, row, select(null(), row))
+        return self._first(shape, merged.c, select(null(), *[merged.c[name] for name in names]))
+
+    def _first(self, shape: Shape, target: Any, rows: Select[Any]) -> Select[Any]:
+        return rows.order_by(*self._sorted(shape, target)).limit(bindparam("limit", type_=Integer))
 
     def totals(self, shape: Shape) -> Select[Any]:
         """Give how many rows each parent has in all, on whatever page, as (parent, count)."""
@@ -108,26 +126,34 @@ class Page:
         return keys
 
     def _beyond(self, shape: Shape, target: Any) -> list[ColumnElement[bool]]:
-        """Keep what comes behind the cursor."""
+        """Give what comes behind the cursor, as ranges without a row in common; an index can begin at each.
+
+        Keys that go the same way are compared as one row. To compare with null gives null, so where nulls
+        come behind they are a range of their own.
+        """
         if shape.start is None:
             return []
-        keys = []
-        for index, (key, is_null) in enumerate(zip(shape.order, shape.start, strict=True)):
-            column = getattr(target, key.name)
-            value = None if is_null else bindparam(f"start_{index}", type_=column.type)
-            keys.append((column, value, key.descending is not shape.backward, self.nullable(key)))
-        if (
-            not any(nullable for *_, nullable in keys)
-            and len({descending for _, _, descending, _ in keys}) == 1
-        ):
-            # One comparison of whole rows, which an index can begin at.
-            here = tuple_(*[column for column, *_ in keys])
-            there = tuple_(*[value for _, value, *_ in keys])
-            return [here < there if keys[0][2] else here > there]
-        beyond: ColumnElement[bool] = false()
-        for column, value, descending, nullable in reversed(keys):
-            beyond = or_(_passed(column, value, descending, nullable), and_(_same(column, value), beyond))
-        return [beyond]
+        ranges: list[ColumnElement[bool]] = []
+        # What is true of a row that stands where the cursor does, as far as the keys before go.
+        level: list[ColumnElement[bool]] = []
+        keys = zip(shape.order, shape.start, range(len(shape.order)), strict=True)
+        runs = groupby(keys, lambda key: (key[0].descending is not shape.backward, key[1]))
+        for (descending, is_null), run in runs:
+            columns = [(key, getattr(target, key.name), index) for key, _, index in run]
+            if is_null:
+                for _, column, _ in columns:
+                    if not descending:
+                        ranges.append(and_(*level, column.is_not(None)))
+                    level.append(column.is_(None))
+                continue
+            values = [bindparam(f"start_{index}", type_=column.type) for _, column, index in columns]
+            here, there = tuple_(*[column for _, column, _ in columns]), tuple_(*values)
+            ranges.append(and_(*level, here < there if descending else here > there))
+            for (key, column, _), value in zip(columns, values, strict=True):
+                if descending and self.nullable(key):
+                    ranges.append(and_(*level, column.is_(None)))
+                level.append(column == value)
+        return ranges
 
 
 class Slice:
@@ -145,7 +171,7 @@ class Slice:
         page: Page,
         project_id: UUID,
         *,
-        filter_: object | None,
+        filter_: Mapping[str, Any] | None,
         order: Sequence[Ordering],
         first: int | None,
         after: str | None,
@@ -162,7 +188,7 @@ class Slice:
         self.values: dict[str, Any] = {"limit": self.size + 1}
         term = None
         if filter_ is not None:
-            term, values = read(page.model, filter_)
+            term, values = page.filters.read(filter_)
             self.values |= values
         start = None
         if self.cursor is not None:
@@ -183,18 +209,6 @@ class Slice:
     def _decoded(self, cursor: str, field: str, project_id: UUID) -> list[Any]:
         types = [self.page.model.__mapper__.columns[key.name].type.python_type for key in self.order]
         return decode(cursor, self._signature, project_id, types, field)
-
-
-def _passed(column: Any, value: Any, descending: bool, nullable: bool) -> ColumnElement[bool]:  # noqa: FBT001  # as sorted
-    if value is None:
-        return false() if descending else column.is_not(None)
-    if not descending:
-        return column > value  # type: ignore[no-any-return]  # a comparison of columns
-    return or_(column < value, column.is_(None)) if nullable else column < value
-
-
-def _same(column: Any, value: Any) -> ColumnElement[bool]:
-    return column.is_(None) if value is None else column == value  # type: ignore[no-any-return]  # a comparison
 
 
 def _size(first: int | None, after: str | None, last: int | None, before: str | None) -> int:

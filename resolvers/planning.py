@@ -10,19 +10,17 @@ from uuid import UUID
 from graphql import (
     FieldNode,
     FragmentSpreadNode,
+    GraphQLError,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLUnionType,
     InlineFragmentNode,
-    Node,
     OperationType,
-    VariableNode,
     get_named_type,
 )
 from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 from sqlalchemy import BigInteger, Integer, Text, Uuid
-from strawberry.types.arguments import convert_arguments
 
 from agentdata.errors import AgentDataError
 from agentdata.execution.links import Link
@@ -30,6 +28,7 @@ from agentdata.execution.plan import UnplannedError
 from agentdata.execution.query import KEY, Above, Ask, GivenKeys, Query, Read, Texts
 from agentdata.execution.rows import Rows
 from models import Project
+from resolvers.arguments import reading, variables_in
 from resolvers.batches import Batch, Gives
 from resolvers.fields import DECLARED, Either, slice_of
 from resolvers.mutations import Mutation
@@ -343,9 +342,7 @@ class _Compiler:
 
     def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:
         self.plan.scopes.add(declared.scope)
-        place = self._ask(
-            type_, nodes[0], lambda given, _, project_id: slice_of(declared, project_id, **given)
-        )
+        place = self._ask(type_, nodes[0], lambda given, _, project_id: slice_of(declared, project_id, given))
         types = _types(declared.model.__name__)
         key_type = None if keys is None else Uuid()
         read = Read((declared, "rows"), declared.rows, types, keys, key_type=key_type)
@@ -415,13 +412,13 @@ class _Compiler:
         What does not depend on variables, nor on a project's cursors, nor ``follows`` what another field asks
         is read once.
         """
-        arguments = self._arguments(type_, node)
+        arguments = reading(type_.fields[node.name.value], node)
         place = len(self.plan.places)
         names = {argument.name.value for argument in node.arguments or ()}
-        if not follows and not names & {"after", "before"} and not any(_variables(node.arguments)):
+        if not follows and not names & {"after", "before"} and not any(variables_in(node.arguments)):
             try:
                 asked = read(arguments(self.variables), {}, UUID(int=0))
-            except AgentDataError:
+            except (AgentDataError, GraphQLError):
                 raise UnplannedError from None
             self.plan.places.append(Place(place, lambda *_: asked))
             return place
@@ -431,25 +428,6 @@ class _Compiler:
 
         self.plan.places.append(Place(place, given))
         return place
-
-    def _arguments(
-        self, type_: GraphQLObjectType, node: FieldNode
-    ) -> Callable[[VariableValues], dict[str, Any]]:
-        """Give what reads the arguments of a field; without variables in them they are read once."""
-        definition = type_.fields[node.name.value]
-        arguments = self._field(type_, node).arguments
-        converter = self.planner.schema.schema_converter
-
-        def given(variables: VariableValues) -> dict[str, Any]:
-            raw = get_argument_values(definition, node, variables)
-            return convert_arguments(
-                raw, arguments, scalar_registry=converter.scalar_registry, config=converter.config
-            )
-
-        if any(_variables(node.arguments)):
-            return given
-        constant = given(self.variables)
-        return lambda _: constant
 
     def _field(self, type_: GraphQLObjectType, node: FieldNode) -> StrawberryField:
         field: StrawberryField = type_.fields[node.name.value].extensions["strawberry-definition"]
@@ -543,15 +521,3 @@ def _nothing(*_: Any) -> Select[Any]:
 
 def _types(name: str) -> Mapping[str, Any]:
     return {key: column.type for key, column in _model(name).__mapper__.columns.items()}
-
-
-def _variables(nodes: Iterable[Node] | None) -> Iterator[VariableNode]:
-    for node in nodes or ():
-        if isinstance(node, VariableNode):
-            yield node
-        for key in node.keys:
-            below = getattr(node, key, None)
-            if isinstance(below, Node):
-                yield from _variables([below])
-            elif isinstance(below, tuple | list):
-                yield from _variables(below)

@@ -16,7 +16,6 @@ TRUSTED = (
     "arrayoverlap(anyarray, anyarray)",
     "jsonb_contains(jsonb, jsonb)",
     "jsonb_exists(jsonb, text)",
-    "textlike(text, text)",
     "lower(text)",
     "numeric_eq(numeric, numeric)",
     "numeric_gt(numeric, numeric)",

@@ -14,10 +14,10 @@ little as by a sequential scan. What is asked for is rare, and ranges are short:
 very column can pass.
 
 Not asked: totals under a condition that most rows meet, for which most rows are counted (``COMMON``); filters
-on small tables, but for those that go through other projects' rows (``SMALL``); cursors in orders by what may
-be null; ``isEmpty``, of which PostgreSQL keeps no count. What stands in ``WALKED`` and ``WITHIN`` has no
-index, with the reason, and is taken off the list where it has one. Conditions that come together, and data
-of another shape, may lead PostgreSQL to other plans.
+on small tables, but for those that go through other projects' rows (``SMALL``); ``isEmpty``, of which
+PostgreSQL keeps no count. What stands in ``WALKED`` and ``WITHIN`` has no index, with the reason, and is
+taken off the list where it has one. Conditions that come together, and data of another shape, may lead
+PostgreSQL to other plans.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ import models
 from agentdata import migrations, provision
 from agentdata.database import Database
 from agentdata.execution.links import KEYS, PROJECT, owned
+from agentdata.operations.values import camel
 from models.base import INDEXED_FUNCTIONS
 from resolvers.batches import Batch
 from resolvers.fields import DECLARED
@@ -65,11 +66,9 @@ COMMON = {"ne", "not_in", "is_null", "none"}
 """Operators that most rows meet, or that go with none: the first page is found soon in any order."""
 
 _LONG = "it may be longer than what an index can hold"
-_CUT = "NUMERIC is compared as a double, and the index holds the number itself"
 _MANY = "many rows have each value, and an index would cost every append"
 WALKED = {
     ("sessions", "title"): _LONG,
-    ("sessions", "cost_usd"): _CUT,
     ("sessions", "depth"): _MANY,
     ("messages", "sequence"): _MANY,
     ("messages", "role"): _MANY,
@@ -195,20 +194,17 @@ class Indexes:
             if link is None:
                 operands = await self._operands(model, name, type_)
                 given += [
-                    (name, operator, filter_(**{name: type_(**{operator: value})}))
+                    (name, operator, {camel(name): {camel(operator): value}})
                     for operator, value in operands[: 1 if one_each else None]
                 ]
             else:
                 many = issubclass(type_, ToMany)
-                inner = _class_of(_field(type_, "some").type) if many else type_
-                some = inner(
-                    id=_class_of(_field(inner, "id").type)(eq=(await self.values(link.model, "id")).rare)
-                )
+                some = {"id": {"eq": (await self.values(link.model, "id")).rare}}
                 if many:
-                    given.append((name, "some", filter_(**{name: type_(some=some)})))
-                    given.append((name, "none", filter_(**{name: type_(none=some)})))
+                    given.append((name, "some", {camel(name): {"some": some}}))
+                    given.append((name, "none", {camel(name): {"none": some}}))
                 else:
-                    given.append((name, "eq", filter_(**{name: some})))
+                    given.append((name, "eq", {camel(name): some}))
         return given
 
     async def _operands(self, model: Any, name: str, type_: Any) -> list[tuple[str, Any]]:
@@ -234,11 +230,6 @@ class Indexes:
         return [(each, operands[each]) for each in given if each != "is_null"] + [
             ("is_null", value) for value in (True, False) if "is_null" in given
         ]
-
-
-def _field(input_: Any, name: str) -> Any:
-    [field] = [each for each in get_object_definition(input_, strict=True).fields if each.python_name == name]
-    return field
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -294,9 +285,7 @@ async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str
         for descending in (False, True):
             order_by = [Ordering(name, descending)]
             cursors: list[dict[str, Any]] = [{}]
-            # A cursor in an order by what may be null is a choice of conditions, which no index begins at.
-            if page.link is None and not page.nullable(Ordering(name)):
-                middle = await _middle(indexes, page.model, name)
+            for middle in await _middles(indexes, page.model, name) if page.link is None else ():
                 cursor = _slice(page, order=order_by).cursor_of(middle, PROJECT_ID)
                 cursors += [{"after": cursor}, {"before": cursor}]
             for cursor_ in cursors:
@@ -310,12 +299,16 @@ async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str
                 )
 
 
-async def _middle(indexes: Indexes, model: Any, name: str) -> list[Any]:
-    """Give what a cursor holds of the row in the middle of an order."""
-    keys = (getattr(model, name), model.id)
-    rows = select(*keys).where(owned(model)).order_by(*keys)
-    statement = rows.offset(ROWS[model.__tablename__] // 2).limit(1)
-    return list((await indexes.session.execute(statement, {PROJECT: PROJECT_ID})).one())
+async def _middles(indexes: Indexes, model: Any, name: str) -> list[list[Any]]:
+    """Give what cursors hold in the middle of the rows that have a value, and of those that have none."""
+    column = getattr(model, name)
+    middles = []
+    for missing in (False, True):
+        these = (owned(model), column.is_(None) if missing else column.is_not(None))
+        half = select(func.count() / 2).select_from(model).where(*these).scalar_subquery()
+        rows = select(column, model.id).where(*these).order_by(column, model.id).offset(half).limit(1)
+        middles += [list(row) for row in await indexes.session.execute(rows, {PROJECT: PROJECT_ID})]
+    return middles
 
 
 async def _ask_filters(indexes: Indexes, place: Place, page: Page, keys: dict[str, Any]) -> None:
@@ -334,7 +327,8 @@ async def _ask_filters(indexes: Indexes, place: Place, page: Page, keys: dict[st
 
 async def _ask_statistics(indexes: Indexes, place: Place, batch: Batch) -> None:
     whole = place.parent == "Project"
-    for argument, model in batch.filters.items():
+    for argument, read in batch.filters.items():
+        model = read.model
         filters = await indexes.filters(model, place.arguments[argument], one_each=True)
         for name, operator, filter_ in filters:
             if _is_rare(name, operator, filter_):
@@ -350,7 +344,7 @@ async def _ask_statistics(indexes: Indexes, place: Place, batch: Batch) -> None:
 
 def _is_rare(name: str, operator: str, filter_: Any) -> bool:
     """Tell whether few rows meet a filter."""
-    return operator not in COMMON and getattr(getattr(filter_, name), "eq", None) is not False
+    return operator not in COMMON and filter_[camel(name)].get("eq") is not False
 
 
 def _known(exceptions: Collection[tuple[str, str]], model: Any, name: str) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,47 @@ async def test_teams_are_asked_for_through_their_members(api: Api) -> None:
     }""")
     names = {key: sorted(node["name"] for node in page["nodes"]) for key, page in data.items()}
     assert names == {"some": ["a"], "none": ["b", "c"], "back": ["bob"], "two": ["b"]}
+
+
+async def test_what_begins_with_a_text_has_it_letter_by_letter(api: Api) -> None:
+    names = ["50%_a\\b", "50%_A", "50xya", "50%", "\\50", "Ärger", "ärger", "😀 b"]
+    for name in names:
+        await factories.agent(api, name=name)
+    document = """query ($prefix: String!) {
+        agents(filter: {name: {startsWith: $prefix}}) { nodes { name } }
+    }"""
+    for prefix in ["", "5", "50%", "50%_", "50%_a\\", "\\", "_", "%", "Ä", "ä", "😀", *names]:
+        nodes = (await api.ask(document, prefix=prefix))["agents"]["nodes"]
+        assert {node["name"] for node in nodes} == {name for name in names if name.startswith(prefix)}
+
+
+async def test_costs_are_found_by_what_they_are_shown_as(api: Api) -> None:
+    costs = [0.0, 1e-9, 0.1, 0.123456789, 0.3, 19.99, 1234567.123456789, 999_999_999.0]
+    for cost in costs:
+        await factories.session(api, cost_usd=cost)
+    await factories.session(api)
+    document = "query ($filter: SessionFilter) { sessions(filter: $filter) { nodes { costUsd } } }"
+    for asked in [*costs, 0.1000000001, 1e-300, 1e300, -1e300, 5e-324]:
+        for name, holds in {
+            "eq": operator.eq,
+            "lt": operator.lt,
+            "lte": operator.le,
+            "gt": operator.gt,
+            "gte": operator.ge,
+        }.items():
+            nodes = (await api.ask(document, filter={"costUsd": {name: asked}}))["sessions"]["nodes"]
+            found = sorted(node["costUsd"] for node in nodes)
+            assert found == [cost for cost in costs if holds(cost, asked)], (name, asked)
+        nodes = (await api.ask(document, filter={"costUsd": {"in": [asked, 7]}}))["sessions"]["nodes"]
+        assert [node["costUsd"] for node in nodes] == [cost for cost in costs if cost == asked]
+
+
+async def test_a_text_that_is_longer_than_any_is_not_one_of_them(api: Api) -> None:
+    await factories.session(api, platform="p" * 255)
+    document = "query ($filter: SessionFilter) { sessions(filter: $filter) { totalCount } }"
+    for asked in ({"eq": "p" * 256}, {"in": ["p" * 256]}, {"startsWith": "p" * 256}):
+        assert (await api.ask(document, filter={"platform": asked}))["sessions"]["totalCount"] == 0
+    assert (await api.ask(document, filter={"platform": {"in": ["p" * 255]}}))["sessions"]["totalCount"] == 1
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,27 @@ async def test_the_cursor_of_any_edge_leads_on_from_it(
             assert [node["id"] for node in before["nodes"]] == ids[:index][-50:]
 
 
+@pytest.mark.parametrize("ways", list(product(("ASC", "DESC"), repeat=2)), ids="-".join)
+async def test_cursors_lead_on_past_nulls_of_several_keys(api: Api, ways: tuple[str, str]) -> None:
+    scores = (None, 0.25, 0.25, 0.5)
+    for quality, satisfaction in product(scores, scores):
+        await factories.session(api, quality_score=quality, user_satisfaction=satisfaction)
+    [field] = [each for each in PAGED if str(each) == "Query.sessions"]
+    listed = (await api.ask("{ sessions { nodes { id qualityScore userSatisfaction } } }"))["sessions"][
+        "nodes"
+    ]
+    for keys in (("QUALITY_SCORE",), ("QUALITY_SCORE", "USER_SATISFACTION")):
+        order = tuple(zip(keys, ways, strict=False))
+        ids, pages = ordered(listed, order), List(api, field, None, order)
+        edges = (await pages.page())["edges"]
+        assert [edge["node"]["id"] for edge in edges] == ids
+        for index, edge in enumerate(edges):
+            after = await pages.page("nodes { id }", first=3, after=edge["cursor"])
+            assert [node["id"] for node in after["nodes"]] == ids[index + 1 : index + 4]
+            before = await pages.page("nodes { id }", last=3, before=edge["cursor"])
+            assert [node["id"] for node in before["nodes"]] == ids[max(index - 3, 0) : index]
+
+
 @pytest.mark.parametrize("field", PAGED, ids=str)
 async def test_total_counts_say_how_many_there_are_on_all_pages(
     world: Api, rows: dict[str, Rows], field: ConnectionField

@@ -1,0 +1,176 @@
+"""The arguments of fields, coerced as graphql-core does it, by what is worked out of the document once.
+
+Literals are coerced once; a request only fills its variables in. At anything that is wrong graphql-core is
+asked, and says what it is.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    ListValueNode,
+    Node,
+    ObjectValueNode,
+    Undefined,
+    VariableNode,
+)
+from graphql.execution.values import get_argument_values
+from graphql.utilities import coerce_input_literal
+from graphql.utilities.coerce_input_value import coerce_default_value
+
+from agentdata.operations.values import camel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from graphql import FieldNode, GraphQLArgument, GraphQLField, GraphQLInputField, ValueNode
+    from graphql.execution.values import VariableValues
+
+    from agentdata.context import Info
+
+    Value = Callable[[VariableValues], Any]
+    """Gives a value for a request's variables, or Undefined where there is none."""
+
+
+class _WrongError(Exception):
+    """A value is missing, or cannot be what it is."""
+
+
+def arguments_of(info: Info) -> dict[str, Any]:
+    """Give the arguments of the field that is resolved, under Python's names.
+
+    Strawberry gives resolvers objects instead, which take longer to make and to read.
+    """
+    raw = info._raw_info  # noqa: SLF001  # Strawberry has no public name for it
+    definition = raw.parent_type.fields[raw.field_name]
+    given = get_argument_values(definition, raw.field_nodes[0], raw.variable_values)
+    return _renamed(_names(definition), given)
+
+
+def reading(definition: GraphQLField, node: FieldNode) -> Callable[[VariableValues], dict[str, Any]]:
+    """Give what reads the arguments that a field has in a document, under Python's names.
+
+    It raises a GraphQLError where a value is missing, or wrong.
+    """
+    names, coerce = _names(definition), coercing(definition, node)
+    return lambda variables: _renamed(names, coerce(variables))
+
+
+def coercing(definition: GraphQLField, node: FieldNode) -> Callable[[VariableValues], dict[str, Any]]:
+    """Give what does as graphql-core's ``get_argument_values`` for a field in a document."""
+    given = {argument.name.value: argument.value for argument in node.arguments or ()}
+    try:
+        fields = _fields(definition.args, given)
+    except _WrongError:
+        return partial(get_argument_values, definition, node)
+
+    def coerce(variables: VariableValues) -> dict[str, Any]:
+        try:
+            return _filled(fields, variables)
+        except _WrongError:
+            return get_argument_values(definition, node, variables)
+
+    return coerce
+
+
+def variables_in(nodes: Iterable[Node] | None) -> Iterator[VariableNode]:
+    """Find the variables in some nodes."""
+    for node in nodes or ():
+        if isinstance(node, VariableNode):
+            yield node
+        for key in node.keys:
+            below = getattr(node, key, None)
+            if isinstance(below, Node):
+                yield from variables_in([below])
+            elif isinstance(below, tuple | list):
+                yield from variables_in(below)
+
+
+def _names(definition: GraphQLField) -> dict[str, str]:
+    declared = definition.extensions["strawberry-definition"].arguments
+    return {each.graphql_name or camel(each.python_name): each.python_name for each in declared}
+
+
+def _renamed(names: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {names[name]: value for name, value in values.items()}
+
+
+def _fields(
+    declared: Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField], given: Mapping[str, ValueNode]
+) -> dict[str, Value]:
+    """Tell how the values of arguments, or of an input object, come about; what has none is left out."""
+    fields = {}
+    for name, each in declared.items():
+        node, default = given.get(name), coerce_default_value(each)
+        required = isinstance(each.type, GraphQLNonNull) and default is Undefined
+        if node is None:
+            if required:
+                raise _WrongError
+            if default is not Undefined:
+                fields[name] = _always(default)
+        elif isinstance(node, VariableNode):
+            fields[name] = partial(_variable, node.name.value, each.type, Undefined if required else default)
+        else:
+            fields[name] = _value(node, each.type)
+    return fields
+
+
+def _filled(fields: Mapping[str, Value], variables: VariableValues) -> dict[str, Any]:
+    return {name: value for name, get in fields.items() if (value := get(variables)) is not Undefined}
+
+
+def _value(node: ValueNode, type_: Any) -> Value:
+    """Tell how the value that a literal stands for comes about."""
+    if not any(variables_in([node])):
+        value = coerce_input_literal(node, type_)
+        if value is Undefined:
+            raise _WrongError
+        return _always(value)
+    if isinstance(type_, GraphQLNonNull):
+        type_ = type_.of_type
+    if isinstance(type_, GraphQLList):
+        # A value that is no list stands for a list of it.
+        items = node.values if isinstance(node, ListValueNode) else [node]
+        return partial(_list, [_item(each, type_.of_type) for each in items])
+    if isinstance(type_, GraphQLInputObjectType) and isinstance(node, ObjectValueNode):
+        given = {field.name.value: field.value for field in node.fields}
+        if not type_.is_one_of and given.keys() <= type_.fields.keys():
+            return partial(_filled, _fields(type_.fields, given))
+        raise _WrongError
+    return partial(_literal, node, type_)
+
+
+def _item(node: ValueNode, type_: Any) -> Value:
+    # What is missing in a list is null.
+    return (
+        partial(_variable, node.name.value, type_, None)
+        if isinstance(node, VariableNode)
+        else _value(node, type_)
+    )
+
+
+def _always(value: Any) -> Value:
+    return lambda _: value
+
+
+def _variable(name: str, type_: Any, default: Any, variables: VariableValues) -> Any:
+    value = variables.coerced.get(name, default)
+    if (value is None or value is Undefined) and isinstance(type_, GraphQLNonNull):
+        raise _WrongError
+    return value
+
+
+def _list(items: list[Value], variables: VariableValues) -> list[Any]:
+    return [get(variables) for get in items]
+
+
+def _literal(node: ValueNode, type_: Any, variables: VariableValues) -> Any:
+    value = coerce_input_literal(node, type_, variables)
+    if value is Undefined:
+        raise _WrongError
+    return value
