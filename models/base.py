@@ -44,7 +44,8 @@ INDEXED_FUNCTIONS = (
 
 By default it makes sure of a row's project first and asks such a function afterwards, so that no error that
 the function raises could tell of other projects; it looks at every row of the project then. None of these
-raises an error of what may be stored here: JSON is at most 100 levels deep. Only a superuser can say so, for one database at a time.
+raises an error of what may be stored here: JSON is at most 100 levels deep. Only a superuser can say so, for
+one database at a time.
 """
 
 

@@ -138,11 +138,11 @@ def traffic(database: Database) -> Iterator[Traffic]:
     take, give_back, statement = database.pool.take, database.pool.give_back, database.statement
     alone: set[str] = set()
 
-    async def stated(project_id: UUID, text: str, arguments: Sequence[Any]) -> list[Any]:
+    async def stated(project_id: UUID, text: str, arguments: Sequence[Any], **how: bool) -> list[Any]:
         # The driver tells of a statement only after it has given its rows, which may be too late here.
         alone.add(text)
         seen.statements.append(text)
-        return await statement(project_id, text, arguments)
+        return await statement(project_id, text, arguments, **how)
 
     async def taken(project_id: UUID | None) -> Connection:
         connection = await take(project_id)
