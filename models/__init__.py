@@ -7,9 +7,12 @@ from models.base import Base
 from models.idempotency_key import IdempotencyKey
 from models.message import Message
 from models.project import Project
+from models.sandbox import Sandbox
 from models.session import Session
+from models.session_event import SessionEvent
 from models.team import Team, TeamMember
 from models.tool_call import ToolCall
+from models.usage_record import UsageRecord
 from models.user import User
 
 __all__ = [
@@ -20,9 +23,12 @@ __all__ = [
     "IdempotencyKey",
     "Message",
     "Project",
+    "Sandbox",
     "Session",
+    "SessionEvent",
     "Team",
     "TeamMember",
     "ToolCall",
+    "UsageRecord",
     "User",
 ]

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from agentdata.operations import api_keys
 from models import Base
-from models.enums import MessageRole, SessionStatus
+from models.enums import MessageRole, SandboxStatus, SessionStatus
 from tests import factories
 from tests.contract import roots, row_types, selection
 
@@ -97,6 +97,7 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
         )
     for session in (sessions[0], *random.choices(sessions[1:], k=20)):
         await factories.say(api, session.id, *_conversation(random, moment))
+    await _run(api, random, moment, sessions, users, agents)
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
     await _tie_times(api, owner)
@@ -181,6 +182,48 @@ def _conversation(random: Random, moment: Any) -> list[dict[str, Any]]:
     if named:
         messages.append(factories.said('{"found": 1}', role=MessageRole.TOOL, tool_call_id=named))
     return messages
+
+
+async def _run(
+    api: Api, random: Random, moment: Any, sessions: list[Any], users: list[Any], agents: list[Any]
+) -> None:
+    """Let things happen in sessions: events, uses of models, and sandboxes."""
+    for session in (sessions[0], *random.choices(sessions[1:], k=10)):
+        happened = [
+            factories.happened(
+                random.choice(["user_input", "error", "50% done"]),
+                event_data=random.choice(DOCUMENTS),
+                duration_ms=random.choice([None, 0.5, 20.0]),
+                **random.choice([{}, {"timestamp": moment()}]),
+            )
+            for _ in range(7 if session is sessions[0] else random.randrange(1, 4))
+        ]
+        await factories.events(api, session.id, *happened)
+    used = [
+        factories.used(
+            session.id,
+            random.choice(["small", "large"]),
+            run_id=random.choice([None, "run 1", "run_2"]),
+            prompt_tokens=random.choice([0, 10, 2**31 - 1]),
+            completion_tokens=random.choice([0, 3]),
+            cached_tokens=random.choice([None, 0, 5]),
+            cost_usd=random.choice([None, 0.0, 0.125]),
+            **random.choice([{}, {"timestamp": moment()}]),
+            **random.choice([{}, {"agent_id": None}, {"agent_id": agents[1].id}]),
+        )
+        for session in (*[sessions[0]] * 7, *random.choices(sessions, k=25))
+    ]
+    await factories.usage(api, *used)
+    for session in sessions[::2]:
+        await factories.sandbox(
+            api,
+            session.id,
+            status=random.choice(list(SandboxStatus)),
+            kind=random.choice([None, "mock_game_server"]),
+            external_server_id=random.choice([None, "server 1", "server_2"]),
+            user_id=random.choice([None, users[0].id, users[1].id]),
+            selection=random.choice(DOCUMENTS),
+        )
 
 
 async def _tie_times(api: Api, owner: AsyncEngine) -> None:

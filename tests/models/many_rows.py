@@ -22,6 +22,9 @@ ROWS = {
     "sessions": (10_000, 3_000, 3_000),
     "messages": (30_000, 6_000, 6_000),
     "tool_calls": (10_000, 2_000, 2_000),
+    "session_events": (10_000, 2_000, 2_000),
+    "usage_records": (10_000, 2_000, 2_000),
+    "sandboxes": (5_000, 1_000, 1_000),
 }
 """How many rows of each table each project has."""
 
@@ -196,6 +199,38 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "answer_id": f"CASE WHEN NOT ({_ERROR}) THEN @messages[i * 3 + 2] END",
         "started_at": _one_in(2, _TIME),
         "duration_ms": _one_in(2, "i * 7 % 10007"),
+        **_TIMES,
+    },
+    "session_events": {
+        "id": "@session_events[i]",
+        "session_id": "@sessions[i % #sessions]",
+        "sequence": "1 + i / #sessions",
+        "event_type": _LABEL,
+        "event_data": _JSON,
+        "timestamp": _TIME,
+        "duration_ms": _one_in(2, "i * 7 % 10007"),
+        "created_at": _TIME,
+    },
+    "usage_records": {
+        "id": "@usage_records[i]",
+        "session_id": "@sessions[i % #sessions]",
+        "agent_id": _one_in(2, "@agents[i % #agents]"),
+        "run_id": _one_in(2, "'run-' || i"),
+        "model": _LABEL,
+        "prompt_tokens": "i * 7 % 1009",
+        "completion_tokens": "i * 11 % 1013",
+        "cost_usd": _one_in(2, "(i * 19 % 10037) / 1000.0"),
+        "timestamp": _TIME,
+        "created_at": _TIME,
+    },
+    "sandboxes": {
+        "id": "@sandboxes[i]",
+        "session_id": "@sessions[i]",
+        "user_id": _one_in(2, "@users[i * 13 % #users]"),
+        "kind": _one_in(2, _LABEL),
+        "external_server_id": _one_in(2, "'server-' || i"),
+        "status": _rare("'ERROR'", "(ARRAY['RUNNING', 'STOPPED', 'STOPPED'])[1 + i % 3]"),
+        "selection": _JSON,
         **_TIMES,
     },
 }

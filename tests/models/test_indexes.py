@@ -73,10 +73,11 @@ WALKED = {
     ("messages", "sequence"): _MANY,
     ("messages", "role"): _MANY,
     ("messages", "token_count"): _MANY,
+    ("session_events", "sequence"): _MANY,
 }
 """Columns by which filters go through all of a project's rows, and those of a parent where there is one."""
 
-WITHIN = {("messages", "sequence"), ("tool_calls", "position")}
+WITHIN = {("messages", "sequence"), ("session_events", "sequence"), ("tool_calls", "position")}
 """Orders that are the places in a session or message: among all of a project's rows they say nothing."""
 
 

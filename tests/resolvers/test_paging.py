@@ -110,7 +110,9 @@ def parents_of(field: ConnectionField, rows: dict[str, Rows]) -> list[str | None
 
 
 DEFAULTS: dict[str, Order] = {
+    "Query.sessionEvents": (("TIMESTAMP", "DESC"),),
     "Query.sessions": (("STARTED_AT", "DESC"),),
+    "Query.usageRecords": (("TIMESTAMP", "DESC"),),
     "Agent.sessions": (("STARTED_AT", "DESC"),),
     "AgentVersion.sessions": (("STARTED_AT", "DESC"),),
     "Agent.teams": (("NAME", "ASC"),),
@@ -121,6 +123,8 @@ DEFAULTS: dict[str, Order] = {
     "Session.descendants": (("STARTED_AT", "ASC"),),
     "Session.messages": (("SEQUENCE", "ASC"),),
     "Session.toolCalls": (("CREATED_AT", "ASC"),),
+    "Session.events": (("SEQUENCE", "ASC"),),
+    "Session.usage": (("TIMESTAMP", "ASC"),),
     "Message.toolCalls": (("POSITION", "ASC"),),
 }
 """The orders that descriptions promise; everything else comes the newest first."""
