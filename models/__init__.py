@@ -6,8 +6,10 @@ from models.api_key import ApiKey
 from models.base import Base
 from models.idempotency_key import IdempotencyKey
 from models.message import Message
+from models.module_state import ModuleState
 from models.project import Project
 from models.session import Session
+from models.state_transition import StateTransition
 from models.team import Team, TeamMember
 from models.tool_call import ToolCall
 from models.user import User
@@ -19,8 +21,10 @@ __all__ = [
     "Base",
     "IdempotencyKey",
     "Message",
+    "ModuleState",
     "Project",
     "Session",
+    "StateTransition",
     "Team",
     "TeamMember",
     "ToolCall",

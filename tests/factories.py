@@ -5,13 +5,22 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from agentdata.operations import agent_versions, agents, messages, sessions, teams, tool_calls, users
+from agentdata.operations import (
+    agent_versions,
+    agents,
+    messages,
+    module_states,
+    sessions,
+    teams,
+    tool_calls,
+    users,
+)
 from models.enums import MessageRole
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from models import Agent, AgentVersion, Message, Session, Team, ToolCall, User
+    from models import Agent, AgentVersion, Message, ModuleState, Session, Team, ToolCall, User
     from tests.api import Api
 
 _numbers = count(1)
@@ -68,3 +77,8 @@ async def say(api: Api, session_id: UUID, *values: dict[str, Any]) -> list[Messa
 async def tool_call(api: Api, message_id: UUID, **values: Any) -> ToolCall:
     """Make a tool call of an ASSISTANT message."""
     return await api.run(tool_calls.create, message_id=message_id, values=called(**values))  # type: ignore[no-any-return]  # as above
+
+
+async def module_state(api: Api, **values: Any) -> ModuleState:
+    """Set a state of the module `module`, unless another is given."""
+    return await api.run(module_states.set_, values={"module_id": "module", "state": {}, **values})  # type: ignore[no-any-return]  # as above

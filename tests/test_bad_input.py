@@ -9,7 +9,18 @@ from uuid import uuid4
 import pytest
 from graphql import GraphQLList, get_named_type, get_nullable_type
 
-from models import Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User
+from models import (
+    Agent,
+    AgentVersion,
+    ApiKey,
+    Message,
+    ModuleState,
+    Project,
+    Session,
+    Team,
+    ToolCall,
+    User,
+)
 from models.enums import ApiKeyScope
 from tests.api import make_api
 from tests.writes import MUTATIONS, WRITES, some_of_each, stored
@@ -35,6 +46,8 @@ MODELS = {
     "Message": Message,
     "ToolCall": ToolCall,
     "ToolResult": ToolCall,
+    "ModuleState": ModuleState,
+    "ModuleStates": ModuleState,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
@@ -94,7 +107,9 @@ def of_kind(write: Written, kind: str) -> Iterator[tuple[str, bool]]:
 
 def column(write: Written, field: str) -> Any:
     """Give the column that a field is written to, if it is one."""
-    model = MODELS[re.sub(r"^(create|update|start|end|append|record)(Agent(?=Version))?", "", write.mutation)]
+    model = MODELS[
+        re.sub(r"^(create|update|start|end|append|record|set)(Agent(?=Version))?", "", write.mutation)
+    ]
     name = re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", field)
     columns = model.__table__.c
     return columns.get(name, None)
@@ -250,6 +265,7 @@ NUMBERS: dict[str, list[float]] = {
     "promptTokens": [-1],
     "completionTokens": [-1],
     "latencyMs": [-1],
+    "expectedVersion": [-1],
 }
 
 

@@ -34,15 +34,13 @@ class Written:
     target: tuple[str, str] | None = None
     """The argument beside the input, and the noun whose id it is."""
 
+    argument: str = "input"
+    """The name of the argument that the input is."""
+
     @property
     def is_list(self) -> bool:
         """Tell whether it takes a list of inputs."""
-        return self.input == "AppendMessageInput"
-
-    @property
-    def argument(self) -> str:
-        """The name of the argument that the input is."""
-        return "messages" if self.is_list else "input"
+        return self.argument != "input"
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -89,13 +87,17 @@ WRITES = [
     Written("startSession", "StartSessionInput", {}),
     Written("updateSession", "UpdateSessionInput", {}, ("id", "session")),
     Written("endSession", "EndSessionInput", {}, ("id", "session")),
-    Written("appendMessages", "AppendMessageInput", {"role": "ASSISTANT"}, ("sessionId", "session")),
+    Written(
+        "appendMessages", "AppendMessageInput", {"role": "ASSISTANT"}, ("sessionId", "session"), "messages"
+    ),
     Written("updateMessage", "UpdateMessageInput", {}, ("id", "message")),
     Written(
         "createToolCall", "NewToolCallInput", {"name": "find", "arguments": {}}, ("messageId", "message")
     ),
     Written("recordToolResult", "RecordToolResultInput", {}, ("id", "call")),
     Written("updateToolCall", "UpdateToolCallInput", {}, ("id", "call")),
+    Written("setModuleState", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
+    Written("setModuleStates", "SetModuleStateInput", {"moduleId": "@new", "state": {}}, None, "states"),
 ]
 
 
@@ -125,6 +127,7 @@ async def some_of_each(api: Api) -> dict[str, str]:
     data = await api.ask(
         "query($id: ID!) { message(id: $id) { toolCalls { nodes { id } } } }", id=str(message.id)
     )
+    await factories.module_state(api, module_id="cart", session_id=session.id)
     made = await api.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { apiKey { id } } }')
     return {
         "user": str(user.id),

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry import UNSET
 
-from models import Agent, AgentVersion, Message, Session, Team, ToolCall, User
+from models import (
+    Agent,
+    AgentVersion,
+    Message,
+    ModuleState,
+    Session,
+    StateTransition,
+    Team,
+    ToolCall,
+    User,
+)
 from schema.enums import OrderDirection, SessionStatus
 from schema.inputs.filters import (
     BigIntFilter,
@@ -31,6 +41,8 @@ if TYPE_CHECKING:
     from schema.inputs.agent import AgentFilter
     from schema.inputs.agent_version import AgentVersionFilter
     from schema.inputs.message import MessagesFilter
+    from schema.inputs.module_state import ModuleStatesFilter
+    from schema.inputs.state_transition import StateTransitionsFilter
     from schema.inputs.team import TeamFilter
     from schema.inputs.tool_call import ToolCallsFilter
     from schema.inputs.user import UserFilter
@@ -123,6 +135,12 @@ class SessionFilter:
     tool_calls: Annotated["ToolCallsFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
         ToolCall, "By their tool calls.", remote="session_id"
     )
+    module_states: Annotated["ModuleStatesFilter", strawberry.lazy("schema.inputs.module_state")] | None = (
+        linked(ModuleState, "By the states that modules had in them.", remote="session_id")
+    )
+    state_transitions: (
+        Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
+    ) = linked(StateTransition, "By the transitions between states of modules in them.", remote="session_id")
     and_: list[SessionFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."
     )
