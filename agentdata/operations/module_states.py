@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from uuid_utils.compat import uuid7
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_STATES = 1_000
 """How many states one write sets."""
+
+LOCKS = 64
+"""How many locks the chains of a project share. PostgreSQL has room for some thousands in all."""
 
 DEFAULT_TRIGGER = "agent_decision"
 """What set a state off where nothing else is said."""
@@ -115,8 +119,8 @@ async def _set(write: Write, states: list[dict[str, Any]], path: str) -> list[Mo
 async def _latest(write: Write, chains: Iterable[Chain]) -> tuple[datetime, dict[Chain, _Latest]]:
     """Give the time, and the latest state of each chain, which nobody else goes on from any more.
 
-    There may be no row to lock yet, and none may be changed, so each chain has a lock of its own. The states
-    are read by the statement after, which sees what those wrote who had the locks before.
+    There may be no row to lock yet, and none may be changed, so chains have locks that are no rows. The
+    states are read by the statement after, which sees what those wrote who had the locks before.
     """
     chains = list(chains)
     # In the order of their keys, so that two writers cannot wait for each other.
@@ -133,9 +137,10 @@ async def _latest(write: Write, chains: Iterable[Chain]) -> tuple[datetime, dict
 
 
 def _key(project_id: UUID, chain: Chain) -> int:
-    """Give the lock of a chain. Two that share one by chance wait for each other, and no more."""
+    """Give the lock of a chain, one of a few of its project: writers that share one wait for each other."""
     session_id, module_id = chain
-    told = f"module state {project_id} {session_id} {module_id}".encode()
+    shared = crc32(f"{session_id} {module_id}".encode()) % LOCKS
+    told = f"module states {project_id} {shared}".encode()
     return int.from_bytes(hashlib.sha256(told).digest()[:8], "big", signed=True)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 _PLAIN = (-7, 21)
 """Between these powers of ten RFC 8785 writes a number without an exponent."""
 
+_WORDS = {None: "null", True: "true", False: "false"}
 _WHOLE = (-(2**63), 2**64)
 """Whole numbers that are kept in full. Beyond them JSON is read, and was written, as a double."""
 
@@ -26,16 +27,21 @@ def canonical(value: object) -> str:
     ECMAScript does: `1`, `1.0` and `10e-1` are all `1`. One rule is our own: a whole number beyond 2^53 keeps
     all of its digits, where RFC 8785 would round it to a double, and ids of 64 bits would be confused.
     """
-    if isinstance(value, dict):
-        members = sorted(value.items(), key=lambda member: member[0].encode("utf-16-be"))
-        return "{" + ",".join(f"{_text(key)}:{canonical(each)}" for key, each in members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(canonical, value)) + "]"
-    if isinstance(value, int) and not isinstance(value, bool) and _WHOLE[0] <= value < _WHOLE[1]:
-        return str(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _number(float(value))
-    return _text(value)
+    match value:
+        case str():
+            return encode_basestring(value)
+        case bool() | None:
+            return _WORDS[value]
+        case int() if _WHOLE[0] <= value < _WHOLE[1]:
+            return str(value)
+        case int() | float():
+            return _number(float(value))
+        case dict():
+            keys = sorted(value, key=_utf_16)
+            return "{" + ",".join(f"{encode_basestring(key)}:{canonical(value[key])}" for key in keys) + "}"
+        case list():
+            return "[" + ",".join(map(canonical, value)) + "]"
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -64,8 +70,8 @@ def _goes_into(value: object) -> bool:
     return isinstance(value, dict) and bool(value)
 
 
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _utf_16(key: str) -> bytes:
+    return key.encode("utf-16-be")
 
 
 def _number(value: float) -> str:
