@@ -11,6 +11,7 @@ from agentdata.operations import (
     agents,
     api_keys,
     messages,
+    module_states,
     projects,
     sandboxes,
     session_events,
@@ -35,6 +36,7 @@ from schema.inputs.agent_version import (
 )
 from schema.inputs.api_key import ApiKeyFilter, ApiKeyOrder, CreateApiKeyInput, UpdateApiKeyInput
 from schema.inputs.message import AppendMessageInput, MessageFilter, MessageOrder, UpdateMessageInput
+from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder, SetModuleStateInput
 from schema.inputs.project import UpdateProjectInput
 from schema.inputs.sandbox import SandboxFilter, SandboxOrder, SetSandboxInput, UpdateSandboxInput
 from schema.inputs.session import (
@@ -46,6 +48,7 @@ from schema.inputs.session import (
     UpdateSessionInput,
 )
 from schema.inputs.session_event import RecordEventInput, SessionEventFilter, SessionEventOrder
+from schema.inputs.state_transition import StateTransitionFilter, StateTransitionOrder
 from schema.inputs.team import CreateTeamInput, TeamFilter, TeamOrder, UpdateTeamInput
 from schema.inputs.tool_call import (
     NewToolCallInput,
@@ -63,11 +66,13 @@ from schema.types.api_key import ApiKey, CreatedApiKey
 from schema.types.connection import Connection
 from schema.types.deletion import Deletion
 from schema.types.message import Message
+from schema.types.module_state import ModuleState
 from schema.types.node import Node
 from schema.types.project import Project
 from schema.types.sandbox import Sandbox
 from schema.types.session import RenamedTag, Session
 from schema.types.session_event import SessionEvent
+from schema.types.state_transition import StateTransition
 from schema.types.team import Team
 from schema.types.tool_call import ToolCall
 from schema.types.usage_record import UsageRecord
@@ -183,6 +188,24 @@ class Query:
         "The sandboxes of all sessions, the newest first.",
         filter_=SandboxFilter,
         order=SandboxOrder,
+    )
+    module_state: ModuleState | None = roots.one(
+        models.ModuleState, "A state of a module, by its id; NOT_FOUND if there is none.", "id"
+    )
+    module_states: Connection[ModuleState] = page(
+        models.ModuleState,
+        "The states of all modules, the newest first.",
+        filter_=ModuleStateFilter,
+        order=ModuleStateOrder,
+    )
+    state_transition: StateTransition | None = roots.one(
+        models.StateTransition, "A transition between states, by its id; NOT_FOUND if there is none.", "id"
+    )
+    state_transitions: Connection[StateTransition] = page(
+        models.StateTransition,
+        "The transitions between states of all modules, the newest first.",
+        filter_=StateTransitionFilter,
+        order=StateTransitionOrder,
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,
@@ -411,6 +434,23 @@ class Mutation:
     )
     delete_sandbox: Deletion | None = mutation(
         sandboxes.delete, "Delete a sandbox. Its session stays, without one.", ID, returns=Deleted
+    )
+
+    set_module_state: ModuleState | None = mutation(
+        module_states.set_,
+        "Set the state of a module: add one behind its latest, and record the transition between them.",
+        input_(SetModuleStateInput),
+        creates=True,
+    )
+    set_module_states: list[ModuleState] | None = mutation(
+        module_states.set_all,
+        "Set states of modules, in order, all or none.",
+        given(
+            "states",
+            list[SetModuleStateInput],
+            "The states, from 1 to 1,000. Several of one module follow each other.",
+        ),
+        creates=True,
     )
 
 

@@ -9,6 +9,7 @@ from agentdata.operations import (
     agent_versions,
     agents,
     messages,
+    module_states,
     sandboxes,
     session_events,
     sessions,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Agent,
         AgentVersion,
         Message,
+        ModuleState,
         Sandbox,
         Session,
         SessionEvent,
@@ -115,3 +117,8 @@ async def usage(api: Api, *values: dict[str, Any]) -> list[UsageRecord]:
 async def sandbox(api: Api, session_id: UUID, **values: Any) -> Sandbox:
     """Give a session a sandbox."""
     return await api.run(sandboxes.set_, session_id=session_id, values=values)  # type: ignore[no-any-return]  # as above
+
+
+async def module_state(api: Api, **values: Any) -> ModuleState:
+    """Set a state of the module `module`, unless another is given."""
+    return await api.run(module_states.set_, values={"module_id": "module", "state": {}, **values})  # type: ignore[no-any-return]  # as above

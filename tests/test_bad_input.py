@@ -14,6 +14,7 @@ from models import (
     AgentVersion,
     ApiKey,
     Message,
+    ModuleState,
     Project,
     Sandbox,
     Session,
@@ -51,6 +52,8 @@ MODELS = {
     "Events": SessionEvent,
     "Usage": UsageRecord,
     "Sandbox": Sandbox,
+    "ModuleState": ModuleState,
+    "ModuleStates": ModuleState,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
@@ -270,6 +273,7 @@ NUMBERS: dict[str, list[float]] = {
     "completionTokens": [-1],
     "latencyMs": [-1],
     "cachedTokens": [-1],
+    "expectedVersion": [-1],
 }
 
 

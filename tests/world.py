@@ -98,6 +98,11 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
     for session in (sessions[0], *random.choices(sessions[1:], k=20)):
         await factories.say(api, session.id, *_conversation(random, moment))
     await _run(api, random, moment, sessions, users, agents)
+    modules = [
+        (module, random.choice([None, *sessions[:3]])) for module in ("cart", "cart", "50% off", "plan")
+    ]
+    for module, session in (*modules, *random.choices(modules, k=30)):
+        await factories.module_state(api, **_state(random, moment, module, session))
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
     await _tie_times(api, owner)
@@ -224,6 +229,21 @@ async def _run(
             user_id=random.choice([None, users[0].id, users[1].id]),
             selection=random.choice(DOCUMENTS),
         )
+
+
+def _state(random: Random, moment: Any, module: str, session: Any) -> dict[str, Any]:
+    return {
+        "module_id": module,
+        "session_id": session and session.id,
+        "state": random.choice(DOCUMENTS),
+        "state_type": random.choice([None, "workflow_progress", "user_preferences"]),
+        "snapshot_reason": random.choice([None, None, "before a change"]),
+        # In the past, or far enough in the future.
+        "expires_at": random.choice([None, None, moment(), moment() + timedelta(days=36_500)]),
+        "trigger_type": random.choice(["user_action", "scheduled"]),
+        "trigger_id": random.choice([None, "job 1", "job 2"]),
+        "transition_data": random.choice(DOCUMENTS),
+    }
 
 
 async def _tie_times(api: Api, owner: AsyncEngine) -> None:

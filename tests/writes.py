@@ -109,6 +109,8 @@ WRITES = [
     Written("recordUsage", "RecordUsageInput", {"sessionId": "@session", "model": "small"}),
     Written("setSandbox", "SetSandboxInput", {"kind": "server"}, ("sessionId", "session")),
     Written("updateSandbox", "UpdateSandboxInput", {}, ("id", "sandbox")),
+    Written("setModuleState", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
+    Written("setModuleStates", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
 ]
 
 
@@ -139,6 +141,7 @@ async def some_of_each(api: Api) -> dict[str, str]:
         "query($id: ID!) { message(id: $id) { toolCalls { nodes { id } } } }", id=str(message.id)
     )
     sandbox = await factories.sandbox(api, session.id)
+    await factories.module_state(api, module_id="cart", session_id=session.id)
     made = await api.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { apiKey { id } } }')
     return {
         "user": str(user.id),

@@ -13,9 +13,11 @@ from models import (
     Agent,
     AgentVersion,
     Message,
+    ModuleState,
     Sandbox,
     Session,
     SessionEvent,
+    StateTransition,
     Team,
     ToolCall,
     UsageRecord,
@@ -42,8 +44,10 @@ if TYPE_CHECKING:
     from schema.inputs.agent import AgentFilter
     from schema.inputs.agent_version import AgentVersionFilter
     from schema.inputs.message import MessagesFilter
+    from schema.inputs.module_state import ModuleStatesFilter
     from schema.inputs.sandbox import SandboxFilter
     from schema.inputs.session_event import SessionEventsFilter
+    from schema.inputs.state_transition import StateTransitionsFilter
     from schema.inputs.team import TeamFilter
     from schema.inputs.tool_call import ToolCallsFilter
     from schema.inputs.usage_record import UsageRecordsFilter
@@ -146,6 +150,12 @@ class SessionFilter:
     sandbox: Annotated["SandboxFilter", strawberry.lazy("schema.inputs.sandbox")] | None = linked(
         Sandbox, "By their sandboxes.", remote="session_id"
     )
+    module_states: Annotated["ModuleStatesFilter", strawberry.lazy("schema.inputs.module_state")] | None = (
+        linked(ModuleState, "By the states that modules had in them.", remote="session_id")
+    )
+    state_transitions: (
+        Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
+    ) = linked(StateTransition, "By the transitions between states of modules in them.", remote="session_id")
     and_: list[SessionFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."
     )

@@ -10,9 +10,11 @@ import strawberry
 from models import Agent as AgentRow
 from models import AgentVersion as AgentVersionRow
 from models import Message as MessageRow
+from models import ModuleState as ModuleStateRow
 from models import Sandbox as SandboxRow
 from models import Session as SessionRow
 from models import SessionEvent as SessionEventRow
+from models import StateTransition as StateTransitionRow
 from models import Team as TeamRow
 from models import ToolCall as ToolCallRow
 from models import UsageRecord as UsageRecordRow
@@ -22,11 +24,15 @@ from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.messages import first as first_message
 from resolvers.messages import last as last_message
+from resolvers.module_states import FILTER as STATES
+from resolvers.module_states import current_in_sessions as current_states
 from resolvers.paging import Ordering
 from schema.enums import SessionStatus
 from schema.inputs.message import MessageFilter, MessageOrder
+from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.inputs.session_event import SessionEventFilter, SessionEventOrder
+from schema.inputs.state_transition import StateTransitionFilter, StateTransitionOrder
 from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
 from schema.inputs.usage_record import UsageRecordFilter, UsageRecordOrder
 from schema.scalars import JSON, BigInt
@@ -37,9 +43,11 @@ if TYPE_CHECKING:
     from schema.types.agent import Agent
     from schema.types.agent_version import AgentVersion
     from schema.types.message import Message
+    from schema.types.module_state import ModuleState
     from schema.types.sandbox import Sandbox
     from schema.types.session_event import SessionEvent
     from schema.types.session_tree import SessionTree
+    from schema.types.state_transition import StateTransition
     from schema.types.statistics import Statistics
     from schema.types.team import Team
     from schema.types.tool_call import ToolCall
@@ -175,6 +183,35 @@ class Session(Node):
     )
     sandbox: Annotated["Sandbox", strawberry.lazy("schema.types.sandbox")] | None = relation(
         SandboxRow, "The server that it tries things on; null if it has none.", remote="session_id"
+    )
+    module_states: Connection[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = page(
+        ModuleStateRow,
+        "All states that modules had in it, the earliest first.",
+        filter_=ModuleStateFilter,
+        order=ModuleStateOrder,
+        by="session_id",
+        default=(Ordering("created_at"),),
+    )
+    current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
+        batch(
+            current_states,
+            "The states that modules have in it now, the latest first; at most 500. Expired states are not"
+            " current.",
+            Gives.ROWS,
+            model=ModuleStateRow,
+            arguments=[STATES],
+            filters={"filter": ModuleStateRow},
+        )
+    )
+    state_transitions: Connection[
+        Annotated["StateTransition", strawberry.lazy("schema.types.state_transition")]
+    ] = page(
+        StateTransitionRow,
+        "The transitions between the states of modules in it, the earliest first.",
+        filter_=StateTransitionFilter,
+        order=StateTransitionOrder,
+        by="session_id",
+        default=(Ordering("created_at"),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -25,6 +25,8 @@ ROWS = {
     "session_events": (10_000, 2_000, 2_000),
     "usage_records": (10_000, 2_000, 2_000),
     "sandboxes": (5_000, 1_000, 1_000),
+    "module_states": (10_000, 2_000, 2_000),
+    "state_transitions": (7_500, 1_500, 1_500),
 }
 """How many rows of each table each project has."""
 
@@ -232,6 +234,30 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "status": _rare("'ERROR'", "(ARRAY['RUNNING', 'STOPPED', 'STOPPED'])[1 + i % 3]"),
         "selection": _JSON,
         **_TIMES,
+    },
+    # Each module has four states, and three transitions between them; of fifty modules one is in no session.
+    "module_states": {
+        "id": "@module_states[i]",
+        "module_id": "'module-' || i / 4",
+        "session_id": "CASE WHEN i / 4 % 50 > 0 THEN @sessions[i / 4] END",
+        "version": "1 + i % 4",
+        "state_type": _one_in(2, _LABEL),
+        "state": _JSON,
+        "state_hash": "encode(sha256(i::text::bytea), 'hex')",
+        "previous_state_id": "CASE WHEN i % 4 > 0 THEN @module_states[i - 1] END",
+        "is_snapshot": f"i % 1000 = {RARE}",
+        "expires_at": _one_in(2, _TIME),
+        "created_at": _TIME,
+    },
+    "state_transitions": {
+        "id": "@state_transitions[i]",
+        "state_id": "@module_states[i / 3 * 4 + i % 3]",
+        "next_state_id": "@module_states[i / 3 * 4 + i % 3 + 1]",
+        "session_id": "CASE WHEN i / 3 % 50 > 0 THEN @sessions[i / 3] END",
+        "trigger_type": _LABEL,
+        "trigger_id": _one_in(2, "'trigger-' || i"),
+        "new_values": _JSON,
+        "created_at": _TIME,
     },
 }
 """What each column says in row `i`, as `_sql` writes it out."""

@@ -64,6 +64,13 @@ ENDED = {
     "learningOutcomes": {"o": 1}, "costUsd": 1.5,
 }  # fmt: skip
 
+STATE = {
+    "moduleId": "cart", "sessionId": "@session", "state": {"items": [1, {"n": 2**64 - 1}]},
+    "stateType": "workflow_progress", "isSnapshot": True, "snapshotReason": "Checkout",
+    "expiresAt": "2999-01-01T00:00:00Z", "triggerType": "user_action", "triggerId": "click 7",
+    "transitionData": {"t": None},
+}  # fmt: skip
+
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("updateProject", {"name": "Renamed", "slug": "@new"}),
     ("createApiKey", {"name": "Key 2", "scopes": ["READ", "WRITE"], "expiresAt": "2999-01-01T00:00:00Z"}),
@@ -96,6 +103,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("recordUsage", USED),
     ("setSandbox", SANDBOX),
     ("updateSandbox", SANDBOX),
+    ("setModuleState", STATE | {"expectedVersion": 1}),
+    ("setModuleStates", STATE | {"expectedVersion": 1}),
 ]
 BY_NAME = {write.mutation: write for write in WRITES}
 SELECTIONS = {
@@ -106,6 +115,10 @@ SELECTIONS = {
     "toolCalls": "toolCalls { nodes { name arguments } }",
     "createdByUserId": "createdBy { ... on Node { id } }",
     "createdByAgentId": "createdBy { ... on Node { id } }",
+    "expectedVersion": "previousState { version }",
+    "triggerType": "byType: reachedBy { triggerType }",
+    "triggerId": "byId: reachedBy { triggerId }",
+    "transitionData": "withData: reachedBy { transitionData }",
 }
 CASES_BY_MUTATION = pytest.mark.parametrize(
     ("mutation", "values"), CASES, ids=[f"{mutation}-{place}" for place, (mutation, _) in enumerate(CASES)]
@@ -235,7 +248,7 @@ def test_no_input_field_is_forgotten() -> None:
 
 
 def test_no_mutation_is_forgotten() -> None:
-    inputs = {"input", "messages", "events", "records"}
+    inputs = {"input", "messages", "events", "records", "states"}
     with_input = {name for name, field in MUTATIONS.items() if inputs & set(field.args)}
     assert {write.mutation for write in WRITES} == with_input
     sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
