@@ -6,10 +6,15 @@ from models.api_key import ApiKey
 from models.base import Base
 from models.idempotency_key import IdempotencyKey
 from models.message import Message
+from models.module_state import ModuleState
 from models.project import Project
+from models.sandbox import Sandbox
 from models.session import Session
+from models.session_event import SessionEvent
+from models.state_transition import StateTransition
 from models.team import Team, TeamMember
 from models.tool_call import ToolCall
+from models.usage_record import UsageRecord
 from models.user import User
 
 __all__ = [
@@ -19,10 +24,15 @@ __all__ = [
     "Base",
     "IdempotencyKey",
     "Message",
+    "ModuleState",
     "Project",
+    "Sandbox",
     "Session",
+    "SessionEvent",
+    "StateTransition",
     "Team",
     "TeamMember",
     "ToolCall",
+    "UsageRecord",
     "User",
 ]

@@ -51,9 +51,19 @@ class ToolCallStatus(ClosedSet):
     FAILED = "FAILED", "The tool failed with an error."
 
 
+class SandboxStatus(ClosedSet):
+    """Whether a sandbox is running."""
+
+    STOPPED = "STOPPED", "It is not running."
+    STARTING = "STARTING", "It is about to run."
+    RUNNING = "RUNNING", "It is running."
+    STOPPING = "STOPPING", "It is about to stop."
+    ERROR = "ERROR", "It failed."
+
+
 class ApiKeyScope(ClosedSet):
     """What an API key may do. Each scope includes the ones before it: READ, WRITE, ADMIN."""
 
     READ = "READ", "Read everything but API keys."
-    WRITE = "WRITE", "Also create, change and delete users, teams, agents, sessions, messages and tool calls."
+    WRITE = "WRITE", "Also create, change and delete everything but the project and its API keys."
     ADMIN = "ADMIN", "Also change the project, and see, create and revoke its API keys."

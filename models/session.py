@@ -32,8 +32,9 @@ class Session(Changing, Base):
 
     The parent is fixed when the session is made, so a cycle cannot be. ``root_id``, ``depth`` and
     ``ancestor_ids`` (the root first, the parent last) follow from it and never change. The counts and
-    totals are kept by the operations that write messages, in the same transaction; ``last_sequence`` is
-    the sequence that was given last, and stays when messages are deleted.
+    totals are kept by the operations that write messages and usage, in the same transaction.
+    ``last_sequence`` and ``last_event_sequence`` are the sequences that were given last to a message and to
+    an event, and stay when these are deleted.
     """
 
     __tablename__ = "sessions"
@@ -132,6 +133,7 @@ class Session(Changing, Base):
     interaction_count: Mapped[int] = mapped_column(Integer, server_default="0")
     message_count: Mapped[int] = mapped_column(Integer, server_default="0")
     last_sequence: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_event_sequence: Mapped[int] = mapped_column(Integer, server_default="0")
     prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     cost_usd: Mapped[float | None] = mapped_column(Numeric(18, 9, asdecimal=False))

@@ -7,7 +7,14 @@ from typing import Any
 
 import strawberry
 
-from models.enums import ApiKeyScope, ClosedSet, MessageRole, SessionStatus, ToolCallStatus
+from models.enums import (
+    ApiKeyScope,
+    ClosedSet,
+    MessageRole,
+    SandboxStatus,
+    SessionStatus,
+    ToolCallStatus,
+)
 
 
 def _declare(closed_set: type[ClosedSet]) -> None:
@@ -18,10 +25,17 @@ def _declare(closed_set: type[ClosedSet]) -> None:
         value.description = member.description
 
 
-for _closed_set in (ApiKeyScope, MessageRole, SessionStatus, ToolCallStatus):
+for _closed_set in (ApiKeyScope, MessageRole, SandboxStatus, SessionStatus, ToolCallStatus):
     _declare(_closed_set)
 
-__all__ = ["ApiKeyScope", "MessageRole", "OrderDirection", "SessionStatus", "ToolCallStatus"]
+__all__ = [
+    "ApiKeyScope",
+    "MessageRole",
+    "OrderDirection",
+    "SandboxStatus",
+    "SessionStatus",
+    "ToolCallStatus",
+]
 
 
 @strawberry.enum(description="The direction of an order.")

@@ -11,10 +11,14 @@ from agentdata.operations import (
     agents,
     api_keys,
     messages,
+    module_states,
     projects,
+    sandboxes,
+    session_events,
     sessions,
     teams,
     tool_calls,
+    usage_records,
     users,
 )
 from resolvers import roots
@@ -32,7 +36,9 @@ from schema.inputs.agent_version import (
 )
 from schema.inputs.api_key import ApiKeyFilter, ApiKeyOrder, CreateApiKeyInput, UpdateApiKeyInput
 from schema.inputs.message import AppendMessageInput, MessageFilter, MessageOrder, UpdateMessageInput
+from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder, SetModuleStateInput
 from schema.inputs.project import UpdateProjectInput
+from schema.inputs.sandbox import SandboxFilter, SandboxOrder, SetSandboxInput, UpdateSandboxInput
 from schema.inputs.session import (
     CreateSessionInput,
     EndSessionInput,
@@ -41,6 +47,8 @@ from schema.inputs.session import (
     StartSessionInput,
     UpdateSessionInput,
 )
+from schema.inputs.session_event import RecordEventInput, SessionEventFilter, SessionEventOrder
+from schema.inputs.state_transition import StateTransitionFilter, StateTransitionOrder
 from schema.inputs.team import CreateTeamInput, TeamFilter, TeamOrder, UpdateTeamInput
 from schema.inputs.tool_call import (
     NewToolCallInput,
@@ -49,6 +57,7 @@ from schema.inputs.tool_call import (
     ToolCallOrder,
     UpdateToolCallInput,
 )
+from schema.inputs.usage_record import RecordUsageInput, UsageRecordFilter, UsageRecordOrder
 from schema.inputs.user import CreateUserInput, UpdateUserInput, UserFilter, UserOrder
 from schema.scalars import SCALARS
 from schema.types.agent import Agent
@@ -57,14 +66,20 @@ from schema.types.api_key import ApiKey, CreatedApiKey
 from schema.types.connection import Connection
 from schema.types.deletion import Deletion
 from schema.types.message import Message
+from schema.types.module_state import ModuleState
 from schema.types.node import Node
 from schema.types.project import Project
+from schema.types.sandbox import Sandbox
 from schema.types.session import RenamedTag, Session
+from schema.types.session_event import SessionEvent
+from schema.types.state_transition import StateTransition
 from schema.types.team import Team
 from schema.types.tool_call import ToolCall
+from schema.types.usage_record import UsageRecord
 from schema.types.user import User
 
 _LATEST = (Ordering("started_at", descending=True),)
+_LAST = (Ordering("timestamp", descending=True),)
 
 
 @strawberry.type(description="All that can be read. An answer shows one moment of the data of one project.")
@@ -144,6 +159,53 @@ class Query:
         "The tool calls of all messages, the newest first.",
         filter_=ToolCallFilter,
         order=ToolCallOrder,
+    )
+    session_event: SessionEvent | None = roots.one(
+        models.SessionEvent, "An event of a session, by its id; NOT_FOUND if there is none.", "id"
+    )
+    session_events: Connection[SessionEvent] = page(
+        models.SessionEvent,
+        "The events of all sessions, the latest first.",
+        filter_=SessionEventFilter,
+        order=SessionEventOrder,
+        default=_LAST,
+    )
+    usage_record: UsageRecord | None = roots.one(
+        models.UsageRecord, "A usage record, by its id; NOT_FOUND if there is none.", "id"
+    )
+    usage_records: Connection[UsageRecord] = page(
+        models.UsageRecord,
+        "The usage records of all sessions, the latest first.",
+        filter_=UsageRecordFilter,
+        order=UsageRecordOrder,
+        default=_LAST,
+    )
+    sandbox: Sandbox | None = roots.one(
+        models.Sandbox, "A sandbox, by its id; NOT_FOUND if there is none.", "id"
+    )
+    sandboxes: Connection[Sandbox] = page(
+        models.Sandbox,
+        "The sandboxes of all sessions, the newest first.",
+        filter_=SandboxFilter,
+        order=SandboxOrder,
+    )
+    module_state: ModuleState | None = roots.one(
+        models.ModuleState, "A state of a module, by its id; NOT_FOUND if there is none.", "id"
+    )
+    module_states: Connection[ModuleState] = page(
+        models.ModuleState,
+        "The states of all modules, the newest first.",
+        filter_=ModuleStateFilter,
+        order=ModuleStateOrder,
+    )
+    state_transition: StateTransition | None = roots.one(
+        models.StateTransition, "A transition between states, by its id; NOT_FOUND if there is none.", "id"
+    )
+    state_transitions: Connection[StateTransition] = page(
+        models.StateTransition,
+        "The transitions between states of all modules, the newest first.",
+        filter_=StateTransitionFilter,
+        order=StateTransitionOrder,
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,
@@ -258,8 +320,8 @@ class Mutation:
     )
     delete_session: Deletion | None = mutation(
         sessions.delete,
-        "Delete a session with its messages and tool calls. It is a CONFLICT if it has children and `tree` is"
-        " not true.",
+        "Delete a session with its messages, tool calls, events, usage records and sandbox. It is a CONFLICT"
+        " if it has children and `tree` is not true.",
         ID,
         given("tree", bool, "Whether to delete all sessions below it with it.", default=False),
         returns=Deleted,
@@ -328,6 +390,67 @@ class Mutation:
     )
     delete_tool_call: Deletion | None = mutation(
         tool_calls.delete, "Delete a tool call.", ID, returns=Deleted
+    )
+
+    record_events: list[SessionEvent] | None = mutation(
+        session_events.record,
+        "Record events of a session, in order, all of them or none.",
+        given("session_id", strawberry.ID, "The id of the session."),
+        given(
+            "events",
+            list[RecordEventInput],
+            "The events, from 1 to 10,000. Their sequences continue after the last one of the session.",
+        ),
+        creates=True,
+    )
+    delete_session_event: Deletion | None = mutation(
+        session_events.delete,
+        "Delete an event of a session. The other events keep their sequences.",
+        ID,
+        returns=Deleted,
+    )
+    record_usage: list[UsageRecord] | None = mutation(
+        usage_records.record,
+        "Record uses of models, of one session or of many, all of them or none. Their tokens and costs are"
+        " added to the totals of their sessions at the same time.",
+        given("records", list[RecordUsageInput], "The usage records, from 1 to 10,000."),
+        creates=True,
+    )
+    delete_usage_record: Deletion | None = mutation(
+        usage_records.delete,
+        "Delete a usage record. Its tokens and its cost are taken off the totals of its session.",
+        ID,
+        returns=Deleted,
+    )
+    set_sandbox: Sandbox | None = mutation(
+        sandboxes.set_,
+        "Change the sandbox of a session, or give it one where it has none.",
+        given("session_id", strawberry.ID, "The id of the session."),
+        input_(SetSandboxInput),
+        creates=True,
+    )
+    update_sandbox: Sandbox | None = mutation(
+        sandboxes.update, "Change a sandbox.", ID, input_(UpdateSandboxInput)
+    )
+    delete_sandbox: Deletion | None = mutation(
+        sandboxes.delete, "Delete a sandbox. Its session stays, without one.", ID, returns=Deleted
+    )
+
+    set_module_state: ModuleState | None = mutation(
+        module_states.set_,
+        "Set the state of a module: add one behind its latest, and record the transition between them.",
+        input_(SetModuleStateInput),
+        creates=True,
+    )
+    set_module_states: list[ModuleState] | None = mutation(
+        module_states.set_all,
+        "Set states of modules, in order, all or none.",
+        given(
+            "states",
+            list[SetModuleStateInput],
+            "The states, from 1 to 1,000. Several of one module follow each other.",
+        ),
+        creates=True,
     )
 
 

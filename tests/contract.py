@@ -44,6 +44,11 @@ class ConnectionField:
         return f"{self.parent}.{self.name}"
 
     @property
+    def single(self) -> str:
+        """The field of the root that gives one of its rows."""
+        return self.node[0].lower() + self.node[1:]
+
+    @property
     def at_root(self) -> bool:
         """Whether it lists all rows of the project."""
         return self.parent == "Query"

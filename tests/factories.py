@@ -5,13 +5,37 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from agentdata.operations import agent_versions, agents, messages, sessions, teams, tool_calls, users
+from agentdata.operations import (
+    agent_versions,
+    agents,
+    messages,
+    module_states,
+    sandboxes,
+    session_events,
+    sessions,
+    teams,
+    tool_calls,
+    usage_records,
+    users,
+)
 from models.enums import MessageRole
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from models import Agent, AgentVersion, Message, Session, Team, ToolCall, User
+    from models import (
+        Agent,
+        AgentVersion,
+        Message,
+        ModuleState,
+        Sandbox,
+        Session,
+        SessionEvent,
+        Team,
+        ToolCall,
+        UsageRecord,
+        User,
+    )
     from tests.api import Api
 
 _numbers = count(1)
@@ -27,6 +51,16 @@ def said(
 def called(name: str = "search", **values: Any) -> dict[str, Any]:
     """Give the values of a tool call that a message makes."""
     return {"name": name, "arguments": {}, **values}
+
+
+def happened(event_type: str = "checkpoint", **values: Any) -> dict[str, Any]:
+    """Give the values of an event to record."""
+    return {"event_type": event_type, **values}
+
+
+def used(session_id: UUID, model: str = "small", **values: Any) -> dict[str, Any]:
+    """Give the values of a usage record."""
+    return {"session_id": session_id, "model": model, **values}
 
 
 async def user(api: Api, **values: Any) -> User:
@@ -68,3 +102,23 @@ async def say(api: Api, session_id: UUID, *values: dict[str, Any]) -> list[Messa
 async def tool_call(api: Api, message_id: UUID, **values: Any) -> ToolCall:
     """Make a tool call of an ASSISTANT message."""
     return await api.run(tool_calls.create, message_id=message_id, values=called(**values))  # type: ignore[no-any-return]  # as above
+
+
+async def events(api: Api, session_id: UUID, *values: dict[str, Any]) -> list[SessionEvent]:
+    """Record events, made by `happened`, of a session."""
+    return await api.run(session_events.record, session_id=session_id, events=list(values))  # type: ignore[no-any-return]  # as above
+
+
+async def usage(api: Api, *values: dict[str, Any]) -> list[UsageRecord]:
+    """Record usage, made by `used`."""
+    return await api.run(usage_records.record, records=list(values))  # type: ignore[no-any-return]  # as above
+
+
+async def sandbox(api: Api, session_id: UUID, **values: Any) -> Sandbox:
+    """Give a session a sandbox."""
+    return await api.run(sandboxes.set_, session_id=session_id, values=values)  # type: ignore[no-any-return]  # as above
+
+
+async def module_state(api: Api, **values: Any) -> ModuleState:
+    """Set a state of the module `module`, unless another is given."""
+    return await api.run(module_states.set_, values={"module_id": "module", "state": {}, **values})  # type: ignore[no-any-return]  # as above

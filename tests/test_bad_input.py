@@ -9,7 +9,21 @@ from uuid import uuid4
 import pytest
 from graphql import GraphQLList, get_named_type, get_nullable_type
 
-from models import Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User
+from models import (
+    Agent,
+    AgentVersion,
+    ApiKey,
+    Message,
+    ModuleState,
+    Project,
+    Sandbox,
+    Session,
+    SessionEvent,
+    Team,
+    ToolCall,
+    UsageRecord,
+    User,
+)
 from models.enums import ApiKeyScope
 from tests.api import make_api
 from tests.writes import MUTATIONS, WRITES, some_of_each, stored
@@ -35,6 +49,11 @@ MODELS = {
     "Message": Message,
     "ToolCall": ToolCall,
     "ToolResult": ToolCall,
+    "Events": SessionEvent,
+    "Usage": UsageRecord,
+    "Sandbox": Sandbox,
+    "ModuleState": ModuleState,
+    "ModuleStates": ModuleState,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
@@ -94,7 +113,9 @@ def of_kind(write: Written, kind: str) -> Iterator[tuple[str, bool]]:
 
 def column(write: Written, field: str) -> Any:
     """Give the column that a field is written to, if it is one."""
-    model = MODELS[re.sub(r"^(create|update|start|end|append|record)(Agent(?=Version))?", "", write.mutation)]
+    model = MODELS[
+        re.sub(r"^(create|update|start|end|append|record|set)(Agent(?=Version))?", "", write.mutation)
+    ]
     name = re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", field)
     columns = model.__table__.c
     return columns.get(name, None)
@@ -194,6 +215,7 @@ async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: W
         "SessionStatus": ["active", "DONE", 1, True, ""],
         "MessageRole": ["user", "FUNCTION", 1],
         "ApiKeyScope": ["admin", "ROOT", 1],
+        "SandboxStatus": ["running", "PAUSED", 1],
     }
     for kind, values in wrong.items():
         for field, is_list in of_kind(write, kind):
@@ -250,6 +272,8 @@ NUMBERS: dict[str, list[float]] = {
     "promptTokens": [-1],
     "completionTokens": [-1],
     "latencyMs": [-1],
+    "cachedTokens": [-1],
+    "expectedVersion": [-1],
 }
 
 
@@ -415,6 +439,17 @@ async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) ->
     ("document", "variables", "code", "named"),
     [
         ("appendMessages(sessionId: SESSION, messages: $it)", [{"role": "USER"}] * 10_001, "", "messages"),
+        ("recordEvents(sessionId: SESSION, events: $it)", [{"eventType": "a"}] * 10_001, "", "events"),
+        ("recordEvents(sessionId: SESSION, events: $it)", [], "", "events"),
+        (
+            "recordEvents(sessionId: SESSION, events: $it)",
+            [{"eventType": "a"}, {"eventType": " "}],
+            "",
+            "events.1.eventType",
+        ),
+        ("recordUsage(records: $it)", [{"sessionId": "nope", "model": "a"}] * 10_001, "", "records"),
+        ("recordUsage(records: $it)", [], "", "records"),
+        ("recordUsage(records: $it)", [{"sessionId": "nope", "model": "a"}], "", "records.0.sessionId"),
         (
             "appendMessages(sessionId: SESSION, messages: $it)",
             [{"role": "ASSISTANT", "toolCalls": [{"name": "a", "arguments": {}}] * 1_001}],
@@ -441,7 +476,12 @@ async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) ->
 async def test_lists(
     mine: Api, things: dict[str, str], document: str, variables: list[Any], code: str, named: str
 ) -> None:
-    types = {"mess": "[AppendMessageInput!]!", "tags": "[String!]!"}
+    types = {
+        "even": "[RecordEventInput!]!",
+        "mess": "[AppendMessageInput!]!",
+        "reco": "[RecordUsageInput!]!",
+        "tags": "[String!]!",
+    }
     argument = re.search(r"(\w{4})\w*: \$it", document)
     assert argument
     type_ = types.get(argument[1], "[ID!]!")

@@ -46,7 +46,7 @@ DOMAIN = {
         " purpose businessContext tags qualityScore userSatisfaction learningOutcomes source context state"
         " metadata lastActivityAt startedAt endedAt isActive interactionCount messageCount promptTokens"
         " completionTokens costUsd parent children root depth ancestors descendants tree messages"
-        " firstMessage lastMessage statistics"
+        " firstMessage lastMessage events usage sandbox moduleStates statistics"
     ),
     "Message": (
         "id createdAt updatedAt session externalId sequence role content parts mediaUrl mediaType user agent"
@@ -55,6 +55,18 @@ DOMAIN = {
     ),
     "ToolCall": (
         "id createdAt updatedAt message callId name arguments result error status startedAt durationMs"
+    ),
+    "SessionEvent": "id createdAt session eventType eventData timestamp sequence durationMs",
+    "UsageRecord": (
+        "id createdAt session agent runId model promptTokens completionTokens cachedTokens costUsd timestamp"
+    ),
+    "Sandbox": "id createdAt updatedAt session user kind externalServerId status selection",
+    "ModuleState": (
+        "id createdAt moduleId session version stateType state stateHash previousState isSnapshot"
+        " snapshotReason expiresAt history nextStates transitions"
+    ),
+    "StateTransition": (
+        "id createdAt state nextState triggerId triggerType transitionData previousValues newValues"
     ),
 }
 """What the domain says that each noun has."""

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from agentdata.operations import api_keys
 from models import Base
-from models.enums import MessageRole, SessionStatus
+from models.enums import MessageRole, SandboxStatus, SessionStatus
 from tests import factories
 from tests.contract import roots, row_types, selection
 
@@ -97,6 +97,12 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
         )
     for session in (sessions[0], *random.choices(sessions[1:], k=20)):
         await factories.say(api, session.id, *_conversation(random, moment))
+    await _run(api, random, moment, sessions, users, agents)
+    modules = [
+        (module, random.choice([None, *sessions[:3]])) for module in ("cart", "cart", "50% off", "plan")
+    ]
+    for module, session in (*modules, *random.choices(modules, k=30)):
+        await factories.module_state(api, **_state(random, moment, module, session))
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
     await _tie_times(api, owner)
@@ -181,6 +187,63 @@ def _conversation(random: Random, moment: Any) -> list[dict[str, Any]]:
     if named:
         messages.append(factories.said('{"found": 1}', role=MessageRole.TOOL, tool_call_id=named))
     return messages
+
+
+async def _run(
+    api: Api, random: Random, moment: Any, sessions: list[Any], users: list[Any], agents: list[Any]
+) -> None:
+    """Let things happen in sessions: events, uses of models, and sandboxes."""
+    for session in (sessions[0], *random.choices(sessions[1:], k=10)):
+        happened = [
+            factories.happened(
+                random.choice(["user_input", "error", "50% done"]),
+                event_data=random.choice(DOCUMENTS),
+                duration_ms=random.choice([None, 0.5, 20.0]),
+                **random.choice([{}, {"timestamp": moment()}]),
+            )
+            for _ in range(7 if session is sessions[0] else random.randrange(1, 4))
+        ]
+        await factories.events(api, session.id, *happened)
+    used = [
+        factories.used(
+            session.id,
+            random.choice(["small", "large"]),
+            run_id=random.choice([None, "run 1", "run_2"]),
+            prompt_tokens=random.choice([0, 10, 2**31 - 1]),
+            completion_tokens=random.choice([0, 3]),
+            cached_tokens=random.choice([None, 0, 5]),
+            cost_usd=random.choice([None, 0.0, 0.125]),
+            **random.choice([{}, {"timestamp": moment()}]),
+            **random.choice([{}, {"agent_id": None}, {"agent_id": agents[1].id}]),
+        )
+        for session in (*[sessions[0]] * 7, *random.choices(sessions, k=25))
+    ]
+    await factories.usage(api, *used)
+    for session in sessions[::2]:
+        await factories.sandbox(
+            api,
+            session.id,
+            status=random.choice(list(SandboxStatus)),
+            kind=random.choice([None, "mock_game_server"]),
+            external_server_id=random.choice([None, "server 1", "server_2"]),
+            user_id=random.choice([None, users[0].id, users[1].id]),
+            selection=random.choice(DOCUMENTS),
+        )
+
+
+def _state(random: Random, moment: Any, module: str, session: Any) -> dict[str, Any]:
+    return {
+        "module_id": module,
+        "session_id": session and session.id,
+        "state": random.choice(DOCUMENTS),
+        "state_type": random.choice([None, "workflow_progress", "user_preferences"]),
+        "snapshot_reason": random.choice([None, None, "before a change"]),
+        # In the past, or far enough in the future.
+        "expires_at": random.choice([None, None, moment(), moment() + timedelta(days=36_500)]),
+        "trigger_type": random.choice(["user_action", "scheduled"]),
+        "trigger_id": random.choice([None, "job 1", "job 2"]),
+        "transition_data": random.choice(DOCUMENTS),
+    }
 
 
 async def _tie_times(api: Api, owner: AsyncEngine) -> None:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLObjectType,
+    get_named_type,
+    get_nullable_type,
+)
 from sqlalchemy import text
 
 from models import Base
@@ -37,12 +43,15 @@ class Written:
     @property
     def is_list(self) -> bool:
         """Tell whether it takes a list of inputs."""
-        return self.input == "AppendMessageInput"
+        return isinstance(get_nullable_type(MUTATIONS[self.mutation].args[self.argument].type), GraphQLList)
 
     @property
     def argument(self) -> str:
         """The name of the argument that the input is."""
-        return "messages" if self.is_list else "input"
+        arguments = MUTATIONS[self.mutation].args
+        name: str
+        [name] = [each for each in arguments if get_named_type(arguments[each].type).name == self.input]
+        return name
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -96,6 +105,12 @@ WRITES = [
     ),
     Written("recordToolResult", "RecordToolResultInput", {}, ("id", "call")),
     Written("updateToolCall", "UpdateToolCallInput", {}, ("id", "call")),
+    Written("recordEvents", "RecordEventInput", {"eventType": "checkpoint"}, ("sessionId", "session")),
+    Written("recordUsage", "RecordUsageInput", {"sessionId": "@session", "model": "small"}),
+    Written("setSandbox", "SetSandboxInput", {"kind": "server"}, ("sessionId", "session")),
+    Written("updateSandbox", "UpdateSandboxInput", {}, ("id", "sandbox")),
+    Written("setModuleState", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
+    Written("setModuleStates", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
 ]
 
 
@@ -125,6 +140,8 @@ async def some_of_each(api: Api) -> dict[str, str]:
     data = await api.ask(
         "query($id: ID!) { message(id: $id) { toolCalls { nodes { id } } } }", id=str(message.id)
     )
+    sandbox = await factories.sandbox(api, session.id)
+    await factories.module_state(api, module_id="cart", session_id=session.id)
     made = await api.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { apiKey { id } } }')
     return {
         "user": str(user.id),
@@ -135,6 +152,7 @@ async def some_of_each(api: Api) -> dict[str, str]:
         "session": str(session.id),
         "message": str(message.id),
         "call": data["message"]["toolCalls"]["nodes"][0]["id"],
+        "sandbox": str(sandbox.id),
         "api_key": made["createApiKey"]["apiKey"]["id"],
     }
 
@@ -166,12 +184,22 @@ WITH said AS (
     coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion,
     max(sequence) AS last, max(created_at) AS at
   FROM messages WHERE project_id = :project_id GROUP BY session_id
+), used AS (
+  SELECT session_id, sum(prompt_tokens) AS prompt, sum(completion_tokens) AS completion,
+    max(timestamp) AS at
+  FROM usage_records WHERE project_id = :project_id GROUP BY session_id
+), happened AS (
+  SELECT session_id, max(sequence) AS last, max(timestamp) AS at
+  FROM session_events WHERE project_id = :project_id GROUP BY session_id
 )
 SELECT s.id FROM sessions s LEFT JOIN said ON said.session_id = s.id
+LEFT JOIN used ON used.session_id = s.id LEFT JOIN happened ON happened.session_id = s.id
 WHERE s.project_id = :project_id AND (
   s.message_count <> coalesce(messages, 0) OR s.interaction_count <> coalesce(turns, 0)
-  OR s.prompt_tokens <> coalesce(prompt, 0) OR s.completion_tokens <> coalesce(completion, 0)
-  OR s.last_sequence < coalesce(last, 0) OR s.last_activity_at < at
+  OR s.prompt_tokens <> coalesce(said.prompt, 0) + coalesce(used.prompt, 0)
+  OR s.completion_tokens <> coalesce(said.completion, 0) + coalesce(used.completion, 0)
+  OR s.last_sequence < coalesce(said.last, 0) OR s.last_event_sequence < coalesce(happened.last, 0)
+  OR s.last_activity_at < greatest(said.at, used.at, happened.at)
 )
 UNION ALL
 SELECT a.id FROM agents a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -38,7 +39,7 @@ def camel(name: str) -> str:
 
 def noun(table: str) -> str:
     """Give the word for one row of a table."""
-    return table.removesuffix("s").replace("_", " ")
+    return re.sub(r"(?<=x)es$|s$", "", table).replace("_", " ")
 
 
 def check(model: type[Base], values: Mapping[str, Any], path: str = "") -> None:

@@ -106,7 +106,7 @@ class Write:
             return []
         sent = [{"id": uuid7(), **row} for row in rows]
         text = _insert_statement(model, frozenset().union(*sent))
-        made = _stored_row(model)
+        made = stored_row(model)
         records = await self.fetch(text, self.project_id, document(sent), alone=alone)
         stored = {row.id: row for row in map(made, records)}
         return [stored[row["id"]] for row in sent]
@@ -144,7 +144,7 @@ class Write:
         if lock or keep:
             text += " FOR KEY SHARE" if keep else " FOR NO KEY UPDATE"
         records = await self.fetch(text, self.project_id, [*ids])
-        rows = {row.id: row for row in map(_stored_row(model), records)}
+        rows = {row.id: row for row in map(stored_row(model), records)}
         for id_ in ids:
             if id_ not in rows:
                 raise not_found(model, id_, field)
@@ -233,7 +233,7 @@ def _insert_statement(model: type[Base], given: frozenset[str]) -> str:
     names, values, types = from_document(model, sorted(given))
     return (
         f"INSERT INTO {model.__tablename__} (project_id, {names}) SELECT $1, {values}"  # noqa: S608 - names of the models
-        f" FROM json_to_recordset($2::json) AS given ({types}) RETURNING {_columns_of(model)}"
+        f" FROM json_to_recordset($2::json) AS given ({types}) RETURNING {columns_of(model)}"
     )
 
 
@@ -241,17 +241,18 @@ def _insert_statement(model: type[Base], given: frozenset[str]) -> str:
 def _select_statement(model: type[Base]) -> str:
     """Write the statement that gives rows by their ids."""
     return (
-        f"SELECT {_columns_of(model)} FROM {model.__tablename__}"  # noqa: S608 - names of the models
+        f"SELECT {columns_of(model)} FROM {model.__tablename__}"  # noqa: S608 - names of the models
         " WHERE project_id = $1 AND id = ANY($2) ORDER BY id"
     )
 
 
-def _columns_of(model: type[Base]) -> str:
+def columns_of(model: type[Base]) -> str:
+    """Name all columns of a model, in the order in which ``stored_row`` takes them."""
     return ", ".join(column.name for column in model.__mapper__.columns)
 
 
 @cache
-def _stored_row(model: type[Row]) -> Callable[[Record], Row]:
+def stored_row(model: type[Row]) -> Callable[[Record], Row]:
     """Give what makes a record of the driver with all of a model's columns into a row."""
     made = plain_rows(model)
     columns = model.__mapper__.columns

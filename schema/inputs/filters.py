@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 from strawberry import UNSET
 
-from schema.enums import MessageRole, SessionStatus, ToolCallStatus
+from schema.enums import MessageRole, SandboxStatus, SessionStatus, ToolCallStatus
 from schema.scalars import JSON, BigInt
 
 _EQ = "Equal to this value."
@@ -169,6 +169,15 @@ class ToolCallStatusFilter:
     eq: ToolCallStatus | None = strawberry.field(default=UNSET, description=_EQ)
     in_: list[ToolCallStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
     not_in: list[ToolCallStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+
+
+@strawberry.input(description="Conditions on the status of a sandbox. All that are given must hold.")
+class SandboxStatusFilter:
+    """Conditions on the status of a sandbox. All that are given must hold."""
+
+    eq: SandboxStatus | None = strawberry.field(default=UNSET, description=_EQ)
+    in_: list[SandboxStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
+    not_in: list[SandboxStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
 
 
 class ToMany:

@@ -156,11 +156,17 @@ class MessageValues:
     token_count: int | None = strawberry.field(default=UNSET, description="How many tokens it has.")
     prompt_tokens: int | None = strawberry.field(
         default=UNSET,
-        description="How many tokens the model read to write it; they count towards the session's total.",
+        description=(
+            "How many tokens the model read to write it; they count towards the session's total. Leave this"
+            " out where `recordUsage` reports them, or they count twice."
+        ),
     )
     completion_tokens: int | None = strawberry.field(
         default=UNSET,
-        description="How many tokens the model wrote for it; they count towards the session's total.",
+        description=(
+            "How many tokens the model wrote for it; they count towards the session's total. Leave this"
+            " out where `recordUsage` reports them, or they count twice."
+        ),
     )
     latency_ms: int | None = strawberry.field(
         default=UNSET, description="How long the model took to write it, in milliseconds."

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry import UNSET
 
-from models import Agent, AgentVersion, Message, Session, Team, ToolCall, User
+from models import (
+    Agent,
+    AgentVersion,
+    Message,
+    ModuleState,
+    Sandbox,
+    Session,
+    SessionEvent,
+    StateTransition,
+    Team,
+    ToolCall,
+    UsageRecord,
+    User,
+)
 from schema.enums import OrderDirection, SessionStatus
 from schema.inputs.filters import (
     BigIntFilter,
@@ -31,8 +44,13 @@ if TYPE_CHECKING:
     from schema.inputs.agent import AgentFilter
     from schema.inputs.agent_version import AgentVersionFilter
     from schema.inputs.message import MessagesFilter
+    from schema.inputs.module_state import ModuleStatesFilter
+    from schema.inputs.sandbox import SandboxFilter
+    from schema.inputs.session_event import SessionEventsFilter
+    from schema.inputs.state_transition import StateTransitionsFilter
     from schema.inputs.team import TeamFilter
     from schema.inputs.tool_call import ToolCallsFilter
+    from schema.inputs.usage_record import UsageRecordsFilter
     from schema.inputs.user import UserFilter
 
 
@@ -123,6 +141,21 @@ class SessionFilter:
     tool_calls: Annotated["ToolCallsFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
         ToolCall, "By their tool calls.", remote="session_id"
     )
+    events: Annotated["SessionEventsFilter", strawberry.lazy("schema.inputs.session_event")] | None = linked(
+        SessionEvent, "By what happened in them.", remote="session_id"
+    )
+    usage: Annotated["UsageRecordsFilter", strawberry.lazy("schema.inputs.usage_record")] | None = linked(
+        UsageRecord, "By the uses of models in them.", remote="session_id"
+    )
+    sandbox: Annotated["SandboxFilter", strawberry.lazy("schema.inputs.sandbox")] | None = linked(
+        Sandbox, "By their sandboxes.", remote="session_id"
+    )
+    module_states: Annotated["ModuleStatesFilter", strawberry.lazy("schema.inputs.module_state")] | None = (
+        linked(ModuleState, "By the states that modules had in them.", remote="session_id")
+    )
+    state_transitions: (
+        Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
+    ) = linked(StateTransition, "By the transitions between states of modules in them.", remote="session_id")
     and_: list[SessionFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."
     )
@@ -237,7 +270,11 @@ class SessionValues:
         name="metadata",
     )
     cost_usd: float | None = strawberry.field(
-        default=UNSET, description="What it cost, in US dollars, from 0 to 999,999,999; null if unknown."
+        default=UNSET,
+        description=(
+            "What it cost, in US dollars, from 0 to 999,999,999; null if unknown. It replaces what usage"
+            " records have added so far; later ones add to it."
+        ),
     )
 
 
@@ -319,5 +356,9 @@ class EndSessionInput:
         default=UNSET, description="What was learned from it: a JSON object."
     )
     cost_usd: float | None = strawberry.field(
-        default=UNSET, description="What it cost, in US dollars, from 0 to 999,999,999; null if unknown."
+        default=UNSET,
+        description=(
+            "What it cost, in US dollars, from 0 to 999,999,999; null if unknown. It replaces what usage"
+            " records have added so far; later ones add to it."
+        ),
     )

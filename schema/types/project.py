@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from models import ModuleState as ModuleStateRow
 from models import Session as SessionRow
-from resolvers import statistics
+from resolvers import module_states, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column
 from schema.types.node import Node
 
 if TYPE_CHECKING:
+    from schema.types.module_state import ModuleState
     from schema.types.statistics import Statistics
 
 
@@ -24,6 +26,17 @@ class Project(Node):
     name: str = column("What it is called.")
     slug: str = column("Its name in commands and addresses, unique over all projects.")
     updated_at: datetime = column("When it last changed.")
+    current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
+        batch(
+            module_states.current_outside,
+            "The states that modules have now outside of sessions, the latest first; at most 500. Expired"
+            " states are not current.",
+            Gives.ROWS,
+            model=ModuleStateRow,
+            arguments=[module_states.FILTER],
+            filters={"filter": ModuleStateRow},
+        )
+    )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,
         "What its sessions add up to.",

@@ -10,20 +10,31 @@ import strawberry
 from models import Agent as AgentRow
 from models import AgentVersion as AgentVersionRow
 from models import Message as MessageRow
+from models import ModuleState as ModuleStateRow
+from models import Sandbox as SandboxRow
 from models import Session as SessionRow
+from models import SessionEvent as SessionEventRow
+from models import StateTransition as StateTransitionRow
 from models import Team as TeamRow
 from models import ToolCall as ToolCallRow
+from models import UsageRecord as UsageRecordRow
 from models import User as UserRow
 from resolvers import sessions, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.messages import first as first_message
 from resolvers.messages import last as last_message
+from resolvers.module_states import FILTER as STATES
+from resolvers.module_states import current_in_sessions as current_states
 from resolvers.paging import Ordering
 from schema.enums import SessionStatus
 from schema.inputs.message import MessageFilter, MessageOrder
+from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder
 from schema.inputs.session import SessionFilter, SessionOrder
+from schema.inputs.session_event import SessionEventFilter, SessionEventOrder
+from schema.inputs.state_transition import StateTransitionFilter, StateTransitionOrder
 from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
+from schema.inputs.usage_record import UsageRecordFilter, UsageRecordOrder
 from schema.scalars import JSON, BigInt
 from schema.types.connection import Connection
 from schema.types.node import Node
@@ -32,10 +43,15 @@ if TYPE_CHECKING:
     from schema.types.agent import Agent
     from schema.types.agent_version import AgentVersion
     from schema.types.message import Message
+    from schema.types.module_state import ModuleState
+    from schema.types.sandbox import Sandbox
+    from schema.types.session_event import SessionEvent
     from schema.types.session_tree import SessionTree
+    from schema.types.state_transition import StateTransition
     from schema.types.statistics import Statistics
     from schema.types.team import Team
     from schema.types.tool_call import ToolCall
+    from schema.types.usage_record import UsageRecord
     from schema.types.user import User
 
 
@@ -72,7 +88,9 @@ class Session(Node):
     context: JSON = column("What the agent was given to know: a JSON object.")
     state: JSON = column("What the agent keeps in it between turns: a JSON object.")
     metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
-    last_activity_at: datetime = column("When something last happened in it. Kept by the system.")
+    last_activity_at: datetime = column(
+        "When something last happened in it: a message, an event or the use of a model. Kept by the system."
+    )
     started_at: datetime = column("When it began.")
     ended_at: datetime | None = column("When it ended; null while it is open.")
     is_active: bool = column("Whether it is open: ACTIVE or PAUSED.")
@@ -80,11 +98,18 @@ class Session(Node):
         "How many turns the user had: messages with the role USER. Kept by the system."
     )
     message_count: int = column("How many messages it has. Kept by the system.")
-    prompt_tokens: BigInt = column("How many prompt tokens models read for its messages. Kept by the system.")
-    completion_tokens: BigInt = column(
-        "How many completion tokens models wrote for its messages. Kept by the system."
+    prompt_tokens: BigInt = column(
+        "How many prompt tokens models read for it: the sum over its messages and its usage records."
+        " Kept by the system."
     )
-    cost_usd: float | None = column("What it cost, in US dollars; null if that is unknown.")
+    completion_tokens: BigInt = column(
+        "How many completion tokens models wrote for it: the sum over its messages and its usage records."
+        " Kept by the system."
+    )
+    cost_usd: float | None = column(
+        "What it cost, in US dollars: what was last written, and the costs of the usage records that came"
+        " since; null if that is unknown."
+    )
     updated_at: datetime = column("When it last changed.")
     parent: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
         SessionRow, "The session directly above it; null for a root.", by="parent_id"
@@ -137,6 +162,54 @@ class Session(Node):
         "The tool calls of its messages, the earliest first.",
         filter_=ToolCallFilter,
         order=ToolCallOrder,
+        by="session_id",
+        default=(Ordering("created_at"),),
+    )
+    events: Connection[Annotated["SessionEvent", strawberry.lazy("schema.types.session_event")]] = page(
+        SessionEventRow,
+        "What happened in it, in order.",
+        filter_=SessionEventFilter,
+        order=SessionEventOrder,
+        by="session_id",
+        default=(Ordering("sequence"),),
+    )
+    usage: Connection[Annotated["UsageRecord", strawberry.lazy("schema.types.usage_record")]] = page(
+        UsageRecordRow,
+        "The uses of models in it, the earliest first.",
+        filter_=UsageRecordFilter,
+        order=UsageRecordOrder,
+        by="session_id",
+        default=(Ordering("timestamp"),),
+    )
+    sandbox: Annotated["Sandbox", strawberry.lazy("schema.types.sandbox")] | None = relation(
+        SandboxRow, "The server that it tries things on; null if it has none.", remote="session_id"
+    )
+    module_states: Connection[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = page(
+        ModuleStateRow,
+        "All states that modules had in it, the earliest first.",
+        filter_=ModuleStateFilter,
+        order=ModuleStateOrder,
+        by="session_id",
+        default=(Ordering("created_at"),),
+    )
+    current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
+        batch(
+            current_states,
+            "The states that modules have in it now, the latest first; at most 500. Expired states are not"
+            " current.",
+            Gives.ROWS,
+            model=ModuleStateRow,
+            arguments=[STATES],
+            filters={"filter": ModuleStateRow},
+        )
+    )
+    state_transitions: Connection[
+        Annotated["StateTransition", strawberry.lazy("schema.types.state_transition")]
+    ] = page(
+        StateTransitionRow,
+        "The transitions between the states of modules in it, the earliest first.",
+        filter_=StateTransitionFilter,
+        order=StateTransitionOrder,
         by="session_id",
         default=(Ordering("created_at"),),
     )

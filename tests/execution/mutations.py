@@ -255,6 +255,7 @@ def _deep(levels: int) -> Any:
 _TEXTS = {
     "slug": [HERE, HERE, f"{HERE}-again", "No Slug"],
     "idempotencyKey": ["a key", "another key"],
+    "moduleId": ["cart", "plan", "50% off"],
 }
 """Texts of a form of their own, and few of them, so that they come again."""
 

@@ -359,8 +359,8 @@ class Maker:
                 ]
                 if self.mischief and self.chance(10):
                     given[argument] = [[UNKNOWN] * 501] * VARIANTS
-            elif argument == "sessions" and self.chance(50):
-                given[argument] = self.filters("SessionFilter")
+            elif argument in {"sessions", "filter"} and self.chance(50):
+                given[argument] = self.filters(get_named_type(declared.args[argument].type).name)
         if type_ is QUERY and "ids" not in declared.args and declared.args:
             key = self.random.choice([*declared.args])
             noun = get_named_type(declared.type).name

@@ -73,11 +73,18 @@ WALKED = {
     ("messages", "sequence"): _MANY,
     ("messages", "role"): _MANY,
     ("messages", "token_count"): _MANY,
+    ("session_events", "sequence"): _MANY,
+    ("module_states", "version"): _MANY,
 }
 """Columns by which filters go through all of a project's rows, and those of a parent where there is one."""
 
-WITHIN = {("messages", "sequence"), ("tool_calls", "position")}
-"""Orders that are the places in a session or message: among all of a project's rows they say nothing."""
+WITHIN = {
+    ("messages", "sequence"),
+    ("module_states", "version"),
+    ("session_events", "sequence"),
+    ("tool_calls", "position"),
+}
+"""Orders that are places in a session, message or history: among all of a project's rows they say nothing."""
 
 
 class explain(Executable, ClauseElement):  # noqa: N801  # reads as SQL

@@ -51,6 +51,11 @@ async def theirs(other: Api) -> Api:
         factories.said(),
         factories.said(role=MessageRole.ASSISTANT, tool_calls=[factories.called()]),
     )
+    await factories.events(other, session.id, factories.happened())
+    await factories.usage(other, factories.used(session.id))
+    await factories.sandbox(other, session.id)
+    for _ in range(2):
+        await factories.module_state(other, session_id=session.id)
     await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
     await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
     return other

@@ -47,9 +47,28 @@ MESSAGE = {
     "rawPayload": {"raw": [None]}, "metadata": {"n": 2**64 - 1}, "externalId": "m-1",
 }  # fmt: skip
 CALL = {"startedAt": "2025-01-01T10:00:00+02:00", "durationMs": 12.5, "callId": "c-9", "name": "seek"}
+EVENT = {
+    "eventType": "error", "eventData": {"code": [504]}, "timestamp": "2025-01-01T00:00:00.000001Z",
+    "durationMs": 0.25,
+}  # fmt: skip
+USED = {
+    "agentId": "@agent", "runId": "run-1", "promptTokens": 2**31 - 1, "completionTokens": 5,
+    "cachedTokens": 0, "costUsd": 0.000000123, "timestamp": "2025-01-01T00:00:00.000001Z",
+}  # fmt: skip
+SANDBOX = {
+    "userId": "@user", "kind": "mock_game_server", "externalServerId": "s-1", "status": "RUNNING",
+    "selection": {"map": [1]},
+}  # fmt: skip
 ENDED = {
     "endedAt": "2999-01-01T00:00:00Z", "qualityScore": 1.0, "userSatisfaction": 0.0,
     "learningOutcomes": {"o": 1}, "costUsd": 1.5,
+}  # fmt: skip
+
+STATE = {
+    "moduleId": "cart", "sessionId": "@session", "state": {"items": [1, {"n": 2**64 - 1}]},
+    "stateType": "workflow_progress", "isSnapshot": True, "snapshotReason": "Checkout",
+    "expiresAt": "2999-01-01T00:00:00Z", "triggerType": "user_action", "triggerId": "click 7",
+    "transitionData": {"t": None},
 }  # fmt: skip
 
 CASES: list[tuple[str, dict[str, Any]]] = [
@@ -80,6 +99,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("recordToolResult", {"error": "it is down"}),
     ("updateToolCall", CALL | {"arguments": 5, "result": False}),
     ("updateToolCall", {"error": "it is down"}),
+    ("recordEvents", EVENT),
+    ("recordUsage", USED),
+    ("setSandbox", SANDBOX),
+    ("updateSandbox", SANDBOX),
+    ("setModuleState", STATE | {"expectedVersion": 1}),
+    ("setModuleStates", STATE | {"expectedVersion": 1}),
 ]
 BY_NAME = {write.mutation: write for write in WRITES}
 SELECTIONS = {
@@ -90,6 +115,10 @@ SELECTIONS = {
     "toolCalls": "toolCalls { nodes { name arguments } }",
     "createdByUserId": "createdBy { ... on Node { id } }",
     "createdByAgentId": "createdBy { ... on Node { id } }",
+    "expectedVersion": "previousState { version }",
+    "triggerType": "byType: reachedBy { triggerType }",
+    "triggerId": "byId: reachedBy { triggerId }",
+    "transitionData": "withData: reachedBy { transitionData }",
 }
 CASES_BY_MUTATION = pytest.mark.parametrize(
     ("mutation", "values"), CASES, ids=[f"{mutation}-{place}" for place, (mutation, _) in enumerate(CASES)]
@@ -197,7 +226,7 @@ REQUIRED = {
     "name", "slug", "scopes", "userData", "config", "tools", "active", "specializations", "changes",
     "performance",
     "versionNumber", "businessContext", "tags", "learningOutcomes", "context", "state", "metadata", "status",
-    "startedAt", "flagged", "arguments",
+    "startedAt", "flagged", "arguments", "selection",
 }  # fmt: skip
 
 
@@ -219,7 +248,8 @@ def test_no_input_field_is_forgotten() -> None:
 
 
 def test_no_mutation_is_forgotten() -> None:
-    with_input = {name for name, field in MUTATIONS.items() if {"input", "messages"} & set(field.args)}
+    inputs = {"input", "messages", "events", "records", "states"}
+    with_input = {name for name, field in MUTATIONS.items() if inputs & set(field.args)}
     assert {write.mutation for write in WRITES} == with_input
     sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in MUTATIONS if not re.search(rf"\b{name}\b", sources)] == []

@@ -105,12 +105,17 @@ def parents_of(field: ConnectionField, rows: dict[str, Rows]) -> list[str | None
         return [None]
     by_length = sorted(rows[field.parent].values(), key=lambda row: (len(row[field.name]), row["id"]))
     some = [row for row in by_length if row[field.name]]
-    assert len(some[-1][field.name]) > 2, "no list of the world has several pages"
+    assert len(some[-1][field.name]) > (0 if str(field) in AT_MOST_ONE else 2), "no list has several pages"
     return list(dict.fromkeys([some[-1]["id"], some[0]["id"], by_length[0]["id"]]))
 
 
+AT_MOST_ONE = {"ModuleState.nextStates", "ModuleState.transitions"}
+"""Lists that the domain knows by their plural, but that never have more: histories do not fork."""
+
 DEFAULTS: dict[str, Order] = {
+    "Query.sessionEvents": (("TIMESTAMP", "DESC"),),
     "Query.sessions": (("STARTED_AT", "DESC"),),
+    "Query.usageRecords": (("TIMESTAMP", "DESC"),),
     "Agent.sessions": (("STARTED_AT", "DESC"),),
     "AgentVersion.sessions": (("STARTED_AT", "DESC"),),
     "Agent.teams": (("NAME", "ASC"),),
@@ -121,6 +126,12 @@ DEFAULTS: dict[str, Order] = {
     "Session.descendants": (("STARTED_AT", "ASC"),),
     "Session.messages": (("SEQUENCE", "ASC"),),
     "Session.toolCalls": (("CREATED_AT", "ASC"),),
+    "Session.events": (("SEQUENCE", "ASC"),),
+    "Session.usage": (("TIMESTAMP", "ASC"),),
+    "Session.moduleStates": (("CREATED_AT", "ASC"),),
+    "Session.stateTransitions": (("CREATED_AT", "ASC"),),
+    "ModuleState.nextStates": (("VERSION", "ASC"),),
+    "ModuleState.transitions": (("CREATED_AT", "ASC"),),
     "Message.toolCalls": (("POSITION", "ASC"),),
 }
 """The orders that descriptions promise; everything else comes the newest first."""

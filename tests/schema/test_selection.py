@@ -42,7 +42,7 @@ async def test_every_list_of_every_row_leads_on(world: Api, field: Any) -> None:
 
 
 def test_every_field_of_the_query_is_tested_by_its_kind() -> None:
-    singles = {root.name.removesuffix("s") for root in roots().values()} - {"apiKey"}
+    singles = {root.single for root in roots().values()} - {"apiKey"}
     lists = {name for name, field in QUERY.fields.items() if is_connection(field)}
     assert set(QUERY.fields) == singles | lists | {"project", "node", "nodes"}
 

@@ -1,0 +1,44 @@
+"""Writes of sandboxes. A session has one at the most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from agentdata.operations.values import check
+from models import Sandbox, Session
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from agentdata.operations.write import Write
+
+
+async def set_(write: Write, session_id: UUID, values: dict[str, Any]) -> Sandbox:
+    """Change the sandbox of a session, or give it one with these values where it has none.
+
+    Raises:
+        NotFoundError: There is no such session, or no such user.
+
+    """
+    check(Sandbox, values)
+    # The session's lock puts those in a row that find no sandbox: the second finds that of the first.
+    await write.get(Session, session_id, field="sessionId", lock=True)
+    there = select(Sandbox).where(*write.owns(Sandbox), Sandbox.session_id == session_id)
+    sandbox: Sandbox | None = (await write.scalars(there.with_for_update(key_share=True))).one_or_none()
+    if sandbox is not None:
+        return await write.update(sandbox, values)
+    [sandbox] = await write.insert(Sandbox, [values | {"session_id": session_id}])
+    return sandbox
+
+
+async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Sandbox:
+    """Change a sandbox."""
+    check(Sandbox, values)
+    return await write.update(await write.get(Sandbox, id_, lock=True), values)
+
+
+async def delete(write: Write, id_: UUID) -> list[UUID]:
+    """Delete a sandbox. Its session stays, without one."""
+    return await write.delete(Sandbox, id_)

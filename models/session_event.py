@@ -1,0 +1,36 @@
+"""What happens in a session."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Float, Index, Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Owned, json_index, order_index, owned_by, within
+
+
+class SessionEvent(Owned, Base):
+    """One event. Its sequence is given under the session's lock: 1, 2, 3 …, without gaps or ties."""
+
+    __tablename__ = "session_events"
+    __table_args__ = (
+        owned_by("session_id", "sessions"),
+        UniqueConstraint("project_id", "session_id", "sequence"),
+        within("sequence", 1),
+        within("duration_ms", 0),
+        Index(None, "project_id", "timestamp", "id"),
+        Index(None, "project_id", "session_id", "timestamp", "id"),
+        Index(None, "project_id", "event_type", "timestamp", "id"),
+        order_index("session_events", "duration_ms"),
+        json_index("session_events", "event_data"),
+    )
+
+    session_id: Mapped[UUID]
+    sequence: Mapped[int] = mapped_column(Integer)
+    event_type: Mapped[str] = mapped_column(String(255))
+    event_data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    timestamp: Mapped[datetime]
+    duration_ms: Mapped[float | None] = mapped_column(Float)

@@ -1,0 +1,41 @@
+"""What models were used for, and what that cost."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, Integer, Numeric, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Owned, order_index, owned_by, present_index, refers_to, within
+
+
+class UsageRecord(Owned, Base):
+    """One use of a model in a session. Its session's totals grow by it in the transaction that records it."""
+
+    __tablename__ = "usage_records"
+    __table_args__ = (
+        owned_by("session_id", "sessions"),
+        refers_to("agent_id", "agents"),
+        within("prompt_tokens", 0),
+        within("completion_tokens", 0),
+        within("cached_tokens", 0),
+        within("cost_usd", 0, 999_999_999),
+        Index(None, "project_id", "timestamp", "id"),
+        Index(None, "project_id", "session_id", "timestamp", "id"),
+        Index(None, "project_id", "model", "timestamp", "id"),
+        present_index("agent_id", "timestamp", "id"),
+        present_index("run_id"),
+        order_index("usage_records", "cost_usd"),
+    )
+
+    session_id: Mapped[UUID]
+    agent_id: Mapped[UUID | None]
+    run_id: Mapped[str | None] = mapped_column(String(255))
+    model: Mapped[str] = mapped_column(String(255))
+    prompt_tokens: Mapped[int] = mapped_column(Integer, server_default="0")
+    completion_tokens: Mapped[int] = mapped_column(Integer, server_default="0")
+    cached_tokens: Mapped[int | None]
+    cost_usd: Mapped[float | None] = mapped_column(Numeric(18, 9, asdecimal=False))
+    timestamp: Mapped[datetime]

@@ -1,0 +1,49 @@
+"""A step from one state of a module to the next, recorded when the next one is set."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models import ModuleState as ModuleStateRow
+from models import Session as SessionRow
+from resolvers.fields import column, relation
+from schema.scalars import JSON
+from schema.types.node import Node
+
+if TYPE_CHECKING:
+    from schema.types.module_state import ModuleState
+    from schema.types.session import Session
+
+
+@strawberry.type(
+    description="A step from one state of a module to the next, recorded when the next one is set."
+)
+class StateTransition(Node):
+    """A step from one state of a module to the next, recorded when the next one is set."""
+
+    created_at: datetime = column("When the next state was set.")
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
+        SessionRow, "The session of the states; null outside of sessions.", by="session_id"
+    )
+    state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] = relation(
+        ModuleStateRow, "The state that it goes on from.", by="state_id"
+    )
+    next_state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] | None = relation(
+        ModuleStateRow, "The state that it leads to.", by="next_state_id"
+    )
+    trigger_type: str = column(
+        "What kind of thing set it off: `user_action`, `agent_decision`, `scheduled` or another."
+    )
+    trigger_id: str | None = column("The id of what set it off, in whatever system.")
+    transition_data: JSON = column("Anything else about it: a JSON object.")
+    previous_values: JSON = column(
+        "What really changed, as it was before: a JSON object of the keys that were changed or removed,"
+        " nested as in the state. Lists are whole values."
+    )
+    new_values: JSON = column(
+        "What really changed, as it is after: a JSON object of the keys that were changed or added, nested"
+        " as in the state. Lists are whole values."
+    )
