@@ -5,13 +5,33 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from agentdata.operations import agent_versions, agents, messages, sessions, teams, tool_calls, users
+from agentdata.operations import (
+    agent_metrics,
+    agent_versions,
+    agents,
+    messages,
+    session_metrics,
+    sessions,
+    teams,
+    tool_calls,
+    users,
+)
 from models.enums import MessageRole
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from models import Agent, AgentVersion, Message, Session, Team, ToolCall, User
+    from models import (
+        Agent,
+        AgentMetric,
+        AgentVersion,
+        Message,
+        Session,
+        SessionMetric,
+        Team,
+        ToolCall,
+        User,
+    )
     from tests.api import Api
 
 _numbers = count(1)
@@ -27,6 +47,11 @@ def said(
 def called(name: str = "search", **values: Any) -> dict[str, Any]:
     """Give the values of a tool call that a message makes."""
     return {"name": name, "arguments": {}, **values}
+
+
+def measured(metric_type: str = "response_time", metric_value: float = 1.0, **values: Any) -> dict[str, Any]:
+    """Give the values of a metric; `agent_id` or `session_id` says of what."""
+    return {"metric_type": metric_type, "metric_value": metric_value, **values}
 
 
 async def user(api: Api, **values: Any) -> User:
@@ -68,3 +93,13 @@ async def say(api: Api, session_id: UUID, *values: dict[str, Any]) -> list[Messa
 async def tool_call(api: Api, message_id: UUID, **values: Any) -> ToolCall:
     """Make a tool call of an ASSISTANT message."""
     return await api.run(tool_calls.create, message_id=message_id, values=called(**values))  # type: ignore[no-any-return]  # as above
+
+
+async def measure_agents(api: Api, *metrics: dict[str, Any]) -> list[AgentMetric]:
+    """Record metrics of agents, made by `measured`."""
+    return await api.run(agent_metrics.record, metrics=list(metrics))  # type: ignore[no-any-return]  # as above
+
+
+async def measure_sessions(api: Api, *metrics: dict[str, Any]) -> list[SessionMetric]:
+    """Record metrics of sessions, made by `measured`."""
+    return await api.run(session_metrics.record, metrics=list(metrics))  # type: ignore[no-any-return]  # as above

@@ -9,7 +9,19 @@ from uuid import uuid4
 import pytest
 from graphql import GraphQLList, get_named_type, get_nullable_type
 
-from models import Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User
+from models import (
+    Agent,
+    AgentMetric,
+    AgentVersion,
+    ApiKey,
+    Message,
+    Project,
+    Session,
+    SessionMetric,
+    Team,
+    ToolCall,
+    User,
+)
 from models.enums import ApiKeyScope
 from tests.api import make_api
 from tests.writes import MUTATIONS, WRITES, some_of_each, stored
@@ -35,6 +47,8 @@ MODELS = {
     "Message": Message,
     "ToolCall": ToolCall,
     "ToolResult": ToolCall,
+    "AgentMetrics": AgentMetric,
+    "SessionMetrics": SessionMetric,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
@@ -250,6 +264,7 @@ NUMBERS: dict[str, list[float]] = {
     "promptTokens": [-1],
     "completionTokens": [-1],
     "latencyMs": [-1],
+    "metricValue": [-1.1e100, 1e101, 1e300],
 }
 
 
@@ -416,6 +431,19 @@ async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) ->
     [
         ("appendMessages(sessionId: SESSION, messages: $it)", [{"role": "USER"}] * 10_001, "", "messages"),
         (
+            "recordSessionMetrics(metrics: $it)",
+            [{"sessionId": "SESSION", "metricType": "a", "metricValue": 1}] * 10_001,
+            "",
+            "metrics",
+        ),
+        ("recordSessionMetrics(metrics: $it)", [], "", "metrics"),
+        (
+            "recordSessionMetrics(metrics: $it)",
+            [{"sessionId": "nope", "metricType": "a", "metricValue": 1}],
+            "",
+            "metrics.0.sessionId",
+        ),
+        (
             "appendMessages(sessionId: SESSION, messages: $it)",
             [{"role": "ASSISTANT", "toolCalls": [{"name": "a", "arguments": {}}] * 1_001}],
             "",
@@ -441,7 +469,11 @@ async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) ->
 async def test_lists(
     mine: Api, things: dict[str, str], document: str, variables: list[Any], code: str, named: str
 ) -> None:
-    types = {"mess": "[AppendMessageInput!]!", "tags": "[String!]!"}
+    types = {
+        "mess": "[AppendMessageInput!]!",
+        "metr": "[RecordSessionMetricInput!]!",
+        "tags": "[String!]!",
+    }
     argument = re.search(r"(\w{4})\w*: \$it", document)
     assert argument
     type_ = types.get(argument[1], "[ID!]!")
@@ -485,6 +517,7 @@ def _any(type_: Any, things: dict[str, str]) -> str:
             "ID": f'"{things["session"]}"',
             "String": '"x"',
             "Boolean": "true",
+            "Float": "0.5",
             "MessageRole": "USER",
             "ApiKeyScope": "READ",
             "JSON": "{}",

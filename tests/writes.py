@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLObjectType,
+    get_named_type,
+    get_nullable_type,
+)
 from sqlalchemy import text
 
 from models import Base
@@ -37,12 +43,15 @@ class Written:
     @property
     def is_list(self) -> bool:
         """Tell whether it takes a list of inputs."""
-        return self.input == "AppendMessageInput"
+        return isinstance(get_nullable_type(MUTATIONS[self.mutation].args[self.argument].type), GraphQLList)
 
     @property
     def argument(self) -> str:
         """The name of the argument that the input is."""
-        return "messages" if self.is_list else "input"
+        arguments = MUTATIONS[self.mutation].args
+        name: str
+        [name] = [each for each in arguments if get_named_type(arguments[each].type).name == self.input]
+        return name
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -96,6 +105,16 @@ WRITES = [
     ),
     Written("recordToolResult", "RecordToolResultInput", {}, ("id", "call")),
     Written("updateToolCall", "UpdateToolCallInput", {}, ("id", "call")),
+    Written(
+        "recordAgentMetrics",
+        "RecordAgentMetricInput",
+        {"agentId": "@agent", "metricType": "accuracy", "metricValue": 0.5},
+    ),
+    Written(
+        "recordSessionMetrics",
+        "RecordSessionMetricInput",
+        {"sessionId": "@session", "metricType": "engagement", "metricValue": 7},
+    ),
 ]
 
 

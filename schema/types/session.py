@@ -11,6 +11,7 @@ from models import Agent as AgentRow
 from models import AgentVersion as AgentVersionRow
 from models import Message as MessageRow
 from models import Session as SessionRow
+from models import SessionMetric as SessionMetricRow
 from models import Team as TeamRow
 from models import ToolCall as ToolCallRow
 from models import User as UserRow
@@ -23,6 +24,7 @@ from resolvers.paging import Ordering
 from schema.enums import SessionStatus
 from schema.inputs.message import MessageFilter, MessageOrder
 from schema.inputs.session import SessionFilter, SessionOrder
+from schema.inputs.session_metric import SessionMetricFilter, SessionMetricOrder
 from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
 from schema.scalars import JSON, BigInt
 from schema.types.connection import Connection
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from schema.types.agent import Agent
     from schema.types.agent_version import AgentVersion
     from schema.types.message import Message
+    from schema.types.session_metric import SessionMetric
     from schema.types.session_tree import SessionTree
     from schema.types.statistics import Statistics
     from schema.types.team import Team
@@ -139,6 +142,14 @@ class Session(Node):
         order=ToolCallOrder,
         by="session_id",
         default=(Ordering("created_at"),),
+    )
+    metrics: Connection[Annotated["SessionMetric", strawberry.lazy("schema.types.session_metric")]] = page(
+        SessionMetricRow,
+        "How it was measured, the latest first.",
+        filter_=SessionMetricFilter,
+        order=SessionMetricOrder,
+        by="session_id",
+        default=(Ordering("timestamp", descending=True),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -22,6 +22,8 @@ ROWS = {
     "sessions": (10_000, 3_000, 3_000),
     "messages": (30_000, 6_000, 6_000),
     "tool_calls": (10_000, 2_000, 2_000),
+    "agent_metrics": (10_000, 2_000, 2_000),
+    "session_metrics": (10_000, 2_000, 2_000),
 }
 """How many rows of each table each project has."""
 
@@ -77,6 +79,14 @@ _LABELS = (
     f"CASE WHEN i % 1000 = {RARE} THEN ARRAY['rare'] WHEN i % 3 = 0 THEN '{{}}' ELSE ARRAY['common'] END"
 )
 _ERROR = f"i % 1000 = {RARE} OR i % 50 = 1"
+
+_MEASURED = {
+    "metric_type": _LABEL,
+    "metric_value": "(i * 7 % 10007) / 100.0",
+    "timestamp": _TIME,
+    "metadata": _JSON,
+    "created_at": _TIME,
+}
 
 _COLUMNS: dict[str, dict[str, str]] = {
     "users": {
@@ -197,6 +207,18 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "started_at": _one_in(2, _TIME),
         "duration_ms": _one_in(2, "i * 7 % 10007"),
         **_TIMES,
+    },
+    "agent_metrics": {
+        "id": "@agent_metrics[i]",
+        "agent_id": "@agents[i % #agents]",
+        "version_id": _one_in(2, "@agent_versions[i % #agents * 2 + 1]"),
+        "timeframe": _one_in(2, _LABEL),
+        **_MEASURED,
+    },
+    "session_metrics": {
+        "id": "@session_metrics[i]",
+        "session_id": "@sessions[i % #sessions]",
+        **_MEASURED,
     },
 }
 """What each column says in row `i`, as `_sql` writes it out."""

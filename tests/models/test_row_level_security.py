@@ -51,6 +51,8 @@ async def theirs(other: Api) -> Api:
         factories.said(),
         factories.said(role=MessageRole.ASSISTANT, tool_calls=[factories.called()]),
     )
+    await factories.measure_agents(other, factories.measured(agent_id=agent.id))
+    await factories.measure_sessions(other, factories.measured(session_id=session.id))
     await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
     await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
     return other

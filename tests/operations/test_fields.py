@@ -47,6 +47,10 @@ MESSAGE = {
     "rawPayload": {"raw": [None]}, "metadata": {"n": 2**64 - 1}, "externalId": "m-1",
 }  # fmt: skip
 CALL = {"startedAt": "2025-01-01T10:00:00+02:00", "durationMs": 12.5, "callId": "c-9", "name": "seek"}
+MEASURED = {
+    "metricType": "accuracy", "metricValue": -1e100, "timestamp": "2025-01-01T00:00:00.000001Z",
+    "metadata": {"n": [None]},
+}  # fmt: skip
 ENDED = {
     "endedAt": "2999-01-01T00:00:00Z", "qualityScore": 1.0, "userSatisfaction": 0.0,
     "learningOutcomes": {"o": 1}, "costUsd": 1.5,
@@ -80,6 +84,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("recordToolResult", {"error": "it is down"}),
     ("updateToolCall", CALL | {"arguments": 5, "result": False}),
     ("updateToolCall", {"error": "it is down"}),
+    ("recordAgentMetrics", MEASURED | {"versionId": "@version", "timeframe": "daily"}),
+    ("recordSessionMetrics", MEASURED),
 ]
 BY_NAME = {write.mutation: write for write in WRITES}
 SELECTIONS = {
@@ -219,7 +225,8 @@ def test_no_input_field_is_forgotten() -> None:
 
 
 def test_no_mutation_is_forgotten() -> None:
-    with_input = {name for name, field in MUTATIONS.items() if {"input", "messages"} & set(field.args)}
+    inputs = {"input", "messages", "metrics"}
+    with_input = {name for name, field in MUTATIONS.items() if inputs & set(field.args)}
     assert {write.mutation for write in WRITES} == with_input
     sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in MUTATIONS if not re.search(rf"\b{name}\b", sources)] == []

@@ -110,9 +110,13 @@ def parents_of(field: ConnectionField, rows: dict[str, Rows]) -> list[str | None
 
 
 DEFAULTS: dict[str, Order] = {
+    "Query.agentMetrics": (("TIMESTAMP", "DESC"),),
+    "Query.sessionMetrics": (("TIMESTAMP", "DESC"),),
     "Query.sessions": (("STARTED_AT", "DESC"),),
+    "Agent.metrics": (("TIMESTAMP", "DESC"),),
     "Agent.sessions": (("STARTED_AT", "DESC"),),
     "AgentVersion.sessions": (("STARTED_AT", "DESC"),),
+    "AgentVersion.metrics": (("TIMESTAMP", "DESC"),),
     "Agent.teams": (("NAME", "ASC"),),
     "Team.members": (("NAME", "ASC"),),
     "Team.sessions": (("STARTED_AT", "DESC"),),
@@ -121,6 +125,7 @@ DEFAULTS: dict[str, Order] = {
     "Session.descendants": (("STARTED_AT", "ASC"),),
     "Session.messages": (("SEQUENCE", "ASC"),),
     "Session.toolCalls": (("CREATED_AT", "ASC"),),
+    "Session.metrics": (("TIMESTAMP", "DESC"),),
     "Message.toolCalls": (("POSITION", "ASC"),),
 }
 """The orders that descriptions promise; everything else comes the newest first."""
