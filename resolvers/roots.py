@@ -17,12 +17,40 @@ from agentdata.execution.links import KEYS, Link, among_keys, owned
 from agentdata.execution.reader import Reader
 from agentdata.operations.values import camel, check_text
 from agentdata.operations.write import not_found
-from models import Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User
+from models import (
+    Agent,
+    AgentVersion,
+    ApiKey,
+    Memory,
+    MemoryAccess,
+    MemoryAnnotation,
+    MemoryRevision,
+    Message,
+    Project,
+    Session,
+    Team,
+    ToolCall,
+    User,
+)
 from models.enums import ApiKeyScope
 from resolvers.fields import DECLARED, argument
 from resolvers.inputs import as_uuid
 
-NODES: tuple[Any, ...] = (Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User)
+NODES: tuple[Any, ...] = (
+    Agent,
+    AgentVersion,
+    ApiKey,
+    Memory,
+    MemoryAccess,
+    MemoryAnnotation,
+    MemoryRevision,
+    Message,
+    Project,
+    Session,
+    Team,
+    ToolCall,
+    User,
+)
 """The models whose rows ``node`` finds."""
 
 MAX_IDS = 500

@@ -7,7 +7,15 @@ from typing import Any
 
 import strawberry
 
-from models.enums import ApiKeyScope, ClosedSet, MessageRole, SessionStatus, ToolCallStatus
+from models.enums import (
+    AccessorType,
+    ApiKeyScope,
+    ClosedSet,
+    MessageRole,
+    SessionStatus,
+    ToolCallStatus,
+    VerificationStatus,
+)
 
 
 def _declare(closed_set: type[ClosedSet]) -> None:
@@ -18,10 +26,25 @@ def _declare(closed_set: type[ClosedSet]) -> None:
         value.description = member.description
 
 
-for _closed_set in (ApiKeyScope, MessageRole, SessionStatus, ToolCallStatus):
+for _closed_set in (
+    AccessorType,
+    ApiKeyScope,
+    MessageRole,
+    SessionStatus,
+    ToolCallStatus,
+    VerificationStatus,
+):
     _declare(_closed_set)
 
-__all__ = ["ApiKeyScope", "MessageRole", "OrderDirection", "SessionStatus", "ToolCallStatus"]
+__all__ = [
+    "AccessorType",
+    "ApiKeyScope",
+    "MessageRole",
+    "OrderDirection",
+    "SessionStatus",
+    "ToolCallStatus",
+    "VerificationStatus",
+]
 
 
 @strawberry.enum(description="The direction of an order.")

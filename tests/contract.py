@@ -80,6 +80,11 @@ def roots() -> dict[str, ConnectionField]:
     return {each.node: each for each in connections() if each.at_root}
 
 
+def single_of(noun: str) -> str:
+    """Give the field of the root that is one row of a type."""
+    return noun[0].lower() + noun[1:]
+
+
 def is_connection(field: GraphQLField) -> bool:
     """Tell whether a field is a page of rows."""
     return get_named_type(field.type).name.endswith("Connection")

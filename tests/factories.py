@@ -5,13 +5,35 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from agentdata.operations import agent_versions, agents, messages, sessions, teams, tool_calls, users
-from models.enums import MessageRole
+from agentdata.operations import (
+    agent_versions,
+    agents,
+    memories,
+    memory_accesses,
+    memory_annotations,
+    messages,
+    sessions,
+    teams,
+    tool_calls,
+    users,
+)
+from models.enums import AccessorType, MessageRole
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from models import Agent, AgentVersion, Message, Session, Team, ToolCall, User
+    from models import (
+        Agent,
+        AgentVersion,
+        Memory,
+        MemoryAccess,
+        MemoryAnnotation,
+        Message,
+        Session,
+        Team,
+        ToolCall,
+        User,
+    )
     from tests.api import Api
 
 _numbers = count(1)
@@ -68,3 +90,21 @@ async def say(api: Api, session_id: UUID, *values: dict[str, Any]) -> list[Messa
 async def tool_call(api: Api, message_id: UUID, **values: Any) -> ToolCall:
     """Make a tool call of an ASSISTANT message."""
     return await api.run(tool_calls.create, message_id=message_id, values=called(**values))  # type: ignore[no-any-return]  # as above
+
+
+async def memory(api: Api, **values: Any) -> Memory:
+    """Make a memory; `source_message_ids` are the messages that it was made from."""
+    given = {"content": f"Fact {next(_numbers)}", **values}
+    return await api.run(memories.create, values=given)  # type: ignore[no-any-return]  # as above
+
+
+async def memory_access(api: Api, memory_id: UUID, **values: Any) -> MemoryAccess:
+    """Record an access to a memory."""
+    given = {"access_type": "read", "accessed_by": "a job", "accessor_type": AccessorType.SYSTEM, **values}
+    return await api.run(memory_accesses.record, values={"memory_id": memory_id, **given})  # type: ignore[no-any-return]  # as above
+
+
+async def memory_annotation(api: Api, memory_id: UUID, **values: Any) -> MemoryAnnotation:
+    """Put an annotation on a memory."""
+    given = {"annotation_type": "correction", "content": f"Better {next(_numbers)}", **values}
+    return await api.run(memory_annotations.annotate, values={"memory_id": memory_id, **given})  # type: ignore[no-any-return]  # as above

@@ -9,7 +9,20 @@ from uuid import uuid4
 import pytest
 from graphql import GraphQLList, get_named_type, get_nullable_type
 
-from models import Agent, AgentVersion, ApiKey, Message, Project, Session, Team, ToolCall, User
+from models import (
+    Agent,
+    AgentVersion,
+    ApiKey,
+    Memory,
+    MemoryAccess,
+    MemoryAnnotation,
+    Message,
+    Project,
+    Session,
+    Team,
+    ToolCall,
+    User,
+)
 from models.enums import ApiKeyScope
 from tests.api import make_api
 from tests.writes import MUTATIONS, WRITES, some_of_each, stored
@@ -35,6 +48,11 @@ MODELS = {
     "Message": Message,
     "ToolCall": ToolCall,
     "ToolResult": ToolCall,
+    "Memory": Memory,
+    "Memories": Memory,
+    "MemoryAccess": MemoryAccess,
+    "MemoryAccesses": MemoryAccess,
+    "annotateMemory": MemoryAnnotation,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
@@ -194,6 +212,8 @@ async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: W
         "SessionStatus": ["active", "DONE", 1, True, ""],
         "MessageRole": ["user", "FUNCTION", 1],
         "ApiKeyScope": ["admin", "ROOT", 1],
+        "VerificationStatus": ["verified", "DONE", 1],
+        "AccessorType": ["agent", "TEAM", 1],
     }
     for kind, values in wrong.items():
         for field, is_list in of_kind(write, kind):
@@ -207,7 +227,13 @@ async def test_ids_that_lead_nowhere(
     mine: Api, things: dict[str, str], others: dict[str, str], write: Written
 ) -> None:
     for field, is_list in of_kind(write, "ID"):
-        theirs = {"ownerId": "user", "parentId": "parent", "agentVersionId": "version", "memberIds": "agent"}
+        theirs = {
+            "ownerId": "user",
+            "parentId": "parent",
+            "agentVersionId": "version",
+            "memberIds": "agent",
+            "sourceMessageIds": "message",
+        }
         noun = theirs.get(field) or re.sub(r"^createdBy|Id$", "", field).lower()
         agent = {"agentId": things["agent"]} if field == "agentVersionId" else {}
         for bad, code in (
@@ -487,6 +513,7 @@ def _any(type_: Any, things: dict[str, str]) -> str:
             "Boolean": "true",
             "MessageRole": "USER",
             "ApiKeyScope": "READ",
+            "AccessorType": "AGENT",
             "JSON": "{}",
         }[kind.name]
     return f"[{value}]" if isinstance(get_nullable_type(type_), GraphQLList) else value

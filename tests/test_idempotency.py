@@ -30,7 +30,11 @@ def with_key(write: Written) -> str:
 
 
 def test_everything_that_creates_takes_a_key_but_api_keys() -> None:
-    creating = {name for name in MUTATIONS if name.startswith(("create", "start", "append"))}
+    creating = {
+        name
+        for name in MUTATIONS
+        if name.startswith(("create", "start", "append", "annotate", "recordMemory"))
+    }
     assert {write.mutation for write in CREATING} == creating - {"createApiKey"}
 
 
@@ -41,7 +45,7 @@ async def test_the_first_result_comes_again(api: Api, owner: AsyncEngine, write:
     least = {name: "same" if value == "@new" else value for name, value in write.least.items()}
     variables = write.variables(things, named(least, things))
     if write.is_list:
-        variables["messages"] *= 3
+        variables[write.argument] *= 3
     first = await api.ask(with_key(write), key="k", **variables)
     before = await stored(owner, api)
     assert await api.ask(with_key(write), key="k", **variables) == first

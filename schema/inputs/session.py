@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry import UNSET
 
-from models import Agent, AgentVersion, Message, Session, Team, ToolCall, User
+from models import Agent, AgentVersion, Memory, Message, Session, Team, ToolCall, User
 from schema.enums import OrderDirection, SessionStatus
 from schema.inputs.filters import (
     BigIntFilter,
@@ -30,6 +30,7 @@ from schema.scalars import JSON
 if TYPE_CHECKING:
     from schema.inputs.agent import AgentFilter
     from schema.inputs.agent_version import AgentVersionFilter
+    from schema.inputs.memory import MemoriesFilter
     from schema.inputs.message import MessagesFilter
     from schema.inputs.team import TeamFilter
     from schema.inputs.tool_call import ToolCallsFilter
@@ -122,6 +123,9 @@ class SessionFilter:
     )
     tool_calls: Annotated["ToolCallsFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
         ToolCall, "By their tool calls.", remote="session_id"
+    )
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
+        Memory, "By their memories.", remote="session_id"
     )
     and_: list[SessionFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."

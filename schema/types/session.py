@@ -9,6 +9,7 @@ import strawberry
 
 from models import Agent as AgentRow
 from models import AgentVersion as AgentVersionRow
+from models import Memory as MemoryRow
 from models import Message as MessageRow
 from models import Session as SessionRow
 from models import Team as TeamRow
@@ -21,6 +22,7 @@ from resolvers.messages import first as first_message
 from resolvers.messages import last as last_message
 from resolvers.paging import Ordering
 from schema.enums import SessionStatus
+from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.message import MessageFilter, MessageOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
@@ -31,6 +33,7 @@ from schema.types.node import Node
 if TYPE_CHECKING:
     from schema.types.agent import Agent
     from schema.types.agent_version import AgentVersion
+    from schema.types.memory import Memory
     from schema.types.message import Message
     from schema.types.session_tree import SessionTree
     from schema.types.statistics import Statistics
@@ -139,6 +142,13 @@ class Session(Node):
         order=ToolCallOrder,
         by="session_id",
         default=(Ordering("created_at"),),
+    )
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
+        MemoryRow,
+        "The memories that come from it, the newest first.",
+        filter_=MemoryFilter,
+        order=MemoryOrder,
+        by="session_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

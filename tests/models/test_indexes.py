@@ -77,8 +77,8 @@ WALKED = {
 }
 """Columns by which filters go through all of a project's rows, and those of a parent where there is one."""
 
-WITHIN = {("messages", "sequence"), ("tool_calls", "position")}
-"""Orders that are the places in a session or message: among all of a project's rows they say nothing."""
+WITHIN = {("messages", "sequence"), ("tool_calls", "position"), ("memory_revisions", "sequence")}
+"""Orders that are the places in a session, message or history: among all rows they say nothing."""
 
 
 class explain(Executable, ClauseElement):  # noqa: N801  # reads as SQL

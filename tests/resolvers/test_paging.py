@@ -122,6 +122,8 @@ DEFAULTS: dict[str, Order] = {
     "Session.messages": (("SEQUENCE", "ASC"),),
     "Session.toolCalls": (("CREATED_AT", "ASC"),),
     "Message.toolCalls": (("POSITION", "ASC"),),
+    "Memory.history": (("SEQUENCE", "DESC"),),
+    "Memory.sourceMessages": (("CREATED_AT", "ASC"),),
 }
 """The orders that descriptions promise; everything else comes the newest first."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from models.enums import ApiKeyScope
 from tests import factories
-from tests.contract import QUERY, roots, row_types
+from tests.contract import QUERY, roots, row_types, single_of
 
 if TYPE_CHECKING:
     from tests.api import Api
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 NODE = "query ($id: ID!) { node(id: $id) { __typename id createdAt } }"
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
-SINGLE = {name: root.name.removesuffix("s") for name, root in roots().items() if name != "ApiKey"}
+SINGLE = {name: single_of(name) for name in roots() if name != "ApiKey"}
 MALFORMED = [
     "",
     " ",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import factories
-from tests.contract import QUERY, connections, is_connection, roots, row_types, selection
+from tests.contract import QUERY, connections, is_connection, roots, row_types, selection, single_of
 
 if TYPE_CHECKING:
     from tests.api import Api
@@ -42,7 +42,7 @@ async def test_every_list_of_every_row_leads_on(world: Api, field: Any) -> None:
 
 
 def test_every_field_of_the_query_is_tested_by_its_kind() -> None:
-    singles = {root.name.removesuffix("s") for root in roots().values()} - {"apiKey"}
+    singles = {single_of(name) for name in roots()} - {"apiKey"}
     lists = {name for name, field in QUERY.fields.items() if is_connection(field)}
     assert set(QUERY.fields) == singles | lists | {"project", "node", "nodes"}
 
