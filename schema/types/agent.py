@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.execution.links import Via
+from models import AgentMetric as AgentMetricRow
 from models import AgentVersion as AgentVersionRow
 from models import Session as SessionRow
 from models import Team as TeamRow
@@ -17,6 +18,7 @@ from resolvers import agents, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.paging import Ordering
+from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.agent_version import AgentVersionFilter, AgentVersionOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.inputs.team import TeamFilter, TeamOrder
@@ -25,6 +27,7 @@ from schema.types.connection import Connection
 from schema.types.node import Node
 
 if TYPE_CHECKING:
+    from schema.types.agent_metric import AgentMetric
     from schema.types.agent_version import AgentVersion
     from schema.types.session import Session
     from schema.types.statistics import Statistics
@@ -102,6 +105,14 @@ class Agent(Node):
         order=SessionOrder,
         by="agent_id",
         default=(Ordering("started_at", descending=True),),
+    )
+    metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
+        AgentMetricRow,
+        "How it was measured, the latest first.",
+        filter_=AgentMetricFilter,
+        order=AgentMetricOrder,
+        by="agent_id",
+        default=(Ordering("timestamp", descending=True),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -14,6 +14,7 @@ from models import ModuleState as ModuleStateRow
 from models import Sandbox as SandboxRow
 from models import Session as SessionRow
 from models import SessionEvent as SessionEventRow
+from models import SessionMetric as SessionMetricRow
 from models import StateTransition as StateTransitionRow
 from models import Team as TeamRow
 from models import ToolCall as ToolCallRow
@@ -32,6 +33,7 @@ from schema.inputs.message import MessageFilter, MessageOrder
 from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.inputs.session_event import SessionEventFilter, SessionEventOrder
+from schema.inputs.session_metric import SessionMetricFilter, SessionMetricOrder
 from schema.inputs.state_transition import StateTransitionFilter, StateTransitionOrder
 from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
 from schema.inputs.usage_record import UsageRecordFilter, UsageRecordOrder
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from schema.types.module_state import ModuleState
     from schema.types.sandbox import Sandbox
     from schema.types.session_event import SessionEvent
+    from schema.types.session_metric import SessionMetric
     from schema.types.session_tree import SessionTree
     from schema.types.state_transition import StateTransition
     from schema.types.statistics import Statistics
@@ -212,6 +215,14 @@ class Session(Node):
         order=StateTransitionOrder,
         by="session_id",
         default=(Ordering("created_at"),),
+    )
+    metrics: Connection[Annotated["SessionMetric", strawberry.lazy("schema.types.session_metric")]] = page(
+        SessionMetricRow,
+        "How it was measured, the latest first.",
+        filter_=SessionMetricFilter,
+        order=SessionMetricOrder,
+        by="session_id",
+        default=(Ordering("timestamp", descending=True),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,
