@@ -40,7 +40,8 @@ class Batch:
 
     The function builds the statement: its first column is a parent's key, what follows is what that parent
     gets. ``bound`` are arguments that the declaration gives, ``filters`` those that clients give, each with
-    what reads it; ``inherits`` says that the statement is about what the parent's was about.
+    what reads it; ``parameters`` reads other arguments of clients into parameters of the statement, which is
+    the same whatever they are. ``inherits`` says that the statement is about what the parent's was about.
     """
 
     function: Callable[..., Select[Any]]
@@ -49,12 +50,23 @@ class Batch:
     bound: Mapping[str, Any] = field(default_factory=dict)
     filters: Mapping[str, Filters] = field(default_factory=dict)
     inherits: bool = False
+    parameters: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+
+    @property
+    def takes_arguments(self) -> bool:
+        """Tell whether clients say what it is about."""
+        return bool(self.filters) or self.parameters is not None
+
+    @property
+    def unasked(self) -> Given:
+        """What its statement depends on where clients filter nothing, without any parameters."""
+        return Given((*self.bound.items(), *dict.fromkeys(self.filters).items()), {})
 
     def given(self, arguments: Mapping[str, Any], parent: Given | None = None) -> Given:
         """Read what a client asks.
 
         Raises:
-            BadUserInputError: A filter is wrong.
+            AgentDataError: A filter or another argument is wrong.
 
         """
         if self.inherits and parent is not None:
@@ -67,6 +79,8 @@ class Batch:
                 term, more = filters.read(arguments[name], name)
                 values |= more
             shape[name] = term
+        if self.parameters is not None:
+            values |= self.parameters(arguments)
         return Given(tuple(shape.items()), values)
 
     def statement(self, given: Given) -> Select[Any]:

@@ -93,16 +93,18 @@ def batch(
     arguments: Sequence[StrawberryArgument] = (),
     filters: Mapping[str, type[Any]] | None = None,
     inherits: bool = False,
+    parameters: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None,
     **bound: Any,
 ) -> Any:
     """Declare a field by a function that builds one statement for all parents' keys.
 
-    ``filters`` names the arguments that are filters and the models that they ask of; ``bound`` is what the
-    function is told besides. What ``inherits`` is asked as the batch was that gave its parent.
+    ``filters`` names the arguments that are filters and the models that they ask of; ``parameters`` reads
+    other arguments into parameters of the statement; ``bound`` is what the function is told besides. What
+    ``inherits`` is asked as the batch was that gave its parent.
     """
     types = {each.python_name: each.type for each in arguments}
     read = {name: filters_on(model, types[name]) for name, model in (filters or {}).items()}
-    declared = Batch(function, gives, model, bound, read, inherits)
+    declared = Batch(function, gives, model, bound, read, inherits, parameters)
 
     def resolve(root: Any, info: Info, **_given: Any) -> Any:
         parent = root.given if inherits else None

@@ -324,7 +324,9 @@ class _Compiler:
 
     def _shared(self, declared: Batch, keys: Keys) -> Read | None:
         """Give the read of a batch that computes the same for other rows, for which it costs little more."""
-        if not isinstance(keys, list) or declared.model is not None or declared.filters or declared.inherits:
+        if not isinstance(keys, list) or declared.model is not None:
+            return None
+        if declared.takes_arguments or declared.inherits:
             return None
         [(above, *_)] = keys
         for read in self.reads.reads:
@@ -337,7 +339,7 @@ class _Compiler:
     def _computed(self, declared: Batch, parent: tuple[Batch, int] | None) -> Mapping[str, Any]:
         """Give the columns that a batch's statement gives, which do not depend on what is asked."""
         asked = parent[0] if declared.inherits and parent else declared
-        _, *columns = declared.statement(asked.given({})).selected_columns
+        _, *columns = declared.statement(asked.unasked).selected_columns
         return {str(column.key): column.type for column in columns}
 
     def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:
