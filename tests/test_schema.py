@@ -36,7 +36,7 @@ DOMAIN = {
         "id createdAt updatedAt name externalId type description provider model temperature maxTokens"
         " systemPrompt config tools active runId owner specializations learningMode trainingStatus"
         " lastActiveAt totalSessions successRate versions activeVersion versionHistory sessions metrics"
-        " statistics"
+        " series statistics"
     ),
     "AgentVersion": (
         "id createdAt updatedAt agent versionNumber changes systemPrompt config createdBy isActive"
@@ -48,7 +48,7 @@ DOMAIN = {
         " purpose businessContext tags qualityScore userSatisfaction learningOutcomes source context state"
         " metadata lastActivityAt startedAt endedAt isActive interactionCount messageCount promptTokens"
         " completionTokens costUsd parent children root depth ancestors descendants tree messages"
-        " firstMessage lastMessage events usage sandbox moduleStates metrics statistics"
+        " firstMessage lastMessage events usage sandbox moduleStates metrics series statistics"
     ),
     "SessionMetric": "id createdAt session metricType metricValue timestamp metadata",
     "Message": (

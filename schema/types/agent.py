@@ -14,7 +14,7 @@ from models import Session as SessionRow
 from models import Team as TeamRow
 from models import TeamMember
 from models import User as UserRow
-from resolvers import agents, statistics
+from resolvers import agents, series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.paging import Ordering
@@ -29,6 +29,7 @@ from schema.types.node import Node
 if TYPE_CHECKING:
     from schema.types.agent_metric import AgentMetric
     from schema.types.agent_version import AgentVersion
+    from schema.types.series_bucket import SeriesBucket
     from schema.types.session import Session
     from schema.types.statistics import Statistics
     from schema.types.team import Team
@@ -113,6 +114,15 @@ class Agent(Node):
         order=AgentMetricOrder,
         by="agent_id",
         default=(Ordering("timestamp", descending=True),),
+    )
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
+        series.measurements,
+        "Its metrics of one kind over time, in at most 11,000 buckets, empty ones included.",
+        Gives.OBJECTS,
+        arguments=series.ARGUMENTS,
+        parameters=series.asked,
+        metric=AgentMetricRow,
+        column="agent_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -20,7 +20,7 @@ from models import Team as TeamRow
 from models import ToolCall as ToolCallRow
 from models import UsageRecord as UsageRecordRow
 from models import User as UserRow
-from resolvers import sessions, statistics
+from resolvers import series, sessions, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.messages import first as first_message
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from schema.types.message import Message
     from schema.types.module_state import ModuleState
     from schema.types.sandbox import Sandbox
+    from schema.types.series_bucket import SeriesBucket
     from schema.types.session_event import SessionEvent
     from schema.types.session_metric import SessionMetric
     from schema.types.session_tree import SessionTree
@@ -223,6 +224,15 @@ class Session(Node):
         order=SessionMetricOrder,
         by="session_id",
         default=(Ordering("timestamp", descending=True),),
+    )
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
+        series.measurements,
+        "Its metrics of one kind over time, in at most 11,000 buckets, empty ones included.",
+        Gives.OBJECTS,
+        arguments=series.ARGUMENTS,
+        parameters=series.asked,
+        metric=SessionMetricRow,
+        column="session_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,
