@@ -12,6 +12,7 @@ from sqlalchemy import Interval as Duration
 from sqlalchemy.orm import aliased
 
 from agentdata.errors import BadUserInputError, LimitExceededError
+from agentdata.execution.buckets import MAX_BUCKETS, SHORTEST, most
 from agentdata.execution.links import keys_table, owned
 from agentdata.operations.values import check_text
 from resolvers.fields import argument
@@ -32,18 +33,6 @@ ARGUMENTS = (
     ),
 )
 
-MAX_BUCKETS = 11_000
-"""How many buckets a series has at the most: enough for the hours of a year, or the minutes of a week."""
-
-_SHORTEST = {
-    Interval.MINUTE: timedelta(minutes=1),
-    Interval.HOUR: timedelta(hours=1),
-    Interval.DAY: timedelta(hours=23),
-    Interval.WEEK: timedelta(days=7, hours=-1),
-    Interval.MONTH: timedelta(days=28, hours=-1),
-}
-"""How long a bucket is at the least where clocks are put forward by an hour."""
-
 _YEARS = range(2, 9999)
 """In these years times can be told in every zone."""
 
@@ -62,16 +51,16 @@ def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     """
     check_text("metricType", arguments["metric_type"])
-    begin, end, interval = arguments["from"], arguments["to"], arguments["interval"]
+    begin, end, unit = arguments["from"], arguments["to"], arguments["interval"].value
     for field, time in (("from", begin), ("to", end)):
         if time.year not in _YEARS:
             raise BadUserInputError(f"{field} must be a time of the years 2 to 9998", field=field)
     if begin >= end:
         raise BadUserInputError("to must be later than from", field="to")
-    count = -((begin - end) // _SHORTEST[interval])
+    count = most(begin, end, unit)
     if count > MAX_BUCKETS:
         raise LimitExceededError(
-            f"the series has about {count:,} buckets, above the limit of {MAX_BUCKETS:,}; ask for a longer"
+            f"the series may have {count:,} buckets, above the limit of {MAX_BUCKETS:,}; ask for a longer"
             " interval or a shorter time",
             field="interval",
         )
@@ -86,10 +75,10 @@ def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
         "metric_type": arguments["metric_type"],
         "begin": begin,
         "end": end,
-        "unit": interval.value,
+        "unit": unit,
         "zone": zone,
         # No bucket is shorter than half of what it mostly is.
-        "step": _SHORTEST[interval] / 2,
+        "step": SHORTEST[unit] / 2,
     }
 
 
