@@ -15,6 +15,7 @@ from agentdata.errors import BadUserInputError, LimitExceededError
 from agentdata.execution.buckets import MAX_BUCKETS, SHORTEST, most
 from agentdata.execution.links import keys_table, owned
 from agentdata.operations.values import check_text
+from resolvers.computations import Given
 from resolvers.fields import argument
 from schema.enums import Interval
 
@@ -42,7 +43,7 @@ _INSTANT = timedelta(microseconds=1)
 _OF_A_DAY = ("minute", "hour")
 
 
-def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def asked(arguments: Mapping[str, Any]) -> Given:
     """Read what a client asks of a series into the parameters of its statement.
 
     Raises:
@@ -71,7 +72,7 @@ def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise BadUserInputError(
             "timeZone names no time zone of the IANA database, such as Europe/Berlin", field="timeZone"
         )
-    return {
+    values = {
         "metric_type": arguments["metric_type"],
         "begin": begin,
         "end": end,
@@ -80,6 +81,7 @@ def asked(arguments: Mapping[str, Any]) -> dict[str, Any]:
         # No bucket is shorter than half of what it mostly is.
         "step": SHORTEST[unit] / 2,
     }
+    return Given((), values)
 
 
 @cache

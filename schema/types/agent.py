@@ -120,7 +120,7 @@ class Agent(Node):
         "Its metrics of one kind over time, in at most 11,000 buckets, empty ones included.",
         Gives.OBJECTS,
         arguments=series.ARGUMENTS,
-        parameters=series.asked,
+        reads=series.asked,
         metric=AgentMetricRow,
         column="agent_id",
     )

@@ -230,7 +230,7 @@ class Session(Node):
         "Its metrics of one kind over time, in at most 11,000 buckets, empty ones included.",
         Gives.OBJECTS,
         arguments=series.ARGUMENTS,
-        parameters=series.asked,
+        reads=series.asked,
         metric=SessionMetricRow,
         column="session_id",
     )
