@@ -1,6 +1,7 @@
 """The tables, one noun a file."""
 
 from models.agent import Agent
+from models.agent_metric import AgentMetric
 from models.agent_version import AgentVersion
 from models.api_key import ApiKey
 from models.base import Base
@@ -11,6 +12,7 @@ from models.project import Project
 from models.sandbox import Sandbox
 from models.session import Session
 from models.session_event import SessionEvent
+from models.session_metric import SessionMetric
 from models.state_transition import StateTransition
 from models.team import Team, TeamMember
 from models.tool_call import ToolCall
@@ -19,6 +21,7 @@ from models.user import User
 
 __all__ = [
     "Agent",
+    "AgentMetric",
     "AgentVersion",
     "ApiKey",
     "Base",
@@ -29,6 +32,7 @@ __all__ = [
     "Sandbox",
     "Session",
     "SessionEvent",
+    "SessionMetric",
     "StateTransition",
     "Team",
     "TeamMember",

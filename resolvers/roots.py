@@ -19,6 +19,7 @@ from agentdata.operations.values import camel, check_text
 from agentdata.operations.write import not_found
 from models import (
     Agent,
+    AgentMetric,
     AgentVersion,
     ApiKey,
     Message,
@@ -27,6 +28,7 @@ from models import (
     Sandbox,
     Session,
     SessionEvent,
+    SessionMetric,
     StateTransition,
     Team,
     ToolCall,
@@ -39,6 +41,7 @@ from resolvers.inputs import as_uuid
 
 NODES: tuple[Any, ...] = (
     Agent,
+    AgentMetric,
     AgentVersion,
     ApiKey,
     Message,
@@ -47,6 +50,7 @@ NODES: tuple[Any, ...] = (
     Sandbox,
     Session,
     SessionEvent,
+    SessionMetric,
     StateTransition,
     Team,
     ToolCall,

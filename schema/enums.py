@@ -30,12 +30,26 @@ for _closed_set in (ApiKeyScope, MessageRole, SandboxStatus, SessionStatus, Tool
 
 __all__ = [
     "ApiKeyScope",
+    "Interval",
     "MessageRole",
     "OrderDirection",
     "SandboxStatus",
     "SessionStatus",
     "ToolCallStatus",
 ]
+
+
+@strawberry.enum(description="How long the buckets of a series are, by the clock of its time zone.")
+class Interval(Enum):
+    """How long the buckets of a series are; the values are PostgreSQL's words for them."""
+
+    MINUTE = strawberry.enum_value("minute", description="A minute.")
+    HOUR = strawberry.enum_value("hour", description="An hour; one that the clock shows twice is two.")
+    DAY = strawberry.enum_value(
+        "day", description="A day from midnight to midnight, of 23 or 25 hours where the clock is changed."
+    )
+    WEEK = strawberry.enum_value("week", description="A week, from Monday to Sunday.")
+    MONTH = strawberry.enum_value("month", description="A month, from its first day to its last.")
 
 
 @strawberry.enum(description="The direction of an order.")

@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 import models
 from agentdata.operations import (
+    agent_metrics,
     agent_versions,
     agents,
     api_keys,
@@ -15,6 +16,7 @@ from agentdata.operations import (
     projects,
     sandboxes,
     session_events,
+    session_metrics,
     sessions,
     teams,
     tool_calls,
@@ -28,6 +30,7 @@ from resolvers.mutations import ID, Deleted, given, input_, mutation
 from resolvers.paging import Ordering
 from schema.enums import ApiKeyScope
 from schema.inputs.agent import AgentFilter, AgentOrder, CreateAgentInput, UpdateAgentInput
+from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder, RecordAgentMetricInput
 from schema.inputs.agent_version import (
     AgentVersionFilter,
     AgentVersionOrder,
@@ -48,6 +51,11 @@ from schema.inputs.session import (
     UpdateSessionInput,
 )
 from schema.inputs.session_event import RecordEventInput, SessionEventFilter, SessionEventOrder
+from schema.inputs.session_metric import (
+    RecordSessionMetricInput,
+    SessionMetricFilter,
+    SessionMetricOrder,
+)
 from schema.inputs.state_transition import StateTransitionFilter, StateTransitionOrder
 from schema.inputs.team import CreateTeamInput, TeamFilter, TeamOrder, UpdateTeamInput
 from schema.inputs.tool_call import (
@@ -61,6 +69,7 @@ from schema.inputs.usage_record import RecordUsageInput, UsageRecordFilter, Usag
 from schema.inputs.user import CreateUserInput, UpdateUserInput, UserFilter, UserOrder
 from schema.scalars import SCALARS
 from schema.types.agent import Agent
+from schema.types.agent_metric import AgentMetric
 from schema.types.agent_version import AgentVersion
 from schema.types.api_key import ApiKey, CreatedApiKey
 from schema.types.connection import Connection
@@ -72,6 +81,7 @@ from schema.types.project import Project
 from schema.types.sandbox import Sandbox
 from schema.types.session import RenamedTag, Session
 from schema.types.session_event import SessionEvent
+from schema.types.session_metric import SessionMetric
 from schema.types.state_transition import StateTransition
 from schema.types.team import Team
 from schema.types.tool_call import ToolCall
@@ -80,6 +90,7 @@ from schema.types.user import User
 
 _LATEST = (Ordering("started_at", descending=True),)
 _LAST = (Ordering("timestamp", descending=True),)
+_LATEST_MEASURED = (Ordering("timestamp", descending=True),)
 
 
 @strawberry.type(description="All that can be read. An answer shows one moment of the data of one project.")
@@ -131,6 +142,16 @@ class Query:
         "The versions of all agents, the newest first.",
         filter_=AgentVersionFilter,
         order=AgentVersionOrder,
+    )
+    agent_metric: AgentMetric | None = roots.one(
+        models.AgentMetric, "A metric of an agent, by its id; NOT_FOUND if there is none.", "id"
+    )
+    agent_metrics: Connection[AgentMetric] = page(
+        models.AgentMetric,
+        "The metrics of all agents, the latest first.",
+        filter_=AgentMetricFilter,
+        order=AgentMetricOrder,
+        default=_LATEST_MEASURED,
     )
     session: Session | None = roots.one(
         models.Session, "A session, by exactly one key; NOT_FOUND if there is none.", "id", "external_id"
@@ -207,6 +228,16 @@ class Query:
         filter_=StateTransitionFilter,
         order=StateTransitionOrder,
     )
+    session_metric: SessionMetric | None = roots.one(
+        models.SessionMetric, "A metric of a session, by its id; NOT_FOUND if there is none.", "id"
+    )
+    session_metrics: Connection[SessionMetric] = page(
+        models.SessionMetric,
+        "The metrics of all sessions, the latest first.",
+        filter_=SessionMetricFilter,
+        order=SessionMetricOrder,
+        default=_LATEST_MEASURED,
+    )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,
         "The API keys of the project, the newest first. Needs an API key with the scope ADMIN.",
@@ -275,7 +306,7 @@ class Mutation:
     update_agent: Agent | None = mutation(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
     delete_agent: Deletion | None = mutation(
         agents.delete,
-        "Delete an agent with its versions. Its sessions and messages stay, without an agent.",
+        "Delete an agent with its versions and metrics. Its sessions and messages stay, without an agent.",
         ID,
         returns=Deleted,
     )
@@ -292,7 +323,7 @@ class Mutation:
     )
     delete_agent_version: Deletion | None = mutation(
         agent_versions.delete,
-        "Delete a version of an agent. Its sessions stay, without a version.",
+        "Delete a version of an agent. Its sessions and metrics stay, without a version.",
         ID,
         returns=Deleted,
     )
@@ -320,8 +351,8 @@ class Mutation:
     )
     delete_session: Deletion | None = mutation(
         sessions.delete,
-        "Delete a session with its messages, tool calls, events, usage records and sandbox. It is a CONFLICT"
-        " if it has children and `tree` is not true.",
+        "Delete a session with its messages, tool calls, events, usage records, metrics and sandbox. It is a"
+        " CONFLICT if it has children and `tree` is not true.",
         ID,
         given("tree", bool, "Whether to delete all sessions below it with it.", default=False),
         returns=Deleted,
@@ -451,6 +482,25 @@ class Mutation:
             "The states, from 1 to 1,000. Several of one module follow each other.",
         ),
         creates=True,
+    )
+
+    record_agent_metrics: list[AgentMetric] | None = mutation(
+        agent_metrics.record,
+        "Record metrics of agents, all of them or none.",
+        given("metrics", list[RecordAgentMetricInput], "The metrics, from 1 to 10,000."),
+        creates=True,
+    )
+    delete_agent_metric: Deletion | None = mutation(
+        agent_metrics.delete, "Delete a metric of an agent.", ID, returns=Deleted
+    )
+    record_session_metrics: list[SessionMetric] | None = mutation(
+        session_metrics.record,
+        "Record metrics of sessions, all of them or none.",
+        given("metrics", list[RecordSessionMetricInput], "The metrics, from 1 to 10,000."),
+        creates=True,
+    )
+    delete_session_metric: Deletion | None = mutation(
+        session_metrics.delete, "Delete a metric of a session.", ID, returns=Deleted
     )
 
 

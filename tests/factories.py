@@ -6,12 +6,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from agentdata.operations import (
+    agent_metrics,
     agent_versions,
     agents,
     messages,
     module_states,
     sandboxes,
     session_events,
+    session_metrics,
     sessions,
     teams,
     tool_calls,
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 
     from models import (
         Agent,
+        AgentMetric,
         AgentVersion,
         Message,
         ModuleState,
         Sandbox,
         Session,
         SessionEvent,
+        SessionMetric,
         Team,
         ToolCall,
         UsageRecord,
@@ -61,6 +65,11 @@ def happened(event_type: str = "checkpoint", **values: Any) -> dict[str, Any]:
 def used(session_id: UUID, model: str = "small", **values: Any) -> dict[str, Any]:
     """Give the values of a usage record."""
     return {"session_id": session_id, "model": model, **values}
+
+
+def measured(metric_type: str = "response_time", metric_value: float = 1.0, **values: Any) -> dict[str, Any]:
+    """Give the values of a metric; `agent_id` or `session_id` says of what."""
+    return {"metric_type": metric_type, "metric_value": metric_value, **values}
 
 
 async def user(api: Api, **values: Any) -> User:
@@ -122,3 +131,13 @@ async def sandbox(api: Api, session_id: UUID, **values: Any) -> Sandbox:
 async def module_state(api: Api, **values: Any) -> ModuleState:
     """Set a state of the module `module`, unless another is given."""
     return await api.run(module_states.set_, values={"module_id": "module", "state": {}, **values})  # type: ignore[no-any-return]  # as above
+
+
+async def measure_agents(api: Api, *metrics: dict[str, Any]) -> list[AgentMetric]:
+    """Record metrics of agents, made by `measured`."""
+    return await api.run(agent_metrics.record, metrics=list(metrics))  # type: ignore[no-any-return]  # as above
+
+
+async def measure_sessions(api: Api, *metrics: dict[str, Any]) -> list[SessionMetric]:
+    """Record metrics of sessions, made by `measured`."""
+    return await api.run(session_metrics.record, metrics=list(metrics))  # type: ignore[no-any-return]  # as above

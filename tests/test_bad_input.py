@@ -11,6 +11,7 @@ from graphql import GraphQLList, get_named_type, get_nullable_type
 
 from models import (
     Agent,
+    AgentMetric,
     AgentVersion,
     ApiKey,
     Message,
@@ -19,6 +20,7 @@ from models import (
     Sandbox,
     Session,
     SessionEvent,
+    SessionMetric,
     Team,
     ToolCall,
     UsageRecord,
@@ -54,6 +56,8 @@ MODELS = {
     "Sandbox": Sandbox,
     "ModuleState": ModuleState,
     "ModuleStates": ModuleState,
+    "AgentMetrics": AgentMetric,
+    "SessionMetrics": SessionMetric,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
@@ -274,6 +278,7 @@ NUMBERS: dict[str, list[float]] = {
     "latencyMs": [-1],
     "cachedTokens": [-1],
     "expectedVersion": [-1],
+    "metricValue": [-1.1e100, 1e101, 1e300],
 }
 
 
@@ -451,6 +456,19 @@ async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) ->
         ("recordUsage(records: $it)", [], "", "records"),
         ("recordUsage(records: $it)", [{"sessionId": "nope", "model": "a"}], "", "records.0.sessionId"),
         (
+            "recordSessionMetrics(metrics: $it)",
+            [{"sessionId": "SESSION", "metricType": "a", "metricValue": 1}] * 10_001,
+            "",
+            "metrics",
+        ),
+        ("recordSessionMetrics(metrics: $it)", [], "", "metrics"),
+        (
+            "recordSessionMetrics(metrics: $it)",
+            [{"sessionId": "nope", "metricType": "a", "metricValue": 1}],
+            "",
+            "metrics.0.sessionId",
+        ),
+        (
             "appendMessages(sessionId: SESSION, messages: $it)",
             [{"role": "ASSISTANT", "toolCalls": [{"name": "a", "arguments": {}}] * 1_001}],
             "",
@@ -479,6 +497,7 @@ async def test_lists(
     types = {
         "even": "[RecordEventInput!]!",
         "mess": "[AppendMessageInput!]!",
+        "metr": "[RecordSessionMetricInput!]!",
         "reco": "[RecordUsageInput!]!",
         "tags": "[String!]!",
     }
@@ -525,6 +544,7 @@ def _any(type_: Any, things: dict[str, str]) -> str:
             "ID": f'"{things["session"]}"',
             "String": '"x"',
             "Boolean": "true",
+            "Float": "0.5",
             "MessageRole": "USER",
             "ApiKeyScope": "READ",
             "JSON": "{}",

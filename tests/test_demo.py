@@ -30,12 +30,16 @@ ALL = """
     learningMode trainingStatus owner { name } totalSessions successRate lastActiveAt
     activeVersion { versionNumber }
     versionHistory { versionNumber activatedAt deactivatedAt createdBy { __typename } }
+    metrics(first: 100) { nodes {
+      metricType metricValue timestamp timeframe metadata version { versionNumber }
+    } }
   } }
   sessions(first: 100, orderBy: [{field: STARTED_AT, direction: ASC}]) { nodes {
     externalId title status platform provider purpose businessContext tags qualityScore userSatisfaction
     learningOutcomes source context state metadata costUsd startedAt endedAt lastActivityAt messageCount
     promptTokens depth parent { externalId } user { name } agent { name } agentVersion { versionNumber }
     team { name }
+    metrics(first: 100) { nodes { metricType metricValue timestamp metadata } }
     messages(first: 50) { nodes {
       sequence role content parts mediaUrl mediaType model tokenCount latencyMs feedback flagged rawPayload
       metadata createdAt isRedacted: redactedAt
@@ -70,6 +74,11 @@ async def test_shows_every_feature(api: Api) -> None:
     assert any(len(agent["versionHistory"]) > 1 and agent["activeVersion"] for agent in agents)
     assert {agent["active"] for agent in agents} == {True, False}
     assert any(0 < agent["successRate"] < 1 for agent in agents if agent["successRate"] is not None)
+    for nodes in (agents, sessions):
+        measured = [metric for node in nodes for metric in node["metrics"]["nodes"]]
+        assert len({metric["metricType"] for metric in measured}) > 1
+        for field in measured[0]:
+            assert any(metric[field] for metric in measured), f"no metric has {field}"
     assert any(len(team["members"]["nodes"]) > 1 for team in found["teams"]["nodes"])
     [redacted] = [message for message in said if message["isRedacted"]]
     assert redacted["content"] is None

@@ -35,19 +35,22 @@ DOMAIN = {
     "Agent": (
         "id createdAt updatedAt name externalId type description provider model temperature maxTokens"
         " systemPrompt config tools active runId owner specializations learningMode trainingStatus"
-        " lastActiveAt totalSessions successRate versions activeVersion versionHistory sessions statistics"
+        " lastActiveAt totalSessions successRate versions activeVersion versionHistory sessions metrics"
+        " series statistics"
     ),
     "AgentVersion": (
         "id createdAt updatedAt agent versionNumber changes systemPrompt config createdBy isActive"
-        " activatedAt deactivatedAt performance"
+        " activatedAt deactivatedAt performance metrics"
     ),
+    "AgentMetric": "id createdAt agent version metricType metricValue timestamp timeframe metadata",
     "Session": (
         "id createdAt updatedAt externalId title user agent agentVersion team status platform provider"
         " purpose businessContext tags qualityScore userSatisfaction learningOutcomes source context state"
         " metadata lastActivityAt startedAt endedAt isActive interactionCount messageCount promptTokens"
         " completionTokens costUsd parent children root depth ancestors descendants tree messages"
-        " firstMessage lastMessage events usage sandbox moduleStates statistics"
+        " firstMessage lastMessage events usage sandbox moduleStates metrics series statistics"
     ),
+    "SessionMetric": "id createdAt session metricType metricValue timestamp metadata",
     "Message": (
         "id createdAt updatedAt session externalId sequence role content parts mediaUrl mediaType user agent"
         " model tokenCount promptTokens completionTokens latencyMs feedback flagged rawPayload metadata"

@@ -82,7 +82,7 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
         )
         for number, members in enumerate((0, 1, 6, 9))
     ]
-    for agent in (agents[0],) * 6 + (agents[1],) * 3 + (agents[2],):
+    versions = [
         await factories.agent_version(
             api,
             agent.id,
@@ -90,6 +90,8 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
             config=random.choice([None, *DOCUMENTS]),
             **random.choice([{}, {"created_by_user_id": users[0].id}, {"created_by_agent_id": agents[3].id}]),
         )
+        for agent in (agents[0],) * 6 + (agents[1],) * 3 + (agents[2],)
+    ]
     sessions: list[Any] = []
     for _ in range(4):
         sessions += await factories.many_sessions(
@@ -103,6 +105,7 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
     ]
     for module, session in (*modules, *random.choices(modules, k=30)):
         await factories.module_state(api, **_state(random, moment, module, session))
+    await _measure(api, random, moment, versions, sessions)
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
     await _tie_times(api, owner)
@@ -141,6 +144,38 @@ def _session(
         "started_at": started_at,
         **ended,
     }
+
+
+async def _measure(api: Api, random: Random, moment: Any, versions: list[Any], sessions: list[Any]) -> None:
+    def measured(*types: str) -> dict[str, Any]:
+        return factories.measured(
+            random.choice(types),
+            random.choice([-1.5, 0.0, 0.25, 0.25, 120.0]),
+            timestamp=moment(),
+            metadata_=random.choice(DOCUMENTS),
+        )
+
+    await factories.measure_agents(
+        api,
+        *[
+            {
+                "agent_id": version.agent_id,
+                "version_id": random.choice([None, version.id, versions[0].id])
+                if version.agent_id == versions[0].agent_id
+                else None,
+                "timeframe": random.choice([None, "daily", "weekly"]),
+                **measured("response_time", "accuracy"),
+            }
+            for version in random.choices(versions, k=30)
+        ],
+    )
+    await factories.measure_sessions(
+        api,
+        *[
+            {"session_id": session.id, **measured("response_time", "token_usage")}
+            for session in (sessions[0],) * 5 + tuple(random.choices(sessions, k=25))
+        ],
+    )
 
 
 def _conversation(random: Random, moment: Any) -> list[dict[str, Any]]:

@@ -111,6 +111,16 @@ WRITES = [
     Written("updateSandbox", "UpdateSandboxInput", {}, ("id", "sandbox")),
     Written("setModuleState", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
     Written("setModuleStates", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
+    Written(
+        "recordAgentMetrics",
+        "RecordAgentMetricInput",
+        {"agentId": "@agent", "metricType": "accuracy", "metricValue": 0.5},
+    ),
+    Written(
+        "recordSessionMetrics",
+        "RecordSessionMetricInput",
+        {"sessionId": "@session", "metricType": "engagement", "metricValue": 7},
+    ),
 ]
 
 

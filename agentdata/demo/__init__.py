@@ -1,7 +1,8 @@
 """A small data set that shows every feature of the API: the same every time, written by the operations.
 
 It is the JSON files beside this one, in the columns' names. Rows refer to users by their external ids, and to
-agents, teams and versions by their names; times within a session are seconds since it started.
+agents, teams and versions by their names; times within a session are seconds since it started,
+and an agent's metrics stand in a row, one a day.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from agentdata.operations import agent_versions, agents, messages, sessions, teams, users
+from agentdata.operations import (
+    agent_metrics,
+    agent_versions,
+    agents,
+    messages,
+    session_metrics,
+    sessions,
+    teams,
+    users,
+)
 from models import Agent, Session, User
 
 if TYPE_CHECKING:
@@ -55,7 +65,7 @@ class _Loading:
         self.versions: dict[tuple[str, str], UUID] = {}
 
     async def agent(self, values: dict[str, Any]) -> None:
-        versions = values.pop("versions", [])
+        versions, measured = values.pop("versions", []), values.pop("metrics", [])
         owner = values.pop("owner", None)
         agent = await agents.create(self.write, values | {"owner_id": owner and self.users[owner]})
         self.agents[agent.name] = agent.id
@@ -68,9 +78,25 @@ class _Loading:
             given = _timed(version) | created_by | {"agent_id": agent.id}
             made = await agent_versions.create(self.write, given)
             self.versions[agent.name, made.version_number] = made.id
+        metrics = [metric for row in measured for metric in self._metrics(agent, row)]
+        if metrics:
+            await agent_metrics.record(self.write, metrics)
+
+    def _metrics(self, agent: Agent, row: dict[str, Any]) -> list[dict[str, Any]]:
+        since = datetime.fromisoformat(row.pop("since"))
+        common = {
+            "agent_id": agent.id,
+            "version_id": self.versions[agent.name, row.pop("version")],
+            "metadata_": row.pop("metadata", {}),
+        }
+        return [
+            {**row, **common, "metric_value": value, "timestamp": since + timedelta(days=day)}
+            for day, value in enumerate(row.pop("values"))
+        ]
 
     async def session(self, values: dict[str, Any], parent_id: UUID | None) -> None:
         said, children = values.pop("messages"), values.pop("children", [])
+        measured = values.pop("metrics", [])
         user, team = values.pop("user", None), values.pop("team", None)
         agent, version = values.pop("agent"), values.pop("agent_version", None)
         references = {
@@ -89,6 +115,8 @@ class _Loading:
         )
         for index in redacted:
             await messages.redact(self.write, written[index].id)
+        if measured:
+            await session_metrics.record(self.write, [_metric(metric, session) for metric in measured])
         for child in children:
             await self.session(child, session.id)
 
@@ -101,6 +129,16 @@ def _message(values: dict[str, Any], started_at: datetime) -> dict[str, Any]:
     ]
     metadata = values.pop("metadata", {})
     return values | {"created_at": said_at, "tool_calls": calls, "metadata_": metadata}
+
+
+def _metric(values: dict[str, Any], session: Session) -> dict[str, Any]:
+    timestamp = session.started_at + timedelta(seconds=values.pop("after"))
+    return {
+        "session_id": session.id,
+        "timestamp": timestamp,
+        "metadata_": values.pop("metadata", {}),
+        **values,
+    }
 
 
 def _timed(values: dict[str, Any]) -> dict[str, Any]:

@@ -20,12 +20,12 @@ from strawberry.schema.schema import validate_document
 
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
 from agentdata.execution.kept import Kept
-from agentdata.execution.limits import Measure, size_of
+from agentdata.execution.limits import Measure, measured_of
 from agentdata.execution.plan import UnplannedError
 from agentdata.execution.variables import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
 
     from graphql import DocumentNode, GraphQLSchema
     from graphql.execution.values import VariableValues
@@ -68,7 +68,7 @@ class Operation:
     node: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
     _page_variables: tuple[str, ...] | None = None
-    _allowed: set[tuple[int | None, ...]] = field(default_factory=set)
+    _allowed: set[tuple[Hashable, ...]] = field(default_factory=set)
     _conditions: tuple[str, ...] | None = None
     _variables: Variables | None = None
     _plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
@@ -128,8 +128,8 @@ class Operation:
             self._allowed.clear()
         self._allowed.add(self._sizes(variables))
 
-    def _sizes(self, variables: Mapping[str, Any]) -> tuple[int | None, ...]:
-        return tuple(size_of(variables.get(name)) for name in self._page_variables or ())
+    def _sizes(self, variables: Mapping[str, Any]) -> tuple[Hashable, ...]:
+        return tuple(measured_of(variables.get(name)) for name in self._page_variables or ())
 
 
 class Document:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import (
@@ -18,11 +20,13 @@ from graphql import (
     get_named_type,
     is_composite_type,
 )
+from graphql.utilities import coerce_input_literal
 
 from agentdata.errors import LimitExceededError
+from agentdata.execution.buckets import MAX_BUCKETS, most
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from graphql import (
         GraphQLField,
@@ -108,7 +112,7 @@ class Size(NamedTuple):
     root_fields: int = 0
     aliases: int = 0
     rows: int = 0
-    """An upper estimate: the product of the page sizes down each path."""
+    """An upper estimate: the product of the page sizes, and of the buckets of series, down each path."""
 
     def beside(self, other: Size) -> Size:
         """Put two parts of one selection together."""
@@ -190,10 +194,29 @@ class Measure:
         if parent is not None and parent.name.endswith(("Connection", "Edge")):
             # The rows of a page were counted at the field that gave the page.
             return 0, 1
+        if "interval" in declared.args:
+            return 1, self._buckets(given, declared)
         if _is_list_of_objects(declared.type):
             number = self._number(given["ids"]) if "ids" in given else None
             return 1, SHORT_LIST_SIZE if number is None else number
         return 1, 1
+
+    def _buckets(self, given: Mapping[str, ValueNode], declared: GraphQLField) -> int:
+        """Give how many buckets a series may have by its arguments. One that has too many reads nothing."""
+        values = []
+        for name in ("from", "to", "interval"):
+            node = given[name]
+            if isinstance(node, VariableNode):
+                self.page_variables.add(node.name.value)
+                values.append(self.variables.get(node.name.value))
+            else:
+                values.append(coerce_input_literal(node, declared.args[name].type))
+        begin, end, interval = values
+        if begin is None or end is None or interval is None:
+            # A variable that may be null is; the field refuses it.
+            return 0
+        number = most(begin, end, interval.value)
+        return 0 if number > MAX_BUCKETS else number
 
     def _number(self, node: ValueNode) -> int | None:
         """Give the number that an argument asks for: itself, or how many values it lists."""
@@ -214,6 +237,11 @@ def size_of(value: object) -> int | None:
     if isinstance(value, list):
         return len(value)
     return max(value, 0) if isinstance(value, int) else None
+
+
+def measured_of(value: object) -> Hashable:
+    """Give what the size of an operation depends on in the value of a variable."""
+    return value if isinstance(value, datetime | Enum) else size_of(value)
 
 
 def _is_list_of_objects(type_: GraphQLOutputType) -> bool:

@@ -9,7 +9,7 @@ import strawberry
 from strawberry import UNSET
 
 from agentdata.execution.links import Via
-from models import AgentVersion, Session, Team, TeamMember, User
+from models import AgentMetric, AgentVersion, Session, Team, TeamMember, User
 from schema.enums import OrderDirection
 from schema.inputs.filters import (
     BooleanFilter,
@@ -26,6 +26,7 @@ from schema.inputs.linked import linked
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
+    from schema.inputs.agent_metric import AgentMetricsFilter
     from schema.inputs.agent_version import AgentVersionsFilter
     from schema.inputs.session import SessionsFilter
     from schema.inputs.team import TeamsFilter
@@ -77,6 +78,9 @@ class AgentFilter:
     )
     sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
         Session, "By their sessions.", remote="agent_id"
+    )
+    metrics: Annotated["AgentMetricsFilter", strawberry.lazy("schema.inputs.agent_metric")] | None = linked(
+        AgentMetric, "By how they were measured.", remote="agent_id"
     )
     and_: list[AgentFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."

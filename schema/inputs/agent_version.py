@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry import UNSET
 
-from models import Agent, Session
+from models import Agent, AgentMetric, Session
 from schema.enums import OrderDirection
 from schema.inputs.filters import (
     BooleanFilter,
@@ -22,6 +22,7 @@ from schema.scalars import JSON
 
 if TYPE_CHECKING:
     from schema.inputs.agent import AgentFilter
+    from schema.inputs.agent_metric import AgentMetricsFilter
     from schema.inputs.session import SessionsFilter
 
 
@@ -49,6 +50,9 @@ class AgentVersionFilter:
     )
     sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
         Session, "By the sessions that ran on them.", remote="agent_version_id"
+    )
+    metrics: Annotated["AgentMetricsFilter", strawberry.lazy("schema.inputs.agent_metric")] | None = linked(
+        AgentMetric, "By how they were measured.", remote="version_id"
     )
     and_: list[AgentVersionFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."

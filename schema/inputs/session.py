@@ -17,6 +17,7 @@ from models import (
     Sandbox,
     Session,
     SessionEvent,
+    SessionMetric,
     StateTransition,
     Team,
     ToolCall,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from schema.inputs.module_state import ModuleStatesFilter
     from schema.inputs.sandbox import SandboxFilter
     from schema.inputs.session_event import SessionEventsFilter
+    from schema.inputs.session_metric import SessionMetricsFilter
     from schema.inputs.state_transition import StateTransitionsFilter
     from schema.inputs.team import TeamFilter
     from schema.inputs.tool_call import ToolCallsFilter
@@ -156,6 +158,9 @@ class SessionFilter:
     state_transitions: (
         Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
     ) = linked(StateTransition, "By the transitions between states of modules in them.", remote="session_id")
+    metrics: Annotated["SessionMetricsFilter", strawberry.lazy("schema.inputs.session_metric")] | None = (
+        linked(SessionMetric, "By how they were measured.", remote="session_id")
+    )
     and_: list[SessionFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."
     )

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.execution.links import Via
+from models import AgentMetric as AgentMetricRow
 from models import AgentVersion as AgentVersionRow
 from models import Session as SessionRow
 from models import Team as TeamRow
 from models import TeamMember
 from models import User as UserRow
-from resolvers import agents, statistics
+from resolvers import agents, series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.paging import Ordering
+from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.agent_version import AgentVersionFilter, AgentVersionOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.inputs.team import TeamFilter, TeamOrder
@@ -25,7 +27,9 @@ from schema.types.connection import Connection
 from schema.types.node import Node
 
 if TYPE_CHECKING:
+    from schema.types.agent_metric import AgentMetric
     from schema.types.agent_version import AgentVersion
+    from schema.types.series_bucket import SeriesBucket
     from schema.types.session import Session
     from schema.types.statistics import Statistics
     from schema.types.team import Team
@@ -103,6 +107,23 @@ class Agent(Node):
         order=SessionOrder,
         by="agent_id",
         default=(Ordering("started_at", descending=True),),
+    )
+    metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
+        AgentMetricRow,
+        "How it was measured, the latest first.",
+        filter_=AgentMetricFilter,
+        order=AgentMetricOrder,
+        by="agent_id",
+        default=(Ordering("timestamp", descending=True),),
+    )
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
+        series.measurements,
+        "Its metrics of one kind over time, in at most 11,000 buckets, empty ones included.",
+        Gives.OBJECTS,
+        arguments=series.ARGUMENTS,
+        reads=series.asked,
+        metric=AgentMetricRow,
+        column="agent_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import Agent as AgentRow
+from models import AgentMetric as AgentMetricRow
 from models import Session as SessionRow
 from models import User as UserRow
 from resolvers.fields import column, either, page, relation
 from resolvers.paging import Ordering
+from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.scalars import JSON
 from schema.types.connection import Connection
@@ -20,6 +22,7 @@ from schema.types.node import Node
 if TYPE_CHECKING:
     from schema.types.actor import Actor
     from schema.types.agent import Agent
+    from schema.types.agent_metric import AgentMetric
     from schema.types.session import Session
 
 
@@ -51,4 +54,12 @@ class AgentVersion(Node):
         order=SessionOrder,
         by="agent_version_id",
         default=(Ordering("started_at", descending=True),),
+    )
+    metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
+        AgentMetricRow,
+        "How it was measured, the latest first.",
+        filter_=AgentMetricFilter,
+        order=AgentMetricOrder,
+        by="version_id",
+        default=(Ordering("timestamp", descending=True),),
     )

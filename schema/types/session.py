@@ -14,12 +14,13 @@ from models import ModuleState as ModuleStateRow
 from models import Sandbox as SandboxRow
 from models import Session as SessionRow
 from models import SessionEvent as SessionEventRow
+from models import SessionMetric as SessionMetricRow
 from models import StateTransition as StateTransitionRow
 from models import Team as TeamRow
 from models import ToolCall as ToolCallRow
 from models import UsageRecord as UsageRecordRow
 from models import User as UserRow
-from resolvers import sessions, statistics
+from resolvers import series, sessions, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.messages import first as first_message
@@ -32,6 +33,7 @@ from schema.inputs.message import MessageFilter, MessageOrder
 from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.inputs.session_event import SessionEventFilter, SessionEventOrder
+from schema.inputs.session_metric import SessionMetricFilter, SessionMetricOrder
 from schema.inputs.state_transition import StateTransitionFilter, StateTransitionOrder
 from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
 from schema.inputs.usage_record import UsageRecordFilter, UsageRecordOrder
@@ -45,7 +47,9 @@ if TYPE_CHECKING:
     from schema.types.message import Message
     from schema.types.module_state import ModuleState
     from schema.types.sandbox import Sandbox
+    from schema.types.series_bucket import SeriesBucket
     from schema.types.session_event import SessionEvent
+    from schema.types.session_metric import SessionMetric
     from schema.types.session_tree import SessionTree
     from schema.types.state_transition import StateTransition
     from schema.types.statistics import Statistics
@@ -219,6 +223,23 @@ class Session(Node):
         order=StateTransitionOrder,
         by="session_id",
         default=(Ordering("created_at"),),
+    )
+    metrics: Connection[Annotated["SessionMetric", strawberry.lazy("schema.types.session_metric")]] = page(
+        SessionMetricRow,
+        "How it was measured, the latest first.",
+        filter_=SessionMetricFilter,
+        order=SessionMetricOrder,
+        by="session_id",
+        default=(Ordering("timestamp", descending=True),),
+    )
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
+        series.measurements,
+        "Its metrics of one kind over time, in at most 11,000 buckets, empty ones included.",
+        Gives.OBJECTS,
+        arguments=series.ARGUMENTS,
+        reads=series.asked,
+        metric=SessionMetricRow,
+        column="session_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -147,8 +147,10 @@ class Writer(Maker):
             for name, each in type_.fields.items()
             if isinstance(each.type, GraphQLNonNull) or self.chance(density)
         }
-        if given.get("agentVersionId") in self.facts.rows["AgentVersion"] and self.chance(80):
-            given["agentId"] = self.facts.rows["AgentVersion"][given["agentVersionId"]]["agent"]["id"]
+        versions = self.facts.rows["AgentVersion"]
+        version = versions.get(given.get("agentVersionId") or given.get("versionId") or "")
+        if version and self.chance(80):
+            given["agentId"] = version["agent"]["id"]
         return given if self.goes_wild() else _fitting(given)
 
     def reference(self, noun: str) -> str:

@@ -376,6 +376,8 @@ class Maker:
                 given[argument] = self.alternatives(
                     lambda: self.random.sample(_KEYS, self.random.randrange(4))
                 )
+        if "interval" in declared.args:
+            given = self.series(declared)
         if type_ is QUERY and "ids" not in declared.args and declared.args:
             key = self.random.choice([*declared.args])
             noun = get_named_type(declared.type).name
@@ -383,6 +385,28 @@ class Maker:
             if self.mischief and self.chance(10):
                 given = dict.fromkeys(declared.args, given[key])
         return self.written(declared, given)
+
+    def series(self, declared: GraphQLField) -> dict[str, list[Any]]:
+        """Make up the arguments of a series."""
+        interval = cast("GraphQLEnumType", get_named_type(declared.args["interval"].type))
+        given: dict[str, list[Any]] = {
+            "metricType": self.alternatives(lambda: self.random.choice(["response_time", "accuracy", ""])),
+            "interval": self.alternatives(lambda: self.random.choice([*interval.values])),
+            "from": self.alternatives(
+                lambda: self.random.choice(["2026-01-01T23:00:00Z", "2026-01-02T00:00:01Z"])
+            ),
+            "to": self.alternatives(
+                lambda: self.random.choice(["2026-01-02T00:10:00Z", "2026-01-02T06:00:00+05:30"])
+            ),
+        }
+        if self.chance(60):
+            zones = [None, "UTC", "America/New_York", "Asia/Kolkata"]
+            given["timeZone"] = self.alternatives(lambda: self.random.choice(zones))
+        if self.mischief and self.chance(20):
+            wrong = {"timeZone": "Mars", "to": "2025-01-01T00:00:00Z", "from": "1970-01-01T00:00:00Z"}
+            name = self.random.choice([*wrong])
+            given[name] = [wrong[name]] * VARIANTS
+        return given
 
     def page(self, type_: Any, name: str, declared: GraphQLField) -> str:
         """Make up the arguments of a connection."""

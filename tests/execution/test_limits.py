@@ -19,6 +19,7 @@ from agentdata.errors import LimitExceededError
 from agentdata.execution.documents import Document, Documents, InvalidRequestError
 from agentdata.execution.limits import Limits, Measure, Size
 from agentdata.execution.reporting import refused
+from schema.root import schema as contract
 
 SCHEMA: GraphQLSchema = build_schema("""
     type Query {
@@ -41,12 +42,26 @@ SCHEMA: GraphQLSchema = build_schema("""
 """)
 
 
-def size(document: str, variables: dict[str, Any] | None = None) -> Size:
+CONTRACT = contract._schema  # noqa: SLF001  # Strawberry has no public name for it
+SERIES = """query ($from: DateTime!, $to: DateTime!, $interval: Interval!) {
+    agents(first: 50) { nodes { series(metricType: "a", from: $from, to: $to, interval: $interval) { sum } } }
+}"""
+
+
+def size(document: str, variables: dict[str, Any] | None = None, *, schema: GraphQLSchema = SCHEMA) -> Size:
     """Measure the only operation of a document."""
     node = parse(document)
     fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
     [operation] = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
-    return Measure(SCHEMA, fragments, variables or {}).operation(operation)
+    return Measure(schema, fragments, variables or {}).operation(operation)
+
+
+def coerced(document: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """Give variables as the contract reads them."""
+    operation = Document(parse(document)).operation(None)
+    values = operation.variables(CONTRACT).coerce(variables)
+    assert not isinstance(values, list)
+    return values.coerced
 
 
 @pytest.mark.parametrize(
@@ -80,6 +95,34 @@ def test_variables_count_by_their_values() -> None:
     assert size(document, {"n": 7, "ids": ["a", "b"]}).rows == 9
     assert size(document, {"n": None, "ids": []}).rows == 5
     assert size(document, {"ids": []}).rows == 5
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "interval", "buckets"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:10:00Z", "MINUTE", 10 + 1),
+        ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "HOUR", 365 * 24 + 1),
+        ("2026-01-01T00:00:00+01:00", "2026-01-01T00:00:00Z", "DAY", 1 + 1),
+        # What its field refuses reads nothing.
+        ("2020-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "MINUTE", 0),
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "DAY", 0),
+    ],
+)
+def test_a_series_counts_as_its_buckets(begin: str, end: str, interval: str, buckets: int) -> None:
+    asked = f'series(metricType: "a", from: "{begin}", to: "{end}", interval: {interval}) {{ sum }}'
+    assert size(f"{{ agent {{ {asked} }} }}", schema=CONTRACT).rows == 1 + buckets
+    given = {"from": begin, "to": end, "interval": interval}
+    assert size(SERIES, coerced(SERIES, given), schema=CONTRACT).rows == 50 * (1 + buckets)
+
+
+def test_series_that_were_allowed_do_not_allow_longer_ones() -> None:
+    operation = Document(parse(SERIES)).operation(None)
+    day = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
+    operation.check(CONTRACT, Limits(), coerced(SERIES, day | {"interval": "HOUR"}))
+    operation.check(CONTRACT, Limits(rows=50 * 26), coerced(SERIES, day | {"interval": "HOUR"}))
+    for longer in (day | {"interval": "MINUTE"}, day | {"interval": "HOUR", "to": "2026-01-03T00:00:00Z"}):
+        with pytest.raises(InvalidRequestError):
+            operation.check(CONTRACT, Limits(rows=50 * 26), coerced(SERIES, longer))
 
 
 def test_fragments_count_wherever_they_are_spread() -> None:

@@ -27,6 +27,8 @@ ROWS = {
     "sandboxes": (5_000, 1_000, 1_000),
     "module_states": (10_000, 2_000, 2_000),
     "state_transitions": (7_500, 1_500, 1_500),
+    "agent_metrics": (10_000, 2_000, 2_000),
+    "session_metrics": (10_000, 2_000, 2_000),
 }
 """How many rows of each table each project has."""
 
@@ -82,6 +84,14 @@ _LABELS = (
     f"CASE WHEN i % 1000 = {RARE} THEN ARRAY['rare'] WHEN i % 3 = 0 THEN '{{}}' ELSE ARRAY['common'] END"
 )
 _ERROR = f"i % 1000 = {RARE} OR i % 50 = 1"
+
+_MEASURED = {
+    "metric_type": _LABEL,
+    "metric_value": "(i * 7 % 10007) / 100.0",
+    "timestamp": _TIME,
+    "metadata": _JSON,
+    "created_at": _TIME,
+}
 
 _COLUMNS: dict[str, dict[str, str]] = {
     "users": {
@@ -258,6 +268,18 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "trigger_id": _one_in(2, "'trigger-' || i"),
         "new_values": _JSON,
         "created_at": _TIME,
+    },
+    "agent_metrics": {
+        "id": "@agent_metrics[i]",
+        "agent_id": "@agents[i % #agents]",
+        "version_id": _one_in(2, "@agent_versions[i % #agents * 2 + 1]"),
+        "timeframe": _one_in(2, _LABEL),
+        **_MEASURED,
+    },
+    "session_metrics": {
+        "id": "@session_metrics[i]",
+        "session_id": "@sessions[i % #sessions]",
+        **_MEASURED,
     },
 }
 """What each column says in row `i`, as `_sql` writes it out."""

@@ -56,6 +56,8 @@ async def theirs(other: Api) -> Api:
     await factories.sandbox(other, session.id)
     for _ in range(2):
         await factories.module_state(other, session_id=session.id)
+    await factories.measure_agents(other, factories.measured(agent_id=agent.id))
+    await factories.measure_sessions(other, factories.measured(session_id=session.id))
     await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
     await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
     return other

@@ -59,6 +59,10 @@ SANDBOX = {
     "userId": "@user", "kind": "mock_game_server", "externalServerId": "s-1", "status": "RUNNING",
     "selection": {"map": [1]},
 }  # fmt: skip
+MEASURED = {
+    "metricType": "accuracy", "metricValue": -1e100, "timestamp": "2025-01-01T00:00:00.000001Z",
+    "metadata": {"n": [None]},
+}  # fmt: skip
 ENDED = {
     "endedAt": "2999-01-01T00:00:00Z", "qualityScore": 1.0, "userSatisfaction": 0.0,
     "learningOutcomes": {"o": 1}, "costUsd": 1.5,
@@ -105,6 +109,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("updateSandbox", SANDBOX),
     ("setModuleState", STATE | {"expectedVersion": 1}),
     ("setModuleStates", STATE | {"expectedVersion": 1}),
+    ("recordAgentMetrics", MEASURED | {"versionId": "@version", "timeframe": "daily"}),
+    ("recordSessionMetrics", MEASURED),
 ]
 BY_NAME = {write.mutation: write for write in WRITES}
 SELECTIONS = {
@@ -248,7 +254,7 @@ def test_no_input_field_is_forgotten() -> None:
 
 
 def test_no_mutation_is_forgotten() -> None:
-    inputs = {"input", "messages", "events", "records", "states"}
+    inputs = {"input", "messages", "events", "records", "states", "metrics"}
     with_input = {name for name, field in MUTATIONS.items() if inputs & set(field.args)}
     assert {write.mutation for write in WRITES} == with_input
     sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))

@@ -114,10 +114,14 @@ AT_MOST_ONE = {"ModuleState.nextStates", "ModuleState.transitions"}
 
 DEFAULTS: dict[str, Order] = {
     "Query.sessionEvents": (("TIMESTAMP", "DESC"),),
+    "Query.agentMetrics": (("TIMESTAMP", "DESC"),),
+    "Query.sessionMetrics": (("TIMESTAMP", "DESC"),),
     "Query.sessions": (("STARTED_AT", "DESC"),),
     "Query.usageRecords": (("TIMESTAMP", "DESC"),),
+    "Agent.metrics": (("TIMESTAMP", "DESC"),),
     "Agent.sessions": (("STARTED_AT", "DESC"),),
     "AgentVersion.sessions": (("STARTED_AT", "DESC"),),
+    "AgentVersion.metrics": (("TIMESTAMP", "DESC"),),
     "Agent.teams": (("NAME", "ASC"),),
     "Team.members": (("NAME", "ASC"),),
     "Team.sessions": (("STARTED_AT", "DESC"),),
@@ -132,6 +136,7 @@ DEFAULTS: dict[str, Order] = {
     "Session.stateTransitions": (("CREATED_AT", "ASC"),),
     "ModuleState.nextStates": (("VERSION", "ASC"),),
     "ModuleState.transitions": (("CREATED_AT", "ASC"),),
+    "Session.metrics": (("TIMESTAMP", "DESC"),),
     "Message.toolCalls": (("POSITION", "ASC"),),
 }
 """The orders that descriptions promise; everything else comes the newest first."""

@@ -1,0 +1,42 @@
+"""How well agents do."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, owned_by, present_index, within
+from models.metric import MAX_VALUE, Metric
+
+
+class AgentMetric(Metric, Base):
+    """A measurement of an agent, or of one version of it."""
+
+    __tablename__ = "agent_metrics"
+    __table_args__ = (
+        # In this order a metric takes hold of a version and its agent, as their deletion does.
+        ForeignKeyConstraint(
+            ["project_id", "agent_id", "version_id"],
+            ["agent_versions.project_id", "agent_versions.agent_id", "agent_versions.id"],
+            name="agent_metrics_version_id_fkey",
+            ondelete="SET NULL (version_id)",
+        ),
+        owned_by("agent_id", "agents"),
+        within("metric_value", -MAX_VALUE, MAX_VALUE),
+        Index(None, "project_id", "timestamp", "id"),
+        Index(None, "project_id", "metric_value", "id"),
+        Index(None, "project_id", "metric_type", "timestamp", "id"),
+        Index(None, "project_id", "agent_id", "timestamp", "id"),
+        # All that a series reads.
+        Index(
+            None, "project_id", "agent_id", "metric_type", "timestamp", postgresql_include=["metric_value"]
+        ),
+        present_index("version_id", "timestamp", "id"),
+        present_index("timeframe", "timestamp", "id"),
+    )
+
+    agent_id: Mapped[UUID]
+    version_id: Mapped[UUID | None]
+    timeframe: Mapped[str | None] = mapped_column(String(255))

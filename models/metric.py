@@ -1,0 +1,24 @@
+"""What all measurements share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Owned
+
+MAX_VALUE = 1e100
+"""How far from zero a measurement may be: sums over any number of them, and of their squares, stay finite."""
+
+
+class Metric(Owned):
+    """A measurement of something at one time. It stands as it was recorded."""
+
+    metric_type: Mapped[str] = mapped_column(String(255))
+    metric_value: Mapped[float]
+    timestamp: Mapped[datetime]
+    # The class attribute `metadata` is SQLAlchemy's own; the column keeps the domain's name.
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")

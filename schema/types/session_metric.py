@@ -1,0 +1,31 @@
+"""A measurement of a session at one time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models import Session as SessionRow
+from resolvers.fields import column, relation
+from schema.scalars import JSON
+from schema.types.node import Node
+
+if TYPE_CHECKING:
+    from schema.types.session import Session
+
+
+@strawberry.type(description="A measurement of a session at one time. It never changes.")
+class SessionMetric(Node):
+    """A measurement of a session at one time. It never changes."""
+
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
+        SessionRow, "The session that was measured.", by="session_id"
+    )
+    metric_type: str = column(
+        "What was measured: `response_time`, `token_usage`, `user_engagement` or another."
+    )
+    metric_value: float = column("What was measured, in the unit of its kind.")
+    timestamp: datetime = column("The time that it is of.")
+    metadata_: JSON = column("Anything else: a JSON object.", name="metadata")

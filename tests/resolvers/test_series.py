@@ -1,0 +1,284 @@
+"""Series say of every bucket what the measurements in it say, by the clock of any zone."""
+
+from __future__ import annotations
+
+import statistics
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from random import Random
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from sqlalchemy import text
+
+from agentdata.execution.buckets import MAX_BUCKETS
+from tests import factories
+from tests.api import traffic
+from tests.factories import measured
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from tests.api import Api
+
+ARGUMENTS = "$from: DateTime!, $to: DateTime!, $interval: Interval!, $zone: String"
+GIVEN = 'metricType: "response_time", from: $from, to: $to, interval: $interval, timeZone: $zone'
+BUCKET = "start count sum mean min max p50 p95 p99"
+OF_AGENTS = f"query({ARGUMENTS}) {{ agents {{ nodes {{ name series({GIVEN}) {{ {BUCKET} }} }} }} }}"
+OF_SESSIONS = f"query({ARGUMENTS}) {{ sessions {{ nodes {{ title series({GIVEN}) {{ {BUCKET} }} }} }} }}"
+EMPTY = {"count": 0, "sum": 0.0} | dict.fromkeys(("mean", "min", "max", "p50", "p95", "p99"))
+
+
+def asked(begin: str, end: str, interval: str, zone: str | None = None) -> dict[str, Any]:
+    """Give the variables that ask for a series."""
+    return {"from": begin, "to": end, "interval": interval, "zone": zone}
+
+
+async def series(api: Api, begin: str, end: str, interval: str, zone: str | None = None) -> list[Any]:
+    """Give the series of the only agent."""
+    [agent] = (await api.ask(OF_AGENTS, **asked(begin, end, interval, zone)))["agents"]["nodes"]
+    buckets: list[Any] = agent["series"]
+    return buckets
+
+
+def starts(buckets: list[dict[str, Any]]) -> list[str]:
+    """Give when buckets begin."""
+    return [bucket["start"] for bucket in buckets]
+
+
+def start_of(moment: datetime, interval: str, zone: str) -> datetime:
+    """Give when the bucket begins that a moment is in, by Python's clocks."""
+    local = moment.astimezone(ZoneInfo(zone))
+    if interval in {"MINUTE", "HOUR"}:
+        cut = local.replace(second=0, microsecond=0)
+        return (cut if interval == "MINUTE" else cut.replace(minute=0)).astimezone(UTC)
+    day = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if interval == "WEEK":
+        day -= timedelta(days=day.weekday())
+    return (day.replace(day=1) if interval == "MONTH" else day).astimezone(UTC)
+
+
+def percentile(values: list[float], part: float) -> float:
+    """Give a percentile, between two values where it lies between them."""
+    place = part * (len(values) - 1)
+    below = values[int(place)]
+    above = values[min(int(place) + 1, len(values) - 1)]
+    return below + (place - int(place)) * (above - below)
+
+
+def summed(values: list[float]) -> dict[str, Any]:
+    """Give what a bucket says of values."""
+    if not values:
+        return EMPTY
+    values = sorted(values)
+    return {
+        "count": len(values),
+        "sum": pytest.approx(sum(values)),
+        "mean": pytest.approx(statistics.fmean(values)),
+        "min": values[0],
+        "max": values[-1],
+        **{f"p{part}": pytest.approx(percentile(values, part / 100)) for part in (50, 95, 99)},
+    }
+
+
+CLOCKS = {
+    "UTC": "2026-03-01",
+    "Europe/Berlin": "2026-03-28",  # put forward on the 29th
+    "America/New_York": "2025-11-01",  # put back on the 2nd
+    "Asia/Kolkata": "2026-01-01",  # half an hour beside all others
+    "America/Sao_Paulo": "2018-11-03",  # put forward at midnight: a day without its first hour
+    "Asia/Beirut": "2026-03-28",  # the same
+    "America/Havana": "2025-11-01",  # put back at one o'clock: a day whose first hour comes twice
+    "Australia/Sydney": "2026-04-04",
+}
+
+
+@pytest.mark.parametrize("zone", CLOCKS)
+@pytest.mark.parametrize("interval", ["MINUTE", "HOUR", "DAY", "WEEK", "MONTH"])
+async def test_a_series_says_what_its_measurements_say(api: Api, zone: str, interval: str) -> None:
+    random = Random(f"{zone} {interval}")  # noqa: S311  # made-up data
+    begin = datetime.fromisoformat(f"{CLOCKS[zone]}T13:17:20.5Z")
+    end = begin + timedelta(days=5 if interval == "MINUTE" else 100 if interval == "HOUR" else 250)
+    near = [begin + timedelta(minutes=random.randrange(60 * 48)) for _ in range(400)]
+    far = [begin + (end - begin) * random.random() for _ in range(200)]
+    edges = [begin - timedelta(microseconds=1), begin, end - timedelta(microseconds=1), end]
+    values = {moment: random.gauss(100, 40) for moment in (*near, *far, *edges)}
+    agent = await factories.agent(api)
+    await factories.measure_agents(
+        api,
+        *[measured(metric_value=value, timestamp=at, agent_id=agent.id) for at, value in values.items()],
+        *[measured("accuracy", 1e6, timestamp=at, agent_id=agent.id) for at in near[:50]],
+    )
+    found = await series(api, begin.isoformat(), end.isoformat(), interval, zone)
+
+    expected: dict[datetime, list[float]] = {}
+    moment = begin
+    while moment < end:
+        expected.setdefault(start_of(moment, interval, zone), [])
+        moment += timedelta(seconds=30) if interval == "MINUTE" else timedelta(minutes=20)
+    for moment, value in values.items():
+        if begin <= moment < end:
+            expected.setdefault(start_of(moment, interval, zone), []).append(value)
+    assert [datetime.fromisoformat(start) for start in starts(found)] == sorted(expected)
+    for bucket, start in zip(found, sorted(expected), strict=True):
+        assert {**bucket, "start": None} == {**summed(expected[start]), "start": None}, start
+
+
+async def test_an_hour_that_comes_twice_is_two_and_a_day_has_25(api: Api) -> None:
+    agent = await factories.agent(api)
+    moments = ["2025-11-02T05:30:00Z", "2025-11-02T06:30:00Z"]  # half past one, and half past one again
+    await factories.measure_agents(
+        api,
+        *[measured(agent_id=agent.id, timestamp=datetime.fromisoformat(moment)) for moment in moments],
+    )
+    range_ = ("2025-11-02T04:00:00Z", "2025-11-03T05:00:00Z")
+    hours = await series(api, *range_, "HOUR", "America/New_York")
+    assert [bucket["count"] for bucket in hours] == [0, 1, 1] + [0] * 22
+    days = await series(api, *range_, "DAY", "America/New_York")
+    assert [(bucket["start"], bucket["count"]) for bucket in days] == [(range_[0], 2)]
+
+
+async def test_nothing_is_lost_where_clocks_are_put_by_half_an_hour(api: Api) -> None:
+    agent = await factories.agent(api)
+    begin = datetime(2026, 4, 4, tzinfo=UTC)
+    await factories.measure_agents(
+        api,
+        *[
+            measured(agent_id=agent.id, timestamp=begin + timedelta(minutes=5 * number))
+            for number in range(288)
+        ],
+    )
+    found = await series(
+        api, begin.isoformat(), (begin + timedelta(days=1)).isoformat(), "HOUR", "Australia/Lord_Howe"
+    )
+    assert sum(bucket["count"] for bucket in found) == 288
+    assert all(one < other for one, other in pairwise(starts(found)))
+
+
+async def test_all_parents_are_one_statement(api: Api) -> None:
+    moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    for number in range(3):
+        agent = await factories.agent(api, name=f"{number}")
+        session = await factories.session(api, title=f"{number}")
+        if number:
+            values: dict[str, Any] = {"metric_value": number, "timestamp": moment}
+            await factories.measure_agents(api, *[measured(agent_id=agent.id, **values)] * number)
+            await factories.measure_sessions(api, *[measured(session_id=session.id, **values)] * number)
+    for document, noun, name in ((OF_AGENTS, "agents", "name"), (OF_SESSIONS, "sessions", "title")):
+        with traffic(api.database) as seen:
+            data = await api.ask(document, **asked("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z", "DAY"))
+        assert len(seen.statements) == 1
+        for parent in data[noun]["nodes"]:
+            number = int(parent[name])
+            assert parent["series"] == [
+                {"start": "2026-01-01T00:00:00Z", **summed([float(number)] * number)},
+                {"start": "2026-01-02T00:00:00Z", **EMPTY},
+            ]
+
+
+async def test_several_series_of_one_agent(api: Api) -> None:
+    agent = await factories.agent(api)
+    moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    await factories.measure_agents(
+        api, *[measured(kind, 1.0, agent_id=agent.id, timestamp=moment) for kind in ("a", "b", "b")]
+    )
+    data = await api.ask(
+        "query($from: DateTime!) { agents { nodes {"
+        ' a: series(metricType: "a", from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { count }'
+        ' b: series(metricType: "b", from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { n: count sum }'
+        ' c: series(metricType: "c", from: $from, to: "2026-01-01T00:03:00Z", interval: MINUTE) { start }'
+        " } } }",
+        **{"from": "2026-01-01T00:00:00Z"},
+    )
+    minutes = [{"start": f"2026-01-01T00:0{minute}:00Z"} for minute in range(3)]
+    assert data["agents"]["nodes"] == [{"a": [{"count": 1}], "b": [{"n": 2, "sum": 2.0}], "c": minutes}]
+
+
+async def test_series_of_another_project_are_not_seen(api: Api, other: Api) -> None:
+    theirs, mine = await factories.agent(other), await factories.agent(api)
+    moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    await factories.measure_agents(other, measured(agent_id=theirs.id, timestamp=moment))
+    found = await series(api, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "DAY")
+    assert (mine.project_id, [bucket["count"] for bucket in found]) == (api.project_id, [0])
+
+
+YEAR = ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+
+
+async def test_the_hours_of_a_year_and_the_minutes_of_a_week_are_series(api: Api) -> None:
+    await factories.agent(api)
+    assert len(await series(api, *YEAR, "HOUR", "Europe/Berlin")) == 365 * 24
+    assert len(await series(api, "2026-01-01T00:00:00Z", "2026-01-08T00:00:00Z", "MINUTE")) == 7 * 24 * 60
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "field"),
+    [
+        (asked(*YEAR, "MINUTE"), "LIMIT_EXCEEDED", "interval"),
+        (asked("0002-01-01T00:00:00Z", "9998-12-31T00:00:00Z", "MONTH"), "LIMIT_EXCEEDED", "interval"),
+        (asked(YEAR[1], YEAR[0], "DAY"), "BAD_USER_INPUT", "to"),
+        (asked(YEAR[0], YEAR[0], "DAY"), "BAD_USER_INPUT", "to"),
+        (asked("0001-01-01T00:00:00Z", "0001-01-02T00:00:00Z", "DAY"), "BAD_USER_INPUT", "from"),
+        (asked(YEAR[0], "9999-12-31T23:59:59.999999Z", "MONTH"), "BAD_USER_INPUT", "to"),
+        *(
+            (asked(*YEAR, "DAY", zone), "BAD_USER_INPUT", "timeZone")
+            for zone in (
+                "",
+                " ",
+                "Europe",
+                "Europe/Nowhere",
+                "CEST",
+                "localtime",
+                "posix/Europe/Berlin",
+                "europe/berlin",
+                "UTC+3",
+                "Mars1",
+                "/etc/passwd",
+                "../Europe/Berlin",
+                "Europe/Berlin\0",
+                "é",
+                "x" * 10_000,
+                "'; SELECT 1; --",
+            )
+        ),
+    ],
+)
+async def test_what_cannot_be_a_series_is_refused(
+    api: Api, variables: dict[str, Any], code: str, field: str
+) -> None:
+    await factories.agent(api)
+    error = await api.error(OF_AGENTS, **variables)
+    assert error["extensions"] == {"code": code, "field": field}
+    if code == "LIMIT_EXCEEDED":
+        assert f"{MAX_BUCKETS:,}" in error["message"]
+
+
+async def test_the_ends_of_what_can_be_asked_are_answered(api: Api) -> None:
+    await factories.agent(api)
+    for zone in ("Asia/Tokyo", "America/New_York", "Pacific/Kiritimati"):
+        for begin, end in (
+            ("0002-01-01T00:00:00Z", "0002-01-03T00:00:00Z"),
+            ("9998-12-29T00:00:00Z", "9998-12-31T23:59:59.999999Z"),
+        ):
+            for interval in ("HOUR", "DAY", "WEEK", "MONTH"):
+                found = await series(api, begin, end, interval, zone)
+                assert found
+                assert sum(bucket["count"] for bucket in found) == 0
+
+
+async def test_a_kind_of_metric_that_cannot_be(api: Api) -> None:
+    await factories.agent(api)
+    document = OF_AGENTS.replace('"response_time"', r'"\u0000"')
+    error = await api.error(document, **asked(*YEAR, "DAY"))
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "metricType"}
+
+
+async def test_the_database_knows_every_zone_that_python_knows(api: Api, owner: AsyncEngine) -> None:
+    await factories.agent(api)
+    async with owner.connect() as connection:
+        known = set(await connection.scalars(text("SELECT name FROM pg_timezone_names")))
+    assert available_timezones() - {"localtime"} <= known
+    for zone in sorted(known)[::50]:
+        [bucket] = await series(api, "2026-01-01T12:00:00Z", "2026-01-01T12:00:01Z", "MINUTE", zone)
+        assert bucket["count"] == 0
