@@ -553,12 +553,24 @@ class Mutation:
         input_(AnnotateMemoryInput),
         creates=True,
     )
+    annotate_memories: list[MemoryAnnotation] | None = mutation(
+        memory_annotations.annotate_all,
+        "Put annotations on memories, all of them or none.",
+        given("annotations", list[AnnotateMemoryInput], "The annotations, from 1 to 1,000."),
+        creates=True,
+    )
     apply_annotation: MemoryAnnotation | None = mutation(
         memory_annotations.apply,
         "Apply an annotation to its memory: a `correction` replaces the content, an `enhancement` is appended"
         " to it on a line of its own, a `verification` sets `verificationStatus`. It is a CONFLICT if it is"
         " applied already.",
         ID,
+    )
+    delete_memory_annotation: Deletion | None = mutation(
+        memory_annotations.delete,
+        "Delete an annotation on a memory. What it changed when it was applied stays as it is.",
+        ID,
+        returns=Deleted,
     )
 
 

@@ -62,6 +62,7 @@ MODELS = {
     "MemoryAccess": MemoryAccess,
     "MemoryAccesses": MemoryAccess,
     "annotateMemory": MemoryAnnotation,
+    "annotateMemories": MemoryAnnotation,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"

@@ -83,6 +83,7 @@ class Written:
 
 
 _ACCESS = {"memoryId": "@memory", "accessType": "read", "accessedBy": "planner", "accessorType": "AGENT"}
+_ANNOTATION = {"memoryId": "@memory", "annotationType": "verification", "content": "So it is"}
 
 WRITES = [
     Written("updateProject", "UpdateProjectInput", {}),
@@ -118,11 +119,8 @@ WRITES = [
     Written("updateMemory", "UpdateMemoryInput", {}, ("id", "memory")),
     Written("recordMemoryAccess", "RecordMemoryAccessInput", _ACCESS),
     Written("recordMemoryAccesses", "RecordMemoryAccessInput", _ACCESS),
-    Written(
-        "annotateMemory",
-        "AnnotateMemoryInput",
-        {"memoryId": "@memory", "annotationType": "verification", "content": "So it is"},
-    ),
+    Written("annotateMemory", "AnnotateMemoryInput", _ANNOTATION),
+    Written("annotateMemories", "AnnotateMemoryInput", _ANNOTATION),
 ]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func
 
 from agentdata.errors import BadUserInputError, ConflictError
 from agentdata.operations import memories
-from agentdata.operations.values import check
+from agentdata.operations.values import check, check_not_empty
+from agentdata.operations.write import not_found
 from models import Memory, MemoryAnnotation
 from models.enums import VerificationStatus
 
@@ -20,25 +22,28 @@ if TYPE_CHECKING:
 VERIFICATION = "verification"
 """The kind of annotation that says whether a memory is true."""
 
+MAX_ANNOTATIONS = 1_000
+"""How many annotations one write makes."""
+
+_KEEP_MEMORIES = """
+SELECT id FROM memories WHERE project_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR KEY SHARE"""
+
 
 async def annotate(write: Write, values: dict[str, Any]) -> MemoryAnnotation:
     """Put an annotation on a memory, which does not change by that."""
-    check(MemoryAnnotation, values)
-    if values.get("created_by_user_id") and values.get("created_by_agent_id"):
-        raise BadUserInputError(
-            "an annotation is made by a user or by an agent, not both", field="createdByAgentId"
-        )
-    if values["annotation_type"] == VERIFICATION:
-        found = values.get("verification_status") or VerificationStatus.VERIFIED
-        values = values | {"verification_status": found}
-    elif values.get("verification_status") is not None:
-        raise BadUserInputError(
-            f"verificationStatus goes with an annotation of the type {VERIFICATION}",
-            field="verificationStatus",
-        )
-    await write.get(Memory, values["memory_id"], field="memoryId")
-    [annotation] = await write.insert(MemoryAnnotation, [values])
+    [annotation] = await _annotate(write, [values], "")
     return annotation
+
+
+async def annotate_all(write: Write, annotations: list[dict[str, Any]]) -> list[MemoryAnnotation]:
+    """Put annotations on memories, of which each may get several, in one statement."""
+    check_not_empty("annotations", annotations, MAX_ANNOTATIONS)
+    return await _annotate(write, annotations, "annotations.{}.")
+
+
+async def delete(write: Write, id_: UUID) -> list[UUID]:
+    """Delete an annotation. What it did to its memory stays, and so does the history."""
+    return await write.delete(MemoryAnnotation, id_)
 
 
 async def apply(write: Write, id_: UUID) -> MemoryAnnotation:
@@ -60,6 +65,40 @@ async def apply(write: Write, id_: UUID) -> MemoryAnnotation:
         raise ConflictError("the annotation is applied already", field="id")
     await memories.revise(write, memory, _changes(memory, annotation), annotation_id=annotation.id)
     return await write.update(annotation, {"applied_at": func.clock_timestamp()})
+
+
+async def _annotate(write: Write, annotations: list[dict[str, Any]], path: str) -> list[MemoryAnnotation]:
+    """Put annotations on memories; ``path`` is where the client gave each of them, by its place."""
+    now = datetime.now(UTC)
+    rows = [
+        {"created_at": now, **_checked(values, path.format(place))}
+        for place, values in enumerate(annotations)
+    ]
+    ids = list({row["memory_id"] for row in rows})
+    there = {record["id"] for record in await write.fetch(_KEEP_MEMORIES, write.project_id, ids)}
+    for place, row in enumerate(rows):
+        if row["memory_id"] not in there:
+            raise not_found(Memory, row["memory_id"], f"{path.format(place)}memoryId")
+    return await write.insert(MemoryAnnotation, rows)
+
+
+def _checked(values: dict[str, Any], path: str) -> dict[str, Any]:
+    """Give the values of an annotation's columns."""
+    check(MemoryAnnotation, values, path)
+    if values.get("created_by_user_id") and values.get("created_by_agent_id"):
+        raise BadUserInputError(
+            "an annotation is made by a user or by an agent, not both", field=f"{path}createdByAgentId"
+        )
+    if values["annotation_type"] == VERIFICATION:
+        return values | {
+            "verification_status": values.get("verification_status") or VerificationStatus.VERIFIED
+        }
+    if values.get("verification_status") is not None:
+        raise BadUserInputError(
+            f"verificationStatus goes with an annotation of the type {VERIFICATION}",
+            field=f"{path}verificationStatus",
+        )
+    return values
 
 
 def _changes(memory: Memory, annotation: MemoryAnnotation) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,4 +118,7 @@ class AnnotateMemoryInput:
     )
     created_by_agent_id: strawberry.ID | None = strawberry.field(
         default=UNSET, description="The id of the agent that made it; not together with `createdByUserId`."
+    )
+    created_at: datetime | None = strawberry.field(
+        default=UNSET, description="When it was made; now by default."
     )

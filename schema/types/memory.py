@@ -140,7 +140,7 @@ class MemoryRevision(Node):
     annotation: Annotated["MemoryAnnotation", strawberry.lazy("schema.types.memory_annotation")] | None = (
         relation(
             MemoryAnnotationRow,
-            "The annotation whose application replaced it; null if `updateMemory` did.",
+            "The annotation whose application replaced it; null if `updateMemory` did, or if it was deleted.",
             by="annotation_id",
         )
     )

@@ -71,6 +71,7 @@ ACCESS = {
     "memoryId": "@memory", "accessType": "reference", "accessedBy": "a-1", "accessorType": "USER",
     "context": {"c": [1]}, "usefulness": 0.5, "createdAt": "2025-01-01T00:00:00Z",
 }  # fmt: skip
+NOTED = {"verificationStatus": "DISPUTED", "createdAt": "2025-01-01T00:00:00Z"}
 ENDED = {
     "endedAt": "2999-01-01T00:00:00Z", "qualityScore": 1.0, "userSatisfaction": 0.0,
     "learningOutcomes": {"o": 1}, "costUsd": 1.5,
@@ -122,8 +123,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("updateMemory", MEMORY),
     ("recordMemoryAccess", ACCESS),
     ("recordMemoryAccesses", ACCESS),
-    ("annotateMemory", {"verificationStatus": "DISPUTED", "createdByUserId": "@user"}),
+    ("annotateMemory", NOTED | {"createdByUserId": "@user"}),
     ("annotateMemory", {"annotationType": "correction", "createdByAgentId": "@agent"}),
+    ("annotateMemories", NOTED | {"createdByUserId": "@user"}),
+    ("annotateMemories", {"annotationType": "correction", "createdByAgentId": "@agent"}),
 ]
 BY_NAME = {write.mutation: write for write in WRITES}
 SELECTIONS = {

@@ -10,6 +10,7 @@ import pytest
 
 from agentdata.operations import memory_annotations
 from tests import factories
+from tests.api import traffic
 from tests.operations.test_memories import HISTORY, UPDATE, history
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ ANNOTATE = (
     " id isApplied appliedAt verificationStatus createdBy { ... on User { name } }"
     " memory { content annotations { totalCount } } } }"
 )
+ANNOTATE_ALL = (
+    "mutation($annotations: [AnnotateMemoryInput!]!) { annotateMemories(annotations: $annotations) {"
+    " content verificationStatus createdAt memory { id } } }"
+)
+DELETE = "mutation($id: ID!) { deleteMemoryAnnotation(id: $id) { ids } }"
 APPLY = (
     "mutation($id: ID!) { applyAnnotation(id: $id) {"
     " isApplied appliedAt memory { content verificationStatus } revision { content } } }"
@@ -75,6 +81,89 @@ async def test_what_is_applied(
     assert [(each["content"], each["annotation"]) for each in after] == (
         [(before, {"id": str(annotation.id)})] if before else []
     )
+
+
+async def test_many_of_several_memories_come_back_in_order(api: Api) -> None:
+    one, two = await factories.memory(api), await factories.memory(api)
+    given = [
+        {"memoryId": one.id, "annotationType": "verification", "content": "a"},
+        {"memoryId": two.id, "annotationType": "correction", "content": "b"},
+        {
+            "memoryId": one.id,
+            "annotationType": "remark",
+            "content": "c",
+            "createdAt": "2020-01-01T00:00:00Z",
+        },
+    ]
+    made = (await api.ask(ANNOTATE_ALL, annotations=given))["annotateMemories"]
+    assert [(each["content"], each["verificationStatus"], each["memory"]["id"]) for each in made] == [
+        ("a", "VERIFIED", str(one.id)),
+        ("b", None, str(two.id)),
+        ("c", None, str(one.id)),
+    ]
+    assert [each["createdAt"] == "2020-01-01T00:00:00Z" for each in made] == [False, False, True]
+
+
+async def test_many_cost_as_many_statements_as_one(api: Api) -> None:
+    memory = await factories.memory(api)
+    values = {"memory_id": memory.id, "annotation_type": "correction", "content": "new"}
+    counts = []
+    for number in (1, 100):
+        with traffic(api.database) as seen:
+            await api.run(memory_annotations.annotate_all, annotations=[values] * number)
+        counts.append(len(seen.statements))
+    assert counts == [2, 2]
+
+
+async def test_all_or_none_are_put_on_their_memories(api: Api, other: Api) -> None:
+    mine, theirs = await factories.memory(api), await factories.memory(other)
+    good = {"memoryId": mine.id, "annotationType": "correction", "content": "new"}
+    for bad, code, field in (
+        (good | {"memoryId": theirs.id}, "NOT_FOUND", "memoryId"),
+        (good | {"verificationStatus": "DISPUTED"}, "BAD_USER_INPUT", "verificationStatus"),
+    ):
+        error = await api.error(ANNOTATE_ALL, annotations=[good, bad])
+        assert error["extensions"] == {"code": code, "field": f"annotations.1.{field}"}
+    none = {"memoryAnnotations": {"totalCount": 0}}
+    assert await api.ask("{ memoryAnnotations { totalCount } }") == none
+    assert await other.ask("{ memoryAnnotations { totalCount } }") == none
+
+
+async def test_what_an_annotation_did_outlives_it(api: Api) -> None:
+    memory = await factories.memory(api, content="old")
+    annotation = await factories.memory_annotation(api, memory.id, content="new")
+    await api.ask(APPLY, id=annotation.id)
+    assert (await api.ask(DELETE, id=annotation.id))["deleteMemoryAnnotation"]["ids"] == [str(annotation.id)]
+    assert await history(api, memory.id) == ("new", [(1, "old")])
+    nodes = (await api.ask(HISTORY, id=memory.id))["memory"]["history"]["nodes"]
+    assert [each["annotation"] for each in nodes] == [None]
+    for document in (DELETE, APPLY):
+        error = await api.error(document, id=annotation.id)
+        assert error["extensions"] == {"code": "NOT_FOUND", "field": "id"}
+
+
+async def test_an_annotation_that_is_deleted_is_applied_before_or_never(api: Api) -> None:
+    """What applies it, what deletes it and what deletes its memory neither fail nor wait for each other."""
+    memories = [await factories.memory(api, content="old") for _ in range(12)]
+    annotations = [await factories.memory_annotation(api, memory.id, content="new") for memory in memories]
+    delete_memory = "mutation($id: ID!) { deleteMemory(id: $id) { ids } }"
+    answers = await asyncio.gather(
+        *(
+            each
+            for place, (memory, annotation) in enumerate(zip(memories, annotations, strict=True))
+            for each in (
+                api.answer(APPLY, id=annotation.id),
+                api.answer(DELETE, id=annotation.id),
+                *([api.answer(delete_memory, id=memory.id)] if place % 2 else []),
+            )
+        )
+    )
+    assert {code for answer in answers for code in answer.codes} <= {"NOT_FOUND"}
+    for place, memory in enumerate(memories):
+        if place % 2 == 0:
+            content, before = await history(api, memory.id)
+            assert (content, before) in [("old", []), ("new", [(1, "old")])]
+    assert await api.ask("{ memoryAnnotations { totalCount } }") == {"memoryAnnotations": {"totalCount": 0}}
 
 
 async def test_an_annotation_is_applied_once(api: Api) -> None:
