@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from agentdata.execution.links import KEYS
-from resolvers.filtering import Filters, Term
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from sqlalchemy import Select
+    from collections.abc import Mapping, Sequence
 
     from agentdata.execution.reader import Reader
+    from resolvers.computations import Computation, Given
 
 
 class Gives(Enum):
@@ -27,51 +25,27 @@ class Gives(Enum):
     ROWS = "a list of rows of a model"
 
 
-class Given(NamedTuple):
-    """What one place in a document asks of a batch: what its statement depends on, and its parameters."""
-
-    shape: tuple[tuple[str, Any], ...]
-    values: dict[str, Any]
-
-
 @dataclass(frozen=True, eq=False)
 class Batch:
     """A declared batch field.
 
-    The function builds the statement: its first column is a parent's key, what follows is what that parent
-    gets. ``bound`` are arguments that the declaration gives, ``filters`` those that clients give, each with
-    what reads it; ``inherits`` says that the statement is about what the parent's was about.
+    The first column of its statement is a parent's key, what follows is what that parent gets. ``inherits``
+    says that the statement is about what the parent's was about.
     """
 
-    function: Callable[..., Select[Any]]
+    computation: Computation
     gives: Gives
     model: Any = None
-    bound: Mapping[str, Any] = field(default_factory=dict)
-    filters: Mapping[str, Filters] = field(default_factory=dict)
     inherits: bool = False
 
     def given(self, arguments: Mapping[str, Any], parent: Given | None = None) -> Given:
         """Read what a client asks.
 
         Raises:
-            BadUserInputError: A filter is wrong.
+            AgentDataError: A filter or another argument is wrong.
 
         """
-        if self.inherits and parent is not None:
-            return parent
-        shape: dict[str, Any] = dict(self.bound)
-        values: dict[str, Any] = {}
-        for name, filters in self.filters.items():
-            term: Term | None = None
-            if arguments.get(name) is not None:
-                term, more = filters.read(arguments[name], name)
-                values |= more
-            shape[name] = term
-        return Given(tuple(shape.items()), values)
-
-    def statement(self, given: Given) -> Select[Any]:
-        """Build the statement."""
-        return self.function(**dict(given.shape))
+        return parent if self.inherits and parent is not None else self.computation.given(arguments)
 
 
 @dataclass(frozen=True)
@@ -97,7 +71,7 @@ class Asked:
     async def fetch(self, reader: Reader, keys: list[Any]) -> Sequence[Any]:
         """Give what each key gets, by one statement."""
         found: dict[Any, list[Any]] = {key: [] for key in keys}
-        statement = self.batch.statement(self.given)
+        statement = self.batch.computation.statement(self.given.shape)
         for row in await reader.execute(statement, {KEYS: keys, **self.given.values}):
             is_object = self.batch.gives in {Gives.VALUES, Gives.OBJECTS}
             found[row[0]].append(Computed(row, row[0], self.given) if is_object else row[1])

@@ -14,8 +14,9 @@ from agentdata.execution.links import Link
 from models.enums import ApiKeyScope
 from resolvers.arguments import arguments_of
 from resolvers.batches import Asked, Batch, Gives
+from resolvers.computations import Computation, Given
 from resolvers.filtering import filters_on
-from resolvers.paging import Connected, Ordering, Page, Slice
+from resolvers.paging import NOTHING_GIVEN, Connected, Ordering, Page, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,16 +46,22 @@ def page(
     model: type[Any],
     description: str,
     *,
-    filter_: type[Any],
     order: type[Any],
+    filter_: type[Any] | None = None,
     by: str | None = None,
     via: Any = None,
     default: Sequence[Ordering] = (Ordering("created_at", descending=True),),
     scope: ApiKeyScope = ApiKeyScope.READ,
+    computed: Computation | None = None,
+    arguments: Sequence[StrawberryArgument] = (),
 ) -> Any:
-    """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is the row's id."""
+    """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is the row's id.
+
+    ``computed`` is a statement that gives the rows, and ``arguments`` are what it is asked.
+    """
     link = None if by is None and via is None else Link(model, remote=by or "id", via=via)
-    declared = Page(model, link, tuple(default), filters_on(model, filter_), scope)
+    filters = None if filter_ is None else filters_on(model, filter_)
+    declared = Page(model, link, tuple(default), filters, scope, computed)
 
     def resolve(root: Any, info: Info, **_given: Any) -> Any:
         info.context.principal.require(scope)
@@ -65,7 +72,7 @@ def page(
         return Connected(reader, place, slice_, None if link is None else getattr(root, link.local))
 
     field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
-    field.arguments = _page_arguments(filter_, order)
+    field.arguments = [*arguments, *_page_arguments(filter_, order)]
     return field
 
 
@@ -75,6 +82,7 @@ def slice_of(declared: Page, project_id: UUID, given: Mapping[str, Any]) -> Slic
     return Slice(
         declared,
         project_id,
+        given=NOTHING_GIVEN if declared.computation is None else declared.computation.given(given),
         filter_=given.get("filter"),
         order=[Ordering(each["field"].value, each["direction"].value == "DESC") for each in order_by],
         first=given.get("first"),
@@ -92,17 +100,17 @@ def batch(
     model: type[Any] | None = None,
     arguments: Sequence[StrawberryArgument] = (),
     filters: Mapping[str, type[Any]] | None = None,
+    reads: Callable[[Mapping[str, Any]], Given] | None = None,
     inherits: bool = False,
     **bound: Any,
 ) -> Any:
     """Declare a field by a function that builds one statement for all parents' keys.
 
-    ``filters`` names the arguments that are filters and the models that they ask of; ``bound`` is what the
-    function is told besides. What ``inherits`` is asked as the batch was that gave its parent.
+    ``filters`` names the arguments that are filters and the models that they ask of; ``reads`` reads the
+    others; ``bound`` is what the function is told besides. What ``inherits`` is asked as the batch was that
+    gave its parent.
     """
-    types = {each.python_name: each.type for each in arguments}
-    read = {name: filters_on(model, types[name]) for name, model in (filters or {}).items()}
-    declared = Batch(function, gives, model, bound, read, inherits)
+    declared = Batch(computation(function, arguments, filters, reads, **bound), gives, model, inherits)
 
     def resolve(root: Any, info: Info, **_given: Any) -> Any:
         parent = root.given if inherits else None
@@ -114,6 +122,19 @@ def batch(
     field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
     field.arguments = list(arguments)
     return field
+
+
+def computation(
+    function: Callable[..., Any],
+    arguments: Sequence[StrawberryArgument] = (),
+    filters: Mapping[str, type[Any]] | None = None,
+    reads: Callable[[Mapping[str, Any]], Given] | None = None,
+    **bound: Any,
+) -> Computation:
+    """Declare a statement that a function builds of what a client asks."""
+    types = {each.python_name: each.type for each in arguments}
+    read = {name: filters_on(model, types[name]) for name, model in (filters or {}).items()}
+    return Computation(function, bound, read, reads)
 
 
 @dataclass(frozen=True)
@@ -152,9 +173,10 @@ def argument(name: str, type_: Any, description: str, *, required: bool = False)
     )
 
 
-def _page_arguments(filter_: type[Any], order: type[Any]) -> list[StrawberryArgument]:
+def _page_arguments(filter_: type[Any] | None, order: type[Any]) -> list[StrawberryArgument]:
+    which = "Which objects to include; all by default."
     return [
-        argument("filter", filter_, "Which objects to include; all by default."),
+        *([] if filter_ is None else [argument("filter", filter_, which)]),
         argument(
             "order_by",
             list[order],  # type: ignore[valid-type]  # a type given as a value

@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from agentdata.errors import BadUserInputError
 from agentdata.execution.links import KEYS, keys_table, owned
 from models.enums import ApiKeyScope
+from resolvers.computations import Given
 from resolvers.cursors import decode, encode
 from resolvers.filtering import Filters, Term, condition
 
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 
     from agentdata.execution.links import Link
     from agentdata.execution.reader import Reader
+    from resolvers.computations import Computation
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 500
+
+NOTHING_GIVEN = Given((), {})
 
 
 class Ordering(NamedTuple):
@@ -47,25 +51,32 @@ class Shape(NamedTuple):
     backward: bool
     # Of the cursor's values, which are null; None where there is no cursor.
     start: tuple[bool, ...] | None
+    # What the rows depend on where they are computed.
+    given: tuple[tuple[str, Any], ...] = ()
 
     def of_all(self) -> Shape:
         """Give what is the same on whatever page: how many there are depends on the filter alone."""
-        return Shape(self.filter, (), backward=False, start=None)
+        return self._replace(order=(), backward=False, start=None)
 
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A declared list of rows: all of a project's, or those that a link leads to, in an order by default."""
+    """A declared list of rows: all of a project's, or those that a link leads to, in an order by default.
+
+    Its rows are those of the model's table, or what a statement computes, which has the model's columns and
+    holds the project by itself.
+    """
 
     model: Any
     link: Link | None
     default_order: tuple[Ordering, ...]
-    filters: Filters
+    filters: Filters | None
     scope: ApiKeyScope = ApiKeyScope.READ
+    computation: Computation | None = None
 
     def rows(self, shape: Shape, names: Sequence[str] | None = None) -> Select[Any]:
         """Give each parent's rows, or some of their columns, as (parent, …); without a link it is null."""
-        target = aliased(self.model)
+        target = self._target(shape)
         keys = None if self.link is None else keys_table()
         selected = [target] if names is None else [getattr(target, name).label(name) for name in names]
         held, ranges = self._holds(shape, target, keys), self._beyond(shape, target)
@@ -99,7 +110,7 @@ class Page:
 
     def totals(self, shape: Shape) -> Select[Any]:
         """Give how many rows each parent has in all, on whatever page, as (parent, count)."""
-        target = aliased(self.model)
+        target = self._target(shape)
         keys = None if self.link is None else keys_table()
         count = select(func.count()).select_from(target).where(*self._holds(shape, target, keys))
         return select(null() if keys is None else keys.c.key, count.scalar_subquery())
@@ -108,8 +119,13 @@ class Page:
         """Tell whether the key of a row may be null."""
         return bool(self.model.__mapper__.columns[key.name].nullable)
 
+    def _target(self, shape: Shape) -> Any:
+        if self.computation is None:
+            return aliased(self.model)
+        return aliased(self.model, self.computation.statement(shape.given).subquery(), adapt_on_names=True)
+
     def _holds(self, shape: Shape, target: Any, keys: Any) -> list[ColumnElement[bool]]:
-        held = [owned(target)]
+        held = [owned(target)] if self.computation is None else []
         if self.link is not None:
             held.append(self.link.holds(target, keys.c.key))
         return held + ([] if shape.filter is None else [condition(target, shape.filter)])
@@ -171,6 +187,7 @@ class Slice:
         page: Page,
         project_id: UUID,
         *,
+        given: Given = NOTHING_GIVEN,
         filter_: Mapping[str, Any] | None,
         order: Sequence[Ordering],
         first: int | None,
@@ -185,17 +202,17 @@ class Slice:
         self.order = (*ordered, Ordering("id", ordered[-1].descending))
         self.backward = last is not None or (before is not None and first is None)
         self.cursor = before if self.backward else after
-        self.values: dict[str, Any] = {"limit": self.size + 1}
+        self.values: dict[str, Any] = {"limit": self.size + 1, **given.values}
         term = None
-        if filter_ is not None:
+        if filter_ is not None and page.filters is not None:
             term, values = page.filters.read(filter_)
             self.values |= values
         start = None
         if self.cursor is not None:
-            given = self._decoded(self.cursor, "before" if self.backward else "after", project_id)
-            self.values |= {f"start_{index}": value for index, value in enumerate(given) if value is not None}
-            start = tuple(value is None for value in given)
-        self.shape = Shape(term, self.order, self.backward, start)
+            at = self._decoded(self.cursor, "before" if self.backward else "after", project_id)
+            self.values |= {f"start_{index}": value for index, value in enumerate(at) if value is not None}
+            start = tuple(value is None for value in at)
+        self.shape = Shape(term, self.order, self.backward, start, given.shape)
 
     def cursor_of(self, values: Sequence[Any], project_id: UUID) -> str:
         """Give the cursor of a row by its values of the order's keys."""
@@ -265,9 +282,14 @@ class _RowsOf:
 
     async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Rows]:
         found: dict[Any, list[Any]] = {parent: [] for parent in parents}
-        statement = self.slice.page.rows(self.slice.shape)
+        page = self.slice.page
+        # What is computed may be another row under the same key elsewhere, so it is no object of the model.
+        names = (
+            None if page.computation is None else [each.key for each in page.model.__mapper__.column_attrs]
+        )
+        statement = page.rows(self.slice.shape, names)
         for row in await reader.execute(statement, {KEYS: parents, **self.slice.values}):
-            found[row[0]].append(row[1])
+            found[row[0]].append(row[1] if names is None else row)
         return [self._cut(found[parent]) for parent in parents]
 
     def _cut(self, rows: list[Any]) -> Rows:

@@ -324,7 +324,9 @@ class _Compiler:
 
     def _shared(self, declared: Batch, keys: Keys) -> Read | None:
         """Give the read of a batch that computes the same for other rows, for which it costs little more."""
-        if not isinstance(keys, list) or declared.model is not None or declared.filters or declared.inherits:
+        if not isinstance(keys, list) or declared.model is not None:
+            return None
+        if declared.computation.takes_arguments or declared.inherits:
             return None
         [(above, *_)] = keys
         for read in self.reads.reads:
@@ -337,13 +339,13 @@ class _Compiler:
     def _computed(self, declared: Batch, parent: tuple[Batch, int] | None) -> Mapping[str, Any]:
         """Give the columns that a batch's statement gives, which do not depend on what is asked."""
         asked = parent[0] if declared.inherits and parent else declared
-        _, *columns = declared.statement(asked.given({})).selected_columns
+        _, *columns = declared.computation.statement(asked.computation.unasked).selected_columns
         return {str(column.key): column.type for column in columns}
 
     def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:
         self.plan.scopes.add(declared.scope)
         place = self._ask(type_, nodes[0], lambda given, _, project_id: slice_of(declared, project_id, given))
-        types = _types(declared.model.__name__)
+        types = _columns(declared.model)
         key_type = None if keys is None else Uuid()
         read = Read((declared, "rows"), declared.rows, types, keys, key_type=key_type)
         step = PageStep(declared, place, read)
@@ -520,4 +522,8 @@ def _nothing(*_: Any) -> Select[Any]:
 
 
 def _types(name: str) -> Mapping[str, Any]:
-    return {key: column.type for key, column in _model(name).__mapper__.columns.items()}
+    return _columns(_model(name))
+
+
+def _columns(model: Any) -> Mapping[str, Any]:
+    return {key: column.type for key, column in model.__mapper__.columns.items()}

@@ -12,7 +12,7 @@ from agentdata.execution.query import KEY, Ask
 from agentdata.execution.rows import Defaults, Rows, moment, records_by_key
 from models import ApiKey
 from models.enums import ApiKeyScope
-from resolvers.batches import Batch, Given, Gives
+from resolvers.batches import Batch, Gives
 from resolvers.paging import Page
 from resolvers.roots import NODES
 
@@ -62,7 +62,7 @@ class KeyStep:
 
 def of_batch(batch: Batch, shape: Any, names: Sequence[str]) -> Select[Any]:
     """Give the statement of a batch with some of the columns that it gives."""
-    statement = batch.statement(Given(shape, {}))
+    statement = batch.computation.statement(shape)
     key, *columns = statement.selected_columns
     if batch.model is None:
         named = {column.key: column for column in columns}

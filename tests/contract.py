@@ -64,10 +64,11 @@ def row_types() -> dict[str, GraphQLObjectType]:
 
 
 def connections() -> Iterator[ConnectionField]:
-    """Give all connections, of the root and of types."""
-    for parent in ("Query", *row_types()):
+    """Give all connections of rows, of the root and of types."""
+    nodes = row_types()
+    for parent in ("Query", *nodes):
         for name, field in cast("GraphQLObjectType", TYPES[parent]).fields.items():
-            if is_connection(field):
+            if is_connection(field) and node_of(field) in nodes:
                 [order] = [get_named_type(field.args["orderBy"].type)]
                 enum = get_named_type(cast("GraphQLInputObjectType", order).fields["field"].type)
                 yield ConnectionField(

@@ -22,6 +22,7 @@ from graphql import (
     get_named_type,
     is_composite_type,
     is_leaf_type,
+    is_required_argument,
 )
 from hypothesis import strategies as st
 
@@ -47,6 +48,16 @@ MOVING = "moving"
 _MOVING = ("SessionTree", "durationMs")
 _SAME_EVERYWHERE = ("id", "createdAt", "updatedAt", "__typename")
 """Fields that every type of rows has, of one type: they merge whatever the type of an object is."""
+
+_OF_PAGES = ("orderBy", "first", "after", "last", "before")
+
+_KEYS = ["a", "b", "nested", "tags", "0", "-1", "no such key", "'", ""]
+
+_ASKED: dict[str, list[Any]] = {
+    "String": ["", "a", "the", "order", "no such text", "'\"\\ & | ! ( ) : * <", "a\0"],
+    "DateTime": ["2020-01-01T00:00:00Z", "2026-06-01T12:00:00+02:00", "2031-01-01T00:00:00-11:00"],
+}
+"""What arguments may be that are no filters."""
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 """An id that nothing has."""
@@ -361,6 +372,10 @@ class Maker:
                     given[argument] = [[UNKNOWN] * 501] * VARIANTS
             elif argument in {"sessions", "filter"} and self.chance(50):
                 given[argument] = self.filters(get_named_type(declared.args[argument].type).name)
+            elif argument == "path":
+                given[argument] = self.alternatives(
+                    lambda: self.random.sample(_KEYS, self.random.randrange(4))
+                )
         if type_ is QUERY and "ids" not in declared.args and declared.args:
             key = self.random.choice([*declared.args])
             noun = get_named_type(declared.type).name
@@ -371,10 +386,11 @@ class Maker:
 
     def page(self, type_: Any, name: str, declared: GraphQLField) -> str:
         """Make up the arguments of a connection."""
-        given: dict[str, list[Any]] = {}
-        filter_ = get_named_type(declared.args["filter"].type).name
-        if self.chance(40):
-            given["filter"] = self.filters(filter_)
+        given = {
+            argument: self.made_up(each)
+            for argument, each in declared.args.items()
+            if argument not in _OF_PAGES and (is_required_argument(each) or self.chance(40))
+        }
         order: list[dict[str, str]] = []
         if self.chance(40):
             order = self.order(declared.args["orderBy"])
@@ -383,7 +399,7 @@ class Maker:
         size, cursor = ("first", "after") if forward else ("last", "before")
         if self.chance(80):
             given[size] = self.alternatives(self.size)
-        if self.chance(30):
+        if self.chance(30) and node_of(declared) in ROOTS:
             of = CursorsOf(node_of(declared), _order(type_, name, order))
             self.cursors.append(of)
             at = len(self.cursors) - 1
@@ -393,6 +409,15 @@ class Maker:
         if self.mischief and self.chance(10):
             given[self.random.choice(["first", "last"])] = [2] * VARIANTS
         return self.written(declared, given)
+
+    def made_up(self, argument: GraphQLArgument) -> list[Any]:
+        """Make up what an argument asks, by its type alone."""
+        type_ = get_named_type(argument.type)
+        if type_.name.endswith("Filter"):
+            return self.filters(type_.name)
+        if isinstance(type_, GraphQLEnumType):
+            return self.alternatives(lambda: self.random.choice([*type_.values]))
+        return self.alternatives(lambda: self.random.choice(_ASKED[type_.name]))
 
     def alternatives(self, make: Callable[[], Any]) -> list[Any]:
         """Make up a value for each set of variables."""
@@ -431,7 +456,7 @@ class Maker:
 
     def values(self, noun: str, name: str) -> list[Any]:
         """Give what rows of a type have in a field."""
-        return [value_of(row, name) for row in self.facts.rows[noun].values()]
+        return [value_of(row, name) for row in self.facts.rows.get(noun, {}).values()]
 
     def order(self, argument: GraphQLArgument) -> list[dict[str, str]]:
         """Make up an order."""

@@ -122,7 +122,9 @@ def places() -> Iterator[Place]:
         definition: Any = getattr(type_, "extensions", {}).get("strawberry-definition")
         for field in definition.fields if isinstance(type_, GraphQLObjectType) and definition else ():
             declared = field.metadata.get(DECLARED)
-            if isinstance(declared, Page) or (isinstance(declared, Batch) and declared.filters):
+            if (isinstance(declared, Page) and declared.computation is None) or (
+                isinstance(declared, Batch) and declared.computation.filters
+            ):
                 arguments = {each.python_name: _class_of(each.type) for each in field.arguments}
                 yield Place(definition.name, field.python_name, declared, arguments)
 
@@ -335,7 +337,7 @@ async def _ask_filters(indexes: Indexes, place: Place, page: Page, keys: dict[st
 
 async def _ask_statistics(indexes: Indexes, place: Place, batch: Batch) -> None:
     whole = place.parent == "Project"
-    for argument, read in batch.filters.items():
+    for argument, read in batch.computation.filters.items():
         model = read.model
         filters = await indexes.filters(model, place.arguments[argument], one_each=True)
         for name, operator, filter_ in filters:
@@ -343,7 +345,7 @@ async def _ask_statistics(indexes: Indexes, place: Place, batch: Batch) -> None:
                 given = batch.given({argument: filter_})
                 await indexes.ask(
                     f"{place}({argument}: {name} {operator})",
-                    batch.statement(given),
+                    batch.computation.statement(given.shape),
                     {KEYS: _parents(place), **given.values},
                     by_hand=True,
                     known=_known(WALKED, model, name) if whole else None,
