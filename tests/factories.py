@@ -9,6 +9,9 @@ from agentdata.operations import (
     agent_metrics,
     agent_versions,
     agents,
+    memories,
+    memory_accesses,
+    memory_annotations,
     messages,
     module_states,
     sandboxes,
@@ -20,7 +23,7 @@ from agentdata.operations import (
     usage_records,
     users,
 )
-from models.enums import MessageRole
+from models.enums import AccessorType, MessageRole
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
         Agent,
         AgentMetric,
         AgentVersion,
+        Memory,
+        MemoryAccess,
+        MemoryAnnotation,
         Message,
         ModuleState,
         Sandbox,
@@ -141,3 +147,21 @@ async def measure_agents(api: Api, *metrics: dict[str, Any]) -> list[AgentMetric
 async def measure_sessions(api: Api, *metrics: dict[str, Any]) -> list[SessionMetric]:
     """Record metrics of sessions, made by `measured`."""
     return await api.run(session_metrics.record, metrics=list(metrics))  # type: ignore[no-any-return]  # as above
+
+
+async def memory(api: Api, **values: Any) -> Memory:
+    """Make a memory; `source_message_ids` are the messages that it was made from."""
+    given = {"content": f"Fact {next(_numbers)}", **values}
+    return await api.run(memories.create, values=given)  # type: ignore[no-any-return]  # as above
+
+
+async def memory_access(api: Api, memory_id: UUID, **values: Any) -> MemoryAccess:
+    """Record an access to a memory."""
+    given = {"access_type": "read", "accessed_by": "a job", "accessor_type": AccessorType.SYSTEM, **values}
+    return await api.run(memory_accesses.record, values={"memory_id": memory_id, **given})  # type: ignore[no-any-return]  # as above
+
+
+async def memory_annotation(api: Api, memory_id: UUID, **values: Any) -> MemoryAnnotation:
+    """Put an annotation on a memory."""
+    given = {"annotation_type": "correction", "content": f"Better {next(_numbers)}", **values}
+    return await api.run(memory_annotations.annotate, values={"memory_id": memory_id, **given})  # type: ignore[no-any-return]  # as above

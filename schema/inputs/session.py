@@ -12,6 +12,7 @@ from strawberry import UNSET
 from models import (
     Agent,
     AgentVersion,
+    Memory,
     Message,
     ModuleState,
     Sandbox,
@@ -44,6 +45,7 @@ from schema.scalars import JSON
 if TYPE_CHECKING:
     from schema.inputs.agent import AgentFilter
     from schema.inputs.agent_version import AgentVersionFilter
+    from schema.inputs.memory import MemoriesFilter
     from schema.inputs.message import MessagesFilter
     from schema.inputs.module_state import ModuleStatesFilter
     from schema.inputs.sandbox import SandboxFilter
@@ -160,6 +162,9 @@ class SessionFilter:
     ) = linked(StateTransition, "By the transitions between states of modules in them.", remote="session_id")
     metrics: Annotated["SessionMetricsFilter", strawberry.lazy("schema.inputs.session_metric")] | None = (
         linked(SessionMetric, "By how they were measured.", remote="session_id")
+    )
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
+        Memory, "By their memories.", remote="session_id"
     )
     and_: list[SessionFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."

@@ -10,6 +10,7 @@ import strawberry
 from agentdata.execution.links import Via
 from models import AgentMetric as AgentMetricRow
 from models import AgentVersion as AgentVersionRow
+from models import Memory as MemoryRow
 from models import Session as SessionRow
 from models import Team as TeamRow
 from models import TeamMember
@@ -20,6 +21,7 @@ from resolvers.fields import batch, column, page, relation
 from resolvers.paging import Ordering
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.agent_version import AgentVersionFilter, AgentVersionOrder
+from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.inputs.team import TeamFilter, TeamOrder
 from schema.scalars import JSON
@@ -29,6 +31,7 @@ from schema.types.node import Node
 if TYPE_CHECKING:
     from schema.types.agent_metric import AgentMetric
     from schema.types.agent_version import AgentVersion
+    from schema.types.memory import Memory
     from schema.types.series_bucket import SeriesBucket
     from schema.types.session import Session
     from schema.types.statistics import Statistics
@@ -124,6 +127,13 @@ class Agent(Node):
         reads=series.asked,
         metric=AgentMetricRow,
         column="agent_id",
+    )
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
+        MemoryRow,
+        "The memories that it keeps, the newest first.",
+        filter_=MemoryFilter,
+        order=MemoryOrder,
+        by="agent_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -29,6 +29,12 @@ ROWS = {
     "state_transitions": (7_500, 1_500, 1_500),
     "agent_metrics": (10_000, 2_000, 2_000),
     "session_metrics": (10_000, 2_000, 2_000),
+    "memories": (10_000, 2_000, 2_000),
+    "memory_links": (10_000, 2_000, 2_000),
+    "memory_sources": (10_000, 2_000, 2_000),
+    "memory_accesses": (10_000, 2_000, 2_000),
+    "memory_annotations": (10_000, 2_000, 2_000),
+    "memory_revisions": (10_000, 2_000, 2_000),
 }
 """How many rows of each table each project has."""
 
@@ -280,6 +286,61 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "id": "@session_metrics[i]",
         "session_id": "@sessions[i % #sessions]",
         **_MEASURED,
+    },
+    "memories": {
+        "id": "@memories[i]",
+        "external_id": _one_in(2, "'memory-' || i"),
+        "name": _one_in(2, _rare("'Rare'", "'Memory ' || i % 100")),
+        "content": "'Something that is remembered, number ' || i",
+        "data": _JSON,
+        "memory_type": _LABEL,
+        "user_id": _one_in(2, "@users[i * 13 % #users]"),
+        "agent_id": _one_in(2, "@agents[i % #agents]"),
+        "session_id": _one_in(2, "@sessions[i * 11 % #sessions]"),
+        "importance": "i * 7 % 1009",
+        "confidence": _one_in(2, "(i % 1013) / 1013.0"),
+        "source_type": _LABEL,
+        "verification_status": _rare("'DISPUTED'", "(ARRAY['UNVERIFIED', 'VERIFIED'])[1 + i % 2]"),
+        "topics": _LABELS,
+        "read_mode": _one_in(2, _LABEL),
+        "expires_at": _one_in(2, _TIME),
+        "last_accessed_at": _one_in(2, _TIME),
+        "access_count": "i * 11 % 1013",
+        "metadata": _JSON,
+        **_TIMES,
+    },
+    # Two by two, each with the other.
+    "memory_links": {"memory_id": "@memories[i]", "related_id": "@memories[i + 1 - 2 * (i % 2)]"},
+    "memory_sources": {"memory_id": "@memories[i]", "message_id": "@messages[i * 3]"},
+    "memory_accesses": {
+        "id": "@memory_accesses[i]",
+        "memory_id": "@memories[i * 13 % #memories]",
+        "access_type": _LABEL,
+        "accessed_by": _rare("'rare'", "'agent ' || i % 10"),
+        "accessor_type": _rare("'SYSTEM'", "(ARRAY['AGENT', 'USER'])[1 + i % 2]"),
+        "usefulness": _one_in(2, "(i % 1009) / 1009.0"),
+        "created_at": _TIME,
+    },
+    "memory_annotations": {
+        "id": "@memory_annotations[i]",
+        "memory_id": "@memories[i * 13 % #memories]",
+        "annotation_type": _rare("'rare'", "(ARRAY['correction', 'verification'])[1 + i % 2]"),
+        "content": "'Something that was noted, number ' || i",
+        "verification_status": (
+            f"CASE WHEN i % 1000 <> {RARE} AND i % 2 = 1"
+            f" THEN CASE WHEN i % 1000 = {RARE + 2} THEN 'DISPUTED' ELSE 'VERIFIED' END END"
+        ),
+        "created_by_user_id": _one_in(2, "@users[i % #users]"),
+        "applied_at": _one_in(1000, _TIME),
+        **_TIMES,
+    },
+    "memory_revisions": {
+        "id": "@memory_revisions[i]",
+        "memory_id": "@memories[i / 2]",
+        "sequence": "1 + i % 2",
+        "content": "'Something that was remembered, number ' || i",
+        "annotation_id": _one_in(2, "@memory_annotations[i]"),
+        "created_at": _TIME,
     },
 }
 """What each column says in row `i`, as `_sql` writes it out."""

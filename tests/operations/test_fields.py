@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.writes import MUTATIONS, WRITES, Written, named, some_of_each
+from tests.writes import MUTATIONS, WRITES, Written, inputs_of, named, some_of_each
 
 if TYPE_CHECKING:
     from graphql import GraphQLObjectType
@@ -63,6 +63,19 @@ MEASURED = {
     "metricType": "accuracy", "metricValue": -1e100, "timestamp": "2025-01-01T00:00:00.000001Z",
     "metadata": {"n": [None]},
 }  # fmt: skip
+MEMORY = {
+    "externalId": "m-1", "name": "Diet", "description": "What is eaten", "data": {"meat": False},
+    "memoryType": "fact", "userId": "@user", "agentId": "@agent", "sessionId": "@session", "importance": 7.5,
+    "confidence": 0.25, "sourceType": "user_input", "verificationStatus": "DISPUTED",
+    "topics": ["food", "health"], "readMode": "always", "expiresAt": "2999-01-01T00:00:00Z",
+    "metadata": {"m": 1}, "content": "Eats no meat ☃", "sourceMessageIds": ["@message"],
+}  # fmt: skip
+REMEMBERED = MEMORY | {"createdAt": "2025-01-01T00:00:00Z"}
+ACCESS = {
+    "memoryId": "@memory", "accessType": "reference", "accessedBy": "a-1", "accessorType": "USER",
+    "context": {"c": [1]}, "usefulness": 0.5, "createdAt": "2025-01-01T00:00:00Z",
+}  # fmt: skip
+NOTED = {"verificationStatus": "DISPUTED", "createdAt": "2025-01-01T00:00:00Z"}
 ENDED = {
     "endedAt": "2999-01-01T00:00:00Z", "qualityScore": 1.0, "userSatisfaction": 0.0,
     "learningOutcomes": {"o": 1}, "costUsd": 1.5,
@@ -111,11 +124,21 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("setModuleStates", STATE | {"expectedVersion": 1}),
     ("recordAgentMetrics", MEASURED | {"versionId": "@version", "timeframe": "daily"}),
     ("recordSessionMetrics", MEASURED),
+    ("createMemory", REMEMBERED),
+    ("createMemories", REMEMBERED),
+    ("updateMemory", MEMORY),
+    ("recordMemoryAccess", ACCESS),
+    ("recordMemoryAccesses", ACCESS),
+    ("annotateMemory", NOTED | {"createdByUserId": "@user"}),
+    ("annotateMemory", {"annotationType": "correction", "createdByAgentId": "@agent"}),
+    ("annotateMemories", NOTED | {"createdByUserId": "@user"}),
+    ("annotateMemories", {"annotationType": "correction", "createdByAgentId": "@agent"}),
 ]
 BY_NAME = {write.mutation: write for write in WRITES}
 SELECTIONS = {
     "memberIds": "members { nodes { id } }",
     "activate": "isActive",
+    "sourceMessageIds": "sourceMessages { nodes { id } }",
     "toolCallId": "toolCall { callId }",
     "toolError": "toolCall { error }",
     "toolCalls": "toolCalls { nodes { name arguments } }",
@@ -232,7 +255,8 @@ REQUIRED = {
     "name", "slug", "scopes", "userData", "config", "tools", "active", "specializations", "changes",
     "performance",
     "versionNumber", "businessContext", "tags", "learningOutcomes", "context", "state", "metadata", "status",
-    "startedAt", "flagged", "arguments", "selection",
+    "startedAt", "flagged", "arguments", "selection", "content", "data", "importance", "verificationStatus",
+    "topics", "sourceMessageIds",
 }  # fmt: skip
 
 
@@ -240,7 +264,13 @@ REQUIRED = {
     "write", [w for w in WRITES if w.mutation.startswith("update")], ids=lambda w: w.mutation
 )
 async def test_which_fields_null_clears(api: Api, things: dict[str, str], write: Written) -> None:
-    nullable = {("updateUser", "name"), ("updateAgentVersion", "config"), ("updateToolCall", "startedAt")}
+    nullable = {
+        ("updateUser", "name"),
+        ("updateAgentVersion", "config"),
+        ("updateMessage", "content"),
+        ("updateToolCall", "startedAt"),
+        ("updateMemory", "name"),
+    }
     for field in write.fields:
         answer = await write.answer(api, things, **{field: None})
         required = field in REQUIRED and (write.mutation, field) not in nullable
@@ -256,6 +286,7 @@ def test_no_input_field_is_forgotten() -> None:
 def test_no_mutation_is_forgotten() -> None:
     inputs = {"input", "messages", "events", "records", "states", "metrics"}
     with_input = {name for name, field in MUTATIONS.items() if inputs & set(field.args)}
+    with_input = {name for name in MUTATIONS if inputs_of(name)}
     assert {write.mutation for write in WRITES} == with_input
     sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in MUTATIONS if not re.search(rf"\b{name}\b", sources)] == []

@@ -138,6 +138,8 @@ DEFAULTS: dict[str, Order] = {
     "ModuleState.transitions": (("CREATED_AT", "ASC"),),
     "Session.metrics": (("TIMESTAMP", "DESC"),),
     "Message.toolCalls": (("POSITION", "ASC"),),
+    "Memory.history": (("SEQUENCE", "DESC"),),
+    "Memory.sourceMessages": (("CREATED_AT", "ASC"),),
 }
 """The orders that descriptions promise; everything else comes the newest first."""
 

@@ -1,12 +1,12 @@
 """Metrics of agents and of sessions.
 
-Revision: 0005, after 0006
+Revision: 0008, after 0007
 """
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
-revision = '0005'
-down_revision = '0006'
+revision = '0008'
+down_revision = '0007'
 branch_labels = None
 depends_on = None
 
