@@ -1,0 +1,549 @@
+"""The questions that the data is there to answer: each is one query, and its numbers are those of plain SQL.
+
+The SQL is written by hand, one statement a question, and run as the owner of the tables: it shares nothing
+with what answers queries. Questions on knowledge bases, their chunks and the jobs that sync them wait for
+these nouns.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+import pytest
+from sqlalchemy import text
+
+from agentdata.operations import memories, memory_accesses, memory_annotations
+from models.enums import AccessorType, MessageRole
+from tests import factories
+from tests.api import make_api, traffic
+from tests.factories import called, happened, measured, said, used
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from agentdata.database import Database
+    from tests.api import Api
+
+
+class Asked(NamedTuple):
+    """A project that questions are asked of, by a query and by SQL."""
+
+    api: Api
+    owner: AsyncEngine
+
+    async def query(self, document: str, **variables: Any) -> Any:
+        """Ask by one query, which is one statement."""
+        with traffic(self.api.database) as seen:
+            data = await self.api.ask(document, **variables)
+        assert len(seen.statements) == 1
+        return data
+
+    async def sql(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        """Ask by SQL, with the project as `:project`; give rows as JSON has them, numbers nearly equal."""
+        async with self.owner.connect() as connection:
+            found = await connection.execute(text(statement), {"project": self.api.project_id, **values})
+            rows = [dict(row) for row in found.mappings()]
+        return nearly(orjson.loads(orjson.dumps(rows, default=_plain, option=orjson.OPT_UTC_Z)))  # type: ignore[no-any-return]  # a list stays one
+
+    async def value(self, statement: str, **values: Any) -> Any:
+        """Ask by SQL for one value."""
+        [row] = await self.sql(statement, **values)
+        [value] = row.values()
+        return value
+
+
+def _plain(value: object) -> object:
+    """Give a number for one of the database's, and a text for its kind of UUID."""
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def nearly(value: Any) -> Any:
+    """Give JSON that is equal to what differs from it by the order of additions only."""
+    match value:
+        case dict():
+            return {key: nearly(each) for key, each in value.items()}
+        case list():
+            return [nearly(each) for each in value]
+        case float():
+            return pytest.approx(value)
+        case _:
+            return value
+
+
+@pytest.fixture(scope="module")
+async def some(world: Api, owner: AsyncEngine) -> Asked:
+    """Provide the world: some of everything, with ties and nulls."""
+    return Asked(world, owner)
+
+
+@pytest.fixture(scope="module")
+async def shop(database: Database, owner: AsyncEngine) -> Asked:
+    """Provide a shop: a few rows, each there because it may be counted wrongly."""
+    api = await make_api(database, owner)
+    await open_shop(api)
+    # Another shop has the same names and as much of everything.
+    await open_shop(await make_api(database, owner))
+    return Asked(api, owner)
+
+
+async def open_shop(api: Api) -> None:
+    """Fill a project with two agents that sell, users of whom one never came, and what was learned."""
+    ann = await factories.user(api, name="Ann", email="Ann@Example.org")
+    bob = await factories.user(api, name="Bob")
+    await factories.user(api, name="Cid", email="cid@example.org")
+    seller = await factories.agent(
+        api, name="Seller", type="custom", owner_id=ann.id, tools=["search", {"name": "pay"}]
+    )
+    await factories.agent(api, name="Apprentice", type="custom", owner_id=bob.id, tools=[])
+    await factories.agent(api, name="Planner", type="planner", tools=["plan"])
+    sessions = await _talk(api, seller, ann, bob)
+    await _happen(api, seller, sessions)
+    await _learn(api, seller, ann, sessions)
+
+
+async def _talk(api: Api, seller: Any, ann: Any, bob: Any) -> list[Any]:
+    """Have sessions that were active at several times: a tree of four, and three by themselves."""
+
+    async def session(hours: float, **values: Any) -> Any:
+        return await factories.session(api, started_at=_ago(hours), agent_id=seller.id, **values)
+
+    root = await session(23.9, title="order", user_id=ann.id, state={"moduleId": "m1", "moduleName": "cart"})
+    child = await session(30, title="pay", parent_id=root.id, user_id=ann.id, cost_usd=0.5, state={"step": 1})
+    grandchild = await session(1, title="retry", parent_id=child.id, state={"moduleId": None})
+    sibling = await session(90, title="ship", parent_id=root.id, status="FAILED", ended_at=_ago(80))
+    long_ago = await session(24.1, title="chat", user_id=bob.id)
+    empty = await session(5_000, title="silent", user_id=bob.id, status="COMPLETED", ended_at=_ago(4_999))
+    nobody = await session(48, status="COMPLETED", ended_at=_ago(47))
+    asks = said(
+        None,
+        role=MessageRole.ASSISTANT,
+        model="large",
+        latency_ms=900,
+        prompt_tokens=100,
+        completion_tokens=10,
+        created_at=_ago(40),
+        tool_calls=[
+            called("search", call_id="1", duration_ms=20.0),
+            called("pay", error="declined", duration_ms=5.0),
+            called("pay", result={"paid": True}),
+        ],
+    )
+    answers = said('{"found": 2}', role=MessageRole.TOOL, tool_call_id="1", created_at=_ago(39))
+    await factories.say(api, root.id, said("Tea, please", created_at=_ago(41)), asks, answers)
+    await factories.say(
+        api,
+        child.id,
+        said("Card", created_at=_ago(29)),
+        said("No", role=MessageRole.ASSISTANT, model="small", latency_ms=100, created_at=_ago(29)),
+        said(
+            None,
+            role=MessageRole.ASSISTANT,
+            created_at=_ago(28),
+            prompt_tokens=3,
+            tool_calls=[called("pay", error="timeout")],
+        ),
+    )
+    await factories.say(api, long_ago.id, said("Hello", created_at=_ago(24.1)))
+    await factories.say(api, nobody.id, *[said("Hi", created_at=_ago(47.5))] * 3)
+    return [root, child, grandchild, sibling, long_ago, empty, nobody]
+
+
+def _ago(hours: float) -> datetime:
+    return datetime.now(UTC) - timedelta(hours=hours)
+
+
+async def _happen(api: Api, seller: Any, sessions: list[Any]) -> None:
+    """Have events, uses of models, states and metrics."""
+    root, child, grandchild, *_ = sessions
+    at = _ago(40)
+    await factories.events(
+        api,
+        root.id,
+        happened("user_input", timestamp=_ago(41)),
+        # At the same time as the message and the use of the model.
+        happened("error", timestamp=at, event_data={"code": 504}, duration_ms=3.5),
+        happened("error", timestamp=at),
+        happened("checkpoint", timestamp=_ago(38)),
+    )
+    await factories.events(api, child.id, happened("error", timestamp=_ago(28)))
+    await factories.usage(
+        api,
+        used(root.id, "large", prompt_tokens=50, completion_tokens=5, cost_usd=0.25, timestamp=at),
+        used(root.id, "small", prompt_tokens=7, timestamp=_ago(37)),
+        used(grandchild.id, "small", completion_tokens=2, cost_usd=0.125, timestamp=_ago(1)),
+    )
+    for number in range(3):
+        await factories.module_state(
+            api, module_id="cart", session_id=root.id, state={"items": {"tea": number // 2}}
+        )
+    await factories.module_state(api, module_id="plan", session_id=child.id)
+    # The clock of Berlin was put forward on the 29th of March, after 01:59:59.
+    moments = (
+        "2026-03-22T23:30:00Z",
+        "2026-03-28T22:59:59Z",
+        "2026-03-28T23:00:00Z",
+        "2026-03-29T00:30:00Z",
+        "2026-03-29T01:30:00Z",
+        "2026-03-29T21:59:59Z",
+        "2026-03-29T22:00:00Z",
+    )
+    for number, moment in enumerate(moments):
+        value: Any = {"metric_value": number * 1.5 - 2, "timestamp": datetime.fromisoformat(moment)}
+        await factories.measure_agents(
+            api,
+            measured(agent_id=seller.id, **value),
+            measured(agent_id=seller.id, **value),
+            measured("accuracy", agent_id=seller.id, **value),
+        )
+        await factories.measure_sessions(api, measured("token_usage", session_id=root.id, **value))
+
+
+async def _learn(api: Api, seller: Any, ann: Any, sessions: list[Any]) -> None:
+    """Remember, use what is remembered, and note on it."""
+
+    async def learned(content: str, **values: Any) -> Any:
+        return await factories.memory(api, content=content, agent_id=seller.id, **values)
+
+    tea = await learned("likes tea", user_id=ann.id, session_id=sessions[0].id, memory_type="preference")
+    price = await learned("tea costs 3", memory_type="fact", importance=2.0)
+    unused = await learned("open on Sundays")
+    await factories.memory(api, content="of nobody")
+    uses = [(tea, 1.0), (tea, 0.25), (tea, None), (price, 0.5), (unused, None)]
+    await api.run(
+        memory_accesses.record_all,
+        accesses=[
+            {
+                "memory_id": memory.id,
+                "access_type": "read",
+                "accessed_by": "Seller",
+                "accessor_type": AccessorType.AGENT,
+                "usefulness": usefulness,
+            }
+            for memory, usefulness in uses
+        ],
+    )
+    for memory, kind, content in (
+        (price, "correction", "tea costs 4"),
+        (price, "verification", "on the list"),
+        (tea, "enhancement", "green"),
+    ):
+        made = await factories.memory_annotation(api, memory.id, annotation_type=kind, content=content)
+        if memory is price:
+            await api.run(memory_annotations.apply, id_=made.id)
+    await api.run(memories.link, memory_id=tea.id, related_memory_ids=[price.id])
+
+
+async def test_conversations_with_their_message_counts_newest_first(some: Asked) -> None:
+    data = await some.query("""{
+        sessions(first: 500, orderBy: [{field: CREATED_AT, direction: DESC}]) {
+            totalCount nodes { id title createdAt messageCount agent { name } }
+        }
+    }""")
+    rows = await some.sql("""
+        SELECT s.id, s.title, s.created_at AS "createdAt",
+            (SELECT count(*) FROM messages m WHERE m.session_id = s.id) AS "messageCount",
+            CASE WHEN a.id IS NOT NULL THEN jsonb_build_object('name', a.name) END AS agent
+        FROM sessions s LEFT JOIN agents a ON a.id = s.agent_id
+        WHERE s.project_id = :project ORDER BY s.created_at DESC, s.id DESC
+    """)
+    assert data["sessions"] == {"totalCount": len(rows), "nodes": rows}
+    assert 0 in {row["messageCount"] for row in rows}
+    assert len({row["createdAt"] for row in rows}) < len(rows)
+
+
+async def test_messages_of_a_conversation_in_order(some: Asked) -> None:
+    session = await some.value(
+        "SELECT session_id FROM messages WHERE project_id = :project"
+        " GROUP BY session_id ORDER BY count(*) DESC LIMIT 1"
+    )
+    data = await some.query(
+        """query($id: ID!) { session(id: $id) { messages(first: 500) { nodes {
+            id sequence role content createdAt toolCalls { totalCount }
+        } } } }""",
+        id=session,
+    )
+    rows = await some.sql(
+        """
+        SELECT id, sequence, role, content, created_at AS "createdAt", jsonb_build_object('totalCount',
+            (SELECT count(*) FROM tool_calls c WHERE c.message_id = m.id)) AS "toolCalls"
+        FROM messages m WHERE project_id = :project AND session_id::text = :id ORDER BY sequence
+        """,
+        id=session,
+    )
+    assert data["session"]["messages"]["nodes"] == rows
+    assert len(rows) > 2
+
+
+async def test_messages_of_a_conversation_with_tool_calls_only(shop: Asked) -> None:
+    """Those that call a tool, and those that are the answer of one."""
+    data = await shop.query("""{ sessions(filter: {title: {eq: "order"}}) { nodes {
+        messages(filter: {or: [{toolCalls: {some: {}}}, {toolCall: {}}]}) { nodes {
+            sequence role tokenCount latencyMs
+            toolCalls { nodes { name arguments result error status } }
+            toolCall { name }
+        } }
+    } } }""")
+    rows = await shop.sql("""
+        SELECT m.sequence, m.role, m.token_count AS "tokenCount", m.latency_ms AS "latencyMs",
+            jsonb_build_object('nodes', coalesce((
+                SELECT jsonb_agg(jsonb_build_object('name', c.name, 'arguments', c.arguments,
+                    'result', c.result, 'error', c.error, 'status', c.status) ORDER BY c.position)
+                FROM tool_calls c WHERE c.message_id = m.id), '[]')) AS "toolCalls",
+            (SELECT jsonb_build_object('name', c.name) FROM tool_calls c WHERE c.answer_id = m.id)
+                AS "toolCall"
+        FROM messages m JOIN sessions s ON s.id = m.session_id
+        WHERE s.project_id = :project AND s.title = 'order'
+            AND m.id IN (SELECT message_id FROM tool_calls UNION ALL SELECT answer_id FROM tool_calls)
+        ORDER BY m.sequence
+    """)
+    assert [row["role"] for row in rows] == ["ASSISTANT", "TOOL"]
+    assert data["sessions"]["nodes"] == [{"messages": {"nodes": rows}}]
+
+
+@pytest.mark.parametrize("of", ["shop", "some"])
+async def test_conversations_whose_state_is_not_empty_with_keys_out_of_it(
+    of: str, request: pytest.FixtureRequest
+) -> None:
+    asked: Asked = request.getfixturevalue(of)
+    data = await asked.query("""{
+        sessions(first: 500, filter: {state: {isEmpty: false}}) { nodes {
+            id agent { id }
+            moduleId: stateValue(path: ["moduleId"]) moduleName: stateValue(path: ["moduleName"])
+            a: stateValue(path: ["nested", "a"]) second: stateValue(path: ["b", "1"])
+        } }
+    }""")
+    rows = await asked.sql("""
+        SELECT id, CASE WHEN agent_id IS NOT NULL THEN jsonb_build_object('id', agent_id) END AS agent,
+            state->'moduleId' AS "moduleId", state->'moduleName' AS "moduleName",
+            state->'nested'->'a' AS a, state->'b'->1 AS second
+        FROM sessions WHERE project_id = :project AND state <> '{}' ORDER BY started_at DESC, id DESC
+    """)
+    assert data["sessions"]["nodes"] == rows
+    assert 0 < len(rows) < await asked.value("SELECT count(*) FROM sessions WHERE project_id = :project")
+
+
+async def test_sessions_of_a_user_paged_with_a_total(some: Asked) -> None:
+    rows = await some.sql("""
+        SELECT id, started_at FROM sessions WHERE project_id = :project AND user_id =
+            (SELECT user_id FROM sessions WHERE project_id = :project AND user_id IS NOT NULL
+             GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1)
+        ORDER BY started_at DESC, id DESC
+    """)
+    user = await some.value("SELECT user_id FROM sessions WHERE id::text = :id", id=rows[0]["id"])
+    pages: list[list[str]] = []
+    after = None
+    while True:
+        data = await some.query(
+            """query($id: ID!, $after: String) { user(id: $id) { sessions(first: 3, after: $after) {
+                totalCount nodes { id } pageInfo { hasNextPage endCursor }
+            } } }""",
+            id=user,
+            after=after,
+        )
+        sessions = data["user"]["sessions"]
+        assert sessions["totalCount"] == len(rows)
+        pages.append([node["id"] for node in sessions["nodes"]])
+        if not sessions["pageInfo"]["hasNextPage"]:
+            break
+        after = sessions["pageInfo"]["endCursor"]
+    assert len(pages) == -(-len(rows) // 3) > 1
+    assert [id_ for page in pages for id_ in page] == [row["id"] for row in rows]
+
+
+@pytest.mark.parametrize("email", ["Ann@Example.org", "ann@example.ORG"])
+async def test_a_user_by_email(shop: Asked, email: str) -> None:
+    data = await shop.query(
+        "query($email: String!) { user(email: $email) { id name email userData } }", email=email
+    )
+    assert [data["user"]] == await shop.sql(
+        """
+        SELECT id, name, email, user_data AS "userData" FROM users
+        WHERE project_id = :project AND lower(email) = lower(:email)
+        """,
+        email=email,
+    )
+
+
+async def test_an_agent_by_name(shop: Asked) -> None:
+    data = await shop.query(
+        '{ agent(name: "Seller") { id name type totalSessions successRate owner { name } } }'
+    )
+    assert [data["agent"]] == await shop.sql("""
+        SELECT a.id, a.name, a.type,
+            (SELECT count(*) FROM sessions s WHERE s.agent_id = a.id) AS "totalSessions",
+            (SELECT avg(CASE status WHEN 'COMPLETED' THEN 1.0 ELSE 0 END) FROM sessions s
+             WHERE s.agent_id = a.id AND status IN ('COMPLETED', 'FAILED')) AS "successRate",
+            (SELECT jsonb_build_object('name', u.name) FROM users u WHERE u.id = a.owner_id) AS owner
+        FROM agents a WHERE a.project_id = :project AND a.name = 'Seller'
+    """)
+
+
+async def test_how_many_conversations_there_are_and_were_active_in_the_last_24_hours(shop: Asked) -> None:
+    since = datetime.now(UTC) - timedelta(hours=24)
+    data = await shop.query(
+        """query($since: DateTime!) {
+            all: sessions { totalCount }
+            active: sessions(filter: {lastActivityAt: {gte: $since}}) { totalCount }
+        }""",
+        since=since.isoformat(),
+    )
+    [row] = await shop.sql(
+        """
+        SELECT count(*) AS all, count(*) FILTER (WHERE greatest(started_at,
+            (SELECT max(created_at) FROM messages m WHERE m.session_id = s.id),
+            (SELECT max(timestamp) FROM session_events e WHERE e.session_id = s.id),
+            (SELECT max(timestamp) FROM usage_records u WHERE u.session_id = s.id)) >= :since) AS active
+        FROM sessions s WHERE project_id = :project
+        """,
+        since=since,
+    )
+    assert {name: each["totalCount"] for name, each in data.items()} == row == {"all": 7, "active": 2}
+
+
+async def test_custom_agents_with_counts_of_their_tools(shop: Asked) -> None:
+    data = await shop.query("""{
+        agents(filter: {type: {eq: "custom"}}) { nodes {
+            id name model temperature toolCount owner { id }
+        } }
+    }""")
+    rows = await shop.sql("""
+        SELECT id, name, model, temperature, jsonb_array_length(tools) AS "toolCount",
+            jsonb_build_object('id', owner_id) AS owner
+        FROM agents WHERE project_id = :project AND type = 'custom' ORDER BY created_at DESC, id DESC
+    """)
+    assert data["agents"]["nodes"] == rows
+    assert [row["toolCount"] for row in rows] == [0, 2]
+
+
+BERLIN = {
+    # Hours are of real time. Days and weeks go by the clock on the wall, which skips an hour on the 29th.
+    "HOUR": """SELECT start, start + interval '1 hour' AS until
+        FROM generate_series(timestamptz '2026-03-28 23:00Z', '2026-03-29 21:00Z', '1 hour') AS start""",
+    "DAY": """SELECT day AT TIME ZONE 'Europe/Berlin' AS start,
+            (day + interval '1 day') AT TIME ZONE 'Europe/Berlin' AS until
+        FROM generate_series(timestamp '2026-03-23', '2026-03-31', '1 day') AS day""",
+    "WEEK": """SELECT monday AT TIME ZONE 'Europe/Berlin' AS start,
+            (monday + interval '7 days') AT TIME ZONE 'Europe/Berlin' AS until
+        FROM generate_series(timestamp '2026-03-16', '2026-03-30', '7 days') AS monday""",
+}
+"""The buckets of some time, by the clock of Berlin."""
+
+
+@pytest.mark.parametrize("of", ["agent", "session"])
+@pytest.mark.parametrize(
+    ("interval", "begin", "end", "buckets"),
+    [
+        ("HOUR", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z", 23),
+        ("DAY", "2026-03-22T23:00:00Z", "2026-03-31T22:00:00Z", 9),
+        ("WEEK", "2026-03-15T23:00:00Z", "2026-04-05T22:00:00Z", 3),
+    ],
+)
+async def test_metrics_over_time_in_a_time_zone(
+    shop: Asked, of: str, interval: str, begin: str, end: str, buckets: int
+) -> None:
+    series = """series(
+        metricType: $kind, from: $from, to: $to, interval: $interval, timeZone: "Europe/Berlin"
+    ) { start count sum mean min max p50 p95 p99 }"""
+    declared = "query($kind: String!, $from: DateTime!, $to: DateTime!, $interval: Interval!)"
+    variables = {"from": begin, "to": end, "interval": interval}
+    if of == "agent":
+        kind = "response_time"
+        document = f'{declared} {{ agent(name: "Seller") {{ {series} }} }}'
+        found = (await shop.query(document, kind=kind, **variables))["agent"]
+    else:
+        kind = "token_usage"
+        where = 'filter: {title: {eq: "order"}}'
+        document = f"{declared} {{ sessions({where}) {{ nodes {{ {series} }} }} }}"
+        [found] = (await shop.query(document, kind=kind, **variables))["sessions"]["nodes"]
+    rows = await shop.sql(
+        f"""
+        SELECT start, count(v), coalesce(sum(v), 0) AS sum, avg(v) AS mean, min(v), max(v),
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY v) AS p50,
+            percentile_cont(0.95) WITHIN GROUP (ORDER BY v) AS p95,
+            percentile_cont(0.99) WITHIN GROUP (ORDER BY v) AS p99
+        FROM ({BERLIN[interval]}) AS bucket LEFT JOIN (
+            SELECT timestamp AS at, metric_value AS v FROM {of}_metrics
+            WHERE project_id = :project AND metric_type = :kind
+        ) AS metric ON at >= start AND at < until
+        GROUP BY start ORDER BY start
+        """,  # noqa: S608  # texts of this test
+        kind=kind,
+    )
+    assert found == {"series": rows}
+    assert len(rows) == buckets
+    assert {row["count"] > 0 for row in rows} == {True, False}
+
+
+async def test_a_whole_tree_of_sessions_with_totals(shop: Asked) -> None:
+    data = await shop.query("""{ sessions(filter: {title: {in: ["order", "pay", "silent"]}}) { nodes {
+        title
+        tree { sessionCount maxDepth messageCount promptTokens completionTokens costUsd errorCount }
+        descendants(orderBy: [{field: STARTED_AT, direction: ASC}]) { nodes { title depth messageCount } }
+    } } }""")
+    rows = await shop.sql("""
+        WITH RECURSIVE tree AS (
+            SELECT id AS top, s.* FROM sessions s
+            WHERE project_id = :project AND title IN ('order', 'pay', 'silent')
+            UNION ALL
+            SELECT tree.top, s.* FROM sessions s JOIN tree ON s.parent_id = tree.id
+        )
+        SELECT s.title, jsonb_build_object(
+            'sessionCount', (SELECT count(*) FROM tree WHERE top = s.id),
+            'maxDepth', (SELECT max(depth) FROM tree WHERE top = s.id),
+            'messageCount', (SELECT count(*) FROM tree JOIN messages m ON m.session_id = tree.id
+                WHERE top = s.id),
+            'promptTokens', (SELECT coalesce(sum(prompt), 0) FROM tree, LATERAL (
+                SELECT prompt_tokens FROM messages m WHERE m.session_id = tree.id
+                UNION ALL SELECT prompt_tokens FROM usage_records u WHERE u.session_id = tree.id
+                ) AS tokens (prompt) WHERE top = s.id),
+            'completionTokens', (SELECT coalesce(sum(completion), 0) FROM tree, LATERAL (
+                SELECT completion_tokens FROM messages m WHERE m.session_id = tree.id
+                UNION ALL SELECT completion_tokens FROM usage_records u WHERE u.session_id = tree.id
+                ) AS tokens (completion) WHERE top = s.id),
+            'costUsd', (SELECT coalesce(sum(cost_usd), 0) FROM tree WHERE top = s.id),
+            'errorCount', (SELECT count(*) FROM tree, LATERAL (
+                SELECT FROM tool_calls c WHERE c.session_id = tree.id AND c.status = 'FAILED'
+                ) AS error WHERE top = s.id)
+        ) AS tree, jsonb_build_object('nodes', (
+            SELECT coalesce(jsonb_agg(jsonb_build_object('title', title, 'depth', depth, 'messageCount',
+                (SELECT count(*) FROM messages m WHERE m.session_id = tree.id)) ORDER BY started_at), '[]')
+            FROM tree WHERE top = s.id AND tree.id <> s.id
+        )) AS descendants
+        FROM sessions s WHERE project_id = :project AND title IN ('order', 'pay', 'silent')
+        ORDER BY started_at DESC
+    """)
+    assert data["sessions"]["nodes"] == rows
+    assert [row["tree"]["sessionCount"] for row in rows] == [4, 2, 1]
+
+
+async def test_what_an_agent_learned_and_how_useful_it_was(shop: Asked) -> None:
+    data = await shop.query("""{ agent(name: "Seller") { memories { totalCount nodes {
+        content memoryType importance accessCount usefulness
+        annotations { nodes { annotationType content isApplied } }
+        history { nodes { content } }
+        relatedMemories { nodes { content } }
+    } } } }""")
+    rows = await shop.sql("""
+        SELECT m.content, m.memory_type AS "memoryType", m.importance,
+            (SELECT count(*) FROM memory_accesses a WHERE a.memory_id = m.id) AS "accessCount",
+            (SELECT avg(usefulness) FROM memory_accesses a WHERE a.memory_id = m.id) AS usefulness,
+            jsonb_build_object('nodes', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'annotationType', annotation_type, 'content', n.content, 'isApplied', applied_at IS NOT NULL
+                ) ORDER BY n.created_at DESC, n.id DESC), '[]')
+                FROM memory_annotations n WHERE n.memory_id = m.id)) AS annotations,
+            jsonb_build_object('nodes', (SELECT coalesce(jsonb_agg(jsonb_build_object('content', r.content)
+                ORDER BY r.sequence DESC), '[]')
+                FROM memory_revisions r WHERE r.memory_id = m.id)) AS history,
+            jsonb_build_object('nodes', (SELECT coalesce(jsonb_agg(jsonb_build_object('content', o.content)),
+                '[]') FROM memory_links l JOIN memories o ON o.id = l.related_id WHERE l.memory_id = m.id)
+                ) AS "relatedMemories"
+        FROM memories m JOIN agents a ON a.id = m.agent_id
+        WHERE a.project_id = :project AND a.name = 'Seller' ORDER BY m.created_at DESC, m.id DESC
+    """)
+    assert data["agent"]["memories"] == {"totalCount": 3, "nodes": rows}
+    assert [row["usefulness"] for row in rows] == [None, 0.5, 0.625]
+    assert rows[1]["content"] == "tea costs 4"
+    assert rows[1]["history"] == {"nodes": [{"content": "tea costs 3"}]}
