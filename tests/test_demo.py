@@ -40,6 +40,16 @@ ALL = """
     promptTokens depth parent { externalId } user { name } agent { name } agentVersion { versionNumber }
     team { name }
     metrics(first: 100) { nodes { metricType metricValue timestamp metadata } }
+    events(first: 100) { nodes { sequence eventType eventData timestamp durationMs } }
+    usage(first: 100) { nodes {
+      model promptTokens completionTokens cachedTokens costUsd runId timestamp agent { name }
+    } }
+    sandbox { kind externalServerId status selection user { name } }
+    moduleStates(first: 100) { nodes {
+      moduleId version stateType state stateHash isSnapshot snapshotReason expiresAt
+      previousState { version }
+      transitions(first: 10) { nodes { triggerType triggerId transitionData previousValues newValues } }
+    } }
     messages(first: 50) { nodes {
       sequence role content parts mediaUrl mediaType model tokenCount latencyMs feedback flagged rawPayload
       metadata createdAt isRedacted: redactedAt
@@ -108,6 +118,15 @@ async def test_shows_every_feature(api: Api) -> None:
     assert any(len(memory["relatedMemories"]["nodes"]) > 1 for memory in memories)
     assert any(len(memory["sourceMessages"]["nodes"]) > 1 for memory in memories)
     assert any(len(memory["history"]["nodes"]) > 1 for memory in memories)
+    for noun in ("events", "usage", "moduleStates"):
+        rows = [row for session in sessions for row in session[noun]["nodes"]]
+        for field in rows[0]:
+            assert any(row[field] for row in rows), f"none of the {noun} has {field}"
+    states = [state for session in sessions for state in session["moduleStates"]["nodes"]]
+    assert any(
+        transition["previousValues"] for state in states for transition in state["transitions"]["nodes"]
+    )
+    assert any(session["sandbox"] and session["sandbox"]["selection"] for session in sessions)
     for noun, rows in (
         ("user", found["users"]["nodes"]),
         ("agent", agents),

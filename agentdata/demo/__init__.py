@@ -22,11 +22,15 @@ from agentdata.operations import (
     memory_accesses,
     memory_annotations,
     messages,
+    sandboxes,
+    session_events,
     session_metrics,
     sessions,
     teams,
+    usage_records,
     users,
 )
+from agentdata.operations import module_states as module_states_
 from models import Agent, Session, User
 
 if TYPE_CHECKING:
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
     from agentdata.operations.write import Write
 
 _HERE = files(__package__)
+
+_BESIDE = ("metrics", "events", "usage", "sandbox", "module_states")
+"""What a session's file holds beside its messages and the sessions below it."""
 
 
 async def load(write: Write) -> bool:
@@ -98,7 +105,7 @@ class _Loading:
 
     async def session(self, values: dict[str, Any], parent_id: UUID | None) -> None:
         said, children = values.pop("messages"), values.pop("children", [])
-        measured = values.pop("metrics", [])
+        beside = {name: values.pop(name, None) for name in _BESIDE}
         user, team = values.pop("user", None), values.pop("team", None)
         agent, version = values.pop("agent"), values.pop("agent_version", None)
         references = {
@@ -117,12 +124,29 @@ class _Loading:
         )
         for index in redacted:
             await messages.redact(self.write, written[index].id)
-        if measured:
-            await session_metrics.record(self.write, [_metric(metric, session) for metric in measured])
+        await self._beside(session, **beside)
         self.sessions[values["external_id"]] = session.id
         self.messages[values["external_id"]] = [message.id for message in written]
         for child in children:
             await self.session(child, session.id)
+
+    async def _beside(
+        self, session: Session, *, metrics: Any, events: Any, usage: Any, sandbox: Any, module_states: Any
+    ) -> None:
+        """Write what a session has beside its messages."""
+        if metrics:
+            measured = [_at(metric, session) | {"session_id": session.id} for metric in metrics]
+            await session_metrics.record(self.write, measured)
+        if events:
+            await session_events.record(self.write, session.id, [_at(event, session) for event in events])
+        if usage:
+            own = {"session_id": session.id, "agent_id": session.agent_id}
+            await usage_records.record(self.write, [_at(record, session) | own for record in usage])
+        if sandbox:
+            await sandboxes.set_(self.write, session.id, sandbox | {"user_id": session.user_id})
+        if module_states:
+            own = {"session_id": session.id}
+            await module_states_.set_all(self.write, [_timed(state) | own for state in module_states])
 
     async def memory(self, values: dict[str, Any]) -> None:
         accesses, annotations = values.pop("accesses", []), values.pop("annotations", [])
@@ -175,14 +199,11 @@ def _message(values: dict[str, Any], started_at: datetime) -> dict[str, Any]:
     return values | {"created_at": said_at, "tool_calls": calls, "metadata_": metadata}
 
 
-def _metric(values: dict[str, Any], session: Session) -> dict[str, Any]:
+def _at(values: dict[str, Any], session: Session) -> dict[str, Any]:
+    """Give the values of what happened in a session some seconds after it started."""
     timestamp = session.started_at + timedelta(seconds=values.pop("after"))
-    return {
-        "session_id": session.id,
-        "timestamp": timestamp,
-        "metadata_": values.pop("metadata", {}),
-        **values,
-    }
+    metadata = {"metadata_": values.pop("metadata")} if "metadata" in values else {}
+    return {"timestamp": timestamp, **metadata, **values}
 
 
 def _timed(values: dict[str, Any]) -> dict[str, Any]:
