@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-ON_DEMO_DATA = {ROOT / "README.md"}
+ON_DEMO_DATA = {ROOT / "README.md", ROOT / "docs" / "questions.md"}
 """Pages whose examples are asked of the data of `agentdata demo`."""
 
 OF_THE_PROJECT = "Bearer $(cat .agentdata/api-key)"

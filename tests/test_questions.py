@@ -15,10 +15,12 @@ import orjson
 import pytest
 from sqlalchemy import text
 
+from agentdata import demo
 from agentdata.operations import memories, memory_accesses, memory_annotations
 from models.enums import AccessorType, MessageRole
 from tests import factories
 from tests.api import make_api, traffic
+from tests.documentation import ROOT, examples
 from tests.factories import called, happened, measured, said, used
 
 if TYPE_CHECKING:
@@ -35,11 +37,8 @@ class Asked(NamedTuple):
     owner: AsyncEngine
 
     async def query(self, document: str, **variables: Any) -> Any:
-        """Ask by one query, which is one statement."""
-        with traffic(self.api.database) as seen:
-            data = await self.api.ask(document, **variables)
-        assert len(seen.statements) == 1
-        return data
+        """Ask by one query."""
+        return await in_one_statement(self.api, document, **variables)
 
     async def sql(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         """Ask by SQL, with the project as `:project`; give rows as JSON has them, numbers nearly equal."""
@@ -53,6 +52,14 @@ class Asked(NamedTuple):
         [row] = await self.sql(statement, **values)
         [value] = row.values()
         return value
+
+
+async def in_one_statement(api: Api, document: str, **variables: Any) -> Any:
+    """Give the data of a query, which is held to being one statement."""
+    with traffic(api.database) as seen:
+        data = await api.ask(document, **variables)
+    assert len(seen.statements) == 1
+    return data
 
 
 def _plain(value: object) -> object:
@@ -547,3 +554,9 @@ async def test_what_an_agent_learned_and_how_useful_it_was(shop: Asked) -> None:
     assert [row["usefulness"] for row in rows] == [None, 0.5, 0.625]
     assert rows[1]["content"] == "tea costs 4"
     assert rows[1]["history"] == {"nodes": [{"content": "tea costs 3"}]}
+
+
+async def test_each_query_of_the_page_on_questions_is_one_statement(api: Api) -> None:
+    await api.run(demo.load)
+    for example in examples((ROOT / "docs" / "questions.md").read_text()):
+        await in_one_statement(api, example.request["query"], **example.request.get("variables", {}))
