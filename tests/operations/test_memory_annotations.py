@@ -7,14 +7,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from agentdata.operations import memory_annotations
+from agentdata.operations.write import Write
 from tests import factories
 from tests.api import traffic
 from tests.operations.test_memories import HISTORY, UPDATE, history
 
 if TYPE_CHECKING:
-    from agentdata.operations.write import Write
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from tests.api import Api
 
 ANNOTATE = (
@@ -176,14 +179,40 @@ async def test_an_annotation_is_applied_once(api: Api) -> None:
     assert await history(api, memory.id) == before
 
 
-async def test_of_many_that_apply_one_annotation_one_wins(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("kind", "content", "before"),
+    [
+        ("correction", "more", [(1, "old")]),
+        ("enhancement", "old\nmore", [(1, "old")]),
+        ("verification", "old", []),
+    ],
+)
+async def test_of_many_that_apply_one_annotation_one_wins(
+    api: Api, kind: str, content: str, before: list[tuple[int, str]]
+) -> None:
     memory = await factories.memory(api, content="old")
-    annotation = await factories.memory_annotation(
-        api, memory.id, annotation_type="enhancement", content="more"
-    )
+    annotation = await factories.memory_annotation(api, memory.id, annotation_type=kind, content="more")
     answers = await asyncio.gather(*(api.answer(APPLY, id=annotation.id) for _ in range(20)))
-    assert sorted(code for answer in answers for code in answer.codes) == ["CONFLICT"] * 19
-    assert await history(api, memory.id) == ("old\nmore", [(1, "old")])
+    lost = [error["extensions"] for answer in answers for error in answer.errors]
+    assert lost == [{"code": "CONFLICT", "field": "id"}] * 19
+    assert await history(api, memory.id) == (content, before)
+
+
+async def test_an_annotation_that_is_being_deleted_is_not_applied(api: Api, owner: AsyncEngine) -> None:
+    """What applies it waits for what deletes it, and then finds none."""
+    memory = await factories.memory(api)
+    annotation = await factories.memory_annotation(api, memory.id, annotation_type="verification")
+    async with api.database.write(api.project_id) as session, asyncio.timeout(30):
+        await memory_annotations.delete(Write.within(session, api.project_id), annotation.id)
+        applying = asyncio.create_task(api.answer(APPLY, id=annotation.id))
+        async with owner.connect() as connection:
+            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+            while not (await connection.execute(waiting)).scalar():
+                assert not applying.done()
+    [error] = (await applying).errors
+    assert error["extensions"] == {"code": "NOT_FOUND", "field": "id"}
+    status = "query($id: ID!) { memory(id: $id) { verificationStatus } }"
+    assert (await api.ask(status, id=memory.id))["memory"] == {"verificationStatus": "UNVERIFIED"}
 
 
 async def test_all_annotations_of_a_memory_that_are_applied_at_once_count(api: Api) -> None:
