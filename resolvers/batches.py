@@ -40,7 +40,8 @@ class Batch:
 
     The function builds the statement: its first column is a parent's key, what follows is what that parent
     gets. ``bound`` are arguments that the declaration gives, ``filters`` those that clients give, each with
-    what reads it; ``inherits`` says that the statement is about what the parent's was about.
+    what reads it; ``inherits`` says that the parent is what a batch gave, and that the statement is about
+    what that one's was about, and about what is asked besides.
     """
 
     function: Callable[..., Select[Any]]
@@ -57,10 +58,12 @@ class Batch:
             BadUserInputError: A filter is wrong.
 
         """
-        if self.inherits and parent is not None:
-            return parent
-        shape: dict[str, Any] = dict(self.bound)
+        shape: dict[str, Any] = {}
         values: dict[str, Any] = {}
+        if self.inherits and parent is not None:
+            shape |= parent.shape
+            values |= parent.values
+        shape |= self.bound
         for name, filters in self.filters.items():
             term: Term | None = None
             if arguments.get(name) is not None:

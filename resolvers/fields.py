@@ -98,7 +98,7 @@ def batch(
     """Declare a field by a function that builds one statement for all parents' keys.
 
     ``filters`` names the arguments that are filters and the models that they ask of; ``bound`` is what the
-    function is told besides. What ``inherits`` is asked as the batch was that gave its parent.
+    function is told besides. What ``inherits`` is asked as the batch was that gave its parent, and besides.
     """
     types = {each.python_name: each.type for each in arguments}
     read = {name: filters_on(model, types[name]) for name, model in (filters or {}).items()}

@@ -10,7 +10,9 @@ import strawberry
 from models import Agent as AgentRow
 from models import Session as SessionRow
 from models import User as UserRow
-from resolvers.fields import column, either, page, relation
+from resolvers import statistics
+from resolvers.batches import Gives
+from resolvers.fields import batch, column, either, page, relation
 from resolvers.paging import Ordering
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.scalars import JSON
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from schema.types.actor import Actor
     from schema.types.agent import Agent
     from schema.types.session import Session
+    from schema.types.statistics import Statistics
 
 
 @strawberry.type(
@@ -51,4 +54,12 @@ class AgentVersion(Node):
         order=SessionOrder,
         by="agent_version_id",
         default=(Ordering("started_at", descending=True),),
+    )
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
+        statistics.totals,
+        "What the sessions that ran on it add up to.",
+        Gives.VALUES,
+        arguments=[statistics.SESSIONS],
+        filters={"sessions": SessionRow},
+        column="agent_version_id",
     )
