@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 _SUMMED = ("message_count", "prompt_tokens", "completion_tokens", "cost_usd")
 """The columns of a session of which a tree has the sums."""
 
-ERROR: ColumnElement[str] = literal_column("'error'", String)
-"""The type of the events that are errors, written out: an index has these alone."""
+# The type is written out: an index has the events of this type alone.
+ERRORS: tuple[tuple[Any, ColumnElement[bool]], ...] = (
+    (ToolCall, ToolCall.error.is_not(None)),
+    (SessionEvent, SessionEvent.event_type == literal_column("'error'", String)),
+)
+"""What counts as an error: a tool call that failed, and an event of the type `error`."""
 
 
 def ancestors() -> Select[Any]:
@@ -71,17 +75,6 @@ def within_trees(*columns: str, sessions: Term | None = None) -> Any:
     ).cte()
 
 
-def errors() -> Any:
-    """Give the session of each error: of each failed tool call, and of each event of the type `error`."""
-    called = select(ToolCall.project_id, ToolCall.session_id).where(
-        owned(ToolCall), ToolCall.error.is_not(None)
-    )
-    happened = select(SessionEvent.project_id, SessionEvent.session_id).where(
-        owned(SessionEvent), SessionEvent.event_type == ERROR
-    )
-    return union_all(called, happened).subquery()
-
-
 def trees() -> Select[Any]:
     """Add up each session and all below it: every session counts for itself and for all of its ancestors.
 
@@ -90,10 +83,15 @@ def trees() -> Select[Any]:
     """
     keys = keys_table()
     session = within_trees("id", "depth", *_SUMMED, "started_at", "ended_at")
-    error = errors()
+    ids = array_of(select(session.c.id))
+    error = union_all(
+        *[
+            select(row.session_id).where(owned(row), row.session_id == any_(ids), is_error)
+            for row, is_error in ERRORS
+        ]
+    ).subquery()
     counted = (
         select(error.c.session_id, cast(func.count(), Integer).label("count"))
-        .where(error.c.session_id == any_(array_of(select(session.c.id))))
         .group_by(error.c.session_id)
         .subquery()
     )

@@ -5,22 +5,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
     Float,
-    Integer,
     Numeric,
     Select,
     Uuid,
     any_,
     cast,
+    false,
     func,
-    literal,
     null,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.orm import aliased
@@ -30,8 +30,11 @@ from models import Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
 from resolvers.fields import argument
 from resolvers.filtering import Term, condition
-from resolvers.sessions import array_of, errors, within_trees
+from resolvers.sessions import ERRORS, array_of, within_trees
 from schema.inputs.session import SessionFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SESSIONS = argument(
     "sessions",
@@ -67,78 +70,61 @@ _SESSION = (
 
 def totals(column: str, sessions: Term | None = None) -> Select[Any]:
     """Add up the sessions of each parent."""
-    keys = keys_table()
-    counted = _counted(column, sessions, *_SESSION)
-    session = counted.c
+    session = _counted(column, sessions, *_SESSION).c
 
-    def count(*conditions: Any) -> Any:
-        return func.count(session.id).filter(*conditions) if conditions else func.count(session.id)
+    def count(status: SessionStatus) -> Any:
+        return func.count().filter(session.status == status.value)
 
-    completed = count(session.status == SessionStatus.COMPLETED.value)
-    failed = count(session.status == SessionStatus.FAILED.value)
-    return (
-        select(
-            keys.c.key,
-            count().label("session_count"),
-            count(session.is_active).label("open_count"),
-            completed.label("completed_count"),
-            failed.label("failed_count"),
-            count(session.status == SessionStatus.CANCELLED.value).label("cancelled_count"),
-            _share(completed, failed).label("success_rate"),
-            _total(session.message_count).label("message_count"),
-            _total(session.interaction_count).label("interaction_count"),
-            _total(session.prompt_tokens).label("prompt_tokens"),
-            _total(session.completion_tokens).label("completion_tokens"),
-            _total(session.cost_usd, Float).label("cost_usd"),
-            cast(func.avg(session.quality_score), Float).label("mean_quality_score"),
-            cast(func.avg(session.user_satisfaction), Float).label("mean_user_satisfaction"),
-        )
-        .select_from(keys.outerjoin(counted, counted.c.key == keys.c.key))
-        .group_by(keys.c.key)
-    )
+    completed, failed = count(SessionStatus.COMPLETED), count(SessionStatus.FAILED)
+    means = {
+        "success_rate": _share(completed, failed),
+        "mean_quality_score": cast(func.avg(session.quality_score), Float),
+        "mean_user_satisfaction": cast(func.avg(session.user_satisfaction), Float),
+    }
+    each = select(
+        session.key,
+        func.count().label("session_count"),
+        func.count().filter(session.is_active).label("open_count"),
+        completed.label("completed_count"),
+        failed.label("failed_count"),
+        count(SessionStatus.CANCELLED).label("cancelled_count"),
+        _total(session.message_count).label("message_count"),
+        _total(session.interaction_count).label("interaction_count"),
+        _total(session.prompt_tokens).label("prompt_tokens"),
+        _total(session.completion_tokens).label("completion_tokens"),
+        _total(session.cost_usd, Float).label("cost_usd"),
+        *[value.label(name) for name, value in means.items()],
+    ).group_by(session.key)
+    return _of_all_keys(each, *means)
 
 
 def error_counts(column: str, sessions: Term | None = None) -> Select[Any]:
     """Count the errors in the sessions of each parent."""
-    keys = keys_table()
-    found = _keyed(errors().c, column, sessions).subquery()
-    each = select(found.c.key, func.count().label("count")).group_by(found.c.key).subquery()
-    count = cast(func.coalesce(each.c.count, 0), BigInteger)
-    return select(keys.c.key, count.label("value")).select_from(
-        keys.outerjoin(each, each.c.key == keys.c.key)
-    )
+    keyed = _keyed(column, sessions)
+    error = union_all(*[keyed(row).where(is_error) for row, is_error in ERRORS]).subquery().c
+    return _of_all_keys(select(error.key, func.count().label("value")).group_by(error.key))
 
 
 def latencies(column: str, sessions: Term | None = None) -> Select[Any]:
     """Sum up how long the messages in the sessions of each parent took."""
-    keys = keys_table()
-    found = (
-        _keyed(Message, column, sessions, Message.latency_ms)
-        .where(Message.latency_ms.is_not(None))
-        .subquery()
-    )
-    latency = found.c.latency_ms
-    each = (
-        select(
-            found.c.key,
-            func.count().label("count_"),
-            cast(func.avg(latency), Float).label("mean_ms"),
-            *[share.label(f"{name}_ms") for name, share in _shares(latency)],
-        )
-        .group_by(found.c.key)
-        .subquery()
-    )
-    count = cast(func.coalesce(each.c.count_, 0), BigInteger)
-    return select(
-        keys.c.key, count.label("count_"), each.c.mean_ms, *[each.c[f"{name}_ms"] for name in _SHARES]
-    ).select_from(keys.outerjoin(each, each.c.key == keys.c.key))
+    known = Message.latency_ms.is_not(None)
+    message = _keyed(column, sessions)(Message, Message.latency_ms).where(known).subquery().c
+    found = {
+        "mean_ms": cast(func.avg(message.latency_ms), Float),
+        **{f"{name}_ms": share for name, share in _shares(message.latency_ms)},
+    }
+    each = select(
+        message.key,
+        func.count().label("count_"),
+        *[value.label(name) for name, value in found.items()],
+    ).group_by(message.key)
+    return _of_all_keys(each, *found)
 
 
 def tools(column: str, sessions: Term | None = None) -> Select[Any]:
     """Tell how tools were called in the sessions of each parent, the most called first."""
-    call = (
-        _keyed(ToolCall, column, sessions, ToolCall.name, ToolCall.status, ToolCall.duration_ms).subquery().c
-    )
+    columns = (ToolCall.name, ToolCall.status, ToolCall.duration_ms)
+    call = _keyed(column, sessions)(ToolCall, *columns).subquery().c
 
     def count(status: ToolCallStatus) -> Any:
         return func.count().filter(call.status == status.value)
@@ -168,33 +154,24 @@ def models(column: str, sessions: Term | None = None) -> Select[Any]:
     Both the messages and the usage records tell; a message without a model counts where it has tokens, so
     that the tokens of all models are those of the sessions.
     """
+    keyed = _keyed(column, sessions)
     tokens = (Message.prompt_tokens, Message.completion_tokens)
-    said = select(
-        Message.project_id,
-        Message.session_id,
-        Message.model,
-        *tokens,
-        cast(null(), Numeric).label("cost_usd"),
-        literal(1, Integer).label("message"),
-    ).where(owned(Message), or_(*[each.is_not(None) for each in (Message.model, *tokens)]))
-    used = select(
-        UsageRecord.project_id,
-        UsageRecord.session_id,
+    told = or_(*[each.is_not(None) for each in (Message.model, *tokens)])
+    said = (Message.model, *tokens, cast(null(), Numeric).label("cost_usd"), true().label("is_message"))
+    used = (
         UsageRecord.model,
         UsageRecord.prompt_tokens,
         UsageRecord.completion_tokens,
-        cast(UsageRecord.cost_usd, Numeric),
-        literal(0, Integer),
-    ).where(owned(UsageRecord))
-    uses = union_all(said, used).subquery().c
-    names = ("model", "prompt_tokens", "completion_tokens", "cost_usd", "message")
-    use = _keyed(uses, column, sessions, *[uses[name] for name in names]).subquery().c
+        UsageRecord.cost_usd,
+        false(),
+    )
+    use = union_all(keyed(Message, *said).where(told), keyed(UsageRecord, *used)).subquery().c
     each = (
         select(
             use.key,
             use.model.label("name"),
-            func.count().filter(use.message == 1).label("message_count"),
-            func.count().filter(use.message == 0).label("usage_count"),
+            func.count().filter(use.is_message).label("message_count"),
+            func.count().filter(~use.is_message).label("usage_count"),
             _total(use.prompt_tokens).label("prompt_tokens"),
             _total(use.completion_tokens).label("completion_tokens"),
             _total(use.cost_usd, Float).label("cost_usd"),
@@ -224,21 +201,34 @@ def _counted(column: str, sessions: Term | None, *columns: str) -> Any:
     )
 
 
-def _keyed(row: Any, column: str, sessions: Term | None, *values: Any) -> Select[Any]:
-    """Give the rows of a table, or of several, that are of the sessions of each parent, as (key, …).
+def _keyed(column: str, sessions: Term | None) -> Callable[..., Select[Any]]:
+    """Give what selects the rows of a table that are of the sessions of each parent, as (key, …).
 
     They are joined with the sessions of all parents at once. A subquery for each parent may go through all
     rows of the project for each, where PostgreSQL knows little of a project yet.
     """
     if column == "project_id" and sessions is None:
-        # All of the project counts, whatever session it is of.
-        return select(row.project_id.label("key"), *values).where(owned(row), among_keys(row.project_id))
+        # All of the project counts, whatever session it is of; no key is of another project.
+        return lambda row, *columns: select(row.project_id.label("key"), *columns).where(owned(row))
     counted = _counted(column, sessions)
-    rows = select(counted.c.key, *values).where(owned(row), row.session_id == counted.c.id)
-    if column == TREE:
-        # PostgreSQL cannot know how many sessions these are, and would go through all rows of the project.
-        return rows.where(row.session_id == any_(array_of(select(counted.c.id))))
-    return rows
+
+    def select_of(row: Any, *columns: Any) -> Select[Any]:
+        rows = select(counted.c.key, *columns).where(owned(row), row.session_id == counted.c.id)
+        if column == TREE:
+            # PostgreSQL cannot know how few sessions these are, and might go through all rows of the project.
+            return rows.where(row.session_id == any_(array_of(select(counted.c.id))))
+        return rows
+
+    return select_of
+
+
+def _of_all_keys(grouped: Any, *unknown: str) -> Select[Any]:
+    """Give each key what was found of it: zeros where that is nothing, and null for what is then unknown."""
+    keys = keys_table()
+    found = grouped.subquery()
+    key, *columns = found.c
+    given = [each if each.key in unknown else func.coalesce(each, 0).label(each.key) for each in columns]
+    return select(keys.c.key, *given).select_from(keys.outerjoin(found, key == keys.c.key))
 
 
 def _first(rows: Any, number: int, *order: Any) -> Select[Any]:

@@ -31,7 +31,7 @@ DOMAIN = {
     "Project": "id createdAt updatedAt name slug",
     "ApiKey": "id createdAt name prefix scopes lastUsedAt expiresAt revokedAt",
     "User": ("id createdAt updatedAt externalId email phoneNumber name userData sessions statistics"),
-    "Team": "id createdAt updatedAt name externalId members sessions",
+    "Team": "id createdAt updatedAt name externalId members sessions statistics",
     "Agent": (
         "id createdAt updatedAt name externalId type description provider model temperature maxTokens"
         " systemPrompt config tools active runId owner specializations learningMode trainingStatus"
@@ -39,7 +39,7 @@ DOMAIN = {
     ),
     "AgentVersion": (
         "id createdAt updatedAt agent versionNumber changes systemPrompt config createdBy isActive"
-        " activatedAt deactivatedAt performance"
+        " activatedAt deactivatedAt performance statistics"
     ),
     "Session": (
         "id createdAt updatedAt externalId title user agent agentVersion team status platform provider"
