@@ -70,8 +70,8 @@ def within_trees(*columns: str, sessions: Term | None = None) -> Any:
         func.array_append(session.ancestor_ids, session.id).label("line"),
     ).where(owned(session), *([] if sessions is None else [condition(session, sessions)]))
     return union_all(
-        within.where(session.root_id == any_(array_of(roots))),
-        within.where(session.id == any_(array_of(select(below.c.id)))),
+        within.where(session.root_id == any_(_array(roots))),
+        within.where(session.id == any_(_array(select(below.c.id)))),
     ).cte()
 
 
@@ -83,7 +83,7 @@ def trees() -> Select[Any]:
     """
     keys = keys_table()
     session = within_trees("id", "depth", *_SUMMED, "started_at", "ended_at")
-    ids = array_of(select(session.c.id))
+    ids = _array(select(session.c.id))
     error = union_all(
         *[
             select(row.session_id).where(owned(row), row.session_id == any_(ids), is_error)
@@ -123,6 +123,6 @@ def trees() -> Select[Any]:
     return select(keys.c.key, *totals).select_from(keys.join(total, total.c.id == keys.c.key))
 
 
-def array_of(ids: Any) -> Any:
+def _array(ids: Any) -> Any:
     """Give ids as an array, which an index is searched with."""
     return func.array(ids.scalar_subquery(), type_=ARRAY(Uuid))

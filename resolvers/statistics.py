@@ -13,10 +13,10 @@ from sqlalchemy import (
     Numeric,
     Select,
     Uuid,
-    any_,
     cast,
     false,
     func,
+    literal_column,
     null,
     or_,
     select,
@@ -30,11 +30,11 @@ from models import Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
 from resolvers.fields import argument
 from resolvers.filtering import Term, condition
-from resolvers.sessions import ERRORS, array_of, within_trees
+from resolvers.sessions import ERRORS, within_trees
 from schema.inputs.session import SessionFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 SESSIONS = argument(
     "sessions",
@@ -101,14 +101,13 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
 def error_counts(column: str, sessions: Term | None = None) -> Select[Any]:
     """Count the errors in the sessions of each parent."""
     keyed = _keyed(column, sessions)
-    error = union_all(*[keyed(row).where(is_error) for row, is_error in ERRORS]).subquery().c
+    error = union_all(*[keyed(row, row.session_id, only=[is_error]) for row, is_error in ERRORS]).subquery().c
     return _of_all_keys(select(error.key, func.count().label("value")).group_by(error.key))
 
 
 def latencies(column: str, sessions: Term | None = None) -> Select[Any]:
     """Sum up how long the messages in the sessions of each parent took."""
-    known = Message.latency_ms.is_not(None)
-    message = _keyed(column, sessions)(Message, Message.latency_ms).where(known).subquery().c
+    message = _keyed(column, sessions)(Message, Message.latency_ms, by=Message.sequence).subquery().c
     found = {
         "mean_ms": cast(func.avg(message.latency_ms), Float),
         **{f"{name}_ms": share for name, share in _shares(message.latency_ms)},
@@ -117,14 +116,16 @@ def latencies(column: str, sessions: Term | None = None) -> Select[Any]:
         message.key,
         func.count().label("count_"),
         *[value.label(name) for name, value in found.items()],
-    ).group_by(message.key)
+    )
+    # Not looked up by: the index of what has a latency is not one of sessions.
+    each = each.where(message.latency_ms.is_not(None)).group_by(message.key)
     return _of_all_keys(each, *found)
 
 
 def tools(column: str, sessions: Term | None = None) -> Select[Any]:
     """Tell how tools were called in the sessions of each parent, the most called first."""
     columns = (ToolCall.name, ToolCall.status, ToolCall.duration_ms)
-    call = _keyed(column, sessions)(ToolCall, *columns).subquery().c
+    call = _keyed(column, sessions)(ToolCall, *columns, by=ToolCall.call_id).subquery().c
 
     def count(status: ToolCallStatus) -> Any:
         return func.count().filter(call.status == status.value)
@@ -165,7 +166,11 @@ def models(column: str, sessions: Term | None = None) -> Select[Any]:
         UsageRecord.cost_usd,
         false(),
     )
-    use = union_all(keyed(Message, *said).where(told), keyed(UsageRecord, *used)).subquery().c
+    use = (
+        union_all(keyed(Message, *said, by=Message.sequence, only=[told]), keyed(UsageRecord, *used))
+        .subquery()
+        .c
+    )
     each = (
         select(
             use.key,
@@ -204,20 +209,22 @@ def _counted(column: str, sessions: Term | None, *columns: str) -> Any:
 def _keyed(column: str, sessions: Term | None) -> Callable[..., Select[Any]]:
     """Give what selects the rows of a table that are of the sessions of each parent, as (key, …).
 
-    They are joined with the sessions of all parents at once. A subquery for each parent may go through all
-    rows of the project for each, where PostgreSQL knows little of a project yet.
+    They are looked up session by session, ``by`` an order that only an index of a session's rows has, or
+    ``only`` those that an index of few rows has. PostgreSQL might join them in a better order, but also in
+    the worst one, where it knows little of a project yet: going through all of its rows for each session.
     """
     if column == "project_id" and sessions is None:
         # All of the project counts, whatever session it is of; no key is of another project.
-        return lambda row, *columns: select(row.project_id.label("key"), *columns).where(owned(row))
+        return lambda row, *columns, by=None, only=(): select(  # noqa: ARG005  # as below
+            row.project_id.label("key"), *columns
+        ).where(owned(row), *only)
     counted = _counted(column, sessions)
 
-    def select_of(row: Any, *columns: Any) -> Select[Any]:
-        rows = select(counted.c.key, *columns).where(owned(row), row.session_id == counted.c.id)
-        if column == TREE:
-            # PostgreSQL cannot know how few sessions these are, and might go through all rows of the project.
-            return rows.where(row.session_id == any_(array_of(select(counted.c.id))))
-        return rows
+    def select_of(row: Any, *columns: Any, by: Any = None, only: Sequence[Any] = ()) -> Select[Any]:
+        its = select(*columns).where(owned(row), row.session_id == counted.c.id, *only)
+        # An offset keeps PostgreSQL from making a join of it.
+        found = its.order_by(by).offset(literal_column("0")).lateral()
+        return select(counted.c.key, *found.c).select_from(counted.join(found, true()))
 
     return select_of
 
@@ -228,7 +235,10 @@ def _of_all_keys(grouped: Any, *unknown: str) -> Select[Any]:
     found = grouped.subquery()
     key, *columns = found.c
     given = [each if each.key in unknown else func.coalesce(each, 0).label(each.key) for each in columns]
-    return select(keys.c.key, *given).select_from(keys.outerjoin(found, key == keys.c.key))
+    # All that was found is of one of the keys. PostgreSQL has no nested loops for a full join; it may choose
+    # them where it expects few keys, and they are slow where there are many.
+    joined = keys.join(found, key == keys.c.key, full=True)
+    return select(keys.c.key, *given).select_from(joined)
 
 
 def _first(rows: Any, number: int, *order: Any) -> Select[Any]:
