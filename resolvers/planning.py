@@ -319,7 +319,7 @@ class _Compiler:
         elif model is not None:
             self._rows(of, nodes, own)
         else:
-            self._rows(of, nodes, own, parent if declared.inherits and parent else (declared, place))
+            self._rows(of, nodes, own, (declared, place))
         return BatchStep(declared.gives, read, own), by
 
     def _shared(self, declared: Batch, keys: Keys) -> Read | None:
@@ -338,8 +338,9 @@ class _Compiler:
 
     def _computed(self, declared: Batch, parent: tuple[Batch, int] | None) -> Mapping[str, Any]:
         """Give the columns that a batch's statement gives, which do not depend on what is asked."""
-        asked = parent[0] if declared.inherits and parent else declared
-        _, *columns = declared.computation.statement(asked.computation.unasked).selected_columns
+        above = parent[0].computation.unasked if declared.inherits and parent else ()
+        shape = dict(above) | dict(declared.computation.unasked)
+        _, *columns = declared.computation.statement(tuple(shape.items())).selected_columns
         return {str(column.key): column.type for column in columns}
 
     def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:

@@ -261,7 +261,8 @@ def _parents(place: Place) -> list[Any]:
     """Give the keys of some parents."""
     if place.parent == "Project":
         return [PROJECT_ID]
-    table = getattr(models, place.parent).__tablename__
+    # What a tree is asked, it is asked by the key of its session.
+    table = getattr(models, place.parent.removesuffix("Tree")).__tablename__
     return [many_rows.row_id(table, number) for number in (1, ROWS[table] // 2, ROWS[table] - 1)]
 
 
