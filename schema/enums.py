@@ -9,6 +9,7 @@ import strawberry
 
 from models.enums import (
     ApiKeyScope,
+    AuditKind,
     ClosedSet,
     MessageRole,
     SandboxStatus,
@@ -25,11 +26,12 @@ def _declare(closed_set: type[ClosedSet]) -> None:
         value.description = member.description
 
 
-for _closed_set in (ApiKeyScope, MessageRole, SandboxStatus, SessionStatus, ToolCallStatus):
+for _closed_set in (ApiKeyScope, AuditKind, MessageRole, SandboxStatus, SessionStatus, ToolCallStatus):
     _declare(_closed_set)
 
 __all__ = [
     "ApiKeyScope",
+    "AuditKind",
     "MessageRole",
     "OrderDirection",
     "SandboxStatus",

@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 from strawberry import UNSET
 
-from schema.enums import MessageRole, SandboxStatus, SessionStatus, ToolCallStatus
+from schema.enums import AuditKind, MessageRole, SandboxStatus, SessionStatus, ToolCallStatus
 from schema.scalars import JSON, BigInt
 
 _EQ = "Equal to this value."
@@ -178,6 +178,17 @@ class SandboxStatusFilter:
     eq: SandboxStatus | None = strawberry.field(default=UNSET, description=_EQ)
     in_: list[SandboxStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
     not_in: list[SandboxStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+
+
+@strawberry.input(
+    description="Conditions on the kind of an entry of an audit trail. All that are given must hold."
+)
+class AuditKindFilter:
+    """Conditions on the kind of an entry of an audit trail. All that are given must hold."""
+
+    eq: AuditKind | None = strawberry.field(default=UNSET, description=_EQ)
+    in_: list[AuditKind] | None = strawberry.field(default=UNSET, description=_IN, name="in")
+    not_in: list[AuditKind] | None = strawberry.field(default=UNSET, description=_NOT_IN)
 
 
 class ToMany:
