@@ -159,7 +159,7 @@ class Indexes:
         [[[explained]]] = await self.session.execute(explain(statement), {PROJECT: PROJECT_ID, **values})
         plan = explained["Plan"]
         touched: dict[str, float] = {}
-        for node in _nodes(plan):
+        for node in nodes(plan):
             if table := node.get("Relation Name"):
                 each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
                 each += node.get("Rows Removed by Index Recheck", 0)
@@ -242,10 +242,11 @@ class Indexes:
         ]
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give all nodes of a plan."""
     yield plan
     for below in plan.get("Plans", ()):
-        yield from _nodes(below)
+        yield from nodes(below)
 
 
 def _lines(plan: dict[str, Any], indent: int = 2) -> Iterator[str]:
