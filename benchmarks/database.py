@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CACHE = Path(__file__).parent / ".cache"
 CHUNK_LINES = 2_000
-FORM = 1
+FORM = 2
 """Raised with every change of the data, so that what was loaded before is loaded anew."""
 
 FUNCTIONS = (Path(__file__).parent / "postgraphile" / "functions.sql").read_text()
@@ -78,7 +78,7 @@ async def reset_writers(urls: Urls, size: Size) -> None:
     """Take back what was written, so that everyone writes to the same tables."""
     ids = [dataset.session_id(size, index) for index in range(dataset.WRITERS)]
     counts = [size.message_count(index) for index in range(dataset.WRITERS)]
-    totals = [dataset.tokens(count) for count in counts]
+    totals = [dataset.tokens(size, index) for index in range(dataset.WRITERS)]
     async with connected(urls.owner) as connection, connection.transaction():
         await connection.execute(
             "DELETE FROM messages AS m USING unnest($2::uuid[], $3::int[]) AS w (id, count)"
@@ -111,7 +111,12 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
             " VALUES ($1, $1, 'Benchmark', $2, $3, '{READ,WRITE}')",
             dataset.PROJECT, dataset.API_KEY[:11], hash_secret(dataset.API_KEY),
         )  # fmt: skip
-        rows = {"sessions": size.sessions, "messages": size.messages, "tool_calls": size.messages // 4}
+        steps = size.sessions * dataset.STEPS
+        rows = {
+            "sessions": size.sessions, "messages": size.messages, "tool_calls": size.messages // 4,
+            "session_events": steps, "usage_records": steps, "module_states": steps,
+            "state_transitions": steps - size.sessions,
+        }  # fmt: skip
         with _progress() as progress:
             for table, lines in dataset.LINES.items():
                 task = progress.add_task(f"loading {table}", total=rows.get(table))
@@ -129,19 +134,17 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
 
 
 async def _strip(connection: asyncpg.Connection[Any]) -> list[str]:
-    """Drop all keys, references and indexes of the large tables; give the statements that make them again."""
-    tables = ["sessions", "messages", "tool_calls"]
+    """Drop all keys, references and indexes; give the statements that make them again."""
+    tables = "SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
     constraints = await connection.fetch(
-        "SELECT conname, conrelid::regclass::text AS tab, pg_get_constraintdef(oid) AS definition"
-        " FROM pg_constraint WHERE conrelid = ANY($1::text[]::regclass[]) AND contype IN ('p', 'u', 'f')"
-        " ORDER BY contype = 'f', contype = 'u'",
-        tables,
+        "SELECT conname, conrelid::regclass::text AS tab, pg_get_constraintdef(oid) AS definition"  # noqa: S608 - above
+        f" FROM pg_constraint WHERE conrelid IN ({tables}) AND contype IN ('p', 'u', 'f')"
+        " ORDER BY contype = 'f', contype = 'u'"
     )
     indexes = await connection.fetch(
-        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition"
-        " FROM pg_index AS i WHERE indrelid = ANY($1::text[]::regclass[])"
-        " AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)",
-        tables,
+        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition"  # noqa: S608 - above
+        f" FROM pg_index AS i WHERE indrelid IN ({tables})"
+        " AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)"
     )
     for constraint in reversed(constraints):
         await connection.execute(f'ALTER TABLE {constraint["tab"]} DROP CONSTRAINT "{constraint["conname"]}"')

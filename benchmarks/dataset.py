@@ -3,7 +3,8 @@
 Agents take turns: session `i` belongs to agent `i mod agents`. The latest ten sessions of every agent have
 24 messages each, so that what a shape reads weighs the same in every size. A tree of 200 sessions and a
 session of 200 messages lie in the middle. Messages come in turns of four: the user asks, the agent calls a
-tool, the tool answers, the agent replies.
+tool, the tool answers, the agent replies. A step of a session is an event, the use of a model, and a new
+state of a module: the session of 200 messages has one in every turn, the others have two.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
+
+from agentdata.operations.states import changes, state_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +34,11 @@ TREE_SESSIONS = 200
 TREE_BRANCHES = 3
 LONG_MESSAGES = 200
 MESSAGE_GAP = timedelta(seconds=10)
+TURN = 4
+STEPS = 2
+STEP_TOKENS, STEP_COST_USD = 64, 0.000_001
+"""What a model reads in each step, and what that costs; it writes nothing."""
+
 WRITERS = 16
 """The first sessions take the writes, one for each client; nothing else reads them."""
 
@@ -49,7 +57,10 @@ _SENTENCES = (
     "We tried to restart the job twice, and each time it stopped at the very same record.",
     "Could you compare the two offers and tell me which is cheaper over three years?",
 )
-_KINDS = {"users": 1, "agents": 2, "agent_versions": 3, "sessions": 4, "messages": 5, "tool_calls": 6}
+_KINDS = {
+    "users": 1, "agents": 2, "agent_versions": 3, "sessions": 4, "messages": 5, "tool_calls": 6,
+    "session_events": 7, "usage_records": 8, "module_states": 9, "state_transitions": 10,
+}  # fmt: skip
 _NULL = "\\N"
 
 
@@ -97,6 +108,14 @@ class Size:
         messages, sessions = self._usual
         return messages * (index + 1) // sessions - messages * index // sessions + index * 7 % 9 - 4
 
+    def steps(self, index: int) -> int:
+        """How many steps a session takes."""
+        return LONG_MESSAGES // TURN if index == self.long else STEPS
+
+    def step_at(self, index: int, step: int) -> datetime:
+        """When a session takes a step: together with the message that ends the turn, if there is one."""
+        return self.started(index) + MESSAGE_GAP * min((step + 1) * TURN, self.message_count(index))
+
     def status(self, index: int) -> str:
         """Where a session stands; a whole tree has ended, so that its duration stays the same."""
         open_ends = self.tree <= index < self.tree + TREE_SESSIONS or self.parent(index) is not None
@@ -124,7 +143,7 @@ SIZES = {
 
 
 def id_of(kind: str, index: int, at: datetime = BEGIN) -> str:
-    """Give the UUIDv7 of a row; those of messages and calls count on within their session's index."""
+    """Give the UUIDv7 of a row; the index is a number that no two rows of a table share."""
     milliseconds = int(at.timestamp() * 1000)
     return _id(milliseconds, _KINDS[kind], index)
 
@@ -151,10 +170,11 @@ def session_id(size: Size, index: int) -> str:
     return id_of("sessions", index, size.started(index))
 
 
-def tokens(count: int) -> tuple[int, int]:
-    """Add up the tokens of a session's first messages: read and written."""
-    written = [place for place in range(1, count + 1) if place % 2 == 0]
-    return sum(100 + place * 13 % 50 for place in written), sum(20 + place * 7 % 30 for place in written)
+def tokens(size: Size, index: int) -> tuple[int, int]:
+    """Add up the tokens of a session's messages and steps: read and written."""
+    written = [place for place in range(1, size.message_count(index) + 1) if place % 2 == 0]
+    read = sum(100 + place * 13 % 50 for place in written) + size.steps(index) * STEP_TOKENS
+    return read, sum(20 + place * 7 % 30 for place in written)
 
 
 COLUMNS = {
@@ -171,8 +191,8 @@ COLUMNS = {
     "sessions": (
         "project_id, id, external_id, title, user_id, agent_id, agent_version_id, status, platform, provider,"
         " purpose, tags, quality_score, source, context, state, metadata, last_activity_at, started_at,"
-        " ended_at, interaction_count, message_count, last_sequence, prompt_tokens, completion_tokens,"
-        " cost_usd, parent_id, root_id, depth, ancestor_ids, created_at, updated_at"
+        " ended_at, interaction_count, message_count, last_sequence, last_event_sequence, prompt_tokens,"
+        " completion_tokens, cost_usd, parent_id, root_id, depth, ancestor_ids, created_at, updated_at"
     ),
     "messages": (
         "project_id, id, session_id, sequence, role, content, user_id, agent_id, model, token_count,"
@@ -181,6 +201,18 @@ COLUMNS = {
     "tool_calls": (
         "project_id, id, message_id, session_id, position, call_id, name, arguments, result, error, status,"
         " answer_id, started_at, duration_ms, created_at, updated_at"
+    ),
+    "session_events": "project_id, id, session_id, sequence, event_type, event_data, created_at, timestamp",
+    "usage_records": (
+        "project_id, id, session_id, agent_id, model, prompt_tokens, completion_tokens, cost_usd, created_at,"
+        " timestamp"
+    ),
+    "module_states": (
+        "project_id, id, module_id, session_id, version, state, state_hash, previous_state_id, created_at"
+    ),
+    "state_transitions": (
+        "project_id, id, session_id, state_id, next_state_id, trigger_type, previous_values, new_values,"
+        " created_at"
     ),
 }
 """The columns that are loaded, in the order of the lines below; the others keep their defaults."""
@@ -236,7 +268,8 @@ def sessions(size: Size) -> Iterator[str]:
         last = started + MESSAGE_GAP * count
         above = [session_id(size, ancestor) for ancestor in size.ancestors(index)]
         id_ = session_id(size, index)
-        prompt, completion = tokens(count)
+        prompt, completion = tokens(size, index)
+        cost = completion * 0.00001 + size.steps(index) * STEP_COST_USD
         ended = _NULL if status in {"ACTIVE", "PAUSED"} else last
         yield _line(
             PROJECT, id_, f"session-{index}", f"Session {index}", user_id(size, index), agent_id(size, index),
@@ -245,7 +278,7 @@ def sessions(size: Size) -> Iterator[str]:
             (index % 100) / 100, "user",
             _json({"locale": "en"}), _json({"step": index % 5}),
             _json({"region": ("eu", "us")[index // 20 % 2], "build": index % 1000}), last, started, ended,
-            (count + 3) // 4, count, count, prompt, completion, f"{completion * 0.00001:.9f}",
+            (count + 3) // 4, count, count, size.steps(index), prompt, completion, f"{cost:.9f}",
             above[-1] if above else _NULL, above[0] if above else id_, len(above),
             "{" + ",".join(above) + "}", started, last,
         )  # fmt: skip
@@ -298,6 +331,61 @@ def tool_calls(size: Size) -> Iterator[str]:
         numbers += count
 
 
+def _steps(size: Size) -> Iterator[tuple[int, int, int, datetime]]:
+    """Give the steps of all sessions: the session, the step within it and among all, and when it is taken."""
+    taken = ((index, step) for index in range(size.sessions) for step in range(size.steps(index)))
+    for number, (index, step) in enumerate(taken):
+        yield index, step, number, size.step_at(index, step)
+
+
+def session_events(size: Size) -> Iterator[str]:
+    """Give the lines of the events."""
+    for index, step, number, at in _steps(size):
+        data = _json({"step": step, "reason": _SENTENCES[(index + step) % len(_SENTENCES)]})
+        yield _line(
+            PROJECT, id_of("session_events", number, at), session_id(size, index), step + 1,
+            ("checkpoint", "user_input", "error")[step % 3], data, at, at,
+        )  # fmt: skip
+
+
+def usage_records(size: Size) -> Iterator[str]:
+    """Give the lines of the uses of models."""
+    for index, _, number, at in _steps(size):
+        yield _line(
+            PROJECT, id_of("usage_records", number, at), session_id(size, index), agent_id(size, index),
+            "text-embedding-3-small", STEP_TOKENS, 0, f"{STEP_COST_USD:.9f}", at, at,
+        )  # fmt: skip
+
+
+def module_states(size: Size) -> Iterator[str]:
+    """Give the lines of the states: a module's, one behind the other."""
+    for index, step, number, at in _steps(size):
+        state = _state(step)
+        before = id_of("module_states", number - 1, size.step_at(index, step - 1)) if step else _NULL
+        yield _line(
+            PROJECT, id_of("module_states", number, at), "workflow", session_id(size, index), step + 1,
+            _json(state), state_hash(state), before, at,
+        )  # fmt: skip
+
+
+def state_transitions(size: Size) -> Iterator[str]:
+    """Give the lines of the transitions: to every state of a session but the first."""
+    for index, step, number, at in _steps(size):
+        if not step:
+            continue
+        was, is_ = changes(_state(step - 1), _state(step))
+        before = id_of("module_states", number - 1, size.step_at(index, step - 1))
+        yield _line(
+            PROJECT, id_of("state_transitions", number, at), session_id(size, index), before,
+            id_of("module_states", number, at), ("agent_decision", "user_action")[step % 2], _json(was),
+            _json(is_), at,
+        )  # fmt: skip
+
+
+def _state(step: int) -> dict[str, Any]:
+    return {"step": step, "open": [f"item {step % 5}"], "customer": {"country": "SE", "calls": step // 2}}
+
+
 LINES = {
     "users": users,
     "agents": agents,
@@ -305,6 +393,10 @@ LINES = {
     "sessions": sessions,
     "messages": messages,
     "tool_calls": tool_calls,
+    "session_events": session_events,
+    "usage_records": usage_records,
+    "module_states": module_states,
+    "state_transitions": state_transitions,
 }
 """What makes the lines of each table, in the order of their references."""
 

@@ -261,6 +261,43 @@ READS = [
         _range,
         has_second_page=True,
     ),
+    Shape(
+        "audit",
+        "the first 100 things of five kinds that happened in a session, in order",
+        """query Audit($id: ID!) {
+  session(id: $id) {
+    id
+    auditTrail(first: 100) { nodes { id at kind subject {
+      ... on Message { sequence role content }
+      ... on SessionEvent { eventType eventData }
+      ... on StateTransition { triggerType previousValues newValues }
+      ... on ToolCall { name arguments status }
+      ... on UsageRecord { model promptTokens costUsd }
+    } } }
+  }
+}""",
+        """query Audit($id: UUID!, $project: UUID!) {
+  session: sessionByProjectIdAndRowId(projectId: $project, rowId: $id) {
+    id: rowId
+    MESSAGE: messagesByProjectIdAndSessionId(first: 100, orderBy: [CREATED_AT_ASC, ROW_ID_ASC]) {
+      nodes { id: rowId at: createdAt sequence role content }
+    }
+    EVENT: sessionEventsByProjectIdAndSessionId(first: 100, orderBy: [TIMESTAMP_ASC, ROW_ID_ASC]) {
+      nodes { id: rowId at: timestamp eventType eventData }
+    }
+    STATE_TRANSITION: stateTransitionsByProjectIdAndSessionId(
+      first: 100, orderBy: [CREATED_AT_ASC, ROW_ID_ASC]
+    ) { nodes { id: rowId at: createdAt triggerType previousValues newValues } }
+    TOOL_CALL: toolCallsByProjectIdAndSessionId(first: 100, orderBy: [CREATED_AT_ASC, ROW_ID_ASC]) {
+      nodes { id: rowId at: createdAt name arguments status }
+    }
+    USAGE: usageRecordsByProjectIdAndSessionId(first: 100, orderBy: [TIMESTAMP_ASC, ROW_ID_ASC]) {
+      nodes { id: rowId at: timestamp model promptTokens costUsd }
+    }
+  }
+}""",
+        _long,
+    ),
 ]
 
 _APPEND = f"""mutation Append($session: ID!, $messages: [AppendMessageInput!]!) {{
@@ -297,10 +334,12 @@ _NUMBERS_AS_TEXT = {"promptTokens", "completionTokens", "costUsd", "messageCount
 _OWN_TO_EACH = {"endCursor"}
 
 
-def normal(data: Any) -> Any:
+def normal(data: dict[str, Any]) -> Any:
     """Give an answer in the form in which all can be compared: times as times, numbers as numbers."""
-    if isinstance(data, dict) and isinstance(data.get("nodes"), dict):
+    if isinstance(data.get("nodes"), dict):
         return _tree_of(normal(data["nodes"])["nodes"])
+    if "USAGE" in (data.get("session") or ()):
+        return _trail_of(_normal(data["session"], ""))
     return _normal(data, "")
 
 
@@ -340,3 +379,15 @@ def _tree_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
         nodes.append(own | {"tree": tree, "parent": {"id": row["parentId"]}})
     root = {name: value for name, value in nodes[0].items() if name != "parent"}
     return {"session": root | {"descendants": {"nodes": nodes[1:]}}}
+
+
+def _trail_of(lists: dict[str, Any]) -> dict[str, Any]:
+    """Merge the lists of each kind of thing that happened, which PostGraphile leaves to the client."""
+    nodes = [
+        {"id": row.pop("id"), "at": row.pop("at"), "kind": kind, "subject": row}
+        for kind, page in lists.items()
+        if kind != "id"
+        for row in page["nodes"]
+    ]
+    nodes.sort(key=lambda node: (node["at"], node["id"]))
+    return {"session": {"id": lists["id"], "auditTrail": {"nodes": nodes[:100]}}}

@@ -77,6 +77,16 @@ class AccessorType(ClosedSet):
     SYSTEM = "SYSTEM", "Something else, such as a job that consolidates memories."
 
 
+class AuditKind(ClosedSet):
+    """What kind of thing an entry of an audit trail is about."""
+
+    MESSAGE = "MESSAGE", "Something was said."
+    EVENT = "EVENT", "Something happened."
+    STATE_TRANSITION = "STATE_TRANSITION", "A module went from one state to the next."
+    TOOL_CALL = "TOOL_CALL", "A tool was called."
+    USAGE = "USAGE", "A model was used."
+
+
 class ApiKeyScope(ClosedSet):
     """What an API key may do. Each scope includes the ones before it: READ, WRITE, ADMIN."""
 

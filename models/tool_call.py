@@ -36,6 +36,7 @@ class ToolCall(Changing, Base):
         ),
         within("duration_ms", 0),
         Index(None, "project_id", "session_id", "call_id"),
+        Index(None, "project_id", "session_id", "created_at", "id"),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "name", "id"),
         present_index("call_id"),

@@ -7,12 +7,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from agentdata.execution.links import KEYS
+from resolvers.computations import Given
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agentdata.execution.reader import Reader
-    from resolvers.computations import Computation, Given
+    from resolvers.computations import Computation
 
 
 class Gives(Enum):
@@ -30,7 +31,8 @@ class Batch:
     """A declared batch field.
 
     The first column of its statement is a parent's key, what follows is what that parent gets. ``inherits``
-    says that the statement is about what the parent's was about.
+    says that the parent is what a batch gave, and that the statement is about what that one's was about, and
+    about what is asked besides.
     """
 
     computation: Computation
@@ -45,7 +47,10 @@ class Batch:
             AgentDataError: A filter or another argument is wrong.
 
         """
-        return parent if self.inherits and parent is not None else self.computation.given(arguments)
+        own = self.computation.given(arguments)
+        if not self.inherits or parent is None:
+            return own
+        return Given(tuple((dict(parent.shape) | dict(own.shape)).items()), parent.values | own.values)
 
 
 @dataclass(frozen=True)

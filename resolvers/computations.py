@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import MetaData
+from sqlalchemy import CompoundSelect, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from models import Base
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Select
 
@@ -33,7 +33,7 @@ class Computation:
     reads it; ``reads`` reads other arguments of clients, into what the statement depends on and parameters.
     """
 
-    function: Callable[..., Select[Any]]
+    function: Callable[..., Any]
     bound: Mapping[str, Any] = field(default_factory=dict)
     filters: Mapping[str, Filters] = field(default_factory=dict)
     reads: Callable[[Mapping[str, Any]], Given] | None = None
@@ -71,7 +71,12 @@ class Computation:
 
     def statement(self, shape: tuple[tuple[str, Any], ...]) -> Select[Any]:
         """Build the statement."""
-        return self.function(**dict(shape))
+        return self.function(**dict(shape))  # type: ignore[no-any-return]  # what the function gives
+
+    def parts(self, shape: tuple[tuple[str, Any], ...]) -> Sequence[Any]:
+        """Build the statements that together give the rows: several where the function unites them all."""
+        built = self.function(**dict(shape))
+        return built.selects if isinstance(built, CompoundSelect) else [built]
 
 
 class Derived(DeclarativeBase):

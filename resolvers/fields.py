@@ -108,7 +108,7 @@ def batch(
 
     ``filters`` names the arguments that are filters and the models that they ask of; ``reads`` reads the
     others; ``bound`` is what the function is told besides. What ``inherits`` is asked as the batch was that
-    gave its parent.
+    gave its parent, and besides.
     """
     declared = Batch(computation(function, arguments, filters, reads, **bound), gives, model, inherits)
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Integer, Select, and_, bindparam, func, null, or_, select, true, tuple_, union_all
+from sqlalchemy import (
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    func,
+    null,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 
 from agentdata.errors import BadUserInputError
@@ -64,7 +77,8 @@ class Page:
     """A declared list of rows: all of a project's, or those that a link leads to, in an order by default.
 
     Its rows are those of the model's table, or what a statement computes, which has the model's columns and
-    holds the project by itself.
+    holds the project by itself; where it is a UNION ALL, each part of it is filtered, ordered and cut by
+    itself first, so that an index of each can serve the page.
     """
 
     model: Any
@@ -76,53 +90,65 @@ class Page:
 
     def rows(self, shape: Shape, names: Sequence[str] | None = None) -> Select[Any]:
         """Give each parent's rows, or some of their columns, as (parent, …); without a link it is null."""
-        target = self._target(shape)
         keys = None if self.link is None else keys_table()
-        selected = [target] if names is None else [getattr(target, name).label(name) for name in names]
-        held, ranges = self._holds(shape, target, keys), self._beyond(shape, target)
-        if keys is None and len(ranges) > 1:
-            return self._merged(shape, target, names, [and_(*held, each) for each in ranges])
-        if ranges:
-            held.append(or_(*ranges))
-        inner = self._first(shape, target, select(*selected).where(*held))
+        parts: list[tuple[Any, ColumnElement[bool]]] = []
+        for target in self._targets(shape):
+            held, ranges = self._holds(shape, target, keys), self._beyond(shape, target)
+            if keys is not None and ranges:
+                ranges = [or_(*ranges)]
+            parts += [(target, and_(*held, each)) for each in ranges or [true()]]
+        inner, columns = self._rows_of(shape, parts, names, keys)
         if keys is None:
-            return inner.with_only_columns(null(), *selected)
+            return inner.with_only_columns(null(), *columns)
         # A lateral subquery is run for one parent after another, so rows come in its order, parent by parent.
         lateral = inner.lateral()
         outer = [aliased(self.model, lateral)] if names is None else [lateral.c[name] for name in names]
         return select(keys.c.key, *outer).select_from(keys.join(lateral, true()))
 
-    def _merged(
-        self, shape: Shape, target: Any, names: Sequence[str] | None, ranges: list[ColumnElement[bool]]
-    ) -> Select[Any]:
-        """Give the first rows of several ranges: of each its first, so that an index can begin at each."""
-        read = None if names is None else dict.fromkeys([*names, *(key.name for key in shape.order)])
-        selected = [target] if read is None else [getattr(target, name).label(name) for name in read]
-        firsts = [self._first(shape, target, select(*selected).where(each)) for each in ranges]
+    def _rows_of(
+        self,
+        shape: Shape,
+        parts: list[tuple[Any, ColumnElement[bool]]],
+        names: Sequence[str] | None,
+        keys: Any,
+    ) -> tuple[Select[Any], list[Any]]:
+        """Give the first rows of several parts: of each its first, so that an index can begin at each."""
+        merges = len(parts) > 1
+        more = [key.name for key in shape.order] if merges else []
+        read = None if names is None else dict.fromkeys([*names, *more])
+        firsts = []
+        for target, condition_ in parts:
+            selected = [target] if read is None else [getattr(target, name).label(name) for name in read]
+            first = self._first(shape, target, select(*selected).where(condition_))
+            firsts.append(first if keys is None else first.correlate(keys))
+        if not merges:
+            return firsts[0], selected
         merged = union_all(*firsts).subquery()
-        if names is None:
-            row = aliased(self.model, merged)
-            return self._first(shape, row, select(null(), row))
-        return self._first(shape, merged.c, select(null(), *[merged.c[name] for name in names]))
+        row: Any = aliased(self.model, merged) if names is None else merged.c
+        chosen = [row] if names is None else [merged.c[name] for name in names]
+        return self._first(shape, row, select(*chosen)), chosen
 
     def _first(self, shape: Shape, target: Any, rows: Select[Any]) -> Select[Any]:
         return rows.order_by(*self._sorted(shape, target)).limit(bindparam("limit", type_=Integer))
 
     def totals(self, shape: Shape) -> Select[Any]:
         """Give how many rows each parent has in all, on whatever page, as (parent, count)."""
-        target = self._target(shape)
         keys = None if self.link is None else keys_table()
-        count = select(func.count()).select_from(target).where(*self._holds(shape, target, keys))
-        return select(null() if keys is None else keys.c.key, count.scalar_subquery())
+        held = [(target, self._holds(shape, target, keys)) for target in self._targets(shape)]
+        counts = [select(func.count()).select_from(target).where(*each) for target, each in held]
+        total = reduce(operator.add, [count.scalar_subquery() for count in counts])
+        return select(null() if keys is None else keys.c.key, total)
 
     def nullable(self, key: Ordering) -> bool:
         """Tell whether the key of a row may be null."""
         return bool(self.model.__mapper__.columns[key.name].nullable)
 
-    def _target(self, shape: Shape) -> Any:
+    def _targets(self, shape: Shape) -> list[Any]:
+        """Give what rows are read of: the table, or what the parts of the computation give."""
         if self.computation is None:
-            return aliased(self.model)
-        return aliased(self.model, self.computation.statement(shape.given).subquery(), adapt_on_names=True)
+            return [aliased(self.model)]
+        parts = self.computation.parts(shape.given)
+        return [aliased(self.model, part.subquery(), adapt_on_names=True) for part in parts]
 
     def _holds(self, shape: Shape, target: Any, keys: Any) -> list[ColumnElement[bool]]:
         held = [owned(target)] if self.computation is None else []

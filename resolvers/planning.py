@@ -30,6 +30,7 @@ from agentdata.execution.rows import Rows
 from models import Project
 from resolvers.arguments import reading, variables_in
 from resolvers.batches import Batch, Gives
+from resolvers.computations import Derived
 from resolvers.fields import DECLARED, Either, slice_of
 from resolvers.mutations import Mutation
 from resolvers.paging import Page
@@ -319,7 +320,7 @@ class _Compiler:
         elif model is not None:
             self._rows(of, nodes, own)
         else:
-            self._rows(of, nodes, own, parent if declared.inherits and parent else (declared, place))
+            self._rows(of, nodes, own, (declared, place))
         return BatchStep(declared.gives, read, own), by
 
     def _shared(self, declared: Batch, keys: Keys) -> Read | None:
@@ -338,8 +339,9 @@ class _Compiler:
 
     def _computed(self, declared: Batch, parent: tuple[Batch, int] | None) -> Mapping[str, Any]:
         """Give the columns that a batch's statement gives, which do not depend on what is asked."""
-        asked = parent[0] if declared.inherits and parent else declared
-        _, *columns = declared.computation.statement(asked.computation.unasked).selected_columns
+        above = parent[0].computation.unasked if declared.inherits and parent else ()
+        shape = dict(above) | dict(declared.computation.unasked)
+        _, *columns = declared.computation.statement(tuple(shape.items())).selected_columns
         return {str(column.key): column.type for column in columns}
 
     def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:
@@ -497,8 +499,9 @@ def _known(node: FieldNode, type_: Any) -> str:
     return str(type_.name) if name == "__typename" else name
 
 
-def _model(name: str) -> Any:
-    return next(model for model in NODES if model.__name__ == name)
+def _models() -> Mapping[str, Any]:
+    """Give the models of rows, read or computed, by the names of their types."""
+    return {model.__name__: model for model in (*NODES, *Derived.__subclasses__())}
 
 
 def _keys(rows: Rows, by: str) -> Keys:
@@ -511,9 +514,10 @@ def _keys(rows: Rows, by: str) -> Keys:
 
 def _is_kept(parent: str, link: Link) -> bool:
     """Tell whether the database keeps a link from leading nowhere: its column is a reference."""
-    if link.remote != "id" or parent not in {model.__name__ for model in NODES}:
+    model = _models().get(parent)
+    if link.remote != "id" or model is None:
         return False
-    column = _model(parent).__mapper__.columns[link.local]
+    column = model.__mapper__.columns[link.local]
     return any(key.column.table is link.model.__table__ for key in column.foreign_keys)
 
 
@@ -522,7 +526,7 @@ def _nothing(*_: Any) -> Select[Any]:
 
 
 def _types(name: str) -> Mapping[str, Any]:
-    return _columns(_model(name))
+    return _columns(_models()[name])
 
 
 def _columns(model: Any) -> Mapping[str, Any]:

@@ -10,12 +10,14 @@ from sqlalchemy import (
     Float,
     Integer,
     Select,
+    String,
     Text,
     Uuid,
     any_,
     bindparam,
     cast,
     func,
+    literal_column,
     select,
     union_all,
 )
@@ -24,16 +26,25 @@ from sqlalchemy.orm import aliased
 
 from agentdata.execution.links import among_keys, keys_table, owned
 from agentdata.operations.values import check_text
-from models import Session, ToolCall
+from models import Session, SessionEvent, ToolCall
 from resolvers.computations import Given
 from resolvers.fields import argument
+from resolvers.filtering import Term, condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import ColumnElement
+
 _SUMMED = ("message_count", "prompt_tokens", "completion_tokens", "cost_usd")
 """The columns of a session of which a tree has the sums."""
 
+# The type is written out: an index has the events of this type alone.
+ERRORS: tuple[tuple[Any, ColumnElement[bool]], ...] = (
+    (ToolCall, ToolCall.error.is_not(None)),
+    (SessionEvent, SessionEvent.event_type == literal_column("'error'", String)),
+)
+"""What counts as an error: a tool call that failed, and an event of the type `error`."""
 
 PATH = argument(
     "path", list[str], "Where it stands: the keys that lead to it, or positions in arrays.", required=True
@@ -71,42 +82,56 @@ def ancestors() -> Select[Any]:
     return lines  # type: ignore[no-any-return]  # a statement, of whatever columns
 
 
-def trees() -> Select[Any]:
-    """Add up each session and all below it: every session counts for itself and for all of its ancestors.
+def within_trees(*columns: str, sessions: Term | None = None) -> Any:
+    """Give the sessions of the keys and all below them that are asked for, each once: columns, and a line.
+
+    The line is the session's id behind those of its ancestors: it counts for all of these.
 
     Where the root of a tree is asked, all of the tree is found at once. Otherwise its sessions are found from
-    parent to child, so that a leaf costs nothing of the tree that it is in. One that is below several of the
-    keys is read once, and its failed calls are counted once, before it is added up for each of its ancestors.
+    parent to child, so that a leaf costs nothing of the tree that it is in.
     """
-    keys = keys_table()
     asked = select(Session.id, Session.root_id).where(owned(Session), among_keys(Session.id)).cte()
     roots = select(asked.c.id).where(asked.c.id == asked.c.root_id)
     found = select(asked.c.id).where(asked.c.root_id.not_in(roots)).cte(recursive=True)
     # Arrays, not joins: PostgreSQL expects few sessions, and may join many of them by going through all.
     below = found.union(select(Session.id).join(found, Session.parent_id == found.c.id).where(owned(Session)))
-    added_up = select(
-        *[getattr(Session, name) for name in ("id", "depth", *_SUMMED, "started_at")],
-        func.coalesce(Session.ended_at, func.now()).label("last"),
-        func.array_append(Session.ancestor_ids, Session.id).label("line"),
-    ).where(owned(Session))
-    session = union_all(
-        added_up.where(Session.root_id == any_(_array(roots))),
-        added_up.where(Session.id == any_(_array(select(below.c.id)))),
+    session = aliased(Session)
+    within = select(
+        *[getattr(session, name) for name in columns],
+        func.array_append(session.ancestor_ids, session.id).label("line"),
+    ).where(owned(session), *([] if sessions is None else [condition(session, sessions)]))
+    return union_all(
+        within.where(session.root_id == any_(_array(roots))),
+        within.where(session.id == any_(_array(select(below.c.id)))),
     ).cte()
-    failed = (
-        select(ToolCall.session_id, cast(func.count(), Integer).label("count"))
-        .where(
-            owned(ToolCall),
-            ToolCall.session_id == any_(_array(select(session.c.id))),
-            ToolCall.error.is_not(None),
-        )
-        .group_by(ToolCall.session_id)
+
+
+def trees() -> Select[Any]:
+    """Add up each session and all below it: every session counts for itself and for all of its ancestors.
+
+    One that is below several of the keys is read once, and its errors are counted once, before it is added
+    up for each of its ancestors.
+    """
+    keys = keys_table()
+    session = within_trees("id", "depth", *_SUMMED, "started_at", "ended_at")
+    ids = _array(select(session.c.id))
+    error = union_all(
+        *[
+            select(row.session_id).where(owned(row), row.session_id == any_(ids), is_error)
+            for row, is_error in ERRORS
+        ]
+    ).subquery()
+    counted = (
+        select(error.c.session_id, cast(func.count(), Integer).label("count"))
+        .group_by(error.c.session_id)
         .subquery()
     )
     each = (
-        select(func.unnest(session.c.line).label("id"), *session.c["depth", *_SUMMED, "started_at", "last"])
-        .add_columns(failed.c.count.label("errors"))
-        .join(failed, failed.c.session_id == session.c.id, isouter=True)
+        select(func.unnest(session.c.line).label("id"), *session.c["depth", *_SUMMED, "started_at"])
+        .add_columns(
+            func.coalesce(session.c.ended_at, func.now()).label("last"), counted.c.count.label("errors")
+        )
+        .join(counted, counted.c.session_id == session.c.id, isouter=True)
         .subquery()
     ).c
     seconds = func.extract("epoch", func.max(each.last) - func.min(each.started_at))

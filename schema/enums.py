@@ -10,6 +10,7 @@ import strawberry
 from models.enums import (
     AccessorType,
     ApiKeyScope,
+    AuditKind,
     ClosedSet,
     MessageRole,
     SandboxStatus,
@@ -30,6 +31,7 @@ def _declare(closed_set: type[ClosedSet]) -> None:
 for _closed_set in (
     AccessorType,
     ApiKeyScope,
+    AuditKind,
     MessageRole,
     SandboxStatus,
     SessionStatus,
@@ -41,6 +43,7 @@ for _closed_set in (
 __all__ = [
     "AccessorType",
     "ApiKeyScope",
+    "AuditKind",
     "Interval",
     "MessageRole",
     "OrderDirection",

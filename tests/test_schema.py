@@ -33,7 +33,7 @@ DOMAIN = {
     "User": (
         "id createdAt updatedAt externalId email phoneNumber name userData sessions memories statistics"
     ),
-    "Team": "id createdAt updatedAt name externalId members sessions",
+    "Team": "id createdAt updatedAt name externalId members sessions statistics",
     "Agent": (
         "id createdAt updatedAt name externalId type description provider model temperature maxTokens"
         " systemPrompt config tools active runId owner specializations learningMode trainingStatus"
@@ -42,7 +42,7 @@ DOMAIN = {
     ),
     "AgentVersion": (
         "id createdAt updatedAt agent versionNumber changes systemPrompt config createdBy isActive"
-        " activatedAt deactivatedAt performance metrics"
+        " activatedAt deactivatedAt performance metrics statistics"
     ),
     "AgentMetric": "id createdAt agent version metricType metricValue timestamp timeframe metadata",
     "Session": (

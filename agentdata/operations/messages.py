@@ -149,6 +149,8 @@ class _Appended:
         for place, message in enumerate(messages):
             _check(message, f"messages.{place}.")
             row = {"id": uuid7(), **message, "session_id": session_id, "place": place}
+            # What is made at the same time is told in order by its ids: calls before the messages after them.
+            row["tool_calls"] = [{"id": uuid7(), **call} for call in message.get("tool_calls") or ()]
             speaker = _SPEAKERS.get(message["role"])
             row["of_session"] = speaker is not None and speaker not in message
             self.messages.append(row)
@@ -274,9 +276,9 @@ def _linked(session_id: UUID, messages: list[dict[str, Any]]) -> tuple[list[dict
         made = [
             {"arguments": {}}
             | settled(call)
-            | {"id": uuid7(), "message_id": message["id"], "session_id": session_id, "position": position}
+            | {"message_id": message["id"], "session_id": session_id, "position": position}
             | {"created_at": message.get("created_at")}
-            for position, call in enumerate(message.get("tool_calls") or ())
+            for position, call in enumerate(message["tool_calls"])
         ]
         calls += made
         for call in reversed(made):

@@ -295,6 +295,57 @@ async def page(db: Connection, given: dict[str, Any]) -> Row:
     }
 
 
+_AUDITED = {
+    "MESSAGE": ("messages", "created_at", {"sequence": "sequence", "role": "role", "content": "content"}),
+    "EVENT": ("session_events", "timestamp", {"eventType": "event_type", "eventData": "event_data"}),
+    "STATE_TRANSITION": (
+        "state_transitions", "created_at",
+        {"triggerType": "trigger_type", "previousValues": "previous_values", "newValues": "new_values"},
+    ),
+    "TOOL_CALL": ("tool_calls", "created_at", {"name": "name", "arguments": "arguments", "status": "status"}),
+    "USAGE": (
+        "usage_records", "timestamp",
+        {"model": "model", "promptTokens": "prompt_tokens", "costUsd": "cost_usd::float8"},
+    ),
+}  # fmt: skip
+"""Each kind with its table, when it happened, and its fields with their columns."""
+
+
+def _audited(kind: str) -> str:
+    """Give the first rows of a kind, with null for the fields of the others."""
+    table, at, _ = _AUDITED[kind]
+    columns = ", ".join(
+        f'{column if each == kind else "NULL::" + _TYPES.get(name, "text")} AS "{name}"'
+        for each, (_, _, fields) in _AUDITED.items()
+        for name, column in fields.items()
+    )
+    return (
+        f"(SELECT '{kind}' AS kind, id, {at} AS at, {columns} FROM {table}"  # noqa: S608 - of this file
+        f" WHERE project_id = $1 AND session_id = $2 ORDER BY {at}, id LIMIT 100)"
+    )
+
+
+_TYPES = {"sequence": "int", "promptTokens": "int", "costUsd": "float8"} | dict.fromkeys(
+    ("eventData", "previousValues", "newValues", "arguments"), "jsonb"
+)
+_AUDIT = " UNION ALL ".join(map(_audited, _AUDITED)) + " ORDER BY at, id LIMIT 100"
+
+
+async def audit(db: Connection, given: dict[str, Any]) -> Row:
+    """Answer with what happened in a session, of all kinds in one statement."""
+    id_ = await db.fetchval("SELECT id FROM sessions WHERE project_id = $1 AND id = $2", PROJECT, given["id"])
+    if id_ is None:
+        return {"session": None}
+    nodes = [
+        {
+            "id": row["id"], "at": row["at"], "kind": row["kind"],
+            "subject": {name: row[name] for name in _AUDITED[row["kind"]][2]},
+        }
+        for row in await db.fetch(_AUDIT, PROJECT, given["id"])
+    ]  # fmt: skip
+    return {"session": {"id": id_, "auditTrail": {"nodes": nodes}}}
+
+
 async def append(db: Connection, given: dict[str, Any]) -> Row:
     """Write messages, numbered and counted under the session's lock, in two statements."""
     messages = given["messages"]
@@ -384,7 +435,7 @@ def _plain(value: object) -> object:
 def main() -> None:
     """Serve until the process is ended."""
     floor = _Floor()
-    reads = [point, inbox, transcript, tree, overview, wide, page]
+    reads = [point, inbox, transcript, tree, overview, wide, page, audit]
     routes = [floor.route(handler.__name__, handler, _READ) for handler in reads]
     routes += [floor.route(name, append, _WRITE) for name in ("append1", "append100")]
     serve(Starlette(routes=routes, lifespan=floor.lifespan))

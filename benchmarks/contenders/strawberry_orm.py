@@ -12,7 +12,7 @@ import os
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, NewType, TypeVar
 from uuid import UUID
 
 import orjson
@@ -220,6 +220,11 @@ class ToolCall:
     status: str
     duration_ms: float | None
 
+    @classmethod
+    def is_type_of(cls, row: object, _info: Any) -> bool:
+        """Tell whether a row of the ORM is shown so."""
+        return isinstance(row, models.ToolCall)
+
 
 @strawberry.type
 class Message:
@@ -247,6 +252,79 @@ class Message:
     async def tool_calls(self, info: Info[Any, None], first: int = 50) -> Connection[ToolCall]:
         """Load a page of calls."""
         return Connection(nodes=await _loaders(info).tool_calls.load((_row(self).id, first)))
+
+    @classmethod
+    def is_type_of(cls, row: object, _info: Any) -> bool:
+        """Tell whether a row of the ORM is shown so."""
+        return isinstance(row, models.Message)
+
+
+@strawberry.type
+class SessionEvent:
+    """An event."""
+
+    id: strawberry.ID
+    event_type: str
+    event_data: JSON
+
+    @classmethod
+    def is_type_of(cls, row: object, _info: Any) -> bool:
+        """Tell whether a row of the ORM is shown so."""
+        return isinstance(row, models.SessionEvent)
+
+
+@strawberry.type
+class StateTransition:
+    """A transition between states."""
+
+    id: strawberry.ID
+    trigger_type: str
+    previous_values: JSON
+    new_values: JSON
+
+    @classmethod
+    def is_type_of(cls, row: object, _info: Any) -> bool:
+        """Tell whether a row of the ORM is shown so."""
+        return isinstance(row, models.StateTransition)
+
+
+@strawberry.type
+class UsageRecord:
+    """A use of a model."""
+
+    id: strawberry.ID
+    model: str
+    prompt_tokens: int
+    cost_usd: float | None
+
+    @classmethod
+    def is_type_of(cls, row: object, _info: Any) -> bool:
+        """Tell whether a row of the ORM is shown so."""
+        return isinstance(row, models.UsageRecord)
+
+
+Subject = Annotated[
+    Message | SessionEvent | StateTransition | ToolCall | UsageRecord, strawberry.union("AuditSubject")
+]
+
+
+@strawberry.type
+class AuditEntry:
+    """One thing that happened."""
+
+    id: strawberry.ID
+    at: datetime
+    kind: str
+    subject: Subject
+
+
+_AUDITED = {
+    "MESSAGE": (models.Message, models.Message.created_at),
+    "EVENT": (models.SessionEvent, models.SessionEvent.timestamp),
+    "STATE_TRANSITION": (models.StateTransition, models.StateTransition.created_at),
+    "TOOL_CALL": (models.ToolCall, models.ToolCall.created_at),
+    "USAGE": (models.UsageRecord, models.UsageRecord.timestamp),
+}
 
 
 @strawberry.type
@@ -316,6 +394,23 @@ class Session:
         """Load the totals."""
         tree: SessionTree = await _loaders(info).trees.load((_row(self).id, _row(self).root_id))
         return tree
+
+    @strawberry.field
+    async def audit_trail(self, info: Info[Any, None], first: int = 50) -> Connection[AuditEntry]:
+        """Find what happened, of each kind by itself."""
+        entries = []
+        for kind, (model, at) in _AUDITED.items():
+            table: Any = model
+            statement = (
+                select(table, at)
+                .where(table.project_id == PROJECT, table.session_id == _row(self).id)
+                .order_by(at, table.id)
+                .limit(first)
+            )
+            for row, time in await _loaders(info).database.all(statement):
+                entries.append(AuditEntry(id=row.id, at=time, kind=kind, subject=row))
+        entries.sort(key=lambda entry: (entry.at, entry.id))
+        return Connection(nodes=entries[:first])
 
     @strawberry.field
     async def descendants(self, info: Info[Any, None], first: int = 50) -> Connection[Session]:

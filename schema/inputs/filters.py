@@ -9,6 +9,7 @@ from strawberry import UNSET
 
 from schema.enums import (
     AccessorType,
+    AuditKind,
     MessageRole,
     SandboxStatus,
     SessionStatus,
@@ -203,6 +204,17 @@ class AccessorTypeFilter:
     eq: AccessorType | None = strawberry.field(default=UNSET, description=_EQ)
     in_: list[AccessorType] | None = strawberry.field(default=UNSET, description=_IN, name="in")
     not_in: list[AccessorType] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+
+
+@strawberry.input(
+    description="Conditions on the kind of an entry of an audit trail. All that are given must hold."
+)
+class AuditKindFilter:
+    """Conditions on the kind of an entry of an audit trail. All that are given must hold."""
+
+    eq: AuditKind | None = strawberry.field(default=UNSET, description=_EQ)
+    in_: list[AuditKind] | None = strawberry.field(default=UNSET, description=_IN, name="in")
+    not_in: list[AuditKind] | None = strawberry.field(default=UNSET, description=_NOT_IN)
 
 
 class ToMany:

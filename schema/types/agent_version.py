@@ -11,7 +11,9 @@ from models import Agent as AgentRow
 from models import AgentMetric as AgentMetricRow
 from models import Session as SessionRow
 from models import User as UserRow
-from resolvers.fields import column, either, page, relation
+from resolvers import statistics
+from resolvers.batches import Gives
+from resolvers.fields import batch, column, either, page, relation
 from resolvers.paging import Ordering
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.session import SessionFilter, SessionOrder
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from schema.types.agent import Agent
     from schema.types.agent_metric import AgentMetric
     from schema.types.session import Session
+    from schema.types.statistics import Statistics
 
 
 @strawberry.type(
@@ -62,4 +65,12 @@ class AgentVersion(Node):
         order=AgentMetricOrder,
         by="version_id",
         default=(Ordering("timestamp", descending=True),),
+    )
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
+        statistics.totals,
+        "What the sessions that ran on it add up to.",
+        Gives.VALUES,
+        arguments=[statistics.SESSIONS],
+        filters={"sessions": SessionRow},
+        column="agent_version_id",
     )

@@ -22,14 +22,17 @@ from models import ToolCall as ToolCallRow
 from models import UsageRecord as UsageRecordRow
 from models import User as UserRow
 from resolvers import series, sessions, statistics
+from resolvers.audit import AuditEntry as AuditEntryRow
+from resolvers.audit import trail
 from resolvers.batches import Gives
-from resolvers.fields import batch, column, page, relation
+from resolvers.fields import batch, column, computation, page, relation
 from resolvers.messages import first as first_message
 from resolvers.messages import last as last_message
 from resolvers.module_states import FILTER as STATES
 from resolvers.module_states import current_in_sessions as current_states
 from resolvers.paging import Ordering
 from schema.enums import SessionStatus
+from schema.inputs.audit_entry import AuditEntryFilter, AuditEntryOrder
 from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.message import MessageFilter, MessageOrder
 from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder
@@ -46,6 +49,7 @@ from schema.types.node import Node
 if TYPE_CHECKING:
     from schema.types.agent import Agent
     from schema.types.agent_version import AgentVersion
+    from schema.types.audit_entry import AuditEntry
     from schema.types.memory import Memory
     from schema.types.message import Message
     from schema.types.module_state import ModuleState
@@ -250,6 +254,16 @@ class Session(Node):
         filter_=MemoryFilter,
         order=MemoryOrder,
         by="session_id",
+    )
+    audit_trail: Connection[Annotated["AuditEntry", strawberry.lazy("schema.types.audit_entry")]] = page(
+        AuditEntryRow,
+        "All that happened in it, the earliest first: messages, events, transitions between states, tool"
+        " calls and uses of models. What happened at the same time is in the order in which it was recorded.",
+        filter_=AuditEntryFilter,
+        order=AuditEntryOrder,
+        by="session_id",
+        default=(Ordering("at"),),
+        computed=computation(trail),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import strawberry
 
-from resolvers.fields import column
+from models import Session as SessionRow
+from resolvers import statistics
+from resolvers.batches import Gives
+from resolvers.fields import batch, column
 from schema.scalars import BigInt
+
+if TYPE_CHECKING:
+    from schema.types.statistics import Statistics
 
 
 @strawberry.type(description="What a session and all sessions below it add up to.")
@@ -22,8 +30,19 @@ class SessionTree:
     cost_usd: float = column(
         "What they cost together, in US dollars; sessions whose cost is unknown add nothing."
     )
-    error_count: BigInt = column("How many of their tool calls failed.")
+    error_count: BigInt = column(
+        "How many errors there were: tool calls that failed, and events of the type `error`."
+    )
     duration_ms: float = column(
         "From when the first of them began until the last of them ended, or until now where one is open,"
         " in milliseconds."
+    )
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
+        statistics.totals,
+        "What its sessions add up to, or those of them that are asked for.",
+        Gives.VALUES,
+        arguments=[statistics.SESSIONS],
+        filters={"sessions": SessionRow},
+        inherits=True,
+        column=statistics.TREE,
     )

@@ -25,6 +25,50 @@ class ToolStatistics:
     mean_duration_ms: float | None = column(
         "The mean duration of the calls whose duration is known, in milliseconds; null if none is."
     )
+    p50_duration_ms: float | None = column(
+        "The median of their durations: half of the calls took no longer. In milliseconds."
+    )
+    p95_duration_ms: float | None = column(
+        "The 95th percentile of their durations: 95 % of the calls took no longer. In milliseconds."
+    )
+    p99_duration_ms: float | None = column(
+        "The 99th percentile of their durations: 99 % of the calls took no longer. In milliseconds."
+    )
+
+
+@strawberry.type(description="What one model was used for: by messages, and by usage records.")
+class ModelStatistics:
+    """What one model was used for: by messages, and by usage records."""
+
+    name: str | None = column("The model; null for messages that have tokens and do not say of which model.")
+    message_count: BigInt = column("How many messages name it; under null, those that have tokens.")
+    usage_count: BigInt = column("How many usage records are of it.")
+    prompt_tokens: BigInt = column(
+        "How many prompt tokens it read: the sum over the messages and the usage records."
+    )
+    completion_tokens: BigInt = column(
+        "How many completion tokens it wrote: the sum over the messages and the usage records."
+    )
+    cost_usd: float = column(
+        "What its usage records cost, in US dollars; those whose cost is unknown, and messages, add nothing."
+    )
+
+
+@strawberry.type(description="How long messages took: those whose latency is known.")
+class LatencyStatistics:
+    """How long messages took: those whose latency is known."""
+
+    count_: BigInt = column("How many messages have a latency.", name="count")
+    mean_ms: float | None = column("The mean, in milliseconds; null if there are none.")
+    p50_ms: float | None = column(
+        "The median, in milliseconds: half of the messages took no longer; null if there are none."
+    )
+    p95_ms: float | None = column(
+        "The 95th percentile, in milliseconds: 95 % of the messages took no longer; null if there are none."
+    )
+    p99_ms: float | None = column(
+        "The 99th percentile, in milliseconds: 99 % of the messages took no longer; null if there are none."
+    )
 
 
 @strawberry.type(description="Totals and means over a set of sessions.")
@@ -52,9 +96,24 @@ class Statistics:
     mean_user_satisfaction: float | None = column(
         "The mean user satisfaction, from 0 to 1, of those that have one; null if none has."
     )
+    error_count: BigInt = batch(
+        statistics.error_counts,
+        "How many errors there were: tool calls that failed, and events of the type `error`.",
+        Gives.VALUE,
+        inherits=True,
+    )
+    latency: LatencyStatistics = batch(
+        statistics.latencies, "How long the messages in them took.", Gives.VALUES, inherits=True
+    )
     tools: list[ToolStatistics] = batch(
         statistics.tools,
         "How the tools in them were called, the most called first; at most 500 tools.",
+        Gives.OBJECTS,
+        inherits=True,
+    )
+    models: list[ModelStatistics] = batch(
+        statistics.models,
+        "What models were used for in them, those of the most tokens first; at most 500 models.",
         Gives.OBJECTS,
         inherits=True,
     )

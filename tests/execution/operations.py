@@ -55,7 +55,13 @@ _KEYS = ["a", "b", "nested", "tags", "0", "-1", "no such key", "'", ""]
 
 _ASKED: dict[str, list[Any]] = {
     "String": ["", "a", "the", "order", "no such text", "'\"\\ & | ! ( ) : * <", "a\0"],
-    "DateTime": ["2020-01-01T00:00:00Z", "2026-06-01T12:00:00+02:00", "2031-01-01T00:00:00-11:00"],
+    "DateTime": [
+        "2020-01-01T00:00:00Z",
+        # A time that many rows of the world share.
+        "2026-02-01T01:00:00Z",
+        "2026-06-01T12:00:00+02:00",
+        "2031-01-01T00:00:00-11:00",
+    ],
 }
 """What arguments may be that are no filters."""
 
@@ -479,8 +485,18 @@ class Maker:
         return random_filter(self.random, type_, self.values, self.random.randrange(3))
 
     def values(self, noun: str, name: str) -> list[Any]:
-        """Give what rows of a type have in a field."""
-        return [value_of(row, name) for row in self.facts.rows.get(noun, {}).values()]
+        """Give what rows of a type have in a field, or may have where they are computed."""
+        if noun in self.facts.rows:
+            return [value_of(row, name) for row in self.facts.rows[noun].values()]
+        of = TYPES[noun].fields[name].type  # type: ignore[attr-defined]  # a filter is named after its rows' type
+        match get_named_type(of):
+            case GraphQLEnumType(values=values):
+                known = [*values]
+            case each if each.name == "ID":
+                known = [row for rows in self.facts.rows.values() for row in rows]
+            case each:
+                known = _ASKED.get(each.name, [])
+        return self.random.sample(known, min(len(known), 5))
 
     def order(self, argument: GraphQLArgument) -> list[dict[str, str]]:
         """Make up an order."""

@@ -159,7 +159,7 @@ class Indexes:
         [[[explained]]] = await self.session.execute(explain(statement), {PROJECT: PROJECT_ID, **values})
         plan = explained["Plan"]
         touched: dict[str, float] = {}
-        for node in _nodes(plan):
+        for node in nodes(plan):
             if table := node.get("Relation Name"):
                 each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
                 each += node.get("Rows Removed by Index Recheck", 0)
@@ -242,10 +242,11 @@ class Indexes:
         ]
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give all nodes of a plan."""
     yield plan
     for below in plan.get("Plans", ()):
-        yield from _nodes(below)
+        yield from nodes(below)
 
 
 def _lines(plan: dict[str, Any], indent: int = 2) -> Iterator[str]:
@@ -261,7 +262,8 @@ def _parents(place: Place) -> list[Any]:
     """Give the keys of some parents."""
     if place.parent == "Project":
         return [PROJECT_ID]
-    table = getattr(models, place.parent).__tablename__
+    # What a tree is asked, it is asked by the key of its session.
+    table = getattr(models, place.parent.removesuffix("Tree")).__tablename__
     return [many_rows.row_id(table, number) for number in (1, ROWS[table] // 2, ROWS[table] - 1)]
 
 

@@ -20,6 +20,7 @@ TREE = """{ sessions(first: 200) { nodes {
     parent { id } root { id } ancestors { id } children(first: 100) { nodes { id } }
     descendants(first: 200) { totalCount nodes { id } }
     toolCalls(first: 100) { nodes { status } }
+    events(first: 100) { nodes { eventType } }
     firstMessage { sequence } lastMessage { sequence }
     tree {
         sessionCount maxDepth messageCount promptTokens completionTokens costUsd errorCount durationMs
@@ -58,6 +59,9 @@ async def grow(api: Api, random: Random, count: int) -> None:
                 role=MessageRole.ASSISTANT, prompt_tokens=7, completion_tokens=2, tool_calls=calls
             )
             await factories.say(api, sessions[-1].id, *[message] * random.randrange(1, 3))
+        if number % 4 == 0:
+            happened = [factories.happened("error"), factories.happened("checkpoint")]
+            await factories.events(api, sessions[-1].id, *happened)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -92,7 +96,8 @@ async def test_trees_are_what_python_counts(api: Api, seed: int) -> None:
             "costUsd": sum(each["costUsd"] or 0 for each in whole),
             "errorCount": sum(
                 call["status"] == "FAILED" for each in whole for call in each["toolCalls"]["nodes"]
-            ),
+            )
+            + sum(event["eventType"] == "error" for each in whole for event in each["events"]["nodes"]),
         }
         if all(each["endedAt"] for each in whole):
             begin = min(datetime.fromisoformat(each["startedAt"]) for each in whole)
