@@ -80,7 +80,8 @@ class Page:
         keys = None if self.link is None else keys_table()
         selected = [target] if names is None else [getattr(target, name).label(name) for name in names]
         held, ranges = self._holds(shape, target, keys), self._beyond(shape, target)
-        if keys is None and len(ranges) > 1:
+        # What is computed would be computed for each range, and no index begins in it.
+        if keys is None and len(ranges) > 1 and self.computation is None:
             return self._merged(shape, target, names, [and_(*held, each) for each in ranges])
         if ranges:
             held.append(or_(*ranges))
