@@ -27,7 +27,7 @@ from graphql import (
 from hypothesis import strategies as st
 
 from resolvers.fields import DECLARED
-from tests.contract import QUERY, TYPES, is_connection, node_of, roots, row_types, value_of
+from tests.contract import QUERY, TYPES, is_connection, listed, node_of, row_types, value_of
 from tests.resolvers.reference import random_filter
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class Facts:
     rows: dict[str, Rows]
     project_id: str
     foreign: tuple[str, ...]
+    computed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Rows of lists that are computed, by their types."""
 
 
 class CursorsOf(NamedTuple):
@@ -399,7 +401,7 @@ class Maker:
         size, cursor = ("first", "after") if forward else ("last", "before")
         if self.chance(80):
             given[size] = self.alternatives(self.size)
-        if self.chance(30) and node_of(declared) in ROOTS:
+        if self.chance(30) and node_of(declared) in LISTED:
             of = CursorsOf(node_of(declared), _order(type_, name, order))
             self.cursors.append(of)
             at = len(self.cursors) - 1
@@ -456,7 +458,10 @@ class Maker:
 
     def values(self, noun: str, name: str) -> list[Any]:
         """Give what rows of a type have in a field."""
-        return [value_of(row, name) for row in self.facts.rows.get(noun, {}).values()]
+        rows = (
+            self.facts.rows[noun].values() if noun in self.facts.rows else self.facts.computed.get(noun, ())
+        )
+        return [value_of(row, name) for row in rows]
 
     def order(self, argument: GraphQLArgument) -> list[dict[str, str]]:
         """Make up an order."""
@@ -624,4 +629,4 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-ROOTS = roots()
+LISTED = listed()
