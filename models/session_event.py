@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, Index, Integer, String, UniqueConstraint
+from sqlalchemy import Float, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Owned, json_index, order_index, owned_by, within
@@ -24,6 +24,13 @@ class SessionEvent(Owned, Base):
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "session_id", "timestamp", "id"),
         Index(None, "project_id", "event_type", "timestamp", "id"),
+        # Few events are errors; statistics and trees count these.
+        Index(
+            "session_events_error_idx",
+            "project_id",
+            "session_id",
+            postgresql_where=text("event_type = 'error'"),
+        ),
         order_index("session_events", "duration_ms"),
         json_index("session_events", "event_data"),
     )

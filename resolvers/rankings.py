@@ -1,7 +1,7 @@
 """Rankings: what is done most, or best, over all sessions or all memories of a project.
 
-A row of a ranking is computed, and what is not selected of it is not: PostgreSQL leaves out the columns and
-joins that nobody asks for. Rows are paged by these numbers, so each must be the same whenever it is computed
+A row of a ranking is computed, and what is not selected of it is not: PostgreSQL leaves out the columns that
+nobody asks for. Rows are paged by these numbers, so each must be the same whenever it is computed
 of the same rows, in whatever order these are read: what adds up numbers that have a fraction is NUMERIC.
 """
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -37,6 +38,8 @@ from resolvers.memories import mean_usefulness
 from schema.inputs.memory import MemoryFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import ColumnElement
 
 MEMORIES = argument("memories", MemoryFilter, "Which of the memories to rank; all by default.")
@@ -124,10 +127,9 @@ def of_sessions(column: str, sessions: Term | None = None) -> Select[Any]:
     """Add up the sessions of everyone whose key stands in a column of sessions."""
     session = aliased(Session)
     key = getattr(session, column)
-    counted = [key.is_not(None), *_held(session, sessions)]
     completed = func.count().filter(session.status == SessionStatus.COMPLETED.value)
     failed = func.count().filter(session.status == SessionStatus.FAILED.value)
-    total = (
+    return (
         select(
             key.label("id"),
             func.count().label("session_count"),
@@ -140,59 +142,52 @@ def of_sessions(column: str, sessions: Term | None = None) -> Select[Any]:
             _sum(session.completion_tokens).label("completion_tokens"),
             _sum(session.prompt_tokens + session.completion_tokens).label("total_tokens"),
             _sum(session.cost_usd, Float).label("cost_usd"),
+            _sum(_errors(session)).label("error_count"),
             func.max(session.last_activity_at).label("last_activity_at"),
         )
-        .where(*counted)
+        .where(key.is_not(None), *_held(session, sessions))
         .group_by(key)
-        .subquery()
-    )
-    error = _errors()
-    # The key is unique in what is joined, so without its column there is no join.
-    errors = (
-        select(key.label("id"), func.count().label("number"))
-        .join_from(error, session, error.c.session_id == session.id)
-        .where(*counted)
-        .group_by(key)
-        .subquery()
-    )
-    return select(*total.c, func.coalesce(errors.c.number, 0).label("error_count")).select_from(
-        total.outerjoin(errors, errors.c.id == total.c.id)
     )
 
 
-def _errors() -> Any:
-    """Give the session of each error: each tool call that failed, and each event of the type `error`."""
-    called = select(ToolCall.session_id).where(owned(ToolCall), ToolCall.error.is_not(None))
-    happened = select(SessionEvent.session_id).where(
-        owned(SessionEvent), SessionEvent.event_type == literal_column("'error'", Text)
+def _errors(session: Any) -> Any:
+    """Count the errors of a session: the tool calls that failed, and the events of the type `error`."""
+    called = select(func.count()).where(
+        owned(ToolCall), ToolCall.session_id == session.id, ToolCall.error.is_not(None)
     )
-    return union_all(called, happened).subquery()
+    happened = select(func.count()).where(
+        owned(SessionEvent),
+        SessionEvent.session_id == session.id,
+        SessionEvent.event_type == literal_column("'error'", Text),
+    )
+    return called.scalar_subquery() + happened.scalar_subquery()
 
 
 def tools(sessions: Term | None = None) -> Select[Any]:
     """Tell how each tool was called."""
+    columns = (ToolCall.name, ToolCall.status, ToolCall.duration_ms)
+    call = _rows(ToolCall, columns, sessions)
 
     def count(status: ToolCallStatus) -> Any:
-        return func.count().filter(ToolCall.status == status.value)
+        return func.count().filter(call.status == status.value)
 
     def share(part: float) -> Any:
-        return func.percentile_cont(literal_column(str(part), Float)).within_group(ToolCall.duration_ms)
+        return func.percentile_cont(literal_column(str(part), Float)).within_group(call.duration_ms)
 
     succeeded, failed = count(ToolCallStatus.SUCCEEDED), count(ToolCallStatus.FAILED)
-    called = select(
-        ToolCall.name.label("id"),
-        ToolCall.name.label("name"),
+    return select(
+        call.name.label("id"),
+        call.name.label("name"),
         func.count().label("call_count"),
         count(ToolCallStatus.PENDING).label("pending_count"),
         succeeded.label("succeeded_count"),
         failed.label("failed_count"),
         _share(succeeded, failed).label("success_rate"),
-        cast(func.avg(cast(ToolCall.duration_ms, Numeric)), Float).label("mean_duration_ms"),
+        cast(func.avg(cast(call.duration_ms, Numeric)), Float).label("mean_duration_ms"),
         share(0.5).label("p50_duration_ms"),
         share(0.95).label("p95_duration_ms"),
         share(0.99).label("p99_duration_ms"),
-    ).where(owned(ToolCall))
-    return _within(called, ToolCall, sessions).group_by(ToolCall.name)
+    ).group_by(call.name)
 
 
 def models(sessions: Term | None = None) -> Select[Any]:
@@ -201,39 +196,34 @@ def models(sessions: Term | None = None) -> Select[Any]:
     A message without a model counts where it has tokens, so that the tokens of all models are those of all
     sessions.
     """
-    tokens = (Message.prompt_tokens, Message.completion_tokens)
-    said = (
-        _within(
-            select(
-                Message.model.label("model"),
-                func.count().label("message_count"),
-                cast(0, BigInteger).label("usage_count"),
-                *[_sum(each).label(each.key) for each in tokens],
-                cast(null(), Numeric).label("cost_usd"),
-            ),
-            Message,
-            sessions,
-        )
-        .where(owned(Message), or_(*[each.is_not(None) for each in (Message.model, *tokens)]))
-        .group_by(Message.model)
-    )
+    said = (Message.model, Message.prompt_tokens, Message.completion_tokens)
+    message = _rows(Message, said, sessions, or_(*[each.is_not(None) for each in said]))
     used = (
-        _within(
-            select(
-                UsageRecord.model,
-                cast(0, BigInteger),
-                func.count(),
-                _sum(UsageRecord.prompt_tokens),
-                _sum(UsageRecord.completion_tokens),
-                cast(func.sum(UsageRecord.cost_usd), Numeric),
-            ),
-            UsageRecord,
-            sessions,
-        )
-        .where(owned(UsageRecord))
-        .group_by(UsageRecord.model)
+        UsageRecord.model,
+        UsageRecord.prompt_tokens,
+        UsageRecord.completion_tokens,
+        UsageRecord.cost_usd,
     )
-    use = union_all(said, used).subquery().c
+    record = _rows(UsageRecord, used, sessions)
+    none = cast(0, BigInteger)
+    # Each kind is added up by itself, which may be done in parallel, and then the little that came out.
+    by_messages = select(
+        message.model.label("model"),
+        func.count().label("message_count"),
+        none.label("usage_count"),
+        _sum(message.prompt_tokens).label("prompt_tokens"),
+        _sum(message.completion_tokens).label("completion_tokens"),
+        cast(null(), Numeric).label("cost_usd"),
+    ).group_by(message.model)
+    by_records = select(
+        record.model,
+        none,
+        func.count(),
+        _sum(record.prompt_tokens),
+        _sum(record.completion_tokens),
+        cast(func.sum(record.cost_usd), Numeric),
+    ).group_by(record.model)
+    use = union_all(by_messages, by_records).subquery().c
     return select(
         use.model.label("id"),
         use.model.label("name"),
@@ -248,41 +238,40 @@ def models(sessions: Term | None = None) -> Select[Any]:
 
 def memories(memories: Term | None = None) -> Select[Any]:
     """Tell how each memory was used."""
-    memory, ranked = aliased(Memory), aliased(Memory)
-    rated = select(
-        MemoryAccess.memory_id.label("id"),
-        func.count().label("rated_count"),
-        mean_usefulness().label("usefulness"),
-    ).where(owned(MemoryAccess), MemoryAccess.usefulness.is_not(None))
-    if memories is not None:
-        # The accesses to other memories need not be read.
-        rated = rated.join(ranked, ranked.id == MemoryAccess.memory_id).where(*_held(ranked, memories))
-    ratings = rated.group_by(MemoryAccess.memory_id).subquery()
-    return (
-        select(
-            memory.id.label("id"),
-            ratings.c.usefulness,
-            func.coalesce(ratings.c.rated_count, 0).label("rated_count"),
-            memory.access_count.label("access_count"),
-            memory.last_accessed_at.label("last_accessed_at"),
-        )
-        .outerjoin(ratings, ratings.c.id == memory.id)
-        .where(*_held(memory, memories))
-    )
+    memory = aliased(Memory)
+
+    def of_accesses(number: Any) -> Any:
+        accesses = select(number).where(owned(MemoryAccess), MemoryAccess.memory_id == memory.id)
+        return accesses.scalar_subquery()
+
+    return select(
+        memory.id.label("id"),
+        of_accesses(mean_usefulness()).label("usefulness"),
+        of_accesses(func.count(MemoryAccess.usefulness)).label("rated_count"),
+        memory.access_count.label("access_count"),
+        memory.last_accessed_at.label("last_accessed_at"),
+    ).where(*_held(memory, memories))
+
+
+def _rows(model: Any, columns: Sequence[Any], sessions: Term | None, *only: Any) -> Any:
+    """Give the rows of a table that are of the sessions that are asked for.
+
+    They are looked up session by session. Where PostgreSQL knows little of a project yet, and expects a row
+    or two, it might as well go through all rows of the project for each session: so they are asked for as a
+    range, in an order that only indexes of a session's rows have.
+    """
+    rows = select(*columns).where(owned(model), *only)
+    if sessions is None:
+        return rows.subquery().c
+    session = aliased(Session)
+    of_session = rows.where(model.session_id.between(session.id, session.id)).order_by(model.session_id)
+    # An offset keeps PostgreSQL from making a join of it.
+    its = of_session.offset(literal_column("0")).lateral()
+    return select(its).select_from(session).join(its, true()).where(*_held(session, sessions)).subquery().c
 
 
 def _held(target: Any, term: Term | None) -> list[ColumnElement[bool]]:
     return [owned(target), *([] if term is None else [condition(target, term)])]
-
-
-def _within(statement: Select[Any], model: Any, sessions: Term | None) -> Select[Any]:
-    """Restrict what belongs to sessions to some of these."""
-    if sessions is None:
-        return statement
-    session = aliased(Session)
-    return statement.join_from(model, session, model.session_id == session.id).where(
-        *_held(session, sessions)
-    )
 
 
 def _sum(of: Any, type_: Any = BigInteger) -> Any:

@@ -29,9 +29,11 @@ def upgrade() -> None:
         op.create_index(name, table, ['project_id', *columns], postgresql_include=beside)
     op.drop_index(op.f('messages_project_id_model_idx'), table_name='messages')
     op.create_index('messages_model_idx', 'messages', ['project_id', 'model'], postgresql_include=['session_id', 'prompt_tokens', 'completion_tokens'], postgresql_where=sa.text(OF_MODELS))
+    op.create_index('session_events_error_idx', 'session_events', ['project_id', 'session_id'], postgresql_where=sa.text("event_type = 'error'"))
 
 
 def downgrade() -> None:
+    op.drop_index('session_events_error_idx', table_name='session_events')
     op.drop_index('messages_model_idx', table_name='messages')
     op.create_index(op.f('messages_project_id_model_idx'), 'messages', ['project_id', 'model'], postgresql_where=sa.text('model IS NOT NULL'))
     for table, columns, _ in COVERING:
