@@ -21,7 +21,8 @@ class MemoryAccess(Owned, Base):
         one_of("accessor_type", AccessorType),
         within("usefulness", 0, 1),
         Index(None, "project_id", "created_at", "id"),
-        Index(None, "project_id", "memory_id", "created_at", "id"),
+        # Rankings read it instead of the rows.
+        Index(None, "project_id", "memory_id", "created_at", "id", postgresql_include=["usefulness"]),
         Index(None, "project_id", "accessed_by", "created_at", "id"),
         # Few values, which PostgreSQL keeps once for many rows.
         Index(None, "project_id", "access_type"),

@@ -45,7 +45,16 @@ class Message(Changing, Base):
         # Appending is what is done most: what most messages do not have costs them nothing.
         present_index("user_id", "created_at", "id"),
         present_index("agent_id", "created_at", "id"),
-        present_index("model"),
+        # Rankings read it instead of the rows; it has all messages that tell what a model was used for.
+        Index(
+            "messages_model_idx",
+            "project_id",
+            "model",
+            postgresql_include=["session_id", "prompt_tokens", "completion_tokens"],
+            postgresql_where=text(
+                "model IS NOT NULL OR prompt_tokens IS NOT NULL OR completion_tokens IS NOT NULL"
+            ),
+        ),
         present_index("media_type"),
         present_index("latency_ms"),
         present_index("redacted_at"),

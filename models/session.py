@@ -26,6 +26,17 @@ from models.enums import SessionStatus
 MAX_DEPTH = 100
 """How deep a tree of sessions may be; ``ancestor_ids`` is as long as a session is deep."""
 
+RANKED = [
+    "status",
+    "message_count",
+    "interaction_count",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost_usd",
+    "last_activity_at",
+]
+"""What the sessions of a user or agent are added up by, which is read from an index and not from the rows."""
+
 
 class Session(Changing, Base):
     """One conversation or run of an agent, in a tree of sessions.
@@ -85,9 +96,9 @@ class Session(Changing, Base):
         Index(None, "project_id", "completion_tokens", "id"),
         order_index("sessions", "cost_usd"),
         Index(None, "project_id", "status", "started_at", "id"),
-        Index(None, "project_id", "user_id", "started_at", "id"),
+        Index(None, "project_id", "user_id", "started_at", "id", postgresql_include=RANKED),
         Index(None, "project_id", "user_id", "last_activity_at", "id"),
-        Index(None, "project_id", "agent_id", "started_at", "id"),
+        Index(None, "project_id", "agent_id", "started_at", "id", postgresql_include=RANKED),
         Index(None, "project_id", "agent_id", "last_activity_at", "id"),
         Index(None, "project_id", "agent_version_id", "started_at", "id"),
         Index(None, "project_id", "team_id", "started_at", "id"),

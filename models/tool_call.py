@@ -38,7 +38,8 @@ class ToolCall(Changing, Base):
         Index(None, "project_id", "session_id", "call_id"),
         Index(None, "project_id", "session_id", "created_at", "id"),
         Index(None, "project_id", "created_at", "id"),
-        Index(None, "project_id", "name", "id"),
+        # Rankings read it instead of the rows.
+        Index(None, "project_id", "name", "id", postgresql_include=["session_id", "status", "duration_ms"]),
         present_index("call_id"),
         present_index("started_at"),
         Index(None, "project_id", "updated_at"),

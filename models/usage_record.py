@@ -24,7 +24,15 @@ class UsageRecord(Owned, Base):
         within("cost_usd", 0, 999_999_999),
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "session_id", "timestamp", "id"),
-        Index(None, "project_id", "model", "timestamp", "id"),
+        # Rankings read it instead of the rows.
+        Index(
+            None,
+            "project_id",
+            "model",
+            "timestamp",
+            "id",
+            postgresql_include=["session_id", "prompt_tokens", "completion_tokens", "cost_usd"],
+        ),
         present_index("agent_id", "timestamp", "id"),
         present_index("run_id"),
         order_index("usage_records", "cost_usd"),

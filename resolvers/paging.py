@@ -94,7 +94,8 @@ class Page:
         parts: list[tuple[Any, ColumnElement[bool]]] = []
         for target in self._targets(shape):
             held, ranges = self._holds(shape, target, keys), self._beyond(shape, target)
-            if keys is not None and ranges:
+            # What is computed would be computed for each range, and no index begins in it.
+            if ranges and (keys is not None or self.computation is not None):
                 ranges = [or_(*ranges)]
             parts += [(target, and_(*held, each)) for each in ranges or [true()]]
         inner, columns = self._rows_of(shape, parts, names, keys)

@@ -26,11 +26,12 @@ from agentdata.operations import (
     usage_records,
     users,
 )
-from resolvers import roots
+from resolvers import rankings, roots
 from resolvers.api_keys import create as create_api_key
-from resolvers.fields import DECLARED, page
+from resolvers.fields import DECLARED, computation, page
 from resolvers.mutations import ID, Deleted, given, input_, mutation
 from resolvers.paging import Ordering
+from resolvers.statistics import SESSIONS
 from schema.enums import ApiKeyScope
 from schema.inputs.agent import AgentFilter, AgentOrder, CreateAgentInput, UpdateAgentInput
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder, RecordAgentMetricInput
@@ -52,6 +53,18 @@ from schema.inputs.memory_revision import MemoryRevisionFilter, MemoryRevisionOr
 from schema.inputs.message import AppendMessageInput, MessageFilter, MessageOrder, UpdateMessageInput
 from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder, SetModuleStateInput
 from schema.inputs.project import UpdateProjectInput
+from schema.inputs.ranking import (
+    AgentRankFilter,
+    AgentRankOrder,
+    MemoryRankFilter,
+    MemoryRankOrder,
+    ModelRankFilter,
+    ModelRankOrder,
+    ToolRankFilter,
+    ToolRankOrder,
+    UserRankFilter,
+    UserRankOrder,
+)
 from schema.inputs.sandbox import SandboxFilter, SandboxOrder, SetSandboxInput, UpdateSandboxInput
 from schema.inputs.session import (
     CreateSessionInput,
@@ -92,6 +105,7 @@ from schema.types.message import Message
 from schema.types.module_state import ModuleState
 from schema.types.node import Node
 from schema.types.project import Project
+from schema.types.ranking import AgentRank, MemoryRank, ModelRank, ToolRank, UserRank
 from schema.types.sandbox import Sandbox
 from schema.types.session import RenamedTag, Session
 from schema.types.session_event import SessionEvent
@@ -286,6 +300,61 @@ class Query:
         "The contents that all memories had before, the last replaced first.",
         filter_=MemoryRevisionFilter,
         order=MemoryRevisionOrder,
+    )
+    top_users: Connection[UserRank] = page(
+        rankings.UserRank,
+        "The users with what the sessions with them add up to, those with the most messages first. Users"
+        " without any of the sessions have no place.",
+        filter_=UserRankFilter,
+        order=UserRankOrder,
+        default=(Ordering("message_count", descending=True),),
+        computed=computation(
+            rankings.of_sessions, [SESSIONS], {"sessions": models.Session}, column="user_id"
+        ),
+        arguments=[SESSIONS],
+    )
+    top_agents: Connection[AgentRank] = page(
+        rankings.AgentRank,
+        "The agents with what their sessions add up to, those with the highest success rate first: the share"
+        " of sessions that COMPLETED of those that COMPLETED or FAILED. Agents without either come last, and"
+        " agents without any of the sessions have no place.",
+        filter_=AgentRankFilter,
+        order=AgentRankOrder,
+        default=(Ordering("success_rate", descending=True),),
+        computed=computation(
+            rankings.of_sessions, [SESSIONS], {"sessions": models.Session}, column="agent_id"
+        ),
+        arguments=[SESSIONS],
+    )
+    top_tools: Connection[ToolRank] = page(
+        rankings.ToolRank,
+        "The tools with how they were called, those that failed most often first. A filter by `name` gives"
+        " the numbers of one tool.",
+        filter_=ToolRankFilter,
+        order=ToolRankOrder,
+        default=(Ordering("failed_count", descending=True),),
+        computed=computation(rankings.tools, [SESSIONS], {"sessions": models.Session}),
+        arguments=[SESSIONS],
+    )
+    top_models: Connection[ModelRank] = page(
+        rankings.ModelRank,
+        "The models with what they were used for, by messages and by usage records, those of the most tokens"
+        " first.",
+        filter_=ModelRankFilter,
+        order=ModelRankOrder,
+        default=(Ordering("total_tokens", descending=True),),
+        computed=computation(rankings.models, [SESSIONS], {"sessions": models.Session}),
+        arguments=[SESSIONS],
+    )
+    top_memories: Connection[MemoryRank] = page(
+        rankings.MemoryRank,
+        "The memories with how they were used, the most useful first; those of which no access says how"
+        " useful they were come last.",
+        filter_=MemoryRankFilter,
+        order=MemoryRankOrder,
+        default=(Ordering("usefulness", descending=True),),
+        computed=computation(rankings.memories, [rankings.MEMORIES], {"memories": models.Memory}),
+        arguments=[rankings.MEMORIES],
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,

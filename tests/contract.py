@@ -86,6 +86,15 @@ def roots() -> dict[str, ConnectionField]:
     return {each.node: each for each in connections() if each.at_root}
 
 
+def listed() -> dict[str, tuple[str, GraphQLField]]:
+    """Give the field of the root that lists all rows of a type, computed ones too, which asks for nothing."""
+    return {
+        node_of(field): (name, field)
+        for name, field in QUERY.fields.items()
+        if is_connection(field) and not any(map(is_required_argument, field.args.values()))
+    }
+
+
 def is_connection(field: GraphQLField) -> bool:
     """Tell whether a field is a page of rows."""
     return get_named_type(field.type).name.endswith("Connection")

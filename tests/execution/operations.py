@@ -27,7 +27,7 @@ from graphql import (
 from hypothesis import strategies as st
 
 from resolvers.fields import DECLARED
-from tests.contract import QUERY, TYPES, is_connection, node_of, roots, row_types, value_of
+from tests.contract import QUERY, TYPES, is_connection, listed, node_of, row_types, value_of
 from tests.resolvers.reference import random_filter
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ class Facts:
     rows: dict[str, Rows]
     project_id: str
     foreign: tuple[str, ...]
+    computed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Rows of lists that are computed, by their types."""
 
 
 class CursorsOf(NamedTuple):
@@ -429,7 +431,7 @@ class Maker:
         size, cursor = ("first", "after") if forward else ("last", "before")
         if self.chance(80):
             given[size] = self.alternatives(self.size)
-        if self.chance(30) and node_of(declared) in ROOTS:
+        if self.chance(30) and node_of(declared) in LISTED:
             of = CursorsOf(node_of(declared), _order(type_, name, order))
             self.cursors.append(of)
             at = len(self.cursors) - 1
@@ -488,6 +490,8 @@ class Maker:
         """Give what rows of a type have in a field, or may have where they are computed."""
         if noun in self.facts.rows:
             return [value_of(row, name) for row in self.facts.rows[noun].values()]
+        if noun in self.facts.computed:
+            return [value_of(row, name) for row in self.facts.computed[noun]]
         of = TYPES[noun].fields[name].type  # type: ignore[attr-defined]  # a filter is named after its rows' type
         match get_named_type(of):
             case GraphQLEnumType(values=values):
@@ -664,4 +668,4 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-ROOTS = roots()
+LISTED = listed()

@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import pytest
@@ -29,8 +29,9 @@ from resolvers.planning import Planner
 from schema.root import schema
 from tests import factories
 from tests.api import make_api, traffic
+from tests.contract import TYPES, selection
 from tests.execution.mutations import HERE, MADE, PROJECT, mutations
-from tests.execution.operations import MARK, MOVING, ROOTS, CursorsOf, Facts, Operation, operations
+from tests.execution.operations import LISTED, MARK, MOVING, CursorsOf, Facts, Operation, operations
 from tests.execution.twins import UUIDS, Known, Twin, known, stored, twins
 from tests.world import populate, read
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from graphql import GraphQLError
+    from graphql import GraphQLError, GraphQLObjectType
     from graphql.execution.values import VariableValues
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -152,20 +153,26 @@ def _still(value: Any) -> Any:
 class Asked:
     """A project that operations ask, and the cursors of its lists as answers have them."""
 
-    def __init__(self, api: Api, rows: dict[str, Rows], foreign: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        rows: dict[str, Rows],
+        foreign: tuple[str, ...],
+        computed: dict[str, list[dict[str, Any]]],
+    ) -> None:
         self.api = api
-        self.facts = Facts(rows, str(api.project_id), foreign)
+        self.facts = Facts(rows, str(api.project_id), foreign, computed)
         self.foreign = frozenset(foreign)
         self._cursors: dict[CursorsOf, list[str]] = {}
 
     async def cursors(self, of: CursorsOf) -> list[str]:
         """Give the cursors of a list in an order."""
         if of not in self._cursors:
-            root = ROOTS[of.node]
-            order = [{"field": name, "direction": direction} for name, direction in of.order]
-            page = f"{root.name}(first: 40, orderBy: $by) {{ edges {{ cursor }} }}"
-            data = await self.api.ask(f"query ($by: {root.order_by}) {{ {page} }}", by=order)
-            self._cursors[of] = [edge["cursor"] for edge in data[root.name]["edges"]]
+            name, field = LISTED[of.node]
+            order = [{"field": key, "direction": direction} for key, direction in of.order]
+            page = f"{name}(first: 40, orderBy: $by) {{ edges {{ cursor }} }}"
+            data = await self.api.ask(f"query ($by: {field.args['orderBy'].type}) {{ {page} }}", by=order)
+            self._cursors[of] = [edge["cursor"] for edge in data[name]["edges"]]
         return self._cursors[of]
 
     async def filled(self, operation: Operation, text: str) -> str:
@@ -183,7 +190,18 @@ async def project(database: Database, owner: AsyncEngine, world: Api, rows: dict
     await populate(other, owner)
     theirs = await read(other)
     foreign = [id_ for of_type in theirs.values() for id_ in of_type]
-    return Asked(world, rows, (str(other.project_id), *foreign))
+    return Asked(world, rows, (str(other.project_id), *foreign), await _computed(world, rows))
+
+
+async def _computed(api: Api, rows: dict[str, Rows]) -> dict[str, list[dict[str, Any]]]:
+    """Give the rows of the lists that are computed, by their types."""
+    lists = {node: name for node, (name, _) in LISTED.items() if node not in rows}
+    asked = [
+        f"{name}(first: 500) {{ nodes {{ {selection(cast('GraphQLObjectType', TYPES[node]))} }} }}"
+        for node, name in lists.items()
+    ]
+    data = await api.ask(f"{{ {' '.join(asked)} }}")
+    return {node: data[name]["nodes"] for node, name in lists.items()}
 
 
 @examples(150)
@@ -268,7 +286,7 @@ class Writing(Asked):
     """A project that operations write to, with what stands in them for what is its own."""
 
     def __init__(self, twin: Twin, facts: Facts, scopes: list[ApiKeyScope]) -> None:
-        super().__init__(twin.api, facts.rows, facts.foreign)
+        super().__init__(twin.api, facts.rows, facts.foreign, facts.computed)
         self._twin = twin
         self._key = twin.api.with_scopes(*scopes)
 
