@@ -6,7 +6,7 @@ import asyncio
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from agentdata.operations import memory_accesses
+from agentdata.operations import memories, memory_accesses
 from agentdata.operations.write import Write
 from models.enums import AccessorType
 from tests import factories
@@ -135,6 +135,19 @@ async def test_each_of_many_at_once_counts_once(api: Api, owner: AsyncEngine) ->
     assert {id_: each["accesses"]["totalCount"] for id_, each in found.items()} == expected
     for each in found.values():
         assert each["lastAccessedAt"] == max(access["createdAt"] for access in each["accesses"]["nodes"])
+    assert await untrue(owner, api) == []
+
+
+async def test_lists_that_lie_across_each_other_wait_for_each_other_in_one_order(
+    api: Api, owner: AsyncEngine
+) -> None:
+    """A deadlock is tried again, but not for ever: as many as these would come through to clients."""
+    random = Random(6)  # noqa: S311  # made-up data
+    made = await api.run(memories.create_all, memories=[{"content": f"{n}"} for n in range(200)])
+    values = {"access_type": "read", "accessed_by": "x", "accessor_type": AccessorType.AGENT}
+    lists = [[values | {"memory_id": memory.id} for memory in random.sample(made, 150)] for _ in range(60)]
+    done = await asyncio.gather(*(api.run(memory_accesses.record_all, accesses=each) for each in lists))
+    assert [len(each) for each in done] == [150] * 60
     assert await untrue(owner, api) == []
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from agentdata.errors import NotFoundError
 from agentdata.operations import sandboxes, sessions
@@ -108,6 +110,18 @@ async def test_thirty_at_once_make_one(api: Api) -> None:
     assert int(node["kind"]) % 2 == 0
     assert int(node["externalServerId"]) % 2 == 1
     assert node["updatedAt"] > node["createdAt"]
+
+
+async def test_the_database_takes_no_second_one(api: Api, owner: AsyncEngine) -> None:
+    session = await factories.session(api)
+    await factories.sandbox(api, session.id)
+    again = (
+        "INSERT INTO sandboxes (project_id, id, session_id)"
+        " SELECT project_id, gen_random_uuid(), session_id FROM sandboxes WHERE session_id = :id"
+    )
+    with pytest.raises(IntegrityError, match="sandboxes_project_id_session_id_key"):
+        async with owner.begin() as connection:
+            await connection.execute(text(again), {"id": session.id})
 
 
 async def test_sandboxes_that_come_and_go_with_their_session_at_once(api: Api, owner: AsyncEngine) -> None:
