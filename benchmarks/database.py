@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CACHE = Path(__file__).parent / ".cache"
 CHUNK_LINES = 2_000
-FORM = 1
+FORM = 2
 """Raised with every change of the data, so that what was loaded before is loaded anew."""
 
 FUNCTIONS = (Path(__file__).parent / "postgraphile" / "functions.sql").read_text()
@@ -112,6 +112,8 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
             dataset.PROJECT, dataset.API_KEY[:11], hash_secret(dataset.API_KEY),
         )  # fmt: skip
         rows = {"sessions": size.sessions, "messages": size.messages, "tool_calls": size.messages // 4}
+        rows |= {"memories": size.sessions, "memory_accesses": size.sessions * 5}
+        rows |= {"memory_annotations": size.sessions * 3 // 4, "memory_links": size.sessions * 3}
         with _progress() as progress:
             for table, lines in dataset.LINES.items():
                 task = progress.add_task(f"loading {table}", total=rows.get(table))
@@ -129,19 +131,17 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
 
 
 async def _strip(connection: asyncpg.Connection[Any]) -> list[str]:
-    """Drop all keys, references and indexes of the large tables; give the statements that make them again."""
-    tables = ["sessions", "messages", "tool_calls"]
+    """Drop all keys, references and indexes; give the statements that make them again."""
+    tables = "SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
     constraints = await connection.fetch(
-        "SELECT conname, conrelid::regclass::text AS tab, pg_get_constraintdef(oid) AS definition"
-        " FROM pg_constraint WHERE conrelid = ANY($1::text[]::regclass[]) AND contype IN ('p', 'u', 'f')"
-        " ORDER BY contype = 'f', contype = 'u'",
-        tables,
+        "SELECT conname, conrelid::regclass::text AS tab, pg_get_constraintdef(oid) AS definition"  # noqa: S608 - above
+        f" FROM pg_constraint WHERE conrelid IN ({tables}) AND contype IN ('p', 'u', 'f')"
+        " ORDER BY contype = 'f', contype = 'u'"
     )
     indexes = await connection.fetch(
-        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition"
-        " FROM pg_index AS i WHERE indrelid = ANY($1::text[]::regclass[])"
-        " AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)",
-        tables,
+        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition"  # noqa: S608 - above
+        f" FROM pg_index AS i WHERE indrelid IN ({tables})"
+        " AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)"
     )
     for constraint in reversed(constraints):
         await connection.execute(f'ALTER TABLE {constraint["tab"]} DROP CONSTRAINT "{constraint["conname"]}"')
