@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CACHE = Path(__file__).parent / ".cache"
 CHUNK_LINES = 2_000
-FORM = 2
+FORM = 4
 """Raised with every change of the data, so that what was loaded before is loaded anew."""
 
 FUNCTIONS = (Path(__file__).parent / "postgraphile" / "functions.sql").read_text()
