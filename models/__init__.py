@@ -5,6 +5,9 @@ from models.agent_version import AgentVersion
 from models.api_key import ApiKey
 from models.base import Base
 from models.idempotency_key import IdempotencyKey
+from models.memory import Memory, MemoryLink, MemoryRevision, MemorySource
+from models.memory_access import MemoryAccess
+from models.memory_annotation import MemoryAnnotation
 from models.message import Message
 from models.module_state import ModuleState
 from models.project import Project
@@ -23,6 +26,12 @@ __all__ = [
     "ApiKey",
     "Base",
     "IdempotencyKey",
+    "Memory",
+    "MemoryAccess",
+    "MemoryAnnotation",
+    "MemoryLink",
+    "MemoryRevision",
+    "MemorySource",
     "Message",
     "ModuleState",
     "Project",

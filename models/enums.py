@@ -61,6 +61,22 @@ class SandboxStatus(ClosedSet):
     ERROR = "ERROR", "It failed."
 
 
+class VerificationStatus(ClosedSet):
+    """Whether someone has made sure that a memory is true."""
+
+    UNVERIFIED = "UNVERIFIED", "Nobody has made sure of it."
+    VERIFIED = "VERIFIED", "It was found to be true."
+    DISPUTED = "DISPUTED", "It is doubted, or was found to be wrong."
+
+
+class AccessorType(ClosedSet):
+    """What kind of party used a memory."""
+
+    AGENT = "AGENT", "An agent."
+    USER = "USER", "A user."
+    SYSTEM = "SYSTEM", "Something else, such as a job that consolidates memories."
+
+
 class ApiKeyScope(ClosedSet):
     """What an API key may do. Each scope includes the ones before it: READ, WRITE, ADMIN."""
 

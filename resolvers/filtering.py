@@ -27,7 +27,6 @@ from sqlalchemy import (
     literal,
     not_,
     or_,
-    select,
     true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -36,7 +35,7 @@ from strawberry.types.base import StrawberryContainer, get_object_definition
 from strawberry.types.lazy_type import LazyType
 
 from agentdata.errors import BadUserInputError, LimitExceededError
-from agentdata.execution.links import Link, owned
+from agentdata.execution.links import Link
 from agentdata.operations.values import camel, check_json
 from resolvers.inputs import as_uuid
 from schema.inputs.filters import ToMany
@@ -323,9 +322,7 @@ def condition(target: Any, term: Term) -> Condition:
             return not_(func.coalesce(condition(target, each), literal(value=False)))
         case Linked(link, none, each):
             other = aliased(link.model)
-            there = select(1).where(
-                owned(other), link.holds(other, getattr(target, link.local)), condition(other, each)
-            )
+            there = link.some(other, getattr(target, link.local)).where(condition(other, each))
             return not_(there.exists()) if none else there.exists()
         case Asked(name, asked, None, value):
             return _OF_TERM[asked](getattr(target, name), value)

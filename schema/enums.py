@@ -8,12 +8,14 @@ from typing import Any
 import strawberry
 
 from models.enums import (
+    AccessorType,
     ApiKeyScope,
     ClosedSet,
     MessageRole,
     SandboxStatus,
     SessionStatus,
     ToolCallStatus,
+    VerificationStatus,
 )
 
 
@@ -25,16 +27,26 @@ def _declare(closed_set: type[ClosedSet]) -> None:
         value.description = member.description
 
 
-for _closed_set in (ApiKeyScope, MessageRole, SandboxStatus, SessionStatus, ToolCallStatus):
+for _closed_set in (
+    AccessorType,
+    ApiKeyScope,
+    MessageRole,
+    SandboxStatus,
+    SessionStatus,
+    ToolCallStatus,
+    VerificationStatus,
+):
     _declare(_closed_set)
 
 __all__ = [
+    "AccessorType",
     "ApiKeyScope",
     "MessageRole",
     "OrderDirection",
     "SandboxStatus",
     "SessionStatus",
     "ToolCallStatus",
+    "VerificationStatus",
 ]
 
 

@@ -10,6 +10,9 @@ from agentdata.operations import (
     agent_versions,
     agents,
     api_keys,
+    memories,
+    memory_accesses,
+    memory_annotations,
     messages,
     module_states,
     projects,
@@ -35,6 +38,14 @@ from schema.inputs.agent_version import (
     UpdateAgentVersionInput,
 )
 from schema.inputs.api_key import ApiKeyFilter, ApiKeyOrder, CreateApiKeyInput, UpdateApiKeyInput
+from schema.inputs.memory import CreateMemoryInput, MemoryFilter, MemoryOrder, UpdateMemoryInput
+from schema.inputs.memory_access import MemoryAccessFilter, MemoryAccessOrder, RecordMemoryAccessInput
+from schema.inputs.memory_annotation import (
+    AnnotateMemoryInput,
+    MemoryAnnotationFilter,
+    MemoryAnnotationOrder,
+)
+from schema.inputs.memory_revision import MemoryRevisionFilter, MemoryRevisionOrder
 from schema.inputs.message import AppendMessageInput, MessageFilter, MessageOrder, UpdateMessageInput
 from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder, SetModuleStateInput
 from schema.inputs.project import UpdateProjectInput
@@ -65,6 +76,9 @@ from schema.types.agent_version import AgentVersion
 from schema.types.api_key import ApiKey, CreatedApiKey
 from schema.types.connection import Connection
 from schema.types.deletion import Deletion
+from schema.types.memory import Memory, MemoryRevision
+from schema.types.memory_access import MemoryAccess
+from schema.types.memory_annotation import MemoryAnnotation
 from schema.types.message import Message
 from schema.types.module_state import ModuleState
 from schema.types.node import Node
@@ -207,6 +221,41 @@ class Query:
         filter_=StateTransitionFilter,
         order=StateTransitionOrder,
     )
+    memory: Memory | None = roots.one(
+        models.Memory, "A memory, by exactly one key; NOT_FOUND if there is none.", "id", "external_id"
+    )
+    memories: Connection[Memory] = page(
+        models.Memory, "The memories, the newest first.", filter_=MemoryFilter, order=MemoryOrder
+    )
+    memory_access: MemoryAccess | None = roots.one(
+        models.MemoryAccess, "An access to a memory, by its id; NOT_FOUND if there is none.", "id"
+    )
+    memory_accesses: Connection[MemoryAccess] = page(
+        models.MemoryAccess,
+        "The accesses to all memories, the latest first.",
+        filter_=MemoryAccessFilter,
+        order=MemoryAccessOrder,
+    )
+    memory_annotation: MemoryAnnotation | None = roots.one(
+        models.MemoryAnnotation, "An annotation on a memory, by its id; NOT_FOUND if there is none.", "id"
+    )
+    memory_annotations: Connection[MemoryAnnotation] = page(
+        models.MemoryAnnotation,
+        "The annotations on all memories, the newest first.",
+        filter_=MemoryAnnotationFilter,
+        order=MemoryAnnotationOrder,
+    )
+    memory_revision: MemoryRevision | None = roots.one(
+        models.MemoryRevision,
+        "A content that a memory had before, by its id; NOT_FOUND if there is none.",
+        "id",
+    )
+    memory_revisions: Connection[MemoryRevision] = page(
+        models.MemoryRevision,
+        "The contents that all memories had before, the last replaced first.",
+        filter_=MemoryRevisionFilter,
+        order=MemoryRevisionOrder,
+    )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,
         "The API keys of the project, the newest first. Needs an API key with the scope ADMIN.",
@@ -246,7 +295,7 @@ class Mutation:
     update_user: User | None = mutation(users.update, "Change a user.", ID, input_(UpdateUserInput))
     delete_user: Deletion | None = mutation(
         users.delete,
-        "Delete a user. Their sessions, messages and agents stay, without a user.",
+        "Delete a user. Their sessions, messages, agents and memories stay, without a user.",
         ID,
         returns=Deleted,
     )
@@ -275,7 +324,7 @@ class Mutation:
     update_agent: Agent | None = mutation(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
     delete_agent: Deletion | None = mutation(
         agents.delete,
-        "Delete an agent with its versions. Its sessions and messages stay, without an agent.",
+        "Delete an agent with its versions. Its sessions, messages and memories stay, without an agent.",
         ID,
         returns=Deleted,
     )
@@ -451,6 +500,77 @@ class Mutation:
             "The states, from 1 to 1,000. Several of one module follow each other.",
         ),
         creates=True,
+    )
+
+    create_memory: Memory | None = mutation(
+        memories.create, "Add a memory.", input_(CreateMemoryInput), creates=True
+    )
+    create_memories: list[Memory] | None = mutation(
+        memories.create_all,
+        "Add memories.",
+        given("memories", list[CreateMemoryInput], "The memories, from 1 to 1,000."),
+        creates=True,
+    )
+    update_memory: Memory | None = mutation(
+        memories.update,
+        "Change a memory. A content that is replaced stays in its history.",
+        ID,
+        input_(UpdateMemoryInput),
+    )
+    delete_memory: Deletion | None = mutation(
+        memories.delete,
+        "Delete a memory with its accesses, annotations and history.",
+        ID,
+        returns=Deleted,
+    )
+    link_memories: Memory | None = mutation(
+        memories.link,
+        "Relate a memory with others, both ways; those that it is related with already stay.",
+        given("memory_id", strawberry.ID, "The id of the memory."),
+        given("related_memory_ids", list[strawberry.ID], "The ids of the others, from 1 to 1,000."),
+    )
+    unlink_memories: Memory | None = mutation(
+        memories.unlink,
+        "End that a memory is related with others, both ways; those that it is not related with are ignored.",
+        given("memory_id", strawberry.ID, "The id of the memory."),
+        given("related_memory_ids", list[strawberry.ID], "The ids of the others, from 1 to 1,000."),
+    )
+    record_memory_access: MemoryAccess | None = mutation(
+        memory_accesses.record,
+        "Record an access to a memory, which raises its `accessCount` and `lastAccessedAt`.",
+        input_(RecordMemoryAccessInput),
+        creates=True,
+    )
+    record_memory_accesses: list[MemoryAccess] | None = mutation(
+        memory_accesses.record_all,
+        "Record accesses to memories, each of which raises `accessCount` and `lastAccessedAt` of its memory.",
+        given("accesses", list[RecordMemoryAccessInput], "The accesses, from 1 to 1,000."),
+        creates=True,
+    )
+    annotate_memory: MemoryAnnotation | None = mutation(
+        memory_annotations.annotate,
+        "Put an annotation on a memory, which stays as it is until the annotation is applied.",
+        input_(AnnotateMemoryInput),
+        creates=True,
+    )
+    annotate_memories: list[MemoryAnnotation] | None = mutation(
+        memory_annotations.annotate_all,
+        "Put annotations on memories, all of them or none.",
+        given("annotations", list[AnnotateMemoryInput], "The annotations, from 1 to 1,000."),
+        creates=True,
+    )
+    apply_annotation: MemoryAnnotation | None = mutation(
+        memory_annotations.apply,
+        "Apply an annotation to its memory: a `correction` replaces the content, an `enhancement` is appended"
+        " to it on a line of its own, a `verification` sets `verificationStatus`. It is a CONFLICT if it is"
+        " applied already.",
+        ID,
+    )
+    delete_memory_annotation: Deletion | None = mutation(
+        memory_annotations.delete,
+        "Delete an annotation on a memory. What it changed when it was applied stays as it is.",
+        ID,
+        returns=Deleted,
     )
 
 

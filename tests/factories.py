@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from agentdata.operations import (
     agent_versions,
     agents,
+    memories,
+    memory_accesses,
+    memory_annotations,
     messages,
     module_states,
     sandboxes,
@@ -18,7 +21,7 @@ from agentdata.operations import (
     usage_records,
     users,
 )
-from models.enums import MessageRole
+from models.enums import AccessorType, MessageRole
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from models import (
         Agent,
         AgentVersion,
+        Memory,
+        MemoryAccess,
+        MemoryAnnotation,
         Message,
         ModuleState,
         Sandbox,
@@ -122,3 +128,21 @@ async def sandbox(api: Api, session_id: UUID, **values: Any) -> Sandbox:
 async def module_state(api: Api, **values: Any) -> ModuleState:
     """Set a state of the module `module`, unless another is given."""
     return await api.run(module_states.set_, values={"module_id": "module", "state": {}, **values})  # type: ignore[no-any-return]  # as above
+
+
+async def memory(api: Api, **values: Any) -> Memory:
+    """Make a memory; `source_message_ids` are the messages that it was made from."""
+    given = {"content": f"Fact {next(_numbers)}", **values}
+    return await api.run(memories.create, values=given)  # type: ignore[no-any-return]  # as above
+
+
+async def memory_access(api: Api, memory_id: UUID, **values: Any) -> MemoryAccess:
+    """Record an access to a memory."""
+    given = {"access_type": "read", "accessed_by": "a job", "accessor_type": AccessorType.SYSTEM, **values}
+    return await api.run(memory_accesses.record, values={"memory_id": memory_id, **given})  # type: ignore[no-any-return]  # as above
+
+
+async def memory_annotation(api: Api, memory_id: UUID, **values: Any) -> MemoryAnnotation:
+    """Put an annotation on a memory."""
+    given = {"annotation_type": "correction", "content": f"Better {next(_numbers)}", **values}
+    return await api.run(memory_annotations.annotate, values={"memory_id": memory_id, **given})  # type: ignore[no-any-return]  # as above

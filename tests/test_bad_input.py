@@ -13,6 +13,9 @@ from models import (
     Agent,
     AgentVersion,
     ApiKey,
+    Memory,
+    MemoryAccess,
+    MemoryAnnotation,
     Message,
     ModuleState,
     Project,
@@ -54,6 +57,12 @@ MODELS = {
     "Sandbox": Sandbox,
     "ModuleState": ModuleState,
     "ModuleStates": ModuleState,
+    "Memory": Memory,
+    "Memories": Memory,
+    "MemoryAccess": MemoryAccess,
+    "MemoryAccesses": MemoryAccess,
+    "annotateMemory": MemoryAnnotation,
+    "annotateMemories": MemoryAnnotation,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
@@ -216,6 +225,8 @@ async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: W
         "MessageRole": ["user", "FUNCTION", 1],
         "ApiKeyScope": ["admin", "ROOT", 1],
         "SandboxStatus": ["running", "PAUSED", 1],
+        "VerificationStatus": ["verified", "DONE", 1],
+        "AccessorType": ["agent", "TEAM", 1],
     }
     for kind, values in wrong.items():
         for field, is_list in of_kind(write, kind):
@@ -229,7 +240,13 @@ async def test_ids_that_lead_nowhere(
     mine: Api, things: dict[str, str], others: dict[str, str], write: Written
 ) -> None:
     for field, is_list in of_kind(write, "ID"):
-        theirs = {"ownerId": "user", "parentId": "parent", "agentVersionId": "version", "memberIds": "agent"}
+        theirs = {
+            "ownerId": "user",
+            "parentId": "parent",
+            "agentVersionId": "version",
+            "memberIds": "agent",
+            "sourceMessageIds": "message",
+        }
         noun = theirs.get(field) or re.sub(r"^createdBy|Id$", "", field).lower()
         agent = {"agentId": things["agent"]} if field == "agentVersionId" else {}
         for bad, code in (
@@ -527,6 +544,7 @@ def _any(type_: Any, things: dict[str, str]) -> str:
             "Boolean": "true",
             "MessageRole": "USER",
             "ApiKeyScope": "READ",
+            "AccessorType": "AGENT",
             "JSON": "{}",
         }[kind.name]
     return f"[{value}]" if isinstance(get_nullable_type(type_), GraphQLList) else value

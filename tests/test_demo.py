@@ -13,7 +13,7 @@ import httpx
 
 from agentdata.demo import load
 from agentdata.operations import users
-from models.enums import MessageRole, SessionStatus, ToolCallStatus
+from models.enums import AccessorType, MessageRole, SessionStatus, ToolCallStatus, VerificationStatus
 from tests.databases import reachable_folder
 
 if TYPE_CHECKING:
@@ -42,6 +42,19 @@ ALL = """
       toolCalls(first: 10) { nodes { name arguments result error status durationMs } }
       toolCall { name }
     } }
+  } }
+  memories(first: 100, orderBy: [{field: CREATED_AT, direction: ASC}]) { nodes {
+    externalId name description content data memoryType importance confidence sourceType verificationStatus
+    topics readMode expiresAt lastAccessedAt accessCount usefulness metadata createdAt
+    user { name } agent { name } session { externalId }
+    sourceMessages(first: 100) { nodes { content } }
+    relatedMemories(first: 100) { nodes { externalId } }
+    accesses(first: 100) { nodes { accessType accessedBy accessorType context usefulness createdAt } }
+    annotations(first: 100) { nodes {
+      annotationType content verificationStatus isApplied createdAt createdBy { __typename }
+      revision { content }
+    } }
+    history(first: 100) { nodes { sequence content annotation { annotationType } } }
   } }
 }
 """
@@ -74,11 +87,26 @@ async def test_shows_every_feature(api: Api) -> None:
     [redacted] = [message for message in said if message["isRedacted"]]
     assert redacted["content"] is None
     assert all(message["toolCall"] for message in said if message["role"] == MessageRole.TOOL)
+    memories = found["memories"]["nodes"]
+    accesses = [access for memory in memories for access in memory["accesses"]["nodes"]]
+    annotations = [annotation for memory in memories for annotation in memory["annotations"]["nodes"]]
+    assert {memory["verificationStatus"] for memory in memories} == set(VerificationStatus)
+    assert {access["accessorType"] for access in accesses} == set(AccessorType)
+    assert {(each["annotationType"], each["isApplied"]) for each in annotations} == {
+        *((kind, True) for kind in ("correction", "enhancement", "verification")),
+        *((kind, False) for kind in ("correction", "remark")),
+    }
+    assert any(len(memory["relatedMemories"]["nodes"]) > 1 for memory in memories)
+    assert any(len(memory["sourceMessages"]["nodes"]) > 1 for memory in memories)
+    assert any(len(memory["history"]["nodes"]) > 1 for memory in memories)
     for noun, rows in (
         ("user", found["users"]["nodes"]),
         ("agent", agents),
         ("session", sessions),
         ("message", said),
+        ("memory", memories),
+        ("access to a memory", accesses),
+        ("annotation on a memory", annotations),
     ):
         for field in rows[0]:
             assert any(row[field] not in (None, {}, [], "", False) for row in rows), f"no {noun} has {field}"

@@ -30,7 +30,11 @@ def with_key(write: Written) -> str:
 
 
 def test_everything_that_creates_takes_a_key_but_api_keys() -> None:
-    creating = {name for name in MUTATIONS if name.startswith(("create", "start", "append", "record", "set"))}
+    creating = {
+        name
+        for name in MUTATIONS
+        if name.startswith(("annotate", "append", "create", "record", "set", "start"))
+    }
     assert {write.mutation for write in CREATING} == creating - {"createApiKey", "recordToolResult"}
 
 

@@ -30,12 +30,15 @@ SCHEMA = build_schema(schema.as_str())
 DOMAIN = {
     "Project": "id createdAt updatedAt name slug",
     "ApiKey": "id createdAt name prefix scopes lastUsedAt expiresAt revokedAt",
-    "User": ("id createdAt updatedAt externalId email phoneNumber name userData sessions statistics"),
+    "User": (
+        "id createdAt updatedAt externalId email phoneNumber name userData sessions memories statistics"
+    ),
     "Team": "id createdAt updatedAt name externalId members sessions",
     "Agent": (
         "id createdAt updatedAt name externalId type description provider model temperature maxTokens"
         " systemPrompt config tools active runId owner specializations learningMode trainingStatus"
-        " lastActiveAt totalSessions successRate versions activeVersion versionHistory sessions statistics"
+        " lastActiveAt totalSessions successRate versions activeVersion versionHistory sessions memories"
+        " statistics"
     ),
     "AgentVersion": (
         "id createdAt updatedAt agent versionNumber changes systemPrompt config createdBy isActive"
@@ -46,12 +49,21 @@ DOMAIN = {
         " purpose businessContext tags qualityScore userSatisfaction learningOutcomes source context state"
         " metadata lastActivityAt startedAt endedAt isActive interactionCount messageCount promptTokens"
         " completionTokens costUsd parent children root depth ancestors descendants tree messages"
-        " firstMessage lastMessage events usage sandbox moduleStates statistics"
+        " firstMessage lastMessage events usage sandbox moduleStates memories statistics"
     ),
     "Message": (
         "id createdAt updatedAt session externalId sequence role content parts mediaUrl mediaType user agent"
         " model tokenCount promptTokens completionTokens latencyMs feedback flagged rawPayload metadata"
         " redactedAt toolCalls toolCall"
+    ),
+    "Memory": (
+        "id createdAt updatedAt externalId name description content data memoryType user agent session"
+        " importance confidence sourceType verificationStatus topics readMode expiresAt lastAccessedAt"
+        " accessCount metadata relatedMemories accesses annotations usefulness sourceMessages history"
+    ),
+    "MemoryAccess": "id createdAt memory accessType accessedBy accessorType context usefulness",
+    "MemoryAnnotation": (
+        "id createdAt updatedAt memory annotationType content createdBy isApplied appliedAt"
     ),
     "ToolCall": (
         "id createdAt updatedAt message callId name arguments result error status startedAt durationMs"
@@ -71,7 +83,7 @@ DOMAIN = {
 }
 """What the domain says that each noun has."""
 
-NAMED_BY_THE_DOMAIN = {"User.userData"}
+NAMED_BY_THE_DOMAIN = {"Memory.memoryType", "User.userData"}
 """Fields that begin with the name of their type although a field should not: users know them by this name."""
 
 

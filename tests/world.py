@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from agentdata.operations import api_keys
+from agentdata.operations import api_keys, memories, memory_accesses, memory_annotations
 from models import Base
-from models.enums import MessageRole, SandboxStatus, SessionStatus
+from models.enums import AccessorType, MessageRole, SandboxStatus, SessionStatus, VerificationStatus
 from tests import factories
 from tests.contract import roots, row_types, selection
 
@@ -95,14 +95,16 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
         sessions += await factories.many_sessions(
             api, [_session(random, moment, sessions, users, agents, teams) for _ in range(9)]
         )
+    messages: list[Any] = []
     for session in (sessions[0], *random.choices(sessions[1:], k=20)):
-        await factories.say(api, session.id, *_conversation(random, moment))
+        messages += await factories.say(api, session.id, *_conversation(random, moment))
     await _run(api, random, moment, sessions, users, agents)
     modules = [
         (module, random.choice([None, *sessions[:3]])) for module in ("cart", "cart", "50% off", "plan")
     ]
     for module, session in (*modules, *random.choices(modules, k=30)):
         await factories.module_state(api, **_state(random, moment, module, session))
+    await _remember(random, moment, api, users, agents, sessions, messages)
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
     await _tie_times(api, owner)
@@ -244,6 +246,71 @@ def _state(random: Random, moment: Any, module: str, session: Any) -> dict[str, 
         "trigger_id": random.choice([None, "job 1", "job 2"]),
         "transition_data": random.choice(DOCUMENTS),
     }
+
+
+async def _remember(
+    random: Random,
+    moment: Any,
+    api: Api,
+    users: list[Any],
+    agents: list[Any],
+    sessions: list[Any],
+    messages: list[Any],
+) -> None:
+    made = await api.run(
+        memories.create_all,
+        memories=[
+            {
+                "content": random.choice(["likes tea", "50% off", "it's"]),
+                "external_id": random.choice([None, f"y-{random.randrange(10**9)}"]),
+                "name": random.choice([None, "tea", "price", "price"]),
+                "memory_type": random.choice([None, "fact", "preference"]),
+                "user_id": random.choice([None, users[0].id, users[1].id]),
+                "agent_id": random.choice([None, agents[0].id, agents[3].id]),
+                "session_id": random.choice([None, sessions[0].id, sessions[1].id]),
+                "importance": random.choice([0.0, 1.0, 2.5]),
+                "confidence": random.choice([None, 0.0, 0.5, 1.0]),
+                "source_type": random.choice([None, "user_input", "external"]),
+                "verification_status": random.choice(list(VerificationStatus)),
+                "topics": random.sample(TAGS, random.randrange(3)),
+                "read_mode": random.choice([None, "always"]),
+                "expires_at": random.choice([None, moment()]),
+                "data": random.choice(DOCUMENTS),
+                "metadata_": random.choice(DOCUMENTS),
+                "source_message_ids": [each.id for each in random.sample(messages[:20], random.randrange(9))],
+            }
+            for _ in range(24)
+        ],
+    )
+    for memory in (made[0], made[0], *random.choices(made[1:], k=8)):
+        others = [other.id for other in random.sample(made, 3) if other is not memory]
+        await api.run(memories.link, memory_id=memory.id, related_memory_ids=others)
+    await api.run(
+        memory_accesses.record_all,
+        accesses=[
+            {
+                "memory_id": memory.id,
+                "access_type": random.choice(["read", "update", "reference"]),
+                "accessed_by": random.choice(["planner", "it's"]),
+                "accessor_type": random.choice(list(AccessorType)),
+                "context": random.choice(DOCUMENTS),
+                "usefulness": random.choice([None, 0.0, 0.5, 1.0]),
+                "created_at": moment(),
+            }
+            for memory in (*[made[0]] * 12, *random.choices(made[:9], k=40))
+        ],
+    )
+    for memory in (*[made[0]] * 8, *random.choices(made[:6], k=20)):
+        annotation = await factories.memory_annotation(
+            api,
+            memory.id,
+            annotation_type=random.choice(["correction", "enhancement", "verification"]),
+            **random.choice([{}, {"created_by_user_id": users[0].id}, {"created_by_agent_id": agents[3].id}]),
+        )
+        if random.randrange(3):
+            await api.run(memory_annotations.apply, id_=annotation.id)
+        else:
+            await api.run(memories.update, id_=memory.id, values={"content": f"{random.randrange(9)} cups"})
 
 
 async def _tie_times(api: Api, owner: AsyncEngine) -> None:

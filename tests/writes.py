@@ -82,6 +82,9 @@ class Written:
         return await api.answer(self.document(), **self.variables(things, values))
 
 
+_ACCESS = {"memoryId": "@memory", "accessType": "read", "accessedBy": "planner", "accessorType": "AGENT"}
+_ANNOTATION = {"memoryId": "@memory", "annotationType": "verification", "content": "So it is"}
+
 WRITES = [
     Written("updateProject", "UpdateProjectInput", {}),
     Written("createApiKey", "CreateApiKeyInput", {"name": "Key", "scopes": ["READ"]}),
@@ -111,7 +114,20 @@ WRITES = [
     Written("updateSandbox", "UpdateSandboxInput", {}, ("id", "sandbox")),
     Written("setModuleState", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
     Written("setModuleStates", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
+    Written("createMemory", "CreateMemoryInput", {"content": "A fact"}),
+    Written("createMemories", "CreateMemoryInput", {"content": "A fact"}),
+    Written("updateMemory", "UpdateMemoryInput", {}, ("id", "memory")),
+    Written("recordMemoryAccess", "RecordMemoryAccessInput", _ACCESS),
+    Written("recordMemoryAccesses", "RecordMemoryAccessInput", _ACCESS),
+    Written("annotateMemory", "AnnotateMemoryInput", _ANNOTATION),
+    Written("annotateMemories", "AnnotateMemoryInput", _ANNOTATION),
 ]
+
+
+def inputs_of(mutation: str) -> list[str]:
+    """Give the names of a mutation's arguments that are input objects, or lists of one."""
+    arguments = MUTATIONS[mutation].args.items()
+    return [name for name, each in arguments if isinstance(get_named_type(each.type), GraphQLInputObjectType)]
 
 
 def named(value: Any, things: dict[str, str]) -> Any:
@@ -142,6 +158,7 @@ async def some_of_each(api: Api) -> dict[str, str]:
     )
     sandbox = await factories.sandbox(api, session.id)
     await factories.module_state(api, module_id="cart", session_id=session.id)
+    memory = await factories.memory(api)
     made = await api.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { apiKey { id } } }')
     return {
         "user": str(user.id),
@@ -153,6 +170,7 @@ async def some_of_each(api: Api) -> dict[str, str]:
         "message": str(message.id),
         "call": data["message"]["toolCalls"]["nodes"][0]["id"],
         "sandbox": str(sandbox.id),
+        "memory": str(memory.id),
         "api_key": made["createApiKey"]["apiKey"]["id"],
     }
 
@@ -207,10 +225,18 @@ WHERE a.project_id = :project_id AND (a.total_sessions, a.completed_sessions, a.
   SELECT count(*), count(*) FILTER (WHERE status = 'COMPLETED'), count(*) FILTER (WHERE status = 'FAILED')
   FROM sessions s WHERE s.project_id = :project_id AND s.agent_id = a.id
 )
+UNION ALL
+SELECT m.id FROM memories m
+LEFT JOIN (
+  SELECT memory_id, count(*) AS accesses, max(created_at) AS at FROM memory_accesses
+  WHERE project_id = :project_id GROUP BY memory_id
+) a ON a.memory_id = m.id
+WHERE m.project_id = :project_id
+  AND (m.access_count <> coalesce(accesses, 0) OR m.last_accessed_at IS DISTINCT FROM at)
 """
 
 
 async def untrue(owner: AsyncEngine, api: Api) -> list[Any]:
-    """Give the sessions and agents whose counts are not those that their rows have."""
+    """Give the sessions, agents and memories whose counts are not those that their rows have."""
     async with owner.connect() as connection:
         return list(await connection.scalars(text(UNTRUE), {"project_id": api.project_id}))

@@ -1,7 +1,8 @@
 """A small data set that shows every feature of the API: the same every time, written by the operations.
 
-It is the JSON files beside this one, in the columns' names. Rows refer to users by their external ids, and to
-agents, teams and versions by their names; times within a session are seconds since it started.
+It is the JSON files beside this one, in the columns' names. Rows refer to users, sessions and memories by
+their external ids, to agents, teams and versions by their names, and to messages by their sequences; times
+within a session are seconds since it started.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from agentdata.operations import agent_versions, agents, messages, sessions, teams, users
+from agentdata.operations import (
+    agent_versions,
+    agents,
+    memories,
+    memory_accesses,
+    memory_annotations,
+    messages,
+    sessions,
+    teams,
+    users,
+)
 from models import Agent, Session, User
 
 if TYPE_CHECKING:
@@ -41,6 +52,8 @@ async def load(write: Write) -> bool:
     folder = _HERE / "sessions"
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         await loading.session(_read(file), None)
+    for memory in _read(_HERE / "memories.json"):
+        await loading.memory(memory)
     return True
 
 
@@ -53,6 +66,9 @@ class _Loading:
         self.agents: dict[str, UUID] = {}
         self.teams: dict[str, UUID] = {}
         self.versions: dict[tuple[str, str], UUID] = {}
+        self.sessions: dict[str, UUID] = {}
+        self.messages: dict[str, list[UUID]] = {}
+        self.memories: dict[str, UUID] = {}
 
     async def agent(self, values: dict[str, Any]) -> None:
         versions = values.pop("versions", [])
@@ -60,13 +76,7 @@ class _Loading:
         agent = await agents.create(self.write, values | {"owner_id": owner and self.users[owner]})
         self.agents[agent.name] = agent.id
         for version in versions:
-            by_user, by_agent = version.pop("created_by_user", None), version.pop("created_by_agent", None)
-            created_by = {
-                "created_by_user_id": by_user and self.users[by_user],
-                "created_by_agent_id": by_agent and self.agents[by_agent],
-            }
-            given = _timed(version) | created_by | {"agent_id": agent.id}
-            made = await agent_versions.create(self.write, given)
+            made = await agent_versions.create(self.write, self._by(version) | {"agent_id": agent.id})
             self.versions[agent.name, made.version_number] = made.id
 
     async def session(self, values: dict[str, Any], parent_id: UUID | None) -> None:
@@ -89,8 +99,50 @@ class _Loading:
         )
         for index in redacted:
             await messages.redact(self.write, written[index].id)
+        self.sessions[values["external_id"]] = session.id
+        self.messages[values["external_id"]] = [message.id for message in written]
         for child in children:
             await self.session(child, session.id)
+
+    async def memory(self, values: dict[str, Any]) -> None:
+        accesses, annotations = values.pop("accesses", []), values.pop("annotations", [])
+        user, session, related = (
+            values.pop("user", None),
+            values.pop("session", None),
+            values.pop("related", []),
+        )
+        references = {
+            "user_id": user and self.users[user],
+            "agent_id": self.agents[values.pop("agent")],
+            "session_id": session and self.sessions[session],
+            "source_message_ids": [
+                self.messages[session][place - 1] for place in values.pop("source_messages")
+            ],
+            "metadata_": values.pop("metadata", {}),
+        }
+        memory = await memories.create(self.write, _timed(values) | references)
+        self.memories[values["external_id"]] = memory.id
+        if related:
+            await memories.link(self.write, memory.id, [self.memories[other] for other in related])
+        if accesses:
+            given = [_timed(access) | {"memory_id": memory.id} for access in accesses]
+            await memory_accesses.record_all(self.write, given)
+        for annotation in annotations:
+            applied = annotation.pop("apply", False)
+            made = await memory_annotations.annotate(
+                self.write, self._by(annotation) | {"memory_id": memory.id}
+            )
+            if applied:
+                await memory_annotations.apply(self.write, made.id)
+
+    def _by(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Give the values of what a user or an agent created."""
+        user, agent = values.pop("created_by_user", None), values.pop("created_by_agent", None)
+        created_by = {
+            "created_by_user_id": user and self.users[user],
+            "created_by_agent_id": agent and self.agents[agent],
+        }
+        return _timed(values) | created_by
 
 
 def _message(values: dict[str, Any], started_at: datetime) -> dict[str, Any]:

@@ -87,6 +87,15 @@ class Link:
             return and_(shared, column.contains(array([key])))
         return column == key  # type: ignore[no-any-return]  # an attribute found by its name
 
+    def some(self, target: Any, key: Any) -> Select[Any]:
+        """Ask whether a row of ``target`` belongs to a parent's key; it may be found several times."""
+        if self.via is None:
+            return select(1).where(owned(target), self.holds(target, key))
+        # The pairs are joined: PostgreSQL can begin at the rows, and go through their pairs to the parents.
+        pair: Any = self.via.model.__table__.alias()
+        pairs = select(1).select_from(pair).join(target, pair.c[self.via.far] == target.id)
+        return pairs.where(owned(pair.c), owned(target), pair.c[self.via.near] == key)
+
     def rows(self, names: Sequence[str] | None = None) -> Select[Any]:
         """Give the row of each key, or some of its columns, as (key, …)."""
         remote: ColumnElement[Any] = getattr(self.model, self.remote)

@@ -34,7 +34,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Agent:
 
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
-    """Delete an agent with its versions. Sessions and messages stay, and name no agent any more."""
+    """Delete an agent with its versions. Sessions, messages and memories stay, and name no agent any more."""
     await write.get(Agent, id_, lock=True)
     # First the versions, then the agent: the database would take the agent off a session before the version,
     # or after it, by chance, and a session may not have a version without an agent.

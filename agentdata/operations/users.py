@@ -36,5 +36,5 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> User:
 
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
-    """Delete a user. Sessions, messages and agents stay, and name no user any more."""
+    """Delete a user. Sessions, messages, agents and memories stay, and name no user any more."""
     return await write.delete(User, id_)

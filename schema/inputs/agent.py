@@ -9,7 +9,7 @@ import strawberry
 from strawberry import UNSET
 
 from agentdata.execution.links import Via
-from models import AgentVersion, Session, Team, TeamMember, User
+from models import AgentVersion, Memory, Session, Team, TeamMember, User
 from schema.enums import OrderDirection
 from schema.inputs.filters import (
     BooleanFilter,
@@ -27,6 +27,7 @@ from schema.scalars import JSON
 
 if TYPE_CHECKING:
     from schema.inputs.agent_version import AgentVersionsFilter
+    from schema.inputs.memory import MemoriesFilter
     from schema.inputs.session import SessionsFilter
     from schema.inputs.team import TeamsFilter
     from schema.inputs.user import UserFilter
@@ -77,6 +78,9 @@ class AgentFilter:
     )
     sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
         Session, "By their sessions.", remote="agent_id"
+    )
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
+        Memory, "By their memories.", remote="agent_id"
     )
     and_: list[AgentFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."

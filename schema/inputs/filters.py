@@ -7,7 +7,14 @@ from datetime import datetime
 import strawberry
 from strawberry import UNSET
 
-from schema.enums import MessageRole, SandboxStatus, SessionStatus, ToolCallStatus
+from schema.enums import (
+    AccessorType,
+    MessageRole,
+    SandboxStatus,
+    SessionStatus,
+    ToolCallStatus,
+    VerificationStatus,
+)
 from schema.scalars import JSON, BigInt
 
 _EQ = "Equal to this value."
@@ -178,6 +185,24 @@ class SandboxStatusFilter:
     eq: SandboxStatus | None = strawberry.field(default=UNSET, description=_EQ)
     in_: list[SandboxStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
     not_in: list[SandboxStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+
+
+@strawberry.input(description="Conditions on a verification status. All that are given must hold.")
+class VerificationStatusFilter:
+    """Conditions on a verification status. All that are given must hold."""
+
+    eq: VerificationStatus | None = strawberry.field(default=UNSET, description=_EQ)
+    in_: list[VerificationStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
+    not_in: list[VerificationStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+
+
+@strawberry.input(description="Conditions on what kind of party used a memory. All that are given must hold.")
+class AccessorTypeFilter:
+    """Conditions on what kind of party used a memory. All that are given must hold."""
+
+    eq: AccessorType | None = strawberry.field(default=UNSET, description=_EQ)
+    in_: list[AccessorType] | None = strawberry.field(default=UNSET, description=_IN, name="in")
+    not_in: list[AccessorType] | None = strawberry.field(default=UNSET, description=_NOT_IN)
 
 
 class ToMany:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry import UNSET
 
-from models import Agent, Session, ToolCall, User
+from agentdata.execution.links import Via
+from models import Agent, Memory, MemorySource, Session, ToolCall, User
 from schema.enums import MessageRole, OrderDirection
 from schema.inputs.filters import (
     BooleanFilter,
@@ -26,6 +27,7 @@ from schema.scalars import JSON
 
 if TYPE_CHECKING:
     from schema.inputs.agent import AgentFilter
+    from schema.inputs.memory import MemoriesFilter
     from schema.inputs.session import SessionFilter
     from schema.inputs.tool_call import NewToolCallInput, ToolCallFilter, ToolCallsFilter
     from schema.inputs.user import UserFilter
@@ -90,6 +92,9 @@ class MessageFilter:
     )
     tool_call: Annotated["ToolCallFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
         ToolCall, "By the tool call that they answer.", remote="answer_id"
+    )
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
+        Memory, "By the memories that were made from them.", via=Via(MemorySource, "message_id", "memory_id")
     )
     and_: list[MessageFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."

@@ -12,6 +12,7 @@ from strawberry import UNSET
 from models import (
     Agent,
     AgentVersion,
+    Memory,
     Message,
     ModuleState,
     Sandbox,
@@ -43,6 +44,7 @@ from schema.scalars import JSON
 if TYPE_CHECKING:
     from schema.inputs.agent import AgentFilter
     from schema.inputs.agent_version import AgentVersionFilter
+    from schema.inputs.memory import MemoriesFilter
     from schema.inputs.message import MessagesFilter
     from schema.inputs.module_state import ModuleStatesFilter
     from schema.inputs.sandbox import SandboxFilter
@@ -156,6 +158,9 @@ class SessionFilter:
     state_transitions: (
         Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
     ) = linked(StateTransition, "By the transitions between states of modules in them.", remote="session_id")
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
+        Memory, "By their memories.", remote="session_id"
+    )
     and_: list[SessionFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."
     )

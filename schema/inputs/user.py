@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry import UNSET
 
-from models import Agent, Session
+from models import Agent, Memory, Session
 from schema.enums import OrderDirection
 from schema.inputs.filters import (
     DateTimeFilter,
@@ -22,6 +22,7 @@ from schema.scalars import JSON
 
 if TYPE_CHECKING:
     from schema.inputs.agent import AgentsFilter
+    from schema.inputs.memory import MemoriesFilter
     from schema.inputs.session import SessionsFilter
 
 
@@ -49,6 +50,9 @@ class UserFilter:
     )
     agents: Annotated["AgentsFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
         Agent, "By the agents that they own.", remote="owner_id"
+    )
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
+        Memory, "By their memories.", remote="user_id"
     )
     and_: list[UserFilter] | None = strawberry.field(
         default=UNSET, name="and", description="All of these filters must hold."

@@ -9,6 +9,7 @@ import strawberry
 
 from agentdata.execution.links import Via
 from models import AgentVersion as AgentVersionRow
+from models import Memory as MemoryRow
 from models import Session as SessionRow
 from models import Team as TeamRow
 from models import TeamMember
@@ -18,6 +19,7 @@ from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.paging import Ordering
 from schema.inputs.agent_version import AgentVersionFilter, AgentVersionOrder
+from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.inputs.team import TeamFilter, TeamOrder
 from schema.scalars import JSON
@@ -26,6 +28,7 @@ from schema.types.node import Node
 
 if TYPE_CHECKING:
     from schema.types.agent_version import AgentVersion
+    from schema.types.memory import Memory
     from schema.types.session import Session
     from schema.types.statistics import Statistics
     from schema.types.team import Team
@@ -102,6 +105,13 @@ class Agent(Node):
         order=SessionOrder,
         by="agent_id",
         default=(Ordering("started_at", descending=True),),
+    )
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
+        MemoryRow,
+        "The memories that it keeps, the newest first.",
+        filter_=MemoryFilter,
+        order=MemoryOrder,
+        by="agent_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

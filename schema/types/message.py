@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.execution.links import Via
 from models import Agent as AgentRow
+from models import Memory as MemoryRow
+from models import MemorySource
 from models import Session as SessionRow
 from models import ToolCall as ToolCallRow
 from models import User as UserRow
 from resolvers.fields import column, page, relation
 from resolvers.paging import Ordering
 from schema.enums import MessageRole
+from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
 from schema.scalars import JSON
 from schema.types.connection import Connection
@@ -21,6 +25,7 @@ from schema.types.node import Node
 
 if TYPE_CHECKING:
     from schema.types.agent import Agent
+    from schema.types.memory import Memory
     from schema.types.session import Session
     from schema.types.tool_call import ToolCall
     from schema.types.user import User
@@ -72,4 +77,11 @@ class Message(Node):
     )
     tool_call: Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")] | None = relation(
         ToolCallRow, "The tool call that it answers, if it is a TOOL message that does.", remote="answer_id"
+    )
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
+        MemoryRow,
+        "The memories that were made from it, the newest first.",
+        filter_=MemoryFilter,
+        order=MemoryOrder,
+        via=Via(MemorySource, "message_id", "memory_id"),
     )

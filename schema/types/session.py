@@ -9,6 +9,7 @@ import strawberry
 
 from models import Agent as AgentRow
 from models import AgentVersion as AgentVersionRow
+from models import Memory as MemoryRow
 from models import Message as MessageRow
 from models import ModuleState as ModuleStateRow
 from models import Sandbox as SandboxRow
@@ -28,6 +29,7 @@ from resolvers.module_states import FILTER as STATES
 from resolvers.module_states import current_in_sessions as current_states
 from resolvers.paging import Ordering
 from schema.enums import SessionStatus
+from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.message import MessageFilter, MessageOrder
 from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder
 from schema.inputs.session import SessionFilter, SessionOrder
@@ -42,6 +44,7 @@ from schema.types.node import Node
 if TYPE_CHECKING:
     from schema.types.agent import Agent
     from schema.types.agent_version import AgentVersion
+    from schema.types.memory import Memory
     from schema.types.message import Message
     from schema.types.module_state import ModuleState
     from schema.types.sandbox import Sandbox
@@ -212,6 +215,13 @@ class Session(Node):
         order=StateTransitionOrder,
         by="session_id",
         default=(Ordering("created_at"),),
+    )
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
+        MemoryRow,
+        "The memories that come from it, the newest first.",
+        filter_=MemoryFilter,
+        order=MemoryOrder,
+        by="session_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

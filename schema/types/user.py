@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import Agent as AgentRow
+from models import Memory as MemoryRow
 from models import Session as SessionRow
 from resolvers import statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page
 from resolvers.paging import Ordering
 from schema.inputs.agent import AgentFilter, AgentOrder
+from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.scalars import JSON
 from schema.types.connection import Connection
@@ -21,6 +23,7 @@ from schema.types.node import Node
 
 if TYPE_CHECKING:
     from schema.types.agent import Agent
+    from schema.types.memory import Memory
     from schema.types.session import Session
     from schema.types.statistics import Statistics
 
@@ -49,6 +52,13 @@ class User(Node):
         filter_=AgentFilter,
         order=AgentOrder,
         by="owner_id",
+    )
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
+        MemoryRow,
+        "The memories that are about the user, the newest first.",
+        filter_=MemoryFilter,
+        order=MemoryOrder,
+        by="user_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -242,6 +242,8 @@ def _fitting(given: dict[str, Any]) -> dict[str, Any]:
         left_out.add("endedAt")
     if given.get("createdByUserId"):
         left_out.add("createdByAgentId")
+    if given.get("annotationType", "verification") != "verification":
+        left_out.add("verificationStatus")
     return {name: value for name, value in given.items() if name not in left_out}
 
 
@@ -256,6 +258,7 @@ _TEXTS = {
     "slug": [HERE, HERE, f"{HERE}-again", "No Slug"],
     "idempotencyKey": ["a key", "another key"],
     "moduleId": ["cart", "plan", "50% off"],
+    "annotationType": ["correction", "enhancement", "verification", "remark"],
 }
 """Texts of a form of their own, and few of them, so that they come again."""
 

@@ -79,6 +79,7 @@ WALKED = {
 """Columns by which filters go through all of a project's rows, and those of a parent where there is one."""
 
 WITHIN = {
+    ("memory_revisions", "sequence"),
     ("messages", "sequence"),
     ("module_states", "version"),
     ("session_events", "sequence"),

@@ -10,6 +10,7 @@ from asyncpg.exceptions import ForeignKeyViolationError, InsufficientPrivilegeEr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from agentdata.operations import memories
 from models import Base
 from models.base import PROJECT_SETTING, REQUEST_ROLE
 from models.enums import MessageRole
@@ -56,6 +57,13 @@ async def theirs(other: Api) -> Api:
     await factories.sandbox(other, session.id)
     for _ in range(2):
         await factories.module_state(other, session_id=session.id)
+    [message] = await factories.say(other, session.id, factories.said())
+    memory = await factories.memory(other, source_message_ids=[message.id])
+    related = await factories.memory(other)
+    await other.run(memories.link, memory_id=memory.id, related_memory_ids=[related.id])
+    await other.run(memories.update, id_=memory.id, values={"content": "Another fact"})
+    await factories.memory_access(other, memory.id)
+    await factories.memory_annotation(other, memory.id)
     await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
     await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
     return other

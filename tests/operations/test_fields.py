@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.writes import MUTATIONS, WRITES, Written, named, some_of_each
+from tests.writes import MUTATIONS, WRITES, Written, inputs_of, named, some_of_each
 
 if TYPE_CHECKING:
     from graphql import GraphQLObjectType
@@ -59,6 +59,19 @@ SANDBOX = {
     "userId": "@user", "kind": "mock_game_server", "externalServerId": "s-1", "status": "RUNNING",
     "selection": {"map": [1]},
 }  # fmt: skip
+MEMORY = {
+    "externalId": "m-1", "name": "Diet", "description": "What is eaten", "data": {"meat": False},
+    "memoryType": "fact", "userId": "@user", "agentId": "@agent", "sessionId": "@session", "importance": 7.5,
+    "confidence": 0.25, "sourceType": "user_input", "verificationStatus": "DISPUTED",
+    "topics": ["food", "health"], "readMode": "always", "expiresAt": "2999-01-01T00:00:00Z",
+    "metadata": {"m": 1}, "content": "Eats no meat ☃", "sourceMessageIds": ["@message"],
+}  # fmt: skip
+REMEMBERED = MEMORY | {"createdAt": "2025-01-01T00:00:00Z"}
+ACCESS = {
+    "memoryId": "@memory", "accessType": "reference", "accessedBy": "a-1", "accessorType": "USER",
+    "context": {"c": [1]}, "usefulness": 0.5, "createdAt": "2025-01-01T00:00:00Z",
+}  # fmt: skip
+NOTED = {"verificationStatus": "DISPUTED", "createdAt": "2025-01-01T00:00:00Z"}
 ENDED = {
     "endedAt": "2999-01-01T00:00:00Z", "qualityScore": 1.0, "userSatisfaction": 0.0,
     "learningOutcomes": {"o": 1}, "costUsd": 1.5,
@@ -105,11 +118,21 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("updateSandbox", SANDBOX),
     ("setModuleState", STATE | {"expectedVersion": 1}),
     ("setModuleStates", STATE | {"expectedVersion": 1}),
+    ("createMemory", REMEMBERED),
+    ("createMemories", REMEMBERED),
+    ("updateMemory", MEMORY),
+    ("recordMemoryAccess", ACCESS),
+    ("recordMemoryAccesses", ACCESS),
+    ("annotateMemory", NOTED | {"createdByUserId": "@user"}),
+    ("annotateMemory", {"annotationType": "correction", "createdByAgentId": "@agent"}),
+    ("annotateMemories", NOTED | {"createdByUserId": "@user"}),
+    ("annotateMemories", {"annotationType": "correction", "createdByAgentId": "@agent"}),
 ]
 BY_NAME = {write.mutation: write for write in WRITES}
 SELECTIONS = {
     "memberIds": "members { nodes { id } }",
     "activate": "isActive",
+    "sourceMessageIds": "sourceMessages { nodes { id } }",
     "toolCallId": "toolCall { callId }",
     "toolError": "toolCall { error }",
     "toolCalls": "toolCalls { nodes { name arguments } }",
@@ -226,7 +249,8 @@ REQUIRED = {
     "name", "slug", "scopes", "userData", "config", "tools", "active", "specializations", "changes",
     "performance",
     "versionNumber", "businessContext", "tags", "learningOutcomes", "context", "state", "metadata", "status",
-    "startedAt", "flagged", "arguments", "selection",
+    "startedAt", "flagged", "arguments", "selection", "content", "data", "importance", "verificationStatus",
+    "topics", "sourceMessageIds",
 }  # fmt: skip
 
 
@@ -234,7 +258,13 @@ REQUIRED = {
     "write", [w for w in WRITES if w.mutation.startswith("update")], ids=lambda w: w.mutation
 )
 async def test_which_fields_null_clears(api: Api, things: dict[str, str], write: Written) -> None:
-    nullable = {("updateUser", "name"), ("updateAgentVersion", "config"), ("updateToolCall", "startedAt")}
+    nullable = {
+        ("updateUser", "name"),
+        ("updateAgentVersion", "config"),
+        ("updateMessage", "content"),
+        ("updateToolCall", "startedAt"),
+        ("updateMemory", "name"),
+    }
     for field in write.fields:
         answer = await write.answer(api, things, **{field: None})
         required = field in REQUIRED and (write.mutation, field) not in nullable
@@ -248,8 +278,7 @@ def test_no_input_field_is_forgotten() -> None:
 
 
 def test_no_mutation_is_forgotten() -> None:
-    inputs = {"input", "messages", "events", "records", "states"}
-    with_input = {name for name, field in MUTATIONS.items() if inputs & set(field.args)}
+    with_input = {name for name in MUTATIONS if inputs_of(name)}
     assert {write.mutation for write in WRITES} == with_input
     sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in MUTATIONS if not re.search(rf"\b{name}\b", sources)] == []

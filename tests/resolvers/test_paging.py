@@ -133,6 +133,8 @@ DEFAULTS: dict[str, Order] = {
     "ModuleState.nextStates": (("VERSION", "ASC"),),
     "ModuleState.transitions": (("CREATED_AT", "ASC"),),
     "Message.toolCalls": (("POSITION", "ASC"),),
+    "Memory.history": (("SEQUENCE", "DESC"),),
+    "Memory.sourceMessages": (("CREATED_AT", "ASC"),),
 }
 """The orders that descriptions promise; everything else comes the newest first."""
 

@@ -1,0 +1,82 @@
+"""Writes of accesses to memories, which count them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from uuid_utils.compat import uuid7
+
+from agentdata.operations.values import check, check_not_empty
+from agentdata.operations.write import document, not_found, plain_rows
+from models import Memory, MemoryAccess
+
+if TYPE_CHECKING:
+    from agentdata.operations.write import Write
+
+MAX_ACCESSES = 1_000
+"""How many accesses one write records."""
+
+_COLUMNS = [column.name for column in MemoryAccess.__mapper__.columns]
+
+# One statement, and so one round trip. Memories are locked in the order of their keys, so that two writers
+# cannot wait for each other, and nothing is written unless all are there. Readers wait for none of it.
+_RECORD = f"""
+WITH given AS MATERIALIZED (
+  SELECT id, memory_id, access_type, accessed_by, accessor_type, coalesce(context, '{{}}') AS context,
+    usefulness, coalesce(created_at, clock_timestamp()) AS created_at
+  FROM json_to_recordset($2::json) AS given (id uuid, memory_id uuid, access_type text, accessed_by text,
+    accessor_type text, context jsonb, usefulness float, created_at timestamptz)
+), counted AS MATERIALIZED (
+  SELECT memory_id, count(*) AS count, max(created_at) AS latest FROM given GROUP BY memory_id
+), held AS MATERIALIZED (
+  SELECT id FROM memories WHERE project_id = $1 AND id IN (SELECT memory_id FROM counted)
+  ORDER BY id FOR NO KEY UPDATE
+), raised AS (
+  UPDATE memories
+  SET access_count = access_count + count, last_accessed_at = greatest(last_accessed_at, latest)
+  FROM counted JOIN held ON held.id = counted.memory_id
+  WHERE memories.project_id = $1 AND memories.id = counted.memory_id
+    AND (SELECT count(*) FROM held) = (SELECT count(*) FROM counted)
+  RETURNING memories.id
+), made AS (
+  INSERT INTO memory_accesses (project_id, id, memory_id, access_type, accessed_by, accessor_type, context,
+    usefulness, created_at)
+  SELECT $1, given.id, memory_id, access_type, accessed_by, accessor_type, context, usefulness, created_at
+  FROM given JOIN raised ON raised.id = given.memory_id
+  RETURNING {", ".join(_COLUMNS)}
+)
+SELECT given.id AS given_id, held.id IS NOT NULL AS there, {", ".join(f"made.{name}" for name in _COLUMNS)}
+FROM given LEFT JOIN held ON held.id = given.memory_id LEFT JOIN made ON made.id = given.id"""  # noqa: S608  # columns of the model
+
+
+async def record(write: Write, values: dict[str, Any]) -> MemoryAccess:
+    """Record an access to a memory."""
+    [access] = await _record(write, [values], "")
+    return access
+
+
+async def record_all(write: Write, accesses: list[dict[str, Any]]) -> list[MemoryAccess]:
+    """Record accesses to memories, of which each may occur several times, in one statement."""
+    check_not_empty("accesses", accesses, MAX_ACCESSES)
+    return await _record(write, accesses, "accesses.{}.")
+
+
+async def _record(write: Write, accesses: list[dict[str, Any]], path: str) -> list[MemoryAccess]:
+    """Record accesses and raise what their memories count; ``path`` is where the client gave each of them.
+
+    Raises:
+        NotFoundError: A memory is not in this project; then nothing is written.
+
+    """
+    for place, values in enumerate(accesses):
+        check(MemoryAccess, values, path.format(place))
+    sent = [{"id": uuid7(), **values} for values in accesses]
+    records = await write.fetch(_RECORD, write.project_id, document(sent), alone=True)
+    made = {record["given_id"]: record for record in records}
+    for place, row in enumerate(sent):
+        if not made[row["id"]]["there"]:
+            raise not_found(Memory, row["memory_id"], f"{path.format(place)}memoryId")
+    return [_row(dict(zip(_COLUMNS, tuple(made[row["id"]])[2:], strict=True))) for row in sent]
+
+
+_row = plain_rows(MemoryAccess)

@@ -1,0 +1,159 @@
+"""What agents remember."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import (
+    Base,
+    Changing,
+    Owned,
+    belongs_to_project,
+    json_index,
+    one_of,
+    order_index,
+    owned_by,
+    present_index,
+    refers_to,
+    within,
+)
+from models.enums import VerificationStatus
+
+
+class Memory(Changing, Base):
+    """Something that is remembered of a user, by an agent, from a session, or of none of them.
+
+    ``access_count`` and ``last_accessed_at`` are kept by the writes of accesses, in the same transaction; an
+    access does not count as a change. A content that is replaced goes to the memory's revisions.
+    """
+
+    __tablename__ = "memories"
+    __table_args__ = (
+        belongs_to_project(),
+        refers_to("user_id", "users"),
+        refers_to("agent_id", "agents"),
+        refers_to("session_id", "sessions"),
+        UniqueConstraint("project_id", "external_id"),
+        one_of("verification_status", VerificationStatus),
+        within("importance", 0),
+        within("confidence", 0, 1),
+        within("access_count", 0),
+        Index(None, "project_id", "created_at", "id"),
+        Index(None, "project_id", "updated_at", "id"),
+        Index(None, "project_id", "importance", "id"),
+        Index(None, "project_id", "access_count", "id"),
+        order_index("memories", "name"),
+        order_index("memories", "confidence"),
+        order_index("memories", "expires_at"),
+        order_index("memories", "last_accessed_at"),
+        # An agent recalls what is newest, or what matters most, of itself and of its user.
+        Index(None, "project_id", "user_id", "created_at", "id"),
+        Index(None, "project_id", "user_id", "importance", "id"),
+        Index(None, "project_id", "agent_id", "created_at", "id"),
+        Index(None, "project_id", "agent_id", "importance", "id"),
+        Index(None, "project_id", "session_id", "created_at", "id"),
+        Index(None, "project_id", "memory_type"),
+        Index(None, "project_id", "source_type"),
+        Index(None, "project_id", "verification_status"),
+        present_index("read_mode"),
+        Index("memories_topics_idx", "topics", postgresql_using="gin"),
+        json_index("memories", "data"),
+        json_index("memories", "metadata"),
+    )
+
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    name: Mapped[str | None] = mapped_column(String(255))
+    description: Mapped[str | None]
+    content: Mapped[str]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    memory_type: Mapped[str | None] = mapped_column(String(255))
+    user_id: Mapped[UUID | None]
+    agent_id: Mapped[UUID | None]
+    session_id: Mapped[UUID | None]
+    importance: Mapped[float] = mapped_column(server_default="1")
+    confidence: Mapped[float | None]
+    source_type: Mapped[str | None] = mapped_column(String(255))
+    verification_status: Mapped[str] = mapped_column(String(16), server_default=VerificationStatus.UNVERIFIED)
+    topics: Mapped[list[str]] = mapped_column(server_default="{}")
+    read_mode: Mapped[str | None] = mapped_column(String(255))
+    expires_at: Mapped[datetime | None]
+    last_accessed_at: Mapped[datetime | None]
+    access_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
+
+
+class MemoryLink(Base):
+    """That two memories are related. Each has a row with the other: neither comes or goes alone."""
+
+    __tablename__ = "memory_links"
+    __table_args__ = (
+        owned_by("memory_id", "memories"),
+        owned_by("related_id", "memories"),
+        ForeignKeyConstraint(
+            ["project_id", "related_id", "memory_id"],
+            ["memory_links.project_id", "memory_links.memory_id", "memory_links.related_id"],
+            name="memory_links_both_ways_fkey",
+            ondelete="CASCADE",
+        ),
+        CheckConstraint("memory_id <> related_id", name="related_id"),
+        # What refers to a row is looked for by this when the row goes.
+        Index(None, "project_id", "related_id", "memory_id"),
+    )
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    memory_id: Mapped[UUID] = mapped_column(primary_key=True)
+    related_id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class MemorySource(Base):
+    """A message that a memory was made from."""
+
+    __tablename__ = "memory_sources"
+    __table_args__ = (
+        owned_by("memory_id", "memories"),
+        owned_by("message_id", "messages"),
+        Index(None, "project_id", "message_id", "memory_id"),
+    )
+
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    memory_id: Mapped[UUID] = mapped_column(primary_key=True)
+    message_id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class MemoryRevision(Owned, Base):
+    """A content that a memory had until it was replaced, which is when this was recorded.
+
+    Its sequence is given under the memory's lock: 1, 2, 3 …, without gaps or ties.
+    """
+
+    __tablename__ = "memory_revisions"
+    __table_args__ = (
+        owned_by("memory_id", "memories"),
+        refers_to("annotation_id", "memory_annotations"),
+        UniqueConstraint("project_id", "memory_id", "sequence"),
+        # An annotation replaces a content once.
+        UniqueConstraint("project_id", "annotation_id"),
+        within("sequence", 1),
+        Index(None, "project_id", "created_at", "id"),
+        Index(None, "project_id", "memory_id", "created_at", "id"),
+    )
+
+    memory_id: Mapped[UUID]
+    sequence: Mapped[int] = mapped_column(Integer)
+    content: Mapped[str]
+    annotation_id: Mapped[UUID | None]

@@ -1,0 +1,37 @@
+"""That memories are used."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Owned, one_of, order_index, owned_by, within
+from models.enums import AccessorType
+
+
+class MemoryAccess(Owned, Base):
+    """One use of a memory, which counts it. It never changes and goes with its memory."""
+
+    __tablename__ = "memory_accesses"
+    __table_args__ = (
+        owned_by("memory_id", "memories"),
+        one_of("accessor_type", AccessorType),
+        within("usefulness", 0, 1),
+        Index(None, "project_id", "created_at", "id"),
+        Index(None, "project_id", "memory_id", "created_at", "id"),
+        Index(None, "project_id", "accessed_by", "created_at", "id"),
+        # Few values, which PostgreSQL keeps once for many rows.
+        Index(None, "project_id", "access_type"),
+        Index(None, "project_id", "accessor_type"),
+        order_index("memory_accesses", "usefulness"),
+    )
+
+    memory_id: Mapped[UUID]
+    access_type: Mapped[str] = mapped_column(String(255))
+    accessed_by: Mapped[str] = mapped_column(String(255))
+    accessor_type: Mapped[str] = mapped_column(String(16))
+    context: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    usefulness: Mapped[float | None]

@@ -1,0 +1,45 @@
+"""A note on a memory, which may be applied to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models import Agent as AgentRow
+from models import Memory as MemoryRow
+from models import MemoryRevision as MemoryRevisionRow
+from models import User as UserRow
+from resolvers.fields import column, either, relation
+from schema.enums import VerificationStatus
+from schema.types.node import Node
+
+if TYPE_CHECKING:
+    from schema.types.actor import Actor
+    from schema.types.memory import Memory, MemoryRevision
+
+
+@strawberry.type(description="A note on a memory, which may be applied to it, once.")
+class MemoryAnnotation(Node):
+    """A note on a memory, which may be applied to it, once."""
+
+    memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
+        MemoryRow, "The memory that it is on.", by="memory_id"
+    )
+    annotation_type: str = column(
+        "What kind of annotation it is: `correction`, `enhancement`, `verification` or another."
+    )
+    content: str = column("What it says.")
+    verification_status: VerificationStatus | None = column(
+        "What a `verification` found; null for every other annotation."
+    )
+    created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = either(
+        "The user or agent who made it.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
+    )
+    is_applied: bool = column("Whether it was applied to the memory.")
+    applied_at: datetime | None = column("When it was applied; null if it was not.")
+    updated_at: datetime = column("When it last changed.")
+    revision: Annotated["MemoryRevision", strawberry.lazy("schema.types.memory")] | None = relation(
+        MemoryRevisionRow, "The content that it replaced; null if it replaced none.", remote="annotation_id"
+    )
