@@ -40,9 +40,21 @@ ORDER BY 2, 3 ON CONFLICT DO NOTHING"""
 """Both ways in one statement: the database refuses one without the other. All writers take the same order."""
 
 _UNLINK = """
-DELETE FROM memory_links
-WHERE project_id = $1 AND ((memory_id = $2 AND related_id = ANY($3::uuid[]))
-  OR (related_id = $2 AND memory_id = ANY($3::uuid[])))"""
+WITH held AS MATERIALIZED (
+  SELECT memory_id, related_id FROM memory_links
+  WHERE project_id = $1 AND ((memory_id = $2 AND related_id = ANY($3::uuid[]))
+    OR (related_id = $2 AND memory_id = ANY($3::uuid[])))
+  ORDER BY memory_id, related_id FOR UPDATE
+)
+DELETE FROM memory_links USING held
+WHERE project_id = $1 AND memory_links.memory_id = held.memory_id
+  AND memory_links.related_id = held.related_id"""
+"""Locks links in the order of their keys, as all do that take some away."""
+
+_HOLD_LINKS = """
+SELECT FROM memory_links WHERE project_id = $1 AND (memory_id = $2 OR related_id = $2)
+ORDER BY memory_id, related_id FOR UPDATE"""
+"""A link goes with either of its memories: those that delete both would wait for each other."""
 
 
 async def create(write: Write, values: dict[str, Any]) -> Memory:
@@ -72,6 +84,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Memory:
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete a memory with its accesses, annotations, history and links."""
+    await write.fetch(_HOLD_LINKS, write.project_id, id_)
     return await write.delete(Memory, id_)
 
 

@@ -39,7 +39,8 @@ def camel(name: str) -> str:
 
 def noun(table: str) -> str:
     """Give the word for one row of a table."""
-    return re.sub(r"(?<=x)es$|s$", "", table).replace("_", " ")
+    one = re.sub(r"ies$", "y", table)
+    return re.sub(r"(?<=x)es$|(?<=ss)es$|s$", "", one).replace("_", " ")
 
 
 def check(model: type[Base], values: Mapping[str, Any], path: str = "") -> None:

@@ -15,7 +15,8 @@ PRIVILEGES = {
     "memories": "SELECT, INSERT, UPDATE, DELETE",
     "memory_accesses": "SELECT, INSERT, DELETE",
     "memory_annotations": "SELECT, INSERT, UPDATE, DELETE",
-    "memory_links": "SELECT, INSERT, DELETE",
+    # No row of it changes, but locking rows takes the right to change them.
+    "memory_links": "SELECT, INSERT, UPDATE, DELETE",
     "memory_sources": "SELECT, INSERT, DELETE",
     "memory_revisions": "SELECT, INSERT, DELETE",
 }

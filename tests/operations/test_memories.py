@@ -202,6 +202,26 @@ async def test_links_that_come_from_both_sides_at_once_are_one(api: Api) -> None
     assert all((id_, other) not in gone for id_, links in zip(ids, left, strict=True) for other in links)
 
 
+async def test_memories_that_are_linked_may_all_go_at_once(api: Api) -> None:
+    """Each takes its links along, which the others take along too."""
+    ids = [str((await factories.memory(api)).id) for _ in range(12)]
+    for id_ in ids:
+        await api.ask(LINK, id=id_, others=[other for other in ids if other != id_])
+    delete = "mutation($id: ID!) { deleteMemory(id: $id) { ids } }"
+    answers = await asyncio.gather(*(api.answer(delete, id=id_) for id_ in ids))
+    assert [answer.errors for answer in answers] == [[]] * 12
+    assert (await api.ask("{ memories { totalCount } }"))["memories"] == {"totalCount": 0}
+
+
+async def test_links_that_are_ended_from_both_sides_at_once_are_gone(api: Api) -> None:
+    ids = [str((await factories.memory(api)).id) for _ in range(10)]
+    others = {id_: [other for other in ids if other != id_] for id_ in ids}
+    for id_ in ids:
+        await api.ask(LINK, id=id_, others=others[id_])
+    await asyncio.gather(*(api.ask(UNLINK, id=id_, others=others[id_]) for id_ in ids for _ in range(2)))
+    assert await related(api, *ids) == [set()] * 10
+
+
 async def test_the_database_refuses_a_link_of_one_side(api: Api, owner: AsyncEngine) -> None:
     a, b = [(await factories.memory(api)).id for _ in range(2)]
     async with owner.connect() as connection:

@@ -11,6 +11,8 @@ from agentdata.operations.write import Write
 from models.enums import AccessorType
 from tests import factories
 from tests.api import traffic
+from tests.operations.test_memories import UPDATE, history
+from tests.operations.test_memory_annotations import APPLY
 from tests.writes import untrue
 
 if TYPE_CHECKING:
@@ -133,6 +135,28 @@ async def test_each_of_many_at_once_counts_once(api: Api, owner: AsyncEngine) ->
     assert {id_: each["accesses"]["totalCount"] for id_, each in found.items()} == expected
     for each in found.values():
         assert each["lastAccessedAt"] == max(access["createdAt"] for access in each["accesses"]["nodes"])
+    assert await untrue(owner, api) == []
+
+
+async def test_accesses_and_changes_at_once_lose_nothing_of_each_other(api: Api, owner: AsyncEngine) -> None:
+    memory = await factories.memory(api, content="0")
+    annotations = [await factories.memory_annotation(api, memory.id, content=f"a{n}") for n in range(10)]
+    await asyncio.gather(
+        *(
+            each
+            for number, annotation in enumerate(annotations)
+            for each in (
+                api.ask(RECORD_ALL, accesses=[access(memory.id)] * 3),
+                api.ask(APPLY, id=annotation.id),
+                api.ask(RECORD, input=access(memory.id)),
+                api.ask(UPDATE, id=memory.id, input={"content": f"u{number}", "importance": number}),
+            )
+        )
+    )
+    assert (await counts(api, memory.id))["accessCount"] == 40
+    content, before = await history(api, memory.id)
+    written = ["0", *(f"a{n}" for n in range(10)), *(f"u{n}" for n in range(10))]
+    assert sorted([content, *(each for _, each in before)]) == sorted(written)
     assert await untrue(owner, api) == []
 
 

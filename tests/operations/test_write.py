@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -12,7 +13,8 @@ from sqlalchemy import select
 
 from agentdata.errors import ConflictError, NotFoundError
 from agentdata.operations import agents, api_keys, sessions, users
-from models import Agent, ApiKey, Session, User
+from agentdata.operations.values import noun
+from models import Agent, ApiKey, Base, Session, User
 from models.enums import SessionStatus
 from tests import factories
 from tests.api import traffic
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from agentdata.operations.write import Write
-    from models import Base
     from tests.api import Api
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -107,3 +108,10 @@ async def test_refusals_of_the_driver_are_told_as_others(api: Api, other: Api) -
     theirs = await factories.session(other)
     with pytest.raises(NotFoundError, match="there is no session"):
         await factories.session(api, parent_id=theirs.id)
+
+
+def test_errors_name_rows_as_the_contract_does() -> None:
+    """`Memory` is a memory, not a memorie."""
+    for mapper in Base.registry.mappers:
+        words = re.sub(r"(?<!^)(?=[A-Z])", " ", mapper.class_.__name__).lower()
+        assert noun(mapper.class_.__tablename__) == words
