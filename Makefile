@@ -29,7 +29,7 @@ check: .venv/dev ## check format, style, types, imports, the printed schema, mig
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/test_schema.py tests/test_migrations.py tests/test_docs.py
+	$(BIN)/pytest -q tests/test_schema.py tests/test_migrations.py tests/test_docs.py tests/test_coming_from.py
 
 bench: .venv/serve benchmarks/postgraphile/node_modules/.package-lock.json ## measure beside other servers; SIZE=large, ARGS="--shape wide"
 	@exec $(BIN)/python -m benchmarks --size $(or $(SIZE),small) $(ARGS)

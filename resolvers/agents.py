@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, func, select, true
+from sqlalchemy import Integer, Select, func, select, true
 from sqlalchemy.orm import aliased
 
 from agentdata.execution.links import among_keys, keys_table, owned
-from models import AgentVersion, Session
+from models import Agent, AgentVersion, Session
 
 MAX_HISTORY = 500
 """How many versions a history shows."""
@@ -19,6 +19,12 @@ def last_active_at() -> Select[Any]:
     keys = keys_table()
     latest = select(func.max(Session.last_activity_at)).where(owned(Session), Session.agent_id == keys.c.key)
     return select(keys.c.key, latest.scalar_subquery().label("value"))
+
+
+def tool_counts() -> Select[Any]:
+    """Count the tools of each agent."""
+    tools: Any = func.jsonb_array_length(Agent.tools, type_=Integer).label("value")
+    return select(Agent.id, tools).where(owned(Agent), among_keys(Agent.id))
 
 
 def active_versions() -> Select[Any]:

@@ -1,8 +1,8 @@
-"""What sessions know of their trees."""
+"""What sessions know of their states and trees."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ARRAY,
@@ -10,20 +10,53 @@ from sqlalchemy import (
     Float,
     Integer,
     Select,
+    Text,
     Uuid,
     any_,
+    bindparam,
     cast,
     func,
     select,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
 from agentdata.execution.links import among_keys, keys_table, owned
+from agentdata.operations.values import check_text
 from models import Session, ToolCall
+from resolvers.computations import Given
+from resolvers.fields import argument
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SUMMED = ("message_count", "prompt_tokens", "completion_tokens", "cost_usd")
 """The columns of a session of which a tree has the sums."""
+
+
+PATH = argument(
+    "path", list[str], "Where it stands: the keys that lead to it, or positions in arrays.", required=True
+)
+
+
+def path(arguments: Mapping[str, Any]) -> Given:
+    """Read a path into JSON.
+
+    Raises:
+        BadUserInputError: It cannot lead anywhere.
+
+    """
+    for key in arguments["path"]:
+        check_text("path", key)
+    return Given((), {"path": arguments["path"]})
+
+
+def state_values() -> Select[Any]:
+    """Give what stands at a path in the state of each session."""
+    at = bindparam("path", type_=ARRAY(Text))
+    value: Any = Session.state.op("#>", return_type=JSONB())(at).label("value")
+    return select(Session.id, value).where(owned(Session), among_keys(Session.id))
 
 
 def ancestors() -> Select[Any]:

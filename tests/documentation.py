@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from agentdata.database_urls import DatabaseUrls
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 ON_DEMO_DATA = {ROOT / "README.md"}
 """Pages whose examples are asked of the data of `agentdata demo`."""

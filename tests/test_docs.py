@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 DOCS = ROOT / "docs"
 ALL = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 TEXTS = {path: path.read_text() for path in PAGES}
-TEXT = "\n".join(TEXTS.values())
+TEXT = "\n".join(text for path, text in TEXTS.items() if path.parent.name != "coming-from")
+"""What documents the contract: a place that something else is compared with does not."""
 OTHER_PROGRAMS = {"BIN=$(python", "$BIN/pg_dump", "$BIN/pg_restore", "curl", "docker", "export", "pip"}
 """What shell examples start besides our own commands; these are not looked into."""
 

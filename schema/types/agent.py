@@ -50,6 +50,7 @@ class Agent(Node):
     system_prompt: str | None = column("The instructions that frame its sessions.")
     config: JSON = column("The rest of its configuration: a JSON object.")
     tools: JSON = column("The tools that it may call: a JSON array of their definitions or names.")
+    tool_count: int = batch(agents.tool_counts, "How many tools it may call.", Gives.VALUE)
     active: bool = column("Whether it is in use.")
     run_id: int | None = column("A counter of runs that its framework keeps.")
     owner: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(

@@ -90,6 +90,13 @@ class Session(Node):
     )
     context: JSON = column("What the agent was given to know: a JSON object.")
     state: JSON = column("What the agent keeps in it between turns: a JSON object.")
+    state_value: JSON | None = batch(
+        sessions.state_values,
+        "What stands at one place in its state; null if there is nothing.",
+        Gives.VALUE,
+        arguments=[sessions.PATH],
+        reads=sessions.path,
+    )
     metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
     last_activity_at: datetime = column(
         "When something last happened in it: a message, an event or the use of a model. Kept by the system."

@@ -51,6 +51,8 @@ _SAME_EVERYWHERE = ("id", "createdAt", "updatedAt", "__typename")
 
 _OF_PAGES = ("orderBy", "first", "after", "last", "before")
 
+_KEYS = ["a", "b", "nested", "tags", "0", "-1", "no such key", "'", ""]
+
 _ASKED: dict[str, list[Any]] = {
     "String": ["", "a", "the", "order", "no such text", "'\"\\ & | ! ( ) : * <", "a\0"],
     "DateTime": ["2020-01-01T00:00:00Z", "2026-06-01T12:00:00+02:00", "2031-01-01T00:00:00-11:00"],
@@ -370,6 +372,10 @@ class Maker:
                     given[argument] = [[UNKNOWN] * 501] * VARIANTS
             elif argument in {"sessions", "filter"} and self.chance(50):
                 given[argument] = self.filters(get_named_type(declared.args[argument].type).name)
+            elif argument == "path":
+                given[argument] = self.alternatives(
+                    lambda: self.random.sample(_KEYS, self.random.randrange(4))
+                )
         if type_ is QUERY and "ids" not in declared.args and declared.args:
             key = self.random.choice([*declared.args])
             noun = get_named_type(declared.type).name

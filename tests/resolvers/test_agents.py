@@ -125,3 +125,10 @@ async def test_versions_and_their_history(api: Api) -> None:
             "versions": {"totalCount": 3},
         },
     }
+
+
+async def test_tools_are_counted(api: Api) -> None:
+    await factories.agent(api, name="none")
+    await factories.agent(api, name="two", tools=["search", {"name": "book"}])
+    nodes = (await api.ask("{ agents { nodes { name toolCount } } }"))["agents"]["nodes"]
+    assert {node["name"]: node["toolCount"] for node in nodes} == {"none": 0, "two": 2}

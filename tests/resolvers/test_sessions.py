@@ -132,3 +132,24 @@ async def test_relations_of_the_world_agree_with_one_another(rows: dict[str, Row
         assert {"id": call["id"]} in rows["Message"][call["message"]["id"]]["toolCalls"]
         if call["answer"]:
             assert rows["Message"][call["answer"]["id"]]["toolCall"]["id"] == call["id"]
+
+
+async def test_what_stands_in_a_state_is_found_by_its_path(api: Api) -> None:
+    state = {"moduleId": "writer", "steps": [{"done": True}, {"done": None}], "": 1}
+    await factories.session(api, title="writing", state=state)
+    await factories.session(api, title="idle")
+    data = await api.ask("""{ sessions(filter: {state: {isEmpty: false}}) { nodes {
+        title all: stateValue(path: []) moduleId: stateValue(path: ["moduleId"])
+        first: stateValue(path: ["steps", "0", "done"]) last: stateValue(path: ["steps", "-1", "done"])
+        none: stateValue(path: ["moduleId", "x"]) empty: stateValue(path: "")
+    } } }""")
+    [found] = data["sessions"]["nodes"]
+    expected = {"moduleId": "writer", "first": True, "last": None, "none": None, "empty": 1, "all": state}
+    assert found == {"title": "writing", **expected}
+
+
+async def test_a_path_holds_no_nul(api: Api) -> None:
+    await factories.session(api)
+    error = await api.error('{ sessions { nodes { stateValue(path: ["a\\u0000"]) } } }')
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["extensions"]["field"] == "path"
