@@ -124,7 +124,7 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
         .offset(_APART)
         .subquery()
     )
-    excerpt = func.search_excerpt(found.c.text, exact, type_=Text).label("excerpt")
+    excerpt = func.search_excerpt(found.c.text, query, type_=Text).label("excerpt")
     return select(found.c.id, found.c.created_at, found.c.rank, excerpt)
 
 
