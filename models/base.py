@@ -40,9 +40,9 @@ INDEXED_FUNCTIONS = (
     "pg_catalog.numeric_lt(numeric, numeric)",
     "pg_catalog.numeric_le(numeric, numeric)",
     'pg_catalog."left"(text, integer)',
+    "pg_catalog.regexp_replace(text, text, text, text)",
     'pg_catalog.setweight(tsvector, "char")',
     "pg_catalog.to_tsvector(regconfig, text)",
-    "pg_catalog.translate(text, text, text)",
     "pg_catalog.ts_match_vq(tsvector, tsquery)",
     "pg_catalog.tsvector_concat(tsvector, tsvector)",
 )

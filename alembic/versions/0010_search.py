@@ -57,10 +57,11 @@ OPTIONS = f'StartSel={BEGIN}, StopSel={END}, MaxFragments=2, MinWords=8, MaxWord
 FUNCTIONS = {
     "search_document(text) RETURNS tsvector": f"""
         to_tsvector({CONFIGURATION}, regexp_replace("left"($1, {LONGEST}), '[{PARTING}-]+', ' ', 'g'))""",
+    # COALESCE would do, but row-level security keeps it from indexes, and nobody can vouch for it.
     "search_document(name text, description text, content text) RETURNS tsvector": """
-        setweight(search_document(coalesce(name, '')), 'A')
-        || setweight(search_document(coalesce(description, '')), 'B')
-        || search_document(coalesce(content, ''))""",
+        setweight(search_document(CASE WHEN name IS NULL THEN '' ELSE name END), 'A')
+        || setweight(search_document(CASE WHEN description IS NULL THEN '' ELSE description END), 'B')
+        || search_document(content)""",
     # A minus in front of a word or a phrase excludes it; any other parts words, as in a document: one behind
     # something or in front of nothing, and one within a phrase, before which there is an odd number of quotes.
     "search_words(text) RETURNS text": rf"""
