@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_RANKED = 2_000
-"""How many rows that have the words are read and ranked, the newest ones: each costs some 30 µs."""
+"""How many rows that have the words are read and ranked, the newest ones: each costs some 40 µs."""
 
 MAX_QUERY = 1_000
 """How many characters a query has at most."""
