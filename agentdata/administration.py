@@ -26,7 +26,10 @@ from models.base import PROJECT_SETTING
 from models.enums import ApiKeyScope
 
 DEFAULT_PROJECT = "default"
-_NOT_MIGRATED = {"42P01", "42883"}  # undefined_table, undefined_function
+_NOT_MIGRATED = {"42P01", "42704", "42883"}  # undefined_table, undefined_object, undefined_function
+
+_SEARCH = "agentdata_search"
+"""The text search configuration that says what becomes of a word; dictionaries of ours begin so as well."""
 
 
 async def prepare(settings: Settings, urls: DatabaseUrls) -> bool:
@@ -116,6 +119,51 @@ async def analyze(url: str) -> None:
         await session.execute(text(f"ANALYZE {', '.join(sorted(Base.metadata.tables))}"))
 
 
+async def search_language(url: str) -> str:
+    """Tell the language whose forms of a word searches take for one; `simple` takes words as they are."""
+    async with _session(url) as session:
+        found = await session.scalar(text(_DICTIONARY), {"configuration": _SEARCH, "kind": "word"})
+        return str(found).removeprefix(f"{_SEARCH}_")
+
+
+async def set_search_language(url: str, language: str) -> None:
+    """Change the language that searches by text know, and index all texts anew, in one transaction.
+
+    Words that a language leaves out because they are frequent are indexed as any other: what is common in one
+    language is rare in another, and a search for it should find it.
+
+    Raises SetupError where PostgreSQL does not know the language.
+    """
+    async with _session(url) as session:
+        known = [
+            *await session.scalars(
+                text("SELECT cfgname::text FROM pg_ts_config WHERE cfgnamespace = 11 ORDER BY 1")
+            )
+        ]
+        if language not in known:
+            raise SetupError(f"PostgreSQL knows no language {language!r}; it knows {', '.join(known)}")
+        # Words in ASCII may be of another language: those between Russian words are English ones.
+        for kind in ("asciiword", "word"):
+            stemmer = str(await session.scalar(text(_DICTIONARY), {"configuration": language, "kind": kind}))
+            name = f"{_SEARCH}_{stemmer.removesuffix('_stem')}"
+            if stemmer == "simple":
+                name = stemmer
+            elif not await session.scalar(
+                text("SELECT true FROM pg_ts_dict WHERE dictname = :name"), {"name": name}
+            ):
+                await session.execute(
+                    text(
+                        f"CREATE TEXT SEARCH DICTIONARY {name}"
+                        f" (TEMPLATE = snowball, LANGUAGE = {stemmer.removesuffix('_stem')})"
+                    )
+                )
+            await session.execute(
+                text(f"ALTER TEXT SEARCH CONFIGURATION {_SEARCH} ALTER MAPPING FOR {kind} WITH {name}")
+            )
+        for table in ("messages", "memories"):
+            await session.execute(text(f"REINDEX INDEX {table}_search_idx"))
+
+
 async def _insert(session: WriteSession, name: str, slug: str) -> Project:
     check_project({"name": name, "slug": slug})
     project = Project(name=name, slug=slug)
@@ -144,3 +192,11 @@ async def _session(url: str) -> AsyncIterator[WriteSession]:
         if (refusal := refused(error)) is not None:
             raise refusal from None
         raise
+
+
+_DICTIONARY = """
+    SELECT dictname::text FROM pg_ts_config_map JOIN pg_ts_dict ON pg_ts_dict.oid = mapdict
+    WHERE mapcfg = CAST(CAST(:configuration AS text) AS regconfig)
+    AND maptokentype = (SELECT tokid FROM ts_token_type('default') WHERE alias = :kind)
+"""
+"""The dictionary that a configuration has for a kind of words."""

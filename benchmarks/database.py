@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CACHE = Path(__file__).parent / ".cache"
 CHUNK_LINES = 2_000
-FORM = 2
+FORM = 5
 """Raised with every change of the data, so that what was loaded before is loaded anew."""
 
 FUNCTIONS = (Path(__file__).parent / "postgraphile" / "functions.sql").read_text()
@@ -117,6 +117,8 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
             "session_events": steps, "usage_records": steps, "module_states": steps,
             "state_transitions": steps - size.sessions,
         }  # fmt: skip
+        rows |= {"memories": size.sessions, "memory_accesses": size.sessions * 5}
+        rows |= {"memory_annotations": size.sessions * 3 // 4, "memory_links": size.sessions * 3}
         with _progress() as progress:
             for table, lines in dataset.LINES.items():
                 task = progress.add_task(f"loading {table}", total=rows.get(table))

@@ -5,6 +5,9 @@ Agents take turns: session `i` belongs to agent `i mod agents`. The latest ten s
 session of 200 messages lie in the middle. Messages come in turns of four: the user asks, the agent calls a
 tool, the tool answers, the agent replies. A step of a session is an event, the use of a model, and a new
 state of a module: the session of 200 messages has one in every turn, the others have two.
+
+Every session leaves a memory, of its user and its agent: twenty of each user. A memory is accessed two to
+eight times, may have one or two annotations, and is related to three other memories of its agent.
 """
 
 from __future__ import annotations
@@ -39,6 +42,10 @@ STEPS = 2
 STEP_TOKENS, STEP_COST_USD = 64, 0.000_001
 """What a model reads in each step, and what that costs; it writes nothing."""
 
+RELATED_MEMORIES = 4
+"""How many memories of an agent are all related to one another."""
+
+ACCESS_GAP = timedelta(hours=5)
 WRITERS = 16
 """The first sessions take the writes, one for each client; nothing else reads them."""
 
@@ -61,6 +68,7 @@ _KINDS = {
     "users": 1, "agents": 2, "agent_versions": 3, "sessions": 4, "messages": 5, "tool_calls": 6,
     "session_events": 7, "usage_records": 8, "module_states": 9, "state_transitions": 10,
 }  # fmt: skip
+_KINDS |= {"memories": 20, "memory_accesses": 21, "memory_annotations": 22}
 _NULL = "\\N"
 
 
@@ -115,6 +123,16 @@ class Size:
     def step_at(self, index: int, step: int) -> datetime:
         """When a session takes a step: together with the message that ends the turn, if there is one."""
         return self.started(index) + MESSAGE_GAP * min((step + 1) * TURN, self.message_count(index))
+
+    def remembered(self, index: int) -> datetime:
+        """When a session's memory was made: at its last message."""
+        return self.started(index) + MESSAGE_GAP * self.message_count(index)
+
+    def related(self, index: int) -> list[int]:
+        """Give the indexes of the memories that one is related to: of the same agent, before and after it."""
+        group = RELATED_MEMORIES * self.agents
+        first = index - index % group + index % self.agents
+        return [other for other in range(first, first + group, self.agents) if other != index]
 
     def status(self, index: int) -> str:
         """Where a session stands; a whole tree has ended, so that its duration stays the same."""
@@ -214,6 +232,19 @@ COLUMNS = {
         "project_id, id, session_id, state_id, next_state_id, trigger_type, previous_values, new_values,"
         " created_at"
     ),
+    "memories": (
+        "project_id, id, external_id, name, description, content, data, memory_type, user_id, agent_id,"
+        " session_id, importance, confidence, source_type, verification_status, topics, last_accessed_at,"
+        " access_count, metadata, created_at, updated_at"
+    ),
+    "memory_accesses": (
+        "project_id, id, memory_id, access_type, accessed_by, accessor_type, context, usefulness, created_at"
+    ),
+    "memory_annotations": (
+        "project_id, id, memory_id, annotation_type, content, verification_status, created_by_agent_id,"
+        " applied_at, created_at, updated_at"
+    ),
+    "memory_links": "project_id, memory_id, related_id, created_at",
 }
 """The columns that are loaded, in the order of the lines below; the others keep their defaults."""
 
@@ -386,6 +417,75 @@ def _state(step: int) -> dict[str, Any]:
     return {"step": step, "open": [f"item {step % 5}"], "customer": {"country": "SE", "calls": step // 2}}
 
 
+def memory_id(size: Size, index: int) -> str:
+    """Give the id of a session's memory."""
+    return id_of("memories", index, size.remembered(index))
+
+
+def memories(size: Size) -> Iterator[str]:
+    """Give the lines of the memories, with the counts of their accesses and what was found of them."""
+    for index in range(size.sessions):
+        at, count = size.remembered(index), _access_count(index)
+        yield _line(
+            PROJECT, memory_id(size, index), f"memory-{index}", f"Memory {index}",
+            _SENTENCES[index % len(_SENTENCES)], _content(index, 0, "ASSISTANT"),
+            _json({"plan": ("free", "pro", "team")[index % 3], "orders": index % 50}),
+            ("fact", "preference", "interaction")[index % 3], user_id(size, index), agent_id(size, index),
+            session_id(size, index), (index * 37 % 100) / 10, (index * 7 % 100) / 100,
+            ("user_input", "agent_inference")[index % 2],
+            "VERIFIED" if _annotation_count(index) else "UNVERIFIED",
+            f"{{topic-{index % 19},tier-{index % 3}}}", at + ACCESS_GAP * count, count,
+            _json({"region": ("eu", "us")[index // 20 % 2]}), at, at,
+        )  # fmt: skip
+
+
+def memory_accesses(size: Size) -> Iterator[str]:
+    """Give the lines of the accesses: the agent's, and every third time the user's."""
+    numbers = 0
+    for index in range(size.sessions):
+        memory, made = memory_id(size, index), size.remembered(index)
+        by_agent, by_user = (agent_id(size, index), "AGENT"), (user_id(size, index), "USER")
+        for place in range(1, _access_count(index) + 1):
+            at = made + ACCESS_GAP * place
+            accessor, kind = by_agent if place % 3 else by_user
+            yield _line(
+                PROJECT, id_of("memory_accesses", numbers, at), memory,
+                ("read", "reference", "read", "update")[place % 4], accessor, kind,
+                _json({"query": f"item {index % 1000}", "rank": place}),
+                (index * 7 + place * 3) % 11 / 10 if place % 4 else _NULL, at,
+            )  # fmt: skip
+            numbers += 1
+
+
+def memory_annotations(size: Size) -> Iterator[str]:
+    """Give the lines of the annotations: a verification that was applied, an enhancement that was not."""
+    for index in range(size.sessions):
+        for place in range(_annotation_count(index)):
+            at = size.remembered(index) + timedelta(days=1 + place)
+            yield _line(
+                PROJECT, id_of("memory_annotations", index * 2 + place, at), memory_id(size, index),
+                ("verification", "enhancement")[place], _SENTENCES[(index + place) % len(_SENTENCES)],
+                _NULL if place else "VERIFIED", agent_id(size, index), _NULL if place else at, at, at,
+            )  # fmt: skip
+
+
+def memory_links(size: Size) -> Iterator[str]:
+    """Give the lines of the links, each memory's with the others of its group, so that all lead both ways."""
+    for index in range(size.sessions):
+        memory = memory_id(size, index)
+        for other in size.related(index):
+            at = size.remembered(max(index, other))
+            yield f"{PROJECT}\t{memory}\t{memory_id(size, other)}\t{at}\n"
+
+
+def _access_count(index: int) -> int:
+    return 2 + index % 7
+
+
+def _annotation_count(index: int) -> int:
+    return (0, 1, 0, 2)[index % 4]
+
+
 LINES = {
     "users": users,
     "agents": agents,
@@ -397,6 +497,10 @@ LINES = {
     "usage_records": usage_records,
     "module_states": module_states,
     "state_transitions": state_transitions,
+    "memories": memories,
+    "memory_accesses": memory_accesses,
+    "memory_annotations": memory_annotations,
+    "memory_links": memory_links,
 }
 """What makes the lines of each table, in the order of their references."""
 

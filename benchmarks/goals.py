@@ -21,11 +21,12 @@ OF_POSTGRAPHILE = {
     "point": 1.0,
     "page": 1.0,
     "append1": 1.0,
+    "memories": 2.0,
 }
 """Of PostGraphile's requests per second, with its role and project set for each transaction."""
 
 OF_FLOOR = {shape.name: 0.6 for shape in READS} | {"append100": 0.5}
-OF_STRAWBERRY = {"wide": 8.0, "transcript": 8.0, "overview": 8.0}
+OF_STRAWBERRY = {"wide": 8.0, "transcript": 8.0, "overview": 8.0, "memories": 8.0}
 LARGE_TO_SMALL = 1.3
 """How much longer a median request may take on the large data than on the small."""
 

@@ -100,6 +100,13 @@ _MESSAGE = (
     " metadata"
 )
 _WIDE = "sequence role content tokenCount createdAt metadata"
+_MEMORY = (
+    "name content data memoryType importance confidence verificationStatus topics accessCount lastAccessedAt"
+    " createdAt"
+)
+_ACCESS = "accessType accessedBy accessorType context usefulness createdAt"
+_ANNOTATION = "annotationType content isApplied appliedAt createdAt"
+_RELATED = "name content memoryType importance createdAt"
 _SESSION = "title status tags startedAt endedAt messageCount metadata"
 _WRITTEN = "sequence role content createdAt"
 _TOTALS = "sessionCount maxDepth messageCount promptTokens completionTokens costUsd errorCount durationMs"
@@ -298,6 +305,36 @@ READS = [
 }""",
         _long,
     ),
+    Shape(
+        "memories",
+        "the 100 latest memories with their last 5 accesses, annotations and related memories",
+        f"""query Memories {{
+  memories(first: 100) {{ nodes {{
+    id {_MEMORY}
+    accesses(first: 5) {{ nodes {{ id {_ACCESS} }} }}
+    annotations(first: 10) {{ nodes {{ id {_ANNOTATION} }} }}
+    relatedMemories(first: 10) {{ nodes {{ id {_RELATED} }} }}
+  }} }}
+}}""",
+        # The ids of memories are of their times, so the links can be ordered for what they lead to.
+        f"""query Memories($project: UUID!) {{
+  memories: allMemories(
+    first: 100, orderBy: [CREATED_AT_DESC, ROW_ID_DESC], condition: {{projectId: $project}}
+  ) {{ nodes {{
+    id: rowId {_MEMORY}
+    accesses: memoryAccessesByProjectIdAndMemoryId(first: 5, orderBy: [CREATED_AT_DESC, ROW_ID_DESC]) {{
+      nodes {{ id: rowId {_ACCESS} }}
+    }}
+    annotations: memoryAnnotationsByProjectIdAndMemoryId(
+      first: 10, orderBy: [CREATED_AT_DESC, ROW_ID_DESC]
+    ) {{ nodes {{ id: rowId {_ANNOTATION} }} }}
+    relatedMemories: memoryLinksByProjectIdAndMemoryId(first: 10, orderBy: RELATED_ID_DESC) {{
+      nodes {{ linked: memoryByProjectIdAndRelatedId {{ id: rowId {_RELATED} }} }}
+    }}
+  }} }}
+}}""",
+        _nothing,
+    ),
 ]
 
 _APPEND = f"""mutation Append($session: ID!, $messages: [AppendMessageInput!]!) {{
@@ -354,6 +391,8 @@ def written(data: dict[str, Any]) -> list[dict[str, Any]]:
 def _normal(value: Any, key: str) -> Any:
     match value:
         case dict():
+            # PostGraphile leads over the table between two others.
+            value = value.get("linked", value)
             if key in _SINGLE and "nodes" in value:
                 [value] = value["nodes"]
             return {name: _normal(inner, name) for name, inner in value.items() if name not in _OWN_TO_EACH}

@@ -39,13 +39,19 @@ INDEXED_FUNCTIONS = (
     "pg_catalog.numeric_ge(numeric, numeric)",
     "pg_catalog.numeric_lt(numeric, numeric)",
     "pg_catalog.numeric_le(numeric, numeric)",
+    'pg_catalog."left"(text, integer)',
+    "pg_catalog.regexp_replace(text, text, text, text)",
+    'pg_catalog.setweight(tsvector, "char")',
+    "pg_catalog.to_tsvector(regconfig, text)",
+    "pg_catalog.ts_match_vq(tsvector, tsquery)",
+    "pg_catalog.tsvector_concat(tsvector, tsvector)",
 )
 """What PostgreSQL has to be told is LEAKPROOF, or it uses no index for it on a table with row-level security.
 
 By default it makes sure of a row's project first and asks such a function afterwards, so that no error that
 the function raises could tell of other projects; it looks at every row of the project then. None of these
-raises an error of what may be stored here: JSON is at most 100 levels deep. Only a superuser can say so, for
-one database at a time.
+raises an error of what may be stored here: JSON is at most 100 levels deep, and of a text that is searched so
+much is read as makes no document that is too large. Only a superuser can say so, for one database at a time.
 """
 
 
@@ -125,6 +131,16 @@ def within(column: str, low: float, high: float | None = None) -> CheckConstrain
 def json_index(table: str, column: str) -> Index:
     """Serve ``contains`` and ``hasKey`` filters on a JSON column."""
     return Index(f"{table}_{column}_idx", column, postgresql_using="gin")
+
+
+def search_index(table: str, *columns: str) -> Index:
+    """Serve searches by text, of rows whose document has certain words and that are of one project.
+
+    The project stands in the index as well, so that a search in a small one does not go through what all
+    others say. PostgreSQL has no such index of an id, but of arrays, so there it is an array of one.
+    """
+    document = text(f"search_document({', '.join(columns)})")
+    return Index(f"{table}_search_idx", document, text("(ARRAY[project_id])"), postgresql_using="gin")
 
 
 def present_index(*columns: str) -> Index:

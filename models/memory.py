@@ -28,6 +28,7 @@ from models.base import (
     owned_by,
     present_index,
     refers_to,
+    search_index,
     within,
 )
 from models.enums import VerificationStatus
@@ -72,6 +73,7 @@ class Memory(Changing, Base):
         Index("memories_topics_idx", "topics", postgresql_using="gin"),
         json_index("memories", "data"),
         json_index("memories", "metadata"),
+        search_index("memories", "name", "description", "content"),
     )
 
     external_id: Mapped[str | None] = mapped_column(String(255))

@@ -18,6 +18,7 @@ from models.base import (
     owned_by,
     present_index,
     refers_to,
+    search_index,
     within,
 )
 from models.enums import MessageRole
@@ -68,6 +69,7 @@ class Message(Changing, Base):
         ),
         Index("messages_flagged_idx", "project_id", "created_at", "id", postgresql_where=text("flagged")),
         json_index("messages", "metadata"),
+        search_index("messages", "content"),
     )
 
     session_id: Mapped[UUID]

@@ -26,7 +26,7 @@ from agentdata.operations import (
     usage_records,
     users,
 )
-from resolvers import rankings, roots
+from resolvers import rankings, roots, search
 from resolvers.api_keys import create as create_api_key
 from resolvers.fields import DECLARED, computation, page
 from resolvers.mutations import ID, Deleted, given, input_, mutation
@@ -42,6 +42,7 @@ from schema.inputs.agent_version import (
     UpdateAgentVersionInput,
 )
 from schema.inputs.api_key import ApiKeyFilter, ApiKeyOrder, CreateApiKeyInput, UpdateApiKeyInput
+from schema.inputs.match import MatchOrder
 from schema.inputs.memory import CreateMemoryInput, MemoryFilter, MemoryOrder, UpdateMemoryInput
 from schema.inputs.memory_access import MemoryAccessFilter, MemoryAccessOrder, RecordMemoryAccessInput
 from schema.inputs.memory_annotation import (
@@ -98,6 +99,7 @@ from schema.types.agent_version import AgentVersion
 from schema.types.api_key import ApiKey, CreatedApiKey
 from schema.types.connection import Connection
 from schema.types.deletion import Deletion
+from schema.types.match import MemoryMatch, MessageMatch
 from schema.types.memory import Memory, MemoryRevision
 from schema.types.memory_access import MemoryAccess
 from schema.types.memory_annotation import MemoryAnnotation
@@ -119,6 +121,7 @@ from schema.types.user import User
 _LATEST = (Ordering("started_at", descending=True),)
 _LAST = (Ordering("timestamp", descending=True),)
 _LATEST_MEASURED = (Ordering("timestamp", descending=True),)
+_BEST = (Ordering("rank", descending=True),)
 
 
 @strawberry.type(description="All that can be read. An answer shows one moment of the data of one project.")
@@ -355,6 +358,25 @@ class Query:
         default=(Ordering("usefulness", descending=True),),
         computed=computation(rankings.memories, [rankings.MEMORIES], {"memories": models.Memory}),
         arguments=[rankings.MEMORIES],
+    )
+    search_messages: Connection[MessageMatch] = page(
+        search.MessageMatch,
+        "The messages whose content has the words of a query, the best matches first. Of messages that have"
+        f" the words, the newest {search.MAX_RANKED:,} are ranked, and `totalCount` counts no more.",
+        order=MatchOrder,
+        default=_BEST,
+        computed=search.FOUND_MESSAGES,
+        arguments=[search.QUERY, search.MESSAGES],
+    )
+    search_memories: Connection[MemoryMatch] = page(
+        search.MemoryMatch,
+        "The memories whose name, description and content together have the words of a query, the best"
+        f" matches first. Of memories that have the words, the newest {search.MAX_RANKED:,} are ranked, and"
+        " `totalCount` counts no more.",
+        order=MatchOrder,
+        default=_BEST,
+        computed=search.FOUND_MEMORIES,
+        arguments=[search.QUERY, search.MEMORIES],
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,

@@ -322,3 +322,12 @@ def test_explain_prints_how_a_query_is_read(environment: dict[str, str]) -> None
     assert "no plan" in refused(environment, "explain", "{ __schema { __typename } }")
     assert "Cannot query field" in refused(environment, "explain", "{ nothing }")
     assert "--variables" in refused(environment, "explain", "{ users { totalCount } }", "--variables", "[]")
+
+
+def test_the_language_of_searches_is_told_and_changed(environment: dict[str, str]) -> None:
+    assert succeeded(environment, "search-language") == "simple\n"
+    assert succeeded(environment, "search-language", "german") == "german\n"
+    assert succeeded(environment, "search-language") == "german\n"
+    assert "knows no language 'klingon'; it knows arabic," in refused(
+        environment, "search-language", "klingon"
+    )

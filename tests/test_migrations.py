@@ -35,6 +35,7 @@ def test_takes_everything_back_and_makes_it_again(urls: DatabaseUrls) -> None:
         "SELECT array_agg(what ORDER BY what) FROM ("
         " SELECT proname::text AS what FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
         " UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace"
+        " UNION ALL SELECT cfgname FROM pg_ts_config WHERE cfgnamespace = 'public'::regnamespace"
         " UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace) AS all_of_it"
     )
     asyncio.run(migrations.upgrade(urls.owner))

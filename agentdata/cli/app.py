@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from agentdata import __version__
-from agentdata.cli import db, demo, explain, import_, keys, projects, schema, serve
+from agentdata.cli import db, demo, explain, import_, keys, projects, schema, search_language, serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +31,7 @@ def _options(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
+app.command("search-language")(search_language.search_language)
 app.add_typer(db.app, name="db")
 app.add_typer(import_.app, name="import")
 app.add_typer(keys.app, name="keys")

@@ -346,6 +346,54 @@ async def audit(db: Connection, given: dict[str, Any]) -> Row:
     return {"session": {"id": id_, "auditTrail": {"nodes": nodes}}}
 
 
+async def memories(db: Connection, _given: dict[str, Any]) -> Row:
+    """Answer with memories, their accesses, their annotations and what they are linked with."""
+    found: dict[str, Row] = {}
+    for row in await db.fetch(
+        'SELECT id, name, content, data, memory_type AS "memoryType", importance, confidence,'
+        ' verification_status AS "verificationStatus", topics, access_count AS "accessCount",'
+        ' last_accessed_at AS "lastAccessedAt", created_at AS "createdAt" FROM memories'
+        " WHERE project_id = $1 ORDER BY created_at DESC, id DESC LIMIT 100",
+        PROJECT,
+    ):
+        lists: Row = {name: {"nodes": []} for name in _OF_MEMORIES}
+        found[row["id"]] = dict(row.items()) | lists
+    for name, statement in _OF_MEMORIES.items():
+        for row in await db.fetch(
+            "SELECT k.id AS parent, r.* FROM unnest($2::uuid[]) AS k (id)"  # noqa: S608 - of this file
+            f" CROSS JOIN LATERAL ({statement}) AS r",
+            PROJECT,
+            list(found),
+        ):
+            own = dict(row.items())
+            found[own.pop("parent")][name]["nodes"].append(own)
+    return {"memories": {"nodes": list(found.values())}}
+
+
+_OF_MEMORIES = {
+    "accesses": (
+        'SELECT id, access_type AS "accessType", accessed_by AS "accessedBy",'
+        ' accessor_type AS "accessorType", context, usefulness, created_at AS "createdAt"'
+        " FROM memory_accesses WHERE project_id = $1 AND memory_id = k.id"
+        " ORDER BY created_at DESC, id DESC LIMIT 5"
+    ),
+    "annotations": (
+        'SELECT id, annotation_type AS "annotationType", content, is_applied AS "isApplied",'
+        ' applied_at AS "appliedAt", created_at AS "createdAt"'
+        " FROM memory_annotations WHERE project_id = $1 AND memory_id = k.id"
+        " ORDER BY created_at DESC, id DESC LIMIT 10"
+    ),
+    "relatedMemories": (
+        'SELECT m.id, m.name, m.content, m.memory_type AS "memoryType", m.importance,'
+        ' m.created_at AS "createdAt" FROM memory_links AS l'
+        " JOIN memories AS m ON m.project_id = $1 AND m.id = l.related_id"
+        " WHERE l.project_id = $1 AND l.memory_id = k.id"
+        " ORDER BY m.created_at DESC, m.id DESC LIMIT 10"
+    ),
+}
+"""What each memory has a list of, with the statement for one."""
+
+
 async def append(db: Connection, given: dict[str, Any]) -> Row:
     """Write messages, numbered and counted under the session's lock, in two statements."""
     messages = given["messages"]
@@ -435,7 +483,7 @@ def _plain(value: object) -> object:
 def main() -> None:
     """Serve until the process is ended."""
     floor = _Floor()
-    reads = [point, inbox, transcript, tree, overview, wide, page, audit]
+    reads = [point, inbox, transcript, tree, overview, wide, page, audit, memories]
     routes = [floor.route(handler.__name__, handler, _READ) for handler in reads]
     routes += [floor.route(name, append, _WRITE) for name in ("append1", "append100")]
     serve(Starlette(routes=routes, lifespan=floor.lifespan))

@@ -115,6 +115,10 @@ class Loaders:
         self.last_messages = _many(database, m, m.session_id, m.sequence.desc())
         self.tool_calls = _many(database, c, c.message_id, c.position)
         self.agent_sessions = _many(database, s, s.agent_id, s.started_at.desc(), s.id.desc())
+        a, n = models.MemoryAccess, models.MemoryAnnotation
+        self.accesses = _many(database, a, a.memory_id, a.created_at.desc(), a.id.desc())
+        self.annotations = _many(database, n, n.memory_id, n.created_at.desc(), n.id.desc())
+        self.related_memories: DataLoader[tuple[UUID, int], Any] = DataLoader(load_fn=self._related_memories)
         self.active_versions: DataLoader[UUID, Any] = DataLoader(load_fn=self._active_versions)
         self.trees: DataLoader[tuple[UUID, UUID], Any] = DataLoader(load_fn=self._trees)
 
@@ -123,6 +127,28 @@ class Loaders:
         statement = select(v).where(v.project_id == PROJECT, v.agent_id.in_(keys), v.is_active)
         found = {row.agent_id: row for (row,) in await self.database.all(statement)}
         return [found.get(key) for key in keys]
+
+    async def _related_memories(self, keys: list[tuple[UUID, int]]) -> list[list[Any]]:
+        m, link = models.Memory, models.MemoryLink
+        number = func.row_number().over(
+            partition_by=link.memory_id, order_by=(m.created_at.desc(), m.id.desc())
+        )
+        numbered = (
+            select(m, link.memory_id, number.label("number"))
+            .join(link, link.related_id == m.id)
+            .where(m.project_id == PROJECT, link.project_id == PROJECT)
+            .where(link.memory_id.in_([key for key, _ in keys]))
+            .subquery()
+        )
+        statement = (
+            select(aliased(m, numbered), numbered.c.memory_id)
+            .where(numbered.c.number <= max(first for _, first in keys))
+            .order_by(numbered.c.number)
+        )
+        found: dict[UUID, list[Any]] = {key: [] for key, _ in keys}
+        for memory, parent in await self.database.all(statement):
+            found[parent].append(memory)
+        return [found[key][:first] for key, first in keys]
 
     async def _trees(self, keys: list[tuple[UUID, UUID]]) -> list[Any]:
         s, c = models.Session, models.ToolCall
@@ -454,6 +480,64 @@ class Agent:
         return Connection(nodes=await _loaders(info).agent_sessions.load((_row(self).id, first)))
 
 
+@strawberry.type
+class MemoryAccess:
+    """A use of a memory."""
+
+    id: strawberry.ID
+    access_type: str
+    accessed_by: str
+    accessor_type: str
+    context: JSON
+    usefulness: float | None
+    created_at: datetime
+
+
+@strawberry.type
+class MemoryAnnotation:
+    """A note on a memory."""
+
+    id: strawberry.ID
+    annotation_type: str
+    content: str
+    is_applied: bool
+    applied_at: datetime | None
+    created_at: datetime
+
+
+@strawberry.type
+class Memory:
+    """A memory."""
+
+    id: strawberry.ID
+    name: str | None
+    content: str
+    data: JSON
+    memory_type: str | None
+    importance: float
+    confidence: float | None
+    verification_status: str
+    topics: list[str]
+    access_count: int
+    last_accessed_at: datetime | None
+    created_at: datetime
+
+    @strawberry.field
+    async def accesses(self, info: Info[Any, None], first: int = 50) -> Connection[MemoryAccess]:
+        """Load a page of accesses, the latest first."""
+        return Connection(nodes=await _loaders(info).accesses.load((_row(self).id, first)))
+
+    @strawberry.field
+    async def annotations(self, info: Info[Any, None], first: int = 50) -> Connection[MemoryAnnotation]:
+        """Load a page of annotations, the latest first."""
+        return Connection(nodes=await _loaders(info).annotations.load((_row(self).id, first)))
+
+    @strawberry.field
+    async def related_memories(self, info: Info[Any, None], first: int = 50) -> Connection[Memory]:
+        """Load a page of memories that this one is linked with, the latest first."""
+        return Connection(nodes=await _loaders(info).related_memories.load((_row(self).id, first)))
+
+
 @strawberry.enum
 class OrderField(Enum):
     """What lists are ordered by."""
@@ -600,6 +684,15 @@ class Query:
             total_count=total,
             page_info=PageInfo(has_next_page=len(rows) > first, end_cursor=cursor),
         )
+
+    @strawberry.field
+    async def memories(self, info: Info[Any, None], first: int = 50) -> Connection[Memory]:
+        """List memories, the latest first."""
+        m = models.Memory
+        statement = (
+            select(m).where(m.project_id == PROJECT).order_by(m.created_at.desc(), m.id.desc()).limit(first)
+        )
+        return Connection(nodes=[row for (row,) in await _loaders(info).database.all(statement)])
 
 
 def _ordered(model: Any, order: list[Order]) -> list[Any]:

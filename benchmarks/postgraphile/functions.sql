@@ -63,7 +63,3 @@ LANGUAGE sql VOLATILE AS $$
     ORDER BY place
     RETURNING *
 $$;
-
--- A reference from a table to itself that is unique would have one name in both directions, and with it whole
--- types would be left out.
-COMMENT ON CONSTRAINT module_states_previous_state_id_fkey ON module_states IS '@foreignFieldName nextModuleState';

@@ -8,7 +8,7 @@ import { grafserv } from "postgraphile/grafserv/node";
 import { makePgService } from "postgraphile/adaptors/pg";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { postgraphile } from "postgraphile";
-import { addPgTableCondition } from "postgraphile/utils";
+import { addPgTableCondition, jsonPgSmartTags } from "postgraphile/utils";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 
 const { DATABASE_URL, POOL_SIZE, SCHEMA, API_KEY, PROJECT_ID, GUARDED } = process.env;
@@ -23,9 +23,21 @@ const MetadataContains = addPgTableCondition(
     sql`${sqlTableAlias}.metadata @> ${sql.value(JSON.stringify(value))}::jsonb`,
 );
 
+// A reference of a table to itself, unique at both ends, gets the same name in both directions, which leaves the table
+// and all that leads to it out of the schema. A smart tag names the way back.
+const NamesOfWaysBack = jsonPgSmartTags({
+  version: 1,
+  config: {
+    constraint: {
+      [`${SCHEMA}.module_states.module_states_previous_state_id_fkey`]: { tags: { foreignFieldName: "nextModuleState" } },
+      [`${SCHEMA}.memory_links.memory_links_both_ways_fkey`]: { tags: { foreignFieldName: "oppositeMemoryLink" } },
+    },
+  },
+});
+
 const pgl = postgraphile({
   extends: [PostGraphileAmberPreset, PostGraphileConnectionFilterPreset],
-  plugins: [MetadataContains],
+  plugins: [MetadataContains, NamesOfWaysBack],
   disablePlugins: ["NodePlugin", "PgIndexBehaviorsPlugin"],
   pgServices: [
     makePgService({

@@ -54,7 +54,17 @@ _OF_PAGES = ("orderBy", "first", "after", "last", "before")
 _KEYS = ["a", "b", "nested", "tags", "0", "-1", "no such key", "'", ""]
 
 _ASKED: dict[str, list[Any]] = {
-    "String": ["", "a", "the", "order", "no such text", "'\"\\ & | ! ( ) : * <", "a\0"],
+    "String": [
+        "",
+        "a",
+        "the",
+        "order",
+        "be or tea",
+        "cups -likes",
+        "no such text",
+        "'\"\\ & | ! ( ) : * <",
+        "a\0",
+    ],
     "DateTime": [
         "2020-01-01T00:00:00Z",
         # A time that many rows of the world share.

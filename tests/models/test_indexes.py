@@ -377,6 +377,18 @@ async def test_an_index_serves_every_order_and_filter(indexes: Indexes) -> None:
     assert indexes.walked == {*WALKED, *WITHIN}
 
 
+@pytest.mark.parametrize("field", ["search_messages", "search_memories"])
+async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
+    definition = TYPES["Query"].extensions["strawberry-definition"]
+    [page] = [each.metadata[DECLARED] for each in definition.fields if each.python_name == field]
+    # What is rare, what is common in other projects, and words that no row has together.
+    for query in ("7777", '"number 7777"', "nosuchword", "number nosuchword"):
+        asked = _slice(page, given=page.computation.given({"query": query}))
+        for statement in (page.rows(asked.shape, ["id", "rank", "excerpt"]), page.totals(asked.shape)):
+            await indexes.ask(f"{field}({query})", statement, asked.values, by_hand=False)
+    assert not indexes.failures, "\n\n".join(indexes.failures)
+
+
 def test_the_documentation_marks_every_function_that_indexes_need() -> None:
     page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     marked = re.findall(r"^ALTER FUNCTION (.*) LEAKPROOF;$", page, re.MULTILINE)

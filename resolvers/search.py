@@ -1,0 +1,155 @@
+"""Search by text: what is found, how well it matches, and an excerpt of where.
+
+The database reads texts and queries: `search_document` and the other functions of that name are made by the
+migration 0010, which says what they do.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Float, Select, Text, Uuid, bindparam, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.orm import Mapped, aliased, mapped_column
+
+from agentdata.execution.links import PROJECT, owned
+from agentdata.operations.values import check_text
+from models import Memory, Message
+from resolvers.computations import Derived, Given
+from resolvers.fields import argument, computation
+from resolvers.filtering import Term, condition
+from schema.inputs.memory import MemoryFilter
+from schema.inputs.message import MessageFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_RANKED = 2_000
+"""How many rows that have the words are read and ranked, the newest ones: each costs some 40 µs."""
+
+MAX_QUERY = 1_000
+"""How many characters a query has at most."""
+
+_QUERY = "query"
+_BY_LENGTH = 1 | 32
+"""How PostgreSQL is to rank: 1 divides by the logarithm of the text's length, 32 makes it less than 1."""
+
+
+class MessageMatch(Derived):
+    """A message that was found, by its id."""
+
+    __tablename__ = "message_matches"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    rank: Mapped[float]
+    excerpt: Mapped[str]
+
+
+class MemoryMatch(Derived):
+    """A memory that was found, by its id."""
+
+    __tablename__ = "memory_matches"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    rank: Mapped[float]
+    excerpt: Mapped[str]
+
+
+def _messages(filter: Term | None = None) -> Select[Any]:
+    return _matches(Message, lambda row: [row.content], filter)
+
+
+def _memories(filter: Term | None = None) -> Select[Any]:
+    return _matches(Memory, lambda row: [row.name, row.description, row.content], filter)
+
+
+def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
+    """Give what a query finds.
+
+    An index tells which rows have the words, but not where they stand, nor how often: for that a row's text
+    is read, which is what costs. So of rows with the words the newest are taken, and of those it is asked
+    whether they match in every respect, and how well. Each step is one that PostgreSQL keeps apart
+    (OFFSET 0): it would read texts more than once otherwise, or walk through rows from the newest on and read
+    them all. The excerpt is outermost, where it is made of the rows of a page alone.
+    """
+    query = bindparam(_QUERY, type_=Text)
+    row, read = aliased(model), aliased(model)
+    document = func.search_document(*texts(row))
+    has_words = (
+        select(row.id, row.created_at)
+        .where(
+            owned(row),
+            array([row.project_id]).contains(array([bindparam(PROJECT, type_=Uuid)])),
+            document.op("@@")(func.search_loosely(query)),
+            *([] if term is None else [condition(row, term)]),
+        )
+        .offset(_APART)
+        .subquery()
+    )
+    newest = (
+        select(has_words.c.id)
+        .order_by(has_words.c.created_at.desc(), has_words.c.id.desc())
+        .limit(literal_column(str(MAX_RANKED)))
+        .subquery()
+    )
+    of_texts = texts(read)
+    documents = (
+        select(
+            read.id,
+            read.created_at,
+            func.search_document(*of_texts).label("document"),
+            # Empty texts say nothing: concat_ws leaves null out.
+            (of_texts[0] if len(of_texts) == 1 else func.concat_ws(" · ", *of_texts)).label("text"),
+        )
+        .join(newest, read.id == newest.c.id)
+        .where(owned(read))
+        .offset(_APART)
+        .subquery()
+    )
+    exact = func.search_query(query)
+    found = (
+        select(
+            documents.c.id,
+            documents.c.created_at,
+            cast(func.ts_rank_cd(documents.c.document, exact, literal_column(str(_BY_LENGTH))), Float).label(
+                "rank"
+            ),
+            documents.c.text,
+        )
+        .where(documents.c.document.op("@@")(exact))
+        .offset(_APART)
+        .subquery()
+    )
+    excerpt = func.search_excerpt(found.c.text, query, type_=Text).label("excerpt")
+    return select(found.c.id, found.c.created_at, found.c.rank, excerpt)
+
+
+_APART: Any = literal_column("0")
+
+
+def _asked(arguments: Mapping[str, Any]) -> Given:
+    query = arguments[_QUERY]
+    check_text(_QUERY, query, MAX_QUERY)
+    return Given((), {_QUERY: query})
+
+
+QUERY = argument(
+    _QUERY,
+    str,
+    (
+        f"The words to look for, at most {MAX_QUERY:,} characters: all of them have to be there, in whatever"
+        ' order. `"two words"` in quotation marks stand next to each other, `or` between words means one of'
+        " them, and `-word` must not be there. Nothing else has a meaning, and no text is an error; one"
+        " without a word finds nothing."
+    ),
+    required=True,
+)
+MESSAGES = argument("filter", MessageFilter, "Which messages to search; all by default.")
+MEMORIES = argument("filter", MemoryFilter, "Which memories to search; all by default.")
+
+FOUND_MESSAGES = computation(_messages, [MESSAGES], {"filter": Message}, _asked)
+FOUND_MEMORIES = computation(_memories, [MEMORIES], {"filter": Memory}, _asked)

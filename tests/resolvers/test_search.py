@@ -1,0 +1,502 @@
+"""Searches by text find what has the words, and nothing else, whatever is said and whatever is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from agentdata import administration, migrations, provision
+from agentdata.database import Database
+from agentdata.database_url import parse
+from agentdata.operations import memories, messages
+from agentdata.setup_error import SetupError
+from resolvers.search import MAX_QUERY, MAX_RANKED
+from tests import factories
+from tests.api import make_api
+from tests.factories import said
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from agentdata.database_urls import DatabaseUrls
+    from tests.api import Api
+    from tests.databases import Server
+
+MESSAGES = """query (
+  $query: String!, $filter: MessageFilter, $orderBy: [MatchOrder!],
+  $first: Int, $after: String, $last: Int, $before: String
+) {
+  searchMessages(
+    query: $query, filter: $filter, orderBy: $orderBy
+    first: $first, after: $after, last: $last, before: $before
+  ) {
+    totalCount
+    nodes { rank excerpt message { id content sequence createdAt } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}"""
+MEMORIES = """query ($query: String!, $filter: MemoryFilter) {
+  searchMemories(query: $query, filter: $filter) {
+    totalCount nodes { rank excerpt memory { id name content } }
+  }
+}"""
+
+
+async def say(api: Api, *contents: str | None, **values: Any) -> list[Any]:
+    """Make a session with messages of these contents."""
+    session = await factories.session(api)
+    return await factories.say(api, session.id, *[said(content, **values) for content in contents])
+
+
+async def found(api: Api, query: str, **asked: Any) -> list[str]:
+    """Give the contents of the messages that a query finds, the best first."""
+    answer = (await api.ask(MESSAGES, query=query, **asked))["searchMessages"]
+    assert answer["totalCount"] >= len(answer["nodes"])
+    return [match["message"]["content"] for match in answer["nodes"]]
+
+
+async def excerpt(api: Api, query: str) -> str:
+    """Give the excerpt of the one message that a query finds."""
+    [match] = (await api.ask(MESSAGES, query=query))["searchMessages"]["nodes"]
+    return match["excerpt"]  # type: ignore[no-any-return]  # JSON
+
+
+async def test_finds_messages_that_have_all_words(api: Api) -> None:
+    await say(api, "The refund was paid", "A refund is due", "Nothing was paid", None, "")
+    assert await found(api, "refund") == ["A refund is due", "The refund was paid"]
+    assert await found(api, "PAID refund") == ["The refund was paid"]
+    assert await found(api, "refund cheque") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ('"was paid"', {"The refund was paid", "Nothing was paid"}),
+        ('"paid was"', set()),
+        ("“was paid” refund", {"The refund was paid"}),
+        ("paid -refund", {"Nothing was paid"}),
+        ('paid -"refund was"', {"Nothing was paid"}),
+        ("due or nothing", {"A refund is due", "Nothing was paid"}),
+        ('"was paid', {"The refund was paid", "Nothing was paid"}),
+        ("re-fund", set()),
+        ("paid; (refund)", {"The refund was paid"}),
+        ("paid - refund", {"The refund was paid"}),
+        ("paid --nothing", {"Nothing was paid"}),
+        ("refund & !paid | : * <->", {"The refund was paid"}),
+        ("-refund", set()),
+        ("refund or -paid", set()),
+        ("", set()),
+        (" \t\n", set()),
+        ("?! \" ' - …", set()),
+    ],
+)
+async def test_a_query_says_which_words(api: Api, query: str, expected: set[str]) -> None:
+    await say(api, "The refund was paid", "A refund is due", "Nothing was paid")
+    assert set(await found(api, query)) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "queries"),
+    [
+        (
+            "See src/models/message.py:12",
+            ["models", "message", "py", "message.py", "src/models/message.py", "12"],
+        ),
+        ("Write to ann@example.com!", ["ann", "example", "ann@example.com"]),
+        ("https://shop.example/cart?item=7&size=XL#top", ["shop", "cart", "item", "7", "xl", "top"]),
+        ("dict[str, List<String>]", ["dict", "str", "list", "string", "List<String>"]),
+        ("<b>bold</b> <!-- note --> &amp;", ["bold", "note", "amp"]),
+        ("and/or, read-only: -5.25", ["or", "read", "read-only", "25", "5.25"]),
+        ("snake_case and don't", ["snake", "case", "snake_case", "don't"]),
+        (
+            "“quoted”—dashed…elided «guillemets» 'single'",
+            ["quoted", "dashed", "elided", "guillemets", "single"],
+        ),
+        ("great👍 5€ 你好、世界。", ["great", "5", "你好", "世界"]),
+        ("Ünï café ÉCOLE straße", ["ünï", "café", "école", "straße"]),
+        ("हिन्दी می‌خواهم Привет", ["हिन्दी", "می‌خواهم", "ПРИВЕТ"]),
+    ],
+)
+async def test_words_are_found_whatever_stands_beside_them(
+    api: Api, content: str, queries: list[str]
+) -> None:
+    await say(api, content)
+    for query in queries:
+        assert await found(api, query) == [content], query
+
+
+async def test_accents_count(api: Api) -> None:
+    await say(api, "cafe", "café")
+    assert await found(api, "café") == ["café"]
+
+
+async def test_ranks_are_those_of_postgresql_and_the_best_comes_first(api: Api, owner: AsyncEngine) -> None:
+    contents = [
+        "tea",
+        "tea tea tea",
+        "green tea and black tea",
+        "tea " + "milk " * 50,
+        "black milk",
+        "black tea",
+    ]
+    await say(api, *contents)
+    for query in ("tea", "black tea", '"black tea"', "tea -milk", "green or milk"):
+        answer = (await api.ask(MESSAGES, query=query))["searchMessages"]
+        async with owner.connect() as connection:
+            rows = await connection.execute(
+                text(
+                    "SELECT id, ts_rank_cd(document, query, 33)::float8 FROM messages,"
+                    " to_tsvector('simple', content) AS document,"
+                    " websearch_to_tsquery('simple', :query) AS query"
+                    " WHERE project_id = :project AND document @@ query ORDER BY 2 DESC, 1 DESC"
+                ),
+                {"query": query, "project": api.project_id},
+            )
+            expected = [(str(id_), rank) for id_, rank in rows]
+        assert [(each["message"]["id"], each["rank"]) for each in answer["nodes"]] == expected
+        assert answer["totalCount"] == len(expected) > 0
+
+
+async def test_a_filter_says_which_messages_are_searched(api: Api) -> None:
+    first, second = await say(api, "one tea", "two teas, one tea", feedback="positive")
+    await say(api, "three tea")
+    own = {"sessionId": {"eq": str(first.session_id)}}
+    assert await found(api, "tea", filter=own) == ["one tea", "two teas, one tea"]
+    assert await found(api, "tea", filter={**own, "sequence": {"gt": 1}}) == ["two teas, one tea"]
+    assert await found(api, "tea", filter={"feedback": {"isNull": True}}) == ["three tea"]
+    assert await found(api, "tea", filter={"session": {"title": {"eq": "none"}}}) == []
+    error = await api.error(MESSAGES, query="tea", filter={"and": []})
+    assert error["extensions"]["field"] == "filter.and"
+    assert second.sequence == 2
+
+
+async def test_a_project_is_not_searched_by_another(api: Api, other: Api) -> None:
+    await say(other, "secret tea")
+    await factories.memory(other, content="secret tea")
+    assert await found(api, "tea") == []
+    assert (await api.ask(MEMORIES, query="tea"))["searchMemories"] == {"totalCount": 0, "nodes": []}
+
+
+async def test_what_changes_is_found_by_what_it_says_now(api: Api) -> None:
+    [message] = await say(api, "secret tea")
+    await api.run(messages.update, id_=message.id, values={"content": "public coffee"})
+    assert (await found(api, "tea"), await found(api, "coffee")) == ([], ["public coffee"])
+    await api.run(messages.redact, id_=message.id)
+    assert await found(api, "coffee") == []
+
+
+@pytest.mark.parametrize("order", [None, ("RANK", "ASC"), ("CREATED_AT", "DESC"), ("CREATED_AT", "ASC")])
+async def test_pages_give_each_match_once_in_both_directions(api: Api, order: tuple[str, str] | None) -> None:
+    # Of three contents, and said at two times: most are level with others.
+    await say(api, *["tea", "tea tea", "tea and milk"] * 5, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    await say(api, *["tea", "tea tea", "tea and milk"] * 2)
+    asked: dict[str, Any] = {"query": "tea"}
+    if order is not None:
+        asked["orderBy"] = [{"field": order[0], "direction": order[1]}]
+    whole = (await api.ask(MESSAGES, **asked))["searchMessages"]
+    keys = [(each["rank"], each["message"]["createdAt"], each["message"]["id"]) for each in whole["nodes"]]
+    by, direction = order or ("RANK", "DESC")
+    assert whole["totalCount"] == len(set(keys)) == 21
+    assert keys == sorted(
+        keys, key=lambda key: (key[0] if by == "RANK" else key[1], key[2]), reverse=direction == "DESC"
+    )
+    for size, cursor, at, more in (
+        ("first", "after", "endCursor", "hasNextPage"),
+        ("last", "before", "startCursor", "hasPreviousPage"),
+    ):
+        walked: list[Any] = []
+        given: dict[str, Any] = {size: 4}
+        while True:
+            page = (await api.ask(MESSAGES, **asked, **given))["searchMessages"]
+            assert page["totalCount"] == 21
+            walked = walked + page["nodes"] if size == "first" else page["nodes"] + walked
+            if not page["pageInfo"][more]:
+                break
+            given[cursor] = page["pageInfo"][at]
+        assert walked == whole["nodes"]
+
+
+async def test_the_newest_of_many_are_ranked(api: Api) -> None:
+    old = [
+        said("tea tea tea", created_at=datetime(2025, 1, 1, 0, 0, second, tzinfo=UTC)) for second in range(9)
+    ]
+    new = [said("some tea", created_at=datetime(2026, 1, 1, tzinfo=UTC))] * (MAX_RANKED - 4)
+    session = await factories.session(api)
+    await factories.say(api, session.id, *old, *new)
+    answer = (await api.ask(MESSAGES, query="tea", first=5))["searchMessages"]
+    assert answer["totalCount"] == MAX_RANKED
+    assert [each["message"]["sequence"] for each in answer["nodes"]][:4] == [9, 8, 7, 6]
+    assert answer["nodes"][4]["message"]["content"] == "some tea"
+
+
+async def test_excerpts_show_where_the_words_stand(api: Api) -> None:
+    await say(api, "filler " * 100 + "Then the Refund, at last" + " filler" * 100 + " (another refund)")
+    shown = await excerpt(api, "refund")
+    assert shown.count("<mark>") == 2
+    assert "Then the <mark>Refund</mark>, at last" in shown
+    assert " … " in shown
+    assert len(shown) < 500
+
+
+async def test_excerpts_are_safe_as_html(api: Api) -> None:
+    await say(api, "<script>alert('1 & \"2\"')</script> </mark> &lt; <mark>no</mark> \x02mark\x03 \x1e")
+    assert await excerpt(api, "alert mark") == (
+        "script&gt;<mark>alert</mark>(&#39;1 &amp; &quot;2&quot;&#39;)&lt;/script&gt;"
+        " &lt;/<mark>mark</mark>&gt; &amp;lt; &lt;<mark>mark</mark>&gt;no&lt;/<mark>mark</mark>&gt;"
+        " <mark>mark</mark>"
+    )
+
+
+async def test_finds_memories_by_name_description_and_content(api: Api) -> None:
+    by_content = await factories.memory(api, name="Lunch", content="Likes black tea")
+    by_description = await factories.memory(api, description="Tea at four", content="Habit")
+    by_name = await factories.memory(api, name="Tea", content="Black, without sugar")
+    await factories.memory(api, name="Coffee", content="None")
+    matches = (await api.ask(MEMORIES, query="tea"))["searchMemories"]["nodes"]
+    assert [each["memory"]["id"] for each in matches] == [
+        str(each.id) for each in (by_name, by_description, by_content)
+    ]
+    assert [each["excerpt"] for each in matches] == [
+        "<mark>Tea</mark> · Black, without sugar",
+        "<mark>Tea</mark> at four · Habit",
+        "Lunch · Likes black <mark>tea</mark>",
+    ]
+    asked = {"query": "black tea", "filter": {"name": {"eq": "Tea"}}}
+    [match] = (await api.ask(MEMORIES, **asked))["searchMemories"]["nodes"]
+    assert match["memory"]["name"] == "Tea"
+    await api.run(memories.update, id_=by_name.id, values={"name": "Leaves"})
+    assert (await api.ask(MEMORIES, **asked))["searchMemories"]["totalCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "why"), [("tea\0", "NUL"), ("\ud83d", "surrogate"), ("x" * (MAX_QUERY + 1), "most")]
+)
+async def test_a_query_that_cannot_be_asked_is_refused(api: Api, query: str, why: str) -> None:
+    for document in (MESSAGES, MEMORIES):
+        error = await api.error(document, query=query)
+        assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "query"}
+        assert why in error["message"]
+
+
+PIECES = st.sampled_from(
+    [
+        *("tea", "Tea's", '"', "-", "or", " ", "<", ">", "&", "<mark>", "</mark>", "&lt;", "<!--", "-->"),
+        *("a@b.co", "x/y", "1e5x", "http://", "\x02", "\x03", "\x1e", "\n", "“", "…", "é", "ß", "👍", "你好"),
+        *("\u200d", "\ue000", "\\", "'", "%"),
+    ]
+)
+TEXTS = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60),
+    st.lists(PIECES, max_size=12).map("".join),
+)
+ANY = settings(
+    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck]
+)
+
+
+@pytest.fixture(scope="module")
+async def told(database: Database, owner: AsyncEngine) -> Any:
+    """Provide a project with one message, whose content is changed as often as one likes."""
+    api = await make_api(database, owner)
+    [message] = await say(api, "nothing")
+    return api, message.id
+
+
+def assert_safe(shown: str, content: str) -> None:
+    """Hold an excerpt to be text of the content in HTML without anything but marks."""
+    bare = re.sub("</?mark>", "", shown)
+    assert re.fullmatch(r"([^<>&\"']|&(lt|gt|amp|quot|#39);)*", bare), shown
+    assert re.fullmatch(r"([^<]*<mark>[^<]+</mark>)*[^<]*", shown), shown
+    said_ = re.sub(r"[\s\x02\x03\x1e]+", "", content)
+    for passage in html.unescape(bare).split(" … "):
+        assert re.sub(r"[\s\x02\x03\x1e]+", "", passage) in said_
+
+
+async def test_any_text_is_found_by_each_of_its_words_and_shown_safely(told: tuple[Api, Any]) -> None:
+    api, id_ = told
+    loop = asyncio.get_running_loop()
+
+    async def check(content: str) -> None:
+        await api.run(messages.update, id_=id_, values={"content": content})
+        for word in content.split():
+            asked = word.lstrip('-"“”„') if word.lower() != "or" else f'"{word}"'
+            if re.search(r"[^\W_]", asked) is None:
+                continue
+            answer = (await api.ask(MESSAGES, query=asked[:MAX_QUERY]))["searchMessages"]
+            [match] = answer["nodes"]
+            assert match["message"]["content"] == content
+            assert_safe(match["excerpt"], content)
+
+    @ANY
+    @given(TEXTS)
+    @example("tea or-or coffee")
+    def run(content: str) -> None:
+        asyncio.run_coroutine_threadsafe(check(content), loop).result()
+
+    await asyncio.to_thread(run)
+
+
+async def test_any_query_is_answered(told: tuple[Api, Any]) -> None:
+    api, id_ = told
+    loop = asyncio.get_running_loop()
+
+    async def check(content: str, query: str) -> None:
+        await api.run(messages.update, id_=id_, values={"content": content})
+        answer = (await api.ask(MESSAGES, query=query))["searchMessages"]
+        assert answer["totalCount"] == len(answer["nodes"])
+        for match in answer["nodes"]:
+            assert_safe(match["excerpt"], content)
+
+    @ANY
+    @given(TEXTS, TEXTS)
+    @example("x", "𐐀" * MAX_QUERY)
+    @example("x", "x -" * (MAX_QUERY // 3))
+    @example("x", '"x ' * (MAX_QUERY // 3))
+    @example("x", "x or " * (MAX_QUERY // 5))
+    def run(content: str, query: str) -> None:
+        asyncio.run_coroutine_threadsafe(check(content, query), loop).result()
+
+    await asyncio.to_thread(run)
+
+
+async def test_what_matches_has_the_words_loosely(owner: AsyncEngine) -> None:
+    """Hold the index's question to leave out nothing that the exact question finds."""
+    loop = asyncio.get_running_loop()
+    missed = text(
+        "SELECT search_document(CAST(:content AS text)) @@ search_query(:query)"
+        " AND NOT search_document(CAST(:content AS text)) @@ search_loosely(:query)"
+    )
+    words = st.lists(
+        st.sampled_from(["a", "b", "c", '"', '"', "-", "-", " ", " ", " ", "or", " or ", "1e5x", "“", "x-y"]),
+        max_size=14,
+    ).map("".join)
+
+    async def check(content: str, query: str) -> None:
+        async with owner.connect() as connection:
+            assert not await connection.scalar(missed, {"content": content, "query": query})
+
+    @settings(ANY, max_examples=300)
+    @given(words, words)
+    def run(content: str, query: str) -> None:
+        asyncio.run_coroutine_threadsafe(check(content, query), loop).result()
+
+    await asyncio.to_thread(run)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        " ".join(
+            chr(0x10400 + n % 39) + chr(0x10400 + n // 39 % 39) + chr(0x10400 + n // 1521)
+            for n in range(13_000)
+        ),
+        " ".join(f"{n:x}" for n in range(20_000)),
+        "-".join(f"a{n}" for n in range(100_000)),
+        "<" * 60_000,
+        "x" * 1_000_000,
+        "a/" * 50_000,
+    ],
+    ids=["four bytes", "numbers", "hyphens", "brackets", "one word", "path"],
+)
+async def test_any_long_text_is_stored_and_shown(api: Api, content: str) -> None:
+    await say(api, content)
+    await factories.memory(api, description=content[::-1], content=content)
+    assert await found(api, content[:20].split(maxsplit=1)[0]) in ([content], [])
+
+
+async def test_the_passage_with_most_of_the_words_of_a_long_text_is_shown(api: Api) -> None:
+    await say(api, "a refund " + "and so on " * 2_000 + "the refund policy" + " and so on" * 2_000)
+    assert "the <mark>refund</mark> <mark>policy</mark>" in await excerpt(api, "refund policy")
+
+
+@pytest.fixture
+def languages(database_server: Server) -> Iterator[DatabaseUrls]:
+    with database_server.fresh_database() as urls:
+        asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
+        asyncio.run(migrations.upgrade(urls.owner))
+        yield urls
+
+
+@asynccontextmanager
+async def pool_of(urls: DatabaseUrls) -> AsyncIterator[tuple[Database, AsyncEngine]]:
+    """Provide what requests use and the owner's connections, on a database of the test's own."""
+    target = parse(urls.owner)
+    engine = create_async_engine(target.url, connect_args=target.connect_args)
+    database = Database(urls.request)
+    yield database, engine
+    await database.close()
+    await engine.dispose()
+
+
+async def test_a_language_knows_the_forms_of_its_words(languages: DatabaseUrls) -> None:
+    async with pool_of(languages) as (database, owner):
+        api = await make_api(database, owner)
+        contents = [
+            "Die Häuser sind bezahlt",
+            "The houses were paid",
+            "Refunding the payments",
+            "привет дома",
+        ]
+        await say(api, *contents)
+        await factories.memory(api, name="Häuser", content="teuer")
+
+        async def finds(**queries: set[int]) -> None:
+            for query, expected in queries.items():
+                assert set(await found(api, query)) == {contents[number] for number in expected}, query
+
+        assert await administration.search_language(languages.owner) == "simple"
+        await finds(haus=set(), Häuser={0}, house=set(), payment=set(), дом=set(), the={1, 2}, die={0})
+
+        await administration.set_search_language(languages.owner, "german")
+        assert await administration.search_language(languages.owner) == "german"
+        # What is frequent in a language is found as well: it may be a word of another.
+        await finds(haus={0}, Hauses={0}, häuser={0}, houses={1}, die={0}, the={1, 2}, sind={0})
+        assert await excerpt(api, "haus") == "Die <mark>Häuser</mark> sind bezahlt"
+        assert (await api.ask(MEMORIES, query="haus"))["searchMemories"]["totalCount"] == 1
+        await say(api, "Ein Haus")
+        contents.append("Ein Haus")
+        await finds(häusern={0, 4})
+
+        await administration.set_search_language(languages.owner, "english")
+        await finds(house={1}, refunded={2}, payment={2}, paid={1}, häuser={0}, the={1, 2})
+        await finds(haus={4})
+
+        # Russian has English words between its own.
+        await administration.set_search_language(languages.owner, "russian")
+        await finds(дом={3}, house={1})
+
+        await administration.set_search_language(languages.owner, "simple")
+        await finds(haus={4}, house=set(), дом=set(), häuser={0})
+        await administration.set_search_language(languages.owner, "german")
+
+
+async def test_a_language_that_is_not_known_is_refused(languages: DatabaseUrls) -> None:
+    before = await administration.search_language(languages.owner)
+    for language in ("klingon", "", "german; DROP TABLE messages", "German"):
+        with pytest.raises(SetupError, match=r"it knows .*english.*simple"):
+            await administration.set_search_language(languages.owner, language)
+    assert await administration.search_language(languages.owner) == before
+
+
+async def test_the_language_stays_until_the_tables_go(languages: DatabaseUrls) -> None:
+    await administration.set_search_language(languages.owner, "russian")
+    await migrations.downgrade(languages.owner, "base")
+    for done in (
+        administration.search_language(languages.owner),
+        administration.set_search_language(languages.owner, "german"),
+    ):
+        with pytest.raises(SetupError, match="agentdata db upgrade"):
+            await done
+    await migrations.upgrade(languages.owner)
+    assert await administration.search_language(languages.owner) == "simple"
+    await migrations.check(languages.owner)
