@@ -519,18 +519,18 @@ async def test_metrics_over_time_in_a_time_zone(
     shop: Asked, of: str, interval: str, begin: str, end: str, buckets: int
 ) -> None:
     series = """series(
-        metricType: $kind, from: $from, to: $to, interval: $interval, timeZone: "Europe/Berlin"
+        metric: %s, metricType: $kind, from: $from, to: $to, interval: $interval, timeZone: "Europe/Berlin"
     ) { start count sum mean min max p50 p95 p99 }"""
     declared = "query($kind: String!, $from: DateTime!, $to: DateTime!, $interval: Interval!)"
     variables = {"from": begin, "to": end, "interval": interval}
     if of == "agent":
         kind = "response_time"
-        document = f'{declared} {{ agent(name: "Seller") {{ {series} }} }}'
+        document = f'{declared} {{ agent(name: "Seller") {{ {series % "AGENT_METRIC"} }} }}'
         found = (await shop.query(document, kind=kind, **variables))["agent"]
     else:
         kind = "token_usage"
         where = 'filter: {title: {eq: "order"}}'
-        document = f"{declared} {{ sessions({where}) {{ nodes {{ {series} }} }} }}"
+        document = f"{declared} {{ sessions({where}) {{ nodes {{ {series % 'SESSION_METRIC'} }} }} }}"
         [found] = (await shop.query(document, kind=kind, **variables))["sessions"]["nodes"]
     rows = await shop.sql(
         f"""
