@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -11,7 +12,9 @@ from models import Agent as AgentRow
 from models import AgentMetric as AgentMetricRow
 from models import Session as SessionRow
 from models import User as UserRow
-from resolvers.fields import column, either, page, relation
+from resolvers import series
+from resolvers.batches import Gives
+from resolvers.fields import batch, column, either, page, relation
 from resolvers.paging import Ordering
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.session import SessionFilter, SessionOrder
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from schema.types.actor import Actor
     from schema.types.agent import Agent
     from schema.types.agent_metric import AgentMetric
+    from schema.types.series_bucket import SeriesBucket
     from schema.types.session import Session
 
 
@@ -62,4 +66,13 @@ class AgentVersion(Node):
         order=AgentMetricOrder,
         by="version_id",
         default=(Ordering("timestamp", descending=True),),
+    )
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
+        series.measurements,
+        "How it was measured, and what was measured in its sessions, over time.",
+        Gives.OBJECTS,
+        arguments=series.ARGUMENTS,
+        filters={"sessions": SessionRow},
+        reads=partial(series.asked, column="agent_version_id"),
+        column="agent_version_id",
     )

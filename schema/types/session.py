@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -227,12 +228,11 @@ class Session(Node):
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
         series.measurements,
-        "Its metrics of one kind over time, in at most 11,000 buckets, empty ones included.",
+        "What was measured in it over time, without the sessions below it.",
         Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        reads=series.asked,
-        metric=SessionMetricRow,
-        column="session_id",
+        arguments=series.OF_SESSION,
+        reads=partial(series.asked, column="id"),
+        column="id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -44,7 +44,7 @@ SCHEMA: GraphQLSchema = build_schema("""
 
 CONTRACT = contract._schema  # noqa: SLF001  # Strawberry has no public name for it
 SERIES = """query ($from: DateTime!, $to: DateTime!, $interval: Interval!) {
-    agents(first: 50) { nodes { series(metricType: "a", from: $from, to: $to, interval: $interval) { sum } } }
+    agents(first: 50) { nodes { series(metric: AGENT_METRIC, from: $from, to: $to, interval: $interval) { sum } } }
 }"""
 
 
@@ -109,7 +109,7 @@ def test_variables_count_by_their_values() -> None:
     ],
 )
 def test_a_series_counts_as_its_buckets(begin: str, end: str, interval: str, buckets: int) -> None:
-    asked = f'series(metricType: "a", from: "{begin}", to: "{end}", interval: {interval}) {{ sum }}'
+    asked = f'series(metric: AGENT_METRIC, from: "{begin}", to: "{end}", interval: {interval}) {{ sum }}'
     assert size(f"{{ agent {{ {asked} }} }}", schema=CONTRACT).rows == 1 + buckets
     given = {"from": begin, "to": end, "interval": interval}
     assert size(SERIES, coerced(SERIES, given), schema=CONTRACT).rows == 50 * (1 + buckets)

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from tests.api import Api
 
 ARGUMENTS = "$from: DateTime!, $to: DateTime!, $interval: Interval!, $zone: String"
-GIVEN = 'metricType: "response_time", from: $from, to: $to, interval: $interval, timeZone: $zone'
+RANGE = "from: $from, to: $to, interval: $interval, timeZone: $zone"
+GIVEN = f'metricType: "response_time", {RANGE}'
 BUCKET = "start count sum mean min max p50 p95 p99"
-OF_AGENTS = f"query({ARGUMENTS}) {{ agents {{ nodes {{ name series({GIVEN}) {{ {BUCKET} }} }} }} }}"
-OF_SESSIONS = f"query({ARGUMENTS}) {{ sessions {{ nodes {{ title series({GIVEN}) {{ {BUCKET} }} }} }} }}"
+OF_AGENTS = f"query({ARGUMENTS}) {{ agents {{ nodes {{ name series(metric: AGENT_METRIC, {GIVEN}) {{ {BUCKET} }} }} }} }}"
+OF_SESSIONS = f"query({ARGUMENTS}) {{ sessions {{ nodes {{ title series(metric: SESSION_METRIC, {GIVEN}) {{ {BUCKET} }} }} }} }}"
 EMPTY = {"count": 0, "sum": 0.0} | dict.fromkeys(("mean", "min", "max", "p50", "p95", "p99"))
 
 
@@ -185,9 +186,9 @@ async def test_several_series_of_one_agent(api: Api) -> None:
     )
     data = await api.ask(
         "query($from: DateTime!) { agents { nodes {"
-        ' a: series(metricType: "a", from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { count }'
-        ' b: series(metricType: "b", from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { n: count sum }'
-        ' c: series(metricType: "c", from: $from, to: "2026-01-01T00:03:00Z", interval: MINUTE) { start }'
+        ' a: series(metric: AGENT_METRIC, metricType: "a", from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { count }'
+        ' b: series(metric: AGENT_METRIC, metricType: "b", from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { n: count sum }'
+        ' c: series(metric: AGENT_METRIC, metricType: "c", from: $from, to: "2026-01-01T00:03:00Z", interval: MINUTE) { start }'
         " } } }",
         **{"from": "2026-01-01T00:00:00Z"},
     )
