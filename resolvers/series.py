@@ -468,55 +468,60 @@ def _of_groups(asking: _Asking, sources: tuple[_Source, ...]) -> Select[Any]:
     keys = keys_table()
     begin, end = _range()
     start = _starts(begin, end).c.start
-    bounds = select(func.array_agg(aggregate_order_by(start, start)).label("starts")).cte("bounds")
-    starts = select(cast(bounds.c.starts, ARRAY(DateTime(timezone=True)))).scalar_subquery()
+    in_order = func.array_agg(aggregate_order_by(start, start), type_=ARRAY(DateTime(timezone=True)))
+    starts = select(select(in_order.label("starts")).cte("bounds").c.starts).scalar_subquery()
+    group = _placed(asking.names, _in_groups(asking, sources, starts, begin, end))
+    first = case((group.c.before.is_(None), 1), else_=group.c.at)
+    last = func.coalesce(group.c.after - 1, func.cardinality(starts))
+    number = func.generate_series(first, last).table_valued("number").render_derived().lateral()
+    here = number.c.number == group.c.at
+
+    def summed(name: str) -> Any:
+        value = case((here, group.c[name]))
+        return (func.coalesce(value, 0) if name in _COUNTED else value).label(name)
+
+    within = and_(group.c.key == keys.c.key, group.c.place <= bindparam("groups", type_=Integer))
+    # Without groups there is one, even if nothing was measured.
+    found = keys.join(group, within, isouter=not asking.names).join(number, true())
+    return (
+        select(
+            keys.c.key,
+            starts[number.c.number].label("start"),
+            *map(summed, _SUMS),
+            *_none(**{name: group.c[name] for name in asking.names}),
+        )
+        .select_from(found)
+        .order_by(keys.c.key, group.c.place, number.c.number)
+    )
+
+
+def _in_groups(asking: _Asking, sources: tuple[_Source, ...], starts: Any, begin: Any, end: Any) -> Any:
+    """Sum up each bucket of each group in which something was measured; ``at`` is its place, from 1."""
     # A project sees but its own rows, and to name it twice would make PostgreSQL expect few.
     whole = asking.column == "project_id"
     rows = _united(
         asking.rows(source, lambda key: true() if whole else among_keys(key), begin, end)
         for source in sources
     ).subquery()
-    dimensions = [rows.c[name] for name in asking.names]
-    by = [rows.c.key, *dimensions]
-    at = func.width_bucket(rows.c.time, starts, type_=Integer)
-    measured = select(*by, at.label("at"), *_sums(rows.c.value)).group_by(*by, at).subquery()
-    by = [measured.c[each.key] for each in by]
-    neighbours: dict[str, Any] = {"partition_by": by, "order_by": measured.c.at}
+    by = [rows.c[name] for name in ("key", *asking.names)]
+    at = func.width_bucket(rows.c.time, starts, type_=Integer).label("at")
+    told = select(*by, at, rows.c.value).subquery()
+    *by, value = told.c
+    return select(*by, *_sums(value)).group_by(*by).subquery()
+
+
+def _placed(names: tuple[str, ...], measured: Any) -> Any:
+    """Give groups their places, the one with the most measurements first, and buckets their neighbours."""
+    by = [measured.c[name] for name in ("key", *names)]
     among = select(
         *measured.c,
-        func.lag(measured.c.at).over(**neighbours).label("before"),
-        func.lead(measured.c.at).over(**neighbours).label("after"),
+        func.lag(measured.c.at).over(partition_by=by, order_by=measured.c.at).label("before"),
+        func.lead(measured.c.at).over(partition_by=by, order_by=measured.c.at).label("after"),
         func.sum(measured.c.count_).over(partition_by=by).label("total"),
     ).subquery()
-    order = [among.c.total.desc(), *[among.c[name] for name in asking.names]]
+    order = [among.c.total.desc(), *[among.c[name] for name in names]]
     place = func.dense_rank().over(partition_by=among.c.key, order_by=order)
-    group = select(*among.c, place.label("place")).subquery()
-    number = func.generate_series(
-        case((group.c.before.is_(None), 1), else_=group.c.at),
-        func.coalesce(group.c.after - 1, func.cardinality(starts)),
-    ).table_valued("number")
-    here = number.c.number == group.c.at
-
-    def only_here(name: str) -> Any:
-        return case((here, group.c[name]))
-
-    counted = [
-        func.coalesce(only_here(name), 0).label(name) if name in _COUNTED else only_here(name).label(name)
-        for name in _SUMS
-    ]
-    within = and_(group.c.key == keys.c.key, group.c.place <= bindparam("groups", type_=Integer))
-    # Without groups there is one, even if nothing was measured.
-    found = keys.join(group, within, isouter=not asking.names).join(number.lateral(), true())
-    return (
-        select(
-            keys.c.key,
-            starts[number.c.number].label("start"),
-            *counted,
-            *_none(**{name: group.c[name] for name in asking.names}),
-        )
-        .select_from(found)
-        .order_by(keys.c.key, group.c.place, number.c.number)
-    )
+    return select(*among.c, place.label("place")).subquery()
 
 
 def _range() -> tuple[Any, Any]:
@@ -539,7 +544,7 @@ def _sums(value: Any) -> list[Any]:
         number.label("count_"),
         func.coalesce(total, 0).label("sum"),
         # Not avg(), which would add up everything once more.
-        (total / func.nullif(number, 0)).label("mean"),
+        (total / cast(func.nullif(number, 0), Float)).label("mean"),
         cast(func.min(value), Float).label("min"),
         cast(func.max(value), Float).label("max"),
         *[cast(share(part), Float).label(name) for name, part in _SHARES.items()],
