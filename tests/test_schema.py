@@ -28,10 +28,10 @@ ROOT = Path(__file__).parents[1]
 SCHEMA = build_schema(schema.as_str())
 
 DOMAIN = {
-    "Project": "id createdAt updatedAt name slug",
+    "Project": "id createdAt updatedAt name slug series statistics",
     "ApiKey": "id createdAt name prefix scopes lastUsedAt expiresAt revokedAt",
-    "User": ("id createdAt updatedAt externalId email phoneNumber name userData sessions statistics"),
-    "Team": "id createdAt updatedAt name externalId members sessions",
+    "User": ("id createdAt updatedAt externalId email phoneNumber name userData sessions series statistics"),
+    "Team": "id createdAt updatedAt name externalId members sessions series statistics",
     "Agent": (
         "id createdAt updatedAt name externalId type description provider model temperature maxTokens"
         " systemPrompt config tools active runId owner specializations learningMode trainingStatus"
@@ -40,7 +40,7 @@ DOMAIN = {
     ),
     "AgentVersion": (
         "id createdAt updatedAt agent versionNumber changes systemPrompt config createdBy isActive"
-        " activatedAt deactivatedAt performance metrics"
+        " activatedAt deactivatedAt performance metrics series"
     ),
     "AgentMetric": "id createdAt agent version metricType metricValue timestamp timeframe metadata",
     "Session": (
