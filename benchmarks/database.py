@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CACHE = Path(__file__).parent / ".cache"
 CHUNK_LINES = 2_000
-FORM = 1
+FORM = 3
 """Raised with every change of the data, so that what was loaded before is loaded anew."""
 
 FUNCTIONS = (Path(__file__).parent / "postgraphile" / "functions.sql").read_text()
@@ -112,6 +112,7 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
             dataset.PROJECT, dataset.API_KEY[:11], hash_secret(dataset.API_KEY),
         )  # fmt: skip
         rows = {"sessions": size.sessions, "messages": size.messages, "tool_calls": size.messages // 4}
+        rows["agent_metrics"] = dataset.METRICS
         with _progress() as progress:
             for table, lines in dataset.LINES.items():
                 task = progress.add_task(f"loading {table}", total=rows.get(table))
@@ -131,6 +132,7 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
 async def _strip(connection: asyncpg.Connection[Any]) -> list[str]:
     """Drop all keys, references and indexes of the large tables; give the statements that make them again."""
     tables = ["sessions", "messages", "tool_calls"]
+    tables.append("agent_metrics")
     constraints = await connection.fetch(
         "SELECT conname, conrelid::regclass::text AS tab, pg_get_constraintdef(oid) AS definition"
         " FROM pg_constraint WHERE conrelid = ANY($1::text[]::regclass[]) AND contype IN ('p', 'u', 'f')"

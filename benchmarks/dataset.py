@@ -3,7 +3,7 @@
 Agents take turns: session `i` belongs to agent `i mod agents`. The latest ten sessions of every agent have
 24 messages each, so that what a shape reads weighs the same in every size. A tree of 200 sessions and a
 session of 200 messages lie in the middle. Messages come in turns of four: the user asks, the agent calls a
-tool, the tool answers, the agent replies.
+tool, the tool answers, the agent replies. The first agent is measured a million times over the year.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ WRITERS = 16
 PAGE_RANGE = 4_000
 """How many sessions lie in the date range of the filtered page, in every size."""
 
+METRICS = 1_000_000
+METRIC_TYPE = "response_time"
+"""How often the first agent is measured, in every size, and what is."""
+
 _STATUSES = ("COMPLETED",) * 6 + ("FAILED", "CANCELLED", "PAUSED", "ACTIVE")
 _ROLES = ("USER", "ASSISTANT", "TOOL", "ASSISTANT")
 _TOOLS = ("search_orders", "get_weather", "create_ticket", "read_file", "run_query")
@@ -50,6 +54,7 @@ _SENTENCES = (
     "Could you compare the two offers and tell me which is cheaper over three years?",
 )
 _KINDS = {"users": 1, "agents": 2, "agent_versions": 3, "sessions": 4, "messages": 5, "tool_calls": 6}
+_KINDS["agent_metrics"] = 11
 _NULL = "\\N"
 
 
@@ -182,6 +187,9 @@ COLUMNS = {
         "project_id, id, message_id, session_id, position, call_id, name, arguments, result, error, status,"
         " answer_id, started_at, duration_ms, created_at, updated_at"
     ),
+    "agent_metrics": (
+        "project_id, id, agent_id, version_id, metric_type, metric_value, timestamp, metadata, created_at"
+    ),
 }
 """The columns that are loaded, in the order of the lines below; the others keep their defaults."""
 
@@ -298,6 +306,17 @@ def tool_calls(size: Size) -> Iterator[str]:
         numbers += count
 
 
+def agent_metrics(size: Size) -> Iterator[str]:
+    """Give the lines of the metrics, one as far from the next as all others."""
+    agent, version = agent_id(size, 0), id_of("agent_versions", 2)
+    for index in range(METRICS):
+        at = BEGIN + SPAN * index / METRICS
+        yield _line(
+            PROJECT, id_of("agent_metrics", index, at), agent, version, METRIC_TYPE,
+            200 + index * 7919 % 100_003 / 100, at, "{}", at,
+        )  # fmt: skip
+
+
 LINES = {
     "users": users,
     "agents": agents,
@@ -305,6 +324,7 @@ LINES = {
     "sessions": sessions,
     "messages": messages,
     "tool_calls": tool_calls,
+    "agent_metrics": agent_metrics,
 }
 """What makes the lines of each table, in the order of their references."""
 

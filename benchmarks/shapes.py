@@ -95,6 +95,15 @@ def _range(size: Size) -> dict[str, Any]:
     }
 
 
+def _year(size: Size) -> dict[str, Any]:
+    return {
+        "id": dataset.agent_id(size, 0),
+        "type": dataset.METRIC_TYPE,
+        "from": dataset.BEGIN.isoformat(),
+        "to": (dataset.BEGIN + dataset.SPAN).isoformat(),
+    }
+
+
 _MESSAGE = (
     "sequence role content model tokenCount promptTokens completionTokens latencyMs flagged createdAt"
     " metadata"
@@ -102,6 +111,7 @@ _MESSAGE = (
 _WIDE = "sequence role content tokenCount createdAt metadata"
 _SESSION = "title status tags startedAt endedAt messageCount metadata"
 _WRITTEN = "sequence role content createdAt"
+_BUCKET = "start count sum mean min max p50 p95 p99"
 _TOTALS = "sessionCount maxDepth messageCount promptTokens completionTokens costUsd errorCount durationMs"
 
 READS = [
@@ -261,6 +271,23 @@ READS = [
         _range,
         has_second_page=True,
     ),
+    Shape(
+        "series",
+        "the 8,760 hours of a year of a million metrics of an agent, with all percentiles",
+        f"""query Series($id: ID!, $type: String!, $from: DateTime!, $to: DateTime!) {{
+  agent(id: $id) {{
+    id name
+    series(metric: AGENT_METRIC, metricType: $type, from: $from, to: $to, interval: HOUR) {{ {_BUCKET} }}
+  }}
+}}""",
+        f"""query Series($project: UUID!, $id: UUID!, $type: String!, $from: Datetime!, $to: Datetime!) {{
+  agent: agentByProjectIdAndRowId(projectId: $project, rowId: $id) {{ id: rowId name }}
+  series: postgraphileAgentSeries(project: $project, agent: $id, type: $type, since: $from, until: $to) {{
+    nodes {{ {_BUCKET} }}
+  }}
+}}""",
+        _year,
+    ),
 ]
 
 _APPEND = f"""mutation Append($session: ID!, $messages: [AppendMessageInput!]!) {{
@@ -293,7 +320,7 @@ WRITES = [
 _SINGLE = {"lastMessage", "activeVersion"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_NUMBERS_AS_TEXT = {"promptTokens", "completionTokens", "costUsd", "messageCount", "errorCount"}
+_NUMBERS_AS_TEXT = {"promptTokens", "completionTokens", "costUsd", "messageCount", "errorCount", "count"}
 _OWN_TO_EACH = {"endCursor"}
 
 
@@ -301,6 +328,8 @@ def normal(data: Any) -> Any:
     """Give an answer in the form in which all can be compared: times as times, numbers as numbers."""
     if isinstance(data, dict) and isinstance(data.get("nodes"), dict):
         return _tree_of(normal(data["nodes"])["nodes"])
+    if isinstance(data, dict) and isinstance(data.get("series"), dict):
+        return normal({"agent": data["agent"] | {"series": data["series"]["nodes"]}})
     return _normal(data, "")
 
 
