@@ -130,20 +130,17 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
 
 
 async def _strip(connection: asyncpg.Connection[Any]) -> list[str]:
-    """Drop all keys, references and indexes of the large tables; give the statements that make them again."""
-    tables = ["sessions", "messages", "tool_calls"]
-    tables.append("agent_metrics")
+    """Drop all keys, references and indexes; give the statements that make them again."""
+    tables = "SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
     constraints = await connection.fetch(
-        "SELECT conname, conrelid::regclass::text AS tab, pg_get_constraintdef(oid) AS definition"
-        " FROM pg_constraint WHERE conrelid = ANY($1::text[]::regclass[]) AND contype IN ('p', 'u', 'f')"
-        " ORDER BY contype = 'f', contype = 'u'",
-        tables,
+        "SELECT conname, conrelid::regclass::text AS tab, pg_get_constraintdef(oid) AS definition"  # noqa: S608 - above
+        f" FROM pg_constraint WHERE conrelid IN ({tables}) AND contype IN ('p', 'u', 'f')"
+        " ORDER BY contype = 'f', contype = 'u'"
     )
     indexes = await connection.fetch(
-        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition"
-        " FROM pg_index AS i WHERE indrelid = ANY($1::text[]::regclass[])"
-        " AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)",
-        tables,
+        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition"  # noqa: S608 - above
+        f" FROM pg_index AS i WHERE indrelid IN ({tables})"
+        " AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)"
     )
     for constraint in reversed(constraints):
         await connection.execute(f'ALTER TABLE {constraint["tab"]} DROP CONSTRAINT "{constraint["conname"]}"')
