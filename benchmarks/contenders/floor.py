@@ -304,7 +304,8 @@ async def series(db: Connection, given: dict[str, Any]) -> Row:
         return {"agent": None}
     rows = await db.fetch(
         "SELECT hour AS start, m.*"
-        " FROM generate_series($4::timestamptz, $5::timestamptz - interval '1 hour', interval '1 hour') AS hour"
+        " FROM generate_series($4::timestamptz, $5::timestamptz - interval '1 hour', interval '1 hour')"
+        " AS hour"
         " CROSS JOIN LATERAL (SELECT count(*) AS count, coalesce(sum(metric_value), 0) AS sum,"
         " sum(metric_value) / nullif(count(*), 0) AS mean, min(metric_value) AS min,"
         " max(metric_value) AS max,"
