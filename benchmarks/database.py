@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CACHE = Path(__file__).parent / ".cache"
 CHUNK_LINES = 2_000
-FORM = 5
+FORM = 6
 """Raised with every change of the data, so that what was loaded before is loaded anew."""
 
 FUNCTIONS = (Path(__file__).parent / "postgraphile" / "functions.sql").read_text()
@@ -119,6 +119,7 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
         }  # fmt: skip
         rows |= {"memories": size.sessions, "memory_accesses": size.sessions * 5}
         rows |= {"memory_annotations": size.sessions * 3 // 4, "memory_links": size.sessions * 3}
+        rows["agent_metrics"] = dataset.METRICS
         with _progress() as progress:
             for table, lines in dataset.LINES.items():
                 task = progress.add_task(f"loading {table}", total=rows.get(table))

@@ -8,6 +8,7 @@ state of a module: the session of 200 messages has one in every turn, the others
 
 Every session leaves a memory, of its user and its agent: twenty of each user. A memory is accessed two to
 eight times, may have one or two annotations, and is related to three other memories of its agent.
+The first agent is measured a million times over the year.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ WRITERS = 16
 PAGE_RANGE = 4_000
 """How many sessions lie in the date range of the filtered page, in every size."""
 
+METRICS = 1_000_000
+METRIC_TYPE = "response_time"
+"""How often the first agent is measured, in every size, and what is."""
+
 _STATUSES = ("COMPLETED",) * 6 + ("FAILED", "CANCELLED", "PAUSED", "ACTIVE")
 _ROLES = ("USER", "ASSISTANT", "TOOL", "ASSISTANT")
 _TOOLS = ("search_orders", "get_weather", "create_ticket", "read_file", "run_query")
@@ -69,6 +74,7 @@ _KINDS = {
     "session_events": 7, "usage_records": 8, "module_states": 9, "state_transitions": 10,
 }  # fmt: skip
 _KINDS |= {"memories": 20, "memory_accesses": 21, "memory_annotations": 22}
+_KINDS["agent_metrics"] = 11
 _NULL = "\\N"
 
 
@@ -245,6 +251,9 @@ COLUMNS = {
         " applied_at, created_at, updated_at"
     ),
     "memory_links": "project_id, memory_id, related_id, created_at",
+    "agent_metrics": (
+        "project_id, id, agent_id, version_id, metric_type, metric_value, timestamp, metadata, created_at"
+    ),
 }
 """The columns that are loaded, in the order of the lines below; the others keep their defaults."""
 
@@ -486,6 +495,17 @@ def _annotation_count(index: int) -> int:
     return (0, 1, 0, 2)[index % 4]
 
 
+def agent_metrics(size: Size) -> Iterator[str]:
+    """Give the lines of the metrics, one as far from the next as all others."""
+    agent, version = agent_id(size, 0), id_of("agent_versions", 2)
+    for index in range(METRICS):
+        at = BEGIN + SPAN * index / METRICS
+        yield _line(
+            PROJECT, id_of("agent_metrics", index, at), agent, version, METRIC_TYPE,
+            200 + index * 7919 % 100_003 / 100, at, "{}", at,
+        )  # fmt: skip
+
+
 LINES = {
     "users": users,
     "agents": agents,
@@ -501,6 +521,7 @@ LINES = {
     "memory_accesses": memory_accesses,
     "memory_annotations": memory_annotations,
     "memory_links": memory_links,
+    "agent_metrics": agent_metrics,
 }
 """What makes the lines of each table, in the order of their references."""
 

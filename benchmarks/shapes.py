@@ -95,6 +95,15 @@ def _range(size: Size) -> dict[str, Any]:
     }
 
 
+def _year(size: Size) -> dict[str, Any]:
+    return {
+        "id": dataset.agent_id(size, 0),
+        "type": dataset.METRIC_TYPE,
+        "from": dataset.BEGIN.isoformat(),
+        "to": (dataset.BEGIN + dataset.SPAN).isoformat(),
+    }
+
+
 _MESSAGE = (
     "sequence role content model tokenCount promptTokens completionTokens latencyMs flagged createdAt"
     " metadata"
@@ -109,6 +118,7 @@ _ANNOTATION = "annotationType content isApplied appliedAt createdAt"
 _RELATED = "name content memoryType importance createdAt"
 _SESSION = "title status tags startedAt endedAt messageCount metadata"
 _WRITTEN = "sequence role content createdAt"
+_BUCKET = "start count sum mean min max p50 p95 p99"
 _TOTALS = "sessionCount maxDepth messageCount promptTokens completionTokens costUsd errorCount durationMs"
 
 READS = [
@@ -335,6 +345,23 @@ READS = [
 }}""",
         _nothing,
     ),
+    Shape(
+        "series",
+        "the 8,760 hours of a year of a million metrics of an agent, with all percentiles",
+        f"""query Series($id: ID!, $type: String!, $from: DateTime!, $to: DateTime!) {{
+  agent(id: $id) {{
+    id name
+    series(metric: AGENT_METRIC, metricType: $type, from: $from, to: $to, interval: HOUR) {{ {_BUCKET} }}
+  }}
+}}""",
+        f"""query Series($project: UUID!, $id: UUID!, $type: String!, $from: Datetime!, $to: Datetime!) {{
+  agent: agentByProjectIdAndRowId(projectId: $project, rowId: $id) {{ id: rowId name }}
+  series: postgraphileAgentSeries(project: $project, agent: $id, type: $type, since: $from, until: $to) {{
+    nodes {{ {_BUCKET} }}
+  }}
+}}""",
+        _year,
+    ),
 ]
 
 _APPEND = f"""mutation Append($session: ID!, $messages: [AppendMessageInput!]!) {{
@@ -367,7 +394,7 @@ WRITES = [
 _SINGLE = {"lastMessage", "activeVersion"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_NUMBERS_AS_TEXT = {"promptTokens", "completionTokens", "costUsd", "messageCount", "errorCount"}
+_NUMBERS_AS_TEXT = {"promptTokens", "completionTokens", "costUsd", "messageCount", "errorCount", "count"}
 _OWN_TO_EACH = {"endCursor"}
 
 
@@ -377,6 +404,8 @@ def normal(data: dict[str, Any]) -> Any:
         return _tree_of(normal(data["nodes"])["nodes"])
     if "USAGE" in (data.get("session") or ()):
         return _trail_of(_normal(data["session"], ""))
+    if isinstance(data.get("series"), dict):
+        return normal({"agent": data["agent"] | {"series": data["series"]["nodes"]}})
     return _normal(data, "")
 
 

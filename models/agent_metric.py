@@ -27,9 +27,10 @@ class AgentMetric(Metric, Base):
         within("metric_value", -MAX_VALUE, MAX_VALUE),
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "metric_value", "id"),
-        Index(None, "project_id", "metric_type", "timestamp", "id"),
+        # All that a series of the project reads.
+        Index(None, "project_id", "metric_type", "timestamp", "id", postgresql_include=["metric_value"]),
         Index(None, "project_id", "agent_id", "timestamp", "id"),
-        # All that a series reads.
+        # All that a series of one reads.
         Index(
             None, "project_id", "agent_id", "metric_type", "timestamp", postgresql_include=["metric_value"]
         ),

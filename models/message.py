@@ -59,6 +59,16 @@ class Message(Changing, Base):
         present_index("media_type"),
         present_index("latency_ms"),
         present_index("redacted_at"),
+        # All that series read: without it they go to every message, wherever it lies.
+        Index(
+            "messages_measured_idx",
+            "project_id",
+            "created_at",
+            postgresql_include=["session_id", "model", "latency_ms", "prompt_tokens", "completion_tokens"],
+            postgresql_where=text(
+                "latency_ms IS NOT NULL OR prompt_tokens IS NOT NULL OR completion_tokens IS NOT NULL"
+            ),
+        ),
         # What users thought may be longer than an index can hold; few messages have any of it.
         Index(
             "messages_feedback_idx",

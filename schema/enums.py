@@ -48,6 +48,8 @@ __all__ = [
     "MessageRole",
     "OrderDirection",
     "SandboxStatus",
+    "SeriesDimension",
+    "SeriesMetric",
     "SessionStatus",
     "ToolCallStatus",
     "VerificationStatus",
@@ -77,3 +79,64 @@ class OrderDirection(Enum):
     DESC = strawberry.enum_value(
         "DESC", description="Descending: from the greatest, latest or alphabetically last; null comes last."
     )
+
+
+@strawberry.enum(
+    description="What a series measures. What is not measured of agents is measured in sessions."
+)
+class SeriesMetric(Enum):
+    """What a series measures."""
+
+    AGENT_METRIC = strawberry.enum_value(
+        "agent_metric", description="The values of the metrics of agents, by their timestamps."
+    )
+    SESSION_METRIC = strawberry.enum_value(
+        "session_metric", description="The values of the metrics of sessions, by their timestamps."
+    )
+    MESSAGE_LATENCY = strawberry.enum_value(
+        "message_latency",
+        description="The latency in milliseconds of the messages that have one, by when they were created.",
+    )
+    PROMPT_TOKENS = strawberry.enum_value(
+        "prompt_tokens",
+        description="The prompt tokens of messages and usage records, which add up in sessions: of the"
+        " messages that have any, by when they were created, and of usage records by their timestamps.",
+    )
+    COMPLETION_TOKENS = strawberry.enum_value(
+        "completion_tokens",
+        description="The completion tokens of messages and usage records, as for `PROMPT_TOKENS`.",
+    )
+    TOKENS = strawberry.enum_value(
+        "tokens", description="The prompt and completion tokens of each message and usage record together."
+    )
+    COST = strawberry.enum_value(
+        "cost",
+        description="The cost in US dollars of the usage records that have one, by their timestamps. What a"
+        " session was said to cost by itself has no time, and is not in it.",
+    )
+    SESSIONS_STARTED = strawberry.enum_value(
+        "sessions_started", description="The sessions, each as 1, by when they started."
+    )
+    ERRORS = strawberry.enum_value(
+        "errors",
+        description="What went wrong, each as 1: tool calls that failed, by when they were made, and session"
+        " events of the type `error`, by their timestamps.",
+    )
+
+
+@strawberry.enum(description="By what the measurements of a series are told apart.")
+class SeriesDimension(Enum):
+    """By what the measurements of a series are told apart."""
+
+    AGENT = strawberry.enum_value(
+        "agent", description="The agent that was measured, or the agent of the session."
+    )
+    AGENT_VERSION = strawberry.enum_value(
+        "agent_version", description="The version that was measured, or that of the session."
+    )
+    USER = strawberry.enum_value("user", description="The user of the session.")
+    MODEL = strawberry.enum_value("model", description="The model that the message or usage record names.")
+    TOOL = strawberry.enum_value(
+        "tool", description="The tool that failed, by its name; null for session events."
+    )
+    METRIC_TYPE = strawberry.enum_value("metric_type", description="The `metricType` of the metric.")

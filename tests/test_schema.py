@@ -28,12 +28,13 @@ ROOT = Path(__file__).parents[1]
 SCHEMA = build_schema(schema.as_str())
 
 DOMAIN = {
-    "Project": "id createdAt updatedAt name slug",
+    "Project": "id createdAt updatedAt name slug series statistics",
     "ApiKey": "id createdAt name prefix scopes lastUsedAt expiresAt revokedAt",
     "User": (
-        "id createdAt updatedAt externalId email phoneNumber name userData sessions memories statistics"
+        "id createdAt updatedAt externalId email phoneNumber name userData sessions memories series"
+        " statistics"
     ),
-    "Team": "id createdAt updatedAt name externalId members sessions statistics",
+    "Team": "id createdAt updatedAt name externalId members sessions series statistics",
     "Agent": (
         "id createdAt updatedAt name externalId type description provider model temperature maxTokens"
         " systemPrompt config tools active runId owner specializations learningMode trainingStatus"
@@ -42,7 +43,7 @@ DOMAIN = {
     ),
     "AgentVersion": (
         "id createdAt updatedAt agent versionNumber changes systemPrompt config createdBy isActive"
-        " activatedAt deactivatedAt performance metrics statistics"
+        " activatedAt deactivatedAt performance metrics series statistics"
     ),
     "AgentMetric": "id createdAt agent version metricType metricValue timestamp timeframe metadata",
     "Session": (

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import (
+    EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -16,6 +17,7 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    NullValueNode,
     VariableNode,
     get_named_type,
     is_composite_type,
@@ -23,7 +25,7 @@ from graphql import (
 from graphql.utilities import coerce_input_literal
 
 from agentdata.errors import LimitExceededError
-from agentdata.execution.buckets import MAX_BUCKETS, most
+from agentdata.execution.buckets import DEFAULT_GROUPS, most_in_all
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -215,8 +217,16 @@ class Measure:
         if begin is None or end is None or interval is None:
             # A variable that may be null is; the field refuses it.
             return 0
-        number = most(begin, end, interval.value)
-        return 0 if number > MAX_BUCKETS else number
+        return most_in_all(begin, end, interval.value, self._groups(given))
+
+    def _groups(self, given: Mapping[str, ValueNode]) -> int:
+        """Give how many groups a series may have by its arguments."""
+        by, most = given.get("groupBy", NullValueNode()), given.get("groups", NullValueNode())
+        dimensions, groups = self._number(by), self._number(most)
+        # One dimension may be written without brackets.
+        if not dimensions and not isinstance(by, EnumValueNode):
+            return 1
+        return DEFAULT_GROUPS if groups is None else groups
 
     def _number(self, node: ValueNode) -> int | None:
         """Give the number that an argument asks for: itself, or how many values it lists."""

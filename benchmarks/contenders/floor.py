@@ -394,6 +394,34 @@ _OF_MEMORIES = {
 """What each memory has a list of, with the statement for one."""
 
 
+async def series(db: Connection, given: dict[str, Any]) -> Row:
+    """Answer with the hours of a year; an index gives the metrics of one after the other."""
+    agent = await db.fetchrow(
+        "SELECT id, name FROM agents WHERE project_id = $1 AND id = $2", PROJECT, given["id"]
+    )
+    if agent is None:
+        return {"agent": None}
+    rows = await db.fetch(
+        "SELECT hour AS start, m.*"
+        " FROM generate_series($4::timestamptz, $5::timestamptz - interval '1 hour', interval '1 hour')"
+        " AS hour"
+        " CROSS JOIN LATERAL (SELECT count(*) AS count, coalesce(sum(metric_value), 0) AS sum,"
+        " sum(metric_value) / nullif(count(*), 0) AS mean, min(metric_value) AS min,"
+        " max(metric_value) AS max,"
+        " percentile_cont(0.5) WITHIN GROUP (ORDER BY metric_value) AS p50,"
+        " percentile_cont(0.95) WITHIN GROUP (ORDER BY metric_value) AS p95,"
+        " percentile_cont(0.99) WITHIN GROUP (ORDER BY metric_value) AS p99"
+        " FROM agent_metrics AS m WHERE m.project_id = $1 AND m.agent_id = $2 AND m.metric_type = $3"
+        " AND m.timestamp >= hour AND m.timestamp < hour + interval '1 hour') AS m",
+        PROJECT,
+        given["id"],
+        given["type"],
+        datetime.fromisoformat(given["from"]),
+        datetime.fromisoformat(given["to"]),
+    )
+    return {"agent": dict(agent.items()) | {"series": [dict(row.items()) for row in rows]}}
+
+
 async def append(db: Connection, given: dict[str, Any]) -> Row:
     """Write messages, numbered and counted under the session's lock, in two statements."""
     messages = given["messages"]
@@ -483,7 +511,7 @@ def _plain(value: object) -> object:
 def main() -> None:
     """Serve until the process is ended."""
     floor = _Floor()
-    reads = [point, inbox, transcript, tree, overview, wide, page, audit, memories]
+    reads = [point, inbox, transcript, tree, overview, wide, page, audit, memories, series]
     routes = [floor.route(handler.__name__, handler, _READ) for handler in reads]
     routes += [floor.route(name, append, _WRITE) for name in ("append1", "append100")]
     serve(Starlette(routes=routes, lifespan=floor.lifespan))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Generic, NewType, TypeVar
 from uuid import UUID
@@ -34,6 +34,7 @@ import models
 from agentdata.database_url import parse
 from benchmarks.contenders.serving import serve
 from benchmarks.dataset import API_KEY, PROJECT
+from schema.enums import Interval, SeriesMetric
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -459,6 +460,21 @@ class Reference:
 
 
 @strawberry.type
+class Bucket:
+    """What was measured in one hour."""
+
+    start: datetime
+    count: BigInt = BigInt(0)
+    sum: float = 0.0
+    mean: float | None = None
+    min: float | None = None
+    max: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@strawberry.type
 class Agent:
     """An agent."""
 
@@ -478,6 +494,49 @@ class Agent:
     async def sessions(self, info: Info[Any, None], first: int = 50) -> Connection[Session]:
         """Load a page of sessions, the latest first."""
         return Connection(nodes=await _loaders(info).agent_sessions.load((_row(self).id, first)))
+
+    @strawberry.field
+    async def series(
+        self,
+        info: Info[Any, None],
+        metric: SeriesMetric,  # noqa: ARG002 - the only one that is asked for
+        metric_type: str,
+        since: Annotated[datetime, strawberry.argument(name="from")],
+        until: Annotated[datetime, strawberry.argument(name="to")],
+        interval: Interval,
+    ) -> list[Bucket]:
+        """Group metrics by their hours, and fill in the hours without any."""
+        m = models.AgentMetric
+        value, start = m.metric_value, func.date_trunc(interval.value, m.timestamp, "UTC")
+
+        def share(part: float) -> Any:
+            return func.percentile_cont(part).within_group(value)
+
+        statement = (
+            select(
+                start.label("start"),
+                func.count().label("count"),
+                func.sum(value).label("sum"),
+                func.avg(value).label("mean"),
+                func.min(value).label("min"),
+                func.max(value).label("max"),
+                share(0.5).label("p50"),
+                share(0.95).label("p95"),
+                share(0.99).label("p99"),
+            )
+            .where(
+                m.project_id == PROJECT,
+                m.agent_id == _row(self).id,
+                m.metric_type == metric_type,
+                m.timestamp >= since,
+                m.timestamp < until,
+            )
+            .group_by(text("1"))
+        )
+        rows = await _loaders(info).database.all(statement)
+        found = {row[0]: Bucket(**row._mapping) for row in rows}  # noqa: SLF001 - what SQLAlchemy calls public
+        hours = [since + timedelta(hours=hour) for hour in range((until - since) // timedelta(hours=1))]
+        return [found.get(hour) or Bucket(start=hour) for hour in hours]
 
 
 @strawberry.type
@@ -630,6 +689,12 @@ class AppendMessageInput:
 @strawberry.type
 class Query:
     """What can be asked."""
+
+    @strawberry.field
+    async def agent(self, info: Info[Any, None], id: strawberry.ID) -> Agent | None:  # noqa: A002 - its name
+        """Find an agent."""
+        agent: Agent | None = await _loaders(info).agents.load(UUID(id))
+        return agent
 
     @strawberry.field
     async def session(self, info: Info[Any, None], id: strawberry.ID) -> Session | None:  # noqa: A002 - its name

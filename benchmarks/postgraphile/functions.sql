@@ -39,6 +39,27 @@ LANGUAGE sql STABLE AS $$
     ORDER BY started_at, id
 $$;
 
+-- The hours of an agent's metrics, each read by the index.
+CREATE FUNCTION postgraphile.agent_series(
+    project uuid, agent uuid, type text, since timestamptz, until timestamptz
+)
+RETURNS TABLE (
+    start timestamptz, count int, sum float8, mean float8, min float8, max float8, p50 float8, p95 float8, p99 float8
+)
+LANGUAGE sql STABLE AS $$
+    SELECT hour, m.*
+    FROM generate_series(since, until - interval '1 hour', interval '1 hour') AS hour
+    CROSS JOIN LATERAL (
+        SELECT count(*)::int, coalesce(sum(metric_value), 0), avg(metric_value), min(metric_value), max(metric_value),
+            percentile_cont(0.5) WITHIN GROUP (ORDER BY metric_value),
+            percentile_cont(0.95) WITHIN GROUP (ORDER BY metric_value),
+            percentile_cont(0.99) WITHIN GROUP (ORDER BY metric_value)
+        FROM agent_metrics AS m
+        WHERE m.project_id = project AND m.agent_id = agent AND m.metric_type = type
+            AND m.timestamp >= hour AND m.timestamp < hour + interval '1 hour'
+    ) AS m
+$$;
+
 -- Messages appended under the session's lock, with its counts: what createMessage leaves to the client.
 CREATE FUNCTION postgraphile.append_messages(project uuid, session uuid, items jsonb)
 RETURNS SETOF messages

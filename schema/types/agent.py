@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -121,11 +122,12 @@ class Agent(Node):
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
         series.measurements,
-        "Its metrics of one kind over time, in at most 11,000 buckets, empty ones included.",
+        "How it was measured, and what was measured in its sessions, over time. In buckets, empty ones"
+        " included: at most 11,000, and of all groups together 100,000.",
         Gives.OBJECTS,
         arguments=series.ARGUMENTS,
-        reads=series.asked,
-        metric=AgentMetricRow,
+        filters={"sessions": SessionRow},
+        reads=partial(series.asked, column="agent_id"),
         column="agent_id",
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(

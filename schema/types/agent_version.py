@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -11,7 +12,7 @@ from models import Agent as AgentRow
 from models import AgentMetric as AgentMetricRow
 from models import Session as SessionRow
 from models import User as UserRow
-from resolvers import statistics
+from resolvers import series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, either, page, relation
 from resolvers.paging import Ordering
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from schema.types.actor import Actor
     from schema.types.agent import Agent
     from schema.types.agent_metric import AgentMetric
+    from schema.types.series_bucket import SeriesBucket
     from schema.types.session import Session
     from schema.types.statistics import Statistics
 
@@ -72,5 +74,15 @@ class AgentVersion(Node):
         Gives.VALUES,
         arguments=[statistics.SESSIONS],
         filters={"sessions": SessionRow},
+        column="agent_version_id",
+    )
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
+        series.measurements,
+        "How it was measured, and what was measured in its sessions, over time. In buckets, empty ones"
+        " included: at most 11,000, and of all groups together 100,000.",
+        Gives.OBJECTS,
+        arguments=series.ARGUMENTS,
+        filters={"sessions": SessionRow},
+        reads=partial(series.asked, column="agent_version_id"),
         column="agent_version_id",
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from models import ModuleState as ModuleStateRow
 from models import Session as SessionRow
-from resolvers import module_states, statistics
+from resolvers import module_states, series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column
 from schema.types.node import Node
 
 if TYPE_CHECKING:
     from schema.types.module_state import ModuleState
+    from schema.types.series_bucket import SeriesBucket
     from schema.types.statistics import Statistics
 
 
@@ -36,6 +38,16 @@ class Project(Node):
             arguments=[module_states.FILTER],
             filters={"filter": ModuleStateRow},
         )
+    )
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
+        series.measurements,
+        "What was measured in it over time. In buckets, empty ones"
+        " included: at most 11,000, and of all groups together 100,000.",
+        Gives.OBJECTS,
+        arguments=series.ARGUMENTS,
+        filters={"sessions": SessionRow},
+        reads=partial(series.asked, column="project_id"),
+        column="project_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -241,12 +242,12 @@ class Session(Node):
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
         series.measurements,
-        "Its metrics of one kind over time, in at most 11,000 buckets, empty ones included.",
+        "What was measured in it over time, without the sessions below it. In buckets, empty ones"
+        " included: at most 11,000, and of all groups together 100,000.",
         Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        reads=series.asked,
-        metric=SessionMetricRow,
-        column="session_id",
+        arguments=series.OF_SESSION,
+        reads=partial(series.asked, column="id"),
+        column="id",
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,

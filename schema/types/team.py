@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -11,7 +12,7 @@ from agentdata.execution.links import Via
 from models import Agent as AgentRow
 from models import Session as SessionRow
 from models import TeamMember
-from resolvers import statistics
+from resolvers import series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page
 from resolvers.paging import Ordering
@@ -22,6 +23,7 @@ from schema.types.node import Node
 
 if TYPE_CHECKING:
     from schema.types.agent import Agent
+    from schema.types.series_bucket import SeriesBucket
     from schema.types.session import Session
     from schema.types.statistics import Statistics
 
@@ -48,6 +50,16 @@ class Team(Node):
         order=SessionOrder,
         by="team_id",
         default=(Ordering("started_at", descending=True),),
+    )
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
+        series.measurements,
+        "What was measured over time in the sessions held by the team. In buckets, empty ones"
+        " included: at most 11,000, and of all groups together 100,000.",
+        Gives.OBJECTS,
+        arguments=series.ARGUMENTS,
+        filters={"sessions": SessionRow},
+        reads=partial(series.asked, column="team_id"),
+        column="team_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -10,7 +11,7 @@ import strawberry
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import Session as SessionRow
-from resolvers import statistics
+from resolvers import series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page
 from resolvers.paging import Ordering
@@ -24,6 +25,7 @@ from schema.types.node import Node
 if TYPE_CHECKING:
     from schema.types.agent import Agent
     from schema.types.memory import Memory
+    from schema.types.series_bucket import SeriesBucket
     from schema.types.session import Session
     from schema.types.statistics import Statistics
 
@@ -59,6 +61,16 @@ class User(Node):
         filter_=MemoryFilter,
         order=MemoryOrder,
         by="user_id",
+    )
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
+        series.measurements,
+        "What was measured over time in the sessions with the user. In buckets, empty ones"
+        " included: at most 11,000, and of all groups together 100,000.",
+        Gives.OBJECTS,
+        arguments=series.ARGUMENTS,
+        filters={"sessions": SessionRow},
+        reads=partial(series.asked, column="user_id"),
+        column="user_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,

@@ -75,6 +75,22 @@ _ASKED: dict[str, list[Any]] = {
 }
 """What arguments may be that are no filters."""
 
+_WITHOUT_AGENT_METRICS = {"User", "Team", "Session"}
+_TYPED = {"AGENT_METRIC", "SESSION_METRIC"}
+_OF_SESSIONS = "AGENT AGENT_VERSION USER"
+_DIMENSIONS = {
+    "AGENT_METRIC": "AGENT AGENT_VERSION METRIC_TYPE",
+    "SESSION_METRIC": f"{_OF_SESSIONS} METRIC_TYPE",
+    "MESSAGE_LATENCY": f"{_OF_SESSIONS} MODEL",
+    "PROMPT_TOKENS": f"{_OF_SESSIONS} MODEL",
+    "COMPLETION_TOKENS": f"{_OF_SESSIONS} MODEL",
+    "TOKENS": f"{_OF_SESSIONS} MODEL",
+    "COST": f"{_OF_SESSIONS} MODEL",
+    "SESSIONS_STARTED": _OF_SESSIONS,
+    "ERRORS": f"{_OF_SESSIONS} TOOL",
+}
+"""By what the metrics of series can be grouped."""
+
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 """An id that nothing has."""
 
@@ -395,7 +411,7 @@ class Maker:
                     lambda: self.random.sample(_KEYS, self.random.randrange(4))
                 )
         if "interval" in declared.args:
-            given = self.series(declared)
+            given = self.series(type_, declared)
         if type_ is QUERY and "ids" not in declared.args and declared.args:
             key = self.random.choice([*declared.args])
             noun = get_named_type(declared.type).name
@@ -404,24 +420,53 @@ class Maker:
                 given = dict.fromkeys(declared.args, given[key])
         return self.written(declared, given)
 
-    def series(self, declared: GraphQLField) -> dict[str, list[Any]]:
-        """Make up the arguments of a series."""
-        interval = cast("GraphQLEnumType", get_named_type(declared.args["interval"].type))
+    def series(self, type_: Any, declared: GraphQLField) -> dict[str, list[Any]]:
+        """Make up the arguments of a series; they go together, unless mischief is done."""
+        metrics, intervals = (
+            [*cast("GraphQLEnumType", get_named_type(declared.args[name].type)).values]
+            for name in ("metric", "interval")
+        )
+        if type_.name in _WITHOUT_AGENT_METRICS and not self.mischief:
+            metrics.remove("AGENT_METRIC")
+        chosen = self.alternatives(lambda: self.random.choice(metrics))
+        if self.chance(50):
+            chosen = [chosen[0]] * VARIANTS
         given: dict[str, list[Any]] = {
-            "metricType": self.alternatives(lambda: self.random.choice(["response_time", "accuracy", ""])),
-            "interval": self.alternatives(lambda: self.random.choice([*interval.values])),
+            "metric": chosen,
+            "interval": self.alternatives(lambda: self.random.choice(intervals)),
             "from": self.alternatives(
                 lambda: self.random.choice(["2026-01-01T23:00:00Z", "2026-01-02T00:00:01Z"])
             ),
             "to": self.alternatives(
-                lambda: self.random.choice(["2026-01-02T00:10:00Z", "2026-01-02T06:00:00+05:30"])
+                lambda: self.random.choice(
+                    ["2026-01-02T00:10:00Z", "2026-01-02T06:00:00+05:30", "2026-01-03T01:00:00Z"]
+                )
             ),
         }
+        astray = self.mischief and self.chance(10)
+        if astray or ({*chosen} <= _TYPED and self.chance(50)):
+            types = [None, "response_time", "accuracy", ""]
+            given["metricType"] = self.alternatives(lambda: self.random.choice(types))
+        if "sessions" in declared.args and (astray or "AGENT_METRIC" not in chosen) and self.chance(30):
+            given["sessions"] = self.filters(get_named_type(declared.args["sessions"].type).name)
+        if self.chance(50):
+            shared = set.intersection(*({*_DIMENSIONS[metric].split()} for metric in chosen))
+            dimensions = ["USER", "TOOL", "MODEL"] if astray else sorted(shared)
+            given["groupBy"] = self.alternatives(
+                lambda: self.random.sample(dimensions, self.random.randrange(3))
+            )
+            if self.chance(50):
+                given["groups"] = self.alternatives(lambda: self.random.choice([None, 1, 2, 3]))
         if self.chance(60):
             zones = [None, "UTC", "America/New_York", "Asia/Kolkata"]
             given["timeZone"] = self.alternatives(lambda: self.random.choice(zones))
         if self.mischief and self.chance(20):
-            wrong = {"timeZone": "Mars", "to": "2025-01-01T00:00:00Z", "from": "1970-01-01T00:00:00Z"}
+            wrong = {
+                "timeZone": "Mars",
+                "to": "2025-01-01T00:00:00Z",
+                "from": "1970-01-01T00:00:00Z",
+                "groups": 101,
+            }
             name = self.random.choice([*wrong])
             given[name] = [wrong[name]] * VARIANTS
         return given

@@ -44,7 +44,9 @@ SCHEMA: GraphQLSchema = build_schema("""
 
 CONTRACT = contract._schema  # noqa: SLF001  # Strawberry has no public name for it
 SERIES = """query ($from: DateTime!, $to: DateTime!, $interval: Interval!) {
-    agents(first: 50) { nodes { series(metricType: "a", from: $from, to: $to, interval: $interval) { sum } } }
+    agents(first: 50) { nodes {
+        series(metric: AGENT_METRIC, from: $from, to: $to, interval: $interval) { sum }
+    } }
 }"""
 
 
@@ -109,10 +111,49 @@ def test_variables_count_by_their_values() -> None:
     ],
 )
 def test_a_series_counts_as_its_buckets(begin: str, end: str, interval: str, buckets: int) -> None:
-    asked = f'series(metricType: "a", from: "{begin}", to: "{end}", interval: {interval}) {{ sum }}'
+    asked = f'series(metric: AGENT_METRIC, from: "{begin}", to: "{end}", interval: {interval}) {{ sum }}'
     assert size(f"{{ agent {{ {asked} }} }}", schema=CONTRACT).rows == 1 + buckets
     given = {"from": begin, "to": end, "interval": interval}
     assert size(SERIES, coerced(SERIES, given), schema=CONTRACT).rows == 50 * (1 + buckets)
+
+
+GROUPED = """query ($to: DateTime!, $by: [SeriesDimension!], $groups: Int) { project { series(
+    metric: TOKENS, from: "2026-01-01T00:00:00Z", to: $to, interval: HOUR, groupBy: $by, groups: $groups
+) { sum } } }"""
+
+
+@pytest.mark.parametrize(
+    ("by", "groups", "times"),
+    [
+        (None, None, 1),
+        ([], 7, 1),
+        (["MODEL"], None, 10),
+        (["MODEL", "USER"], 7, 7),
+        (["MODEL"], 100, 100),
+        # What its field refuses reads nothing.
+        (["MODEL"], 101, 0),
+        (["MODEL"], -1, 0),
+    ],
+)
+def test_a_series_counts_as_the_buckets_of_all_its_groups(
+    by: list[str] | None, groups: int | None, times: int
+) -> None:
+    given = {"to": "2026-01-01T10:00:00Z", "by": by, "groups": groups}
+    assert size(GROUPED, coerced(GROUPED, given), schema=CONTRACT).rows == 1 + 11 * times
+    written = GROUPED.replace("$to: DateTime!, $by: [SeriesDimension!], $groups: Int", "$to: DateTime!")
+    written = written.replace("$by", "null" if by is None else f"[{', '.join(by)}]")
+    written = written.replace("$groups", "null" if groups is None else str(groups))
+    assert size(written, coerced(written, {"to": given["to"]}), schema=CONTRACT).rows == 1 + 11 * times
+    year = given | {"to": "2027-01-01T00:00:00Z"}
+    hours = 365 * 24 + 1
+    expected = hours * times if hours * times <= 100_000 else 0
+    assert size(GROUPED, coerced(GROUPED, year), schema=CONTRACT).rows == 1 + expected
+
+
+def test_one_dimension_needs_no_brackets() -> None:
+    document = GROUPED.replace("groupBy: $by", "groupBy: MODEL").replace("$by: [SeriesDimension!], ", "")
+    given = {"to": "2026-01-01T10:00:00Z", "groups": 3}
+    assert size(document, coerced(document, given), schema=CONTRACT).rows == 1 + 11 * 3
 
 
 def test_series_that_were_allowed_do_not_allow_longer_ones() -> None:

@@ -123,7 +123,10 @@ def places() -> Iterator[Place]:
         for field in definition.fields if isinstance(type_, GraphQLObjectType) and definition else ():
             declared = field.metadata.get(DECLARED)
             if (isinstance(declared, Page) and declared.computation is None) or (
-                isinstance(declared, Batch) and declared.computation.filters
+                # A series reads all that was measured in a time, whatever its filter says.
+                isinstance(declared, Batch)
+                and declared.computation.filters
+                and declared.computation.reads is None
             ):
                 arguments = {each.python_name: _class_of(each.type) for each in field.arguments}
                 yield Place(definition.name, field.python_name, declared, arguments)

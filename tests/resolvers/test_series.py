@@ -23,10 +23,20 @@ if TYPE_CHECKING:
     from tests.api import Api
 
 ARGUMENTS = "$from: DateTime!, $to: DateTime!, $interval: Interval!, $zone: String"
-GIVEN = 'metricType: "response_time", from: $from, to: $to, interval: $interval, timeZone: $zone'
+RANGE = "from: $from, to: $to, interval: $interval, timeZone: $zone"
+GIVEN = f'metricType: "response_time", {RANGE}'
 BUCKET = "start count sum mean min max p50 p95 p99"
-OF_AGENTS = f"query({ARGUMENTS}) {{ agents {{ nodes {{ name series({GIVEN}) {{ {BUCKET} }} }} }} }}"
-OF_SESSIONS = f"query({ARGUMENTS}) {{ sessions {{ nodes {{ title series({GIVEN}) {{ {BUCKET} }} }} }} }}"
+OF_AGENTS = f"""query({ARGUMENTS}) {{
+    agents {{ nodes {{ name series(metric: AGENT_METRIC, {GIVEN}) {{ {BUCKET} }} }} }}
+}}"""
+OF_SESSIONS = f"""query({ARGUMENTS}) {{
+    sessions {{ nodes {{ title series(metric: SESSION_METRIC, {GIVEN}) {{ {BUCKET} }} }} }}
+}}"""
+BY_TYPE = f"""query({ARGUMENTS}) {{
+    agents(first: 1) {{ nodes {{
+        series(metric: AGENT_METRIC, {RANGE}, groupBy: METRIC_TYPE) {{ metricType {BUCKET} }}
+    }} }}
+}}"""
 EMPTY = {"count": 0, "sum": 0.0} | dict.fromkeys(("mean", "min", "max", "p50", "p95", "p99"))
 
 
@@ -123,6 +133,18 @@ async def test_a_series_says_what_its_measurements_say(api: Api, zone: str, inte
     assert [datetime.fromisoformat(start) for start in starts(found)] == sorted(expected)
     for bucket, start in zip(found, sorted(expected), strict=True):
         assert {**bucket, "start": None} == {**summed(expected[start]), "start": None}, start
+    [grouped] = (await api.ask(BY_TYPE, **asked(begin.isoformat(), end.isoformat(), interval, zone)))[
+        "agents"
+    ]["nodes"]
+    for bucket, alone in zip(grouped["series"][: len(found)], found, strict=True):
+        # What is added up in another order may differ in the last digit.
+        alike = {
+            name: pytest.approx(value) if type(value) is float else value for name, value in alone.items()
+        }
+        assert bucket == {**alike, "metricType": "response_time"}
+    others = grouped["series"][len(found) :]
+    assert starts(others) == starts(found)
+    assert sum(bucket["count"] for bucket in others) == 50
 
 
 async def test_an_hour_that_comes_twice_is_two_and_a_day_has_25(api: Api) -> None:
@@ -185,9 +207,12 @@ async def test_several_series_of_one_agent(api: Api) -> None:
     )
     data = await api.ask(
         "query($from: DateTime!) { agents { nodes {"
-        ' a: series(metricType: "a", from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { count }'
-        ' b: series(metricType: "b", from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { n: count sum }'
-        ' c: series(metricType: "c", from: $from, to: "2026-01-01T00:03:00Z", interval: MINUTE) { start }'
+        ' a: series(metric: AGENT_METRIC, metricType: "a",'
+        '   from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { count }'
+        ' b: series(metric: AGENT_METRIC, metricType: "b",'
+        '   from: $from, to: "2026-01-02T00:00:00Z", interval: DAY) { n: count sum }'
+        ' c: series(metric: AGENT_METRIC, metricType: "c",'
+        '   from: $from, to: "2026-01-01T00:03:00Z", interval: MINUTE) { start }'
         " } } }",
         **{"from": "2026-01-01T00:00:00Z"},
     )
