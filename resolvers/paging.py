@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.orm import aliased
@@ -148,8 +149,19 @@ class Page:
         """Give what rows are read of: the table, or what the parts of the computation give."""
         if self.computation is None:
             return [aliased(self.model)]
-        parts = self.computation.parts(shape.given)
-        return [aliased(self.model, part.subquery(), adapt_on_names=True) for part in parts]
+        return [
+            aliased(self.model, self._typed(part).subquery(), adapt_on_names=True)
+            for part in self.computation.parts(shape.given)
+        ]
+
+    def _typed(self, part: Select[Any]) -> Select[Any]:
+        """Give a statement whose columns have the model's types; SQLAlchemy takes a count for 32 bits."""
+        declared = self.model.__mapper__.columns
+        columns = part.selected_columns
+        return part.with_only_columns(
+            *[type_coerce(each, declared[each.key].type).label(each.key) for each in columns],
+            maintain_column_froms=True,
+        )
 
     def _holds(self, shape: Shape, target: Any, keys: Any) -> list[ColumnElement[bool]]:
         held = [owned(target)] if self.computation is None else []

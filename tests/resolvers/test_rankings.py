@@ -482,3 +482,8 @@ async def test_what_is_not_selected_is_not_computed(
     plan = "\n".join(line[0] for line in lines)
     assert all(each in plan for each in reads), plan
     assert not any(each in plan for each in spares), plan
+
+
+async def test_counts_are_compared_with_more_than_32_bits_hold(api: Api) -> None:
+    asked = "{ topTools(filter: {failedCount: {lt: 4611686018427387904}}) { totalCount } }"
+    assert await api.ask(asked) == {"topTools": {"totalCount": 0}}
