@@ -49,6 +49,19 @@ def test_takes_everything_back_and_makes_it_again(urls: DatabaseUrls) -> None:
     assert run(urls.owner, everything) == [made]
 
 
+def test_what_a_dump_says_of_a_function_makes_it_again(urls: DatabaseUrls) -> None:
+    # pg_dump and pg_restore have no search path. Not every function is written out as it was made.
+    no_path = "SET search_path = ''"
+    told = (
+        "SELECT array_agg(pg_get_functiondef(oid) ORDER BY oid) FROM pg_proc"
+        " WHERE pronamespace = 'public'::regnamespace"
+    )
+    asyncio.run(migrations.upgrade(urls.owner))
+    [_, functions] = run(urls.owner, no_path, told)
+    assert len(functions) > 1
+    assert run(urls.owner, no_path, *functions, told)[-1] == functions
+
+
 def test_there_is_one_newest_revision(urls: DatabaseUrls) -> None:
     assert asyncio.run(migrations.current(urls.owner)) is None
     asyncio.run(migrations.upgrade(urls.owner))

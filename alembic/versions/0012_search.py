@@ -53,7 +53,8 @@ CONFIGURATION = "'agentdata_search'::regconfig"
 OPTIONS = f'StartSel={BEGIN}, StopSel={END}, MaxFragments=2, MinWords=8, MaxWords=24, ShortWord=0, FragmentDelimiter=" … "'
 
 # Each is one expression, which PostgreSQL puts in the place of its call. Its parts are bound when it is made:
-# they are the same whatever `search_path` is, such as the empty one of pg_restore.
+# they are the same whatever `search_path` is, such as the empty one of pg_restore. Where one parameter has a
+# name all have: pg_dump writes one without as "", which cannot be restored.
 FUNCTIONS = {
     "search_document(text) RETURNS tsvector": f"""
         to_tsvector({CONFIGURATION}, regexp_replace("left"($1, {LONGEST}), '[{PARTING}-]+', ' ', 'g'))""",
@@ -76,20 +77,20 @@ FUNCTIONS = {
         search_query(translate(regexp_replace(search_words($1), '-"[^"]*("|$)', ' ', 'g'), '"', ' '))""",
     # Of a long text the passage with most of the words. What ts_headline takes grows with the square of how
     # often they are there: 7 s for 50,000 characters that say nothing else, some milliseconds for these.
-    "search_passage(text, query text) RETURNS text": f"""
-        CASE WHEN length($1) <= {PASSAGE} THEN $1 ELSE (
-            SELECT substr($1, place, {PASSAGE})
-            FROM generate_series(1, least(length($1), {LONGEST}), {PASSAGE - 500}) AS place
+    "search_passage(body text, query text) RETURNS text": f"""
+        CASE WHEN length(body) <= {PASSAGE} THEN body ELSE (
+            SELECT substr(body, place, {PASSAGE})
+            FROM generate_series(1, least(length(body), {LONGEST}), {PASSAGE - 500}) AS place
             ORDER BY (
                 SELECT count(*)
-                FROM unnest(tsvector_to_array(search_document(substr($1, place, {PASSAGE})))) AS word
+                FROM unnest(tsvector_to_array(search_document(substr(body, place, {PASSAGE})))) AS word
                 WHERE word = ANY (tsvector_to_array(search_document(query)))
             ) DESC, place LIMIT 1
         ) END""",
-    "search_excerpt(text, query text) RETURNS text": f"""
+    "search_excerpt(body text, query text) RETURNS text": f"""
         replace(replace(replace(replace(replace(replace(replace(replace(
             ts_headline({CONFIGURATION}, regexp_replace(
-                translate(search_passage($1, query), '{APART}{BEGIN}{END}', ''),
+                translate(search_passage(body, query), '{APART}{BEGIN}{END}', ''),
                 '([{PARTING}-])', '{APART}\\1{APART}', 'g'), search_query(query), '{OPTIONS}'),
             '{APART}', ''), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'),
             '{BEGIN}', '<mark>'), '{END}', '</mark>')""",
