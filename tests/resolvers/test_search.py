@@ -405,8 +405,9 @@ async def test_what_matches_has_the_words_loosely(owner: AsyncEngine) -> None:
         "<" * 60_000,
         "x" * 1_000_000,
         "a/" * 50_000,
+        "snake_case_" * 5_000,
     ],
-    ids=["four bytes", "numbers", "hyphens", "brackets", "one word", "path"],
+    ids=["four bytes", "numbers", "hyphens", "brackets", "one word", "path", "underscores"],
 )
 async def test_any_long_text_is_stored_and_shown(api: Api, content: str) -> None:
     await say(api, content)
