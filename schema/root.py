@@ -492,8 +492,9 @@ class Mutation:
     )
     delete_session: Deletion | None = mutation(
         sessions.delete,
-        "Delete a session with its messages, tool calls, events, usage records, metrics and sandbox. It is a"
-        " CONFLICT if it has children and `tree` is not true.",
+        "Delete a session with its messages, tool calls, events, usage records, states of modules, metrics"
+        " and sandbox. Its memories stay, without a session. It is a CONFLICT if it has children and `tree`"
+        " is not true.",
         ID,
         given("tree", bool, "Whether to delete all sessions below it with it.", default=False),
         returns=Deleted,
@@ -649,7 +650,7 @@ class Mutation:
     )
     create_memories: list[Memory] | None = mutation(
         memories.create_all,
-        "Add memories.",
+        "Add memories, all of them or none.",
         given("memories", list[CreateMemoryInput], "The memories, from 1 to 1,000."),
         creates=True,
     )
@@ -661,7 +662,7 @@ class Mutation:
     )
     delete_memory: Deletion | None = mutation(
         memories.delete,
-        "Delete a memory with its accesses, annotations and history.",
+        "Delete a memory with its accesses, annotations, history and links.",
         ID,
         returns=Deleted,
     )
@@ -685,7 +686,8 @@ class Mutation:
     )
     record_memory_accesses: list[MemoryAccess] | None = mutation(
         memory_accesses.record_all,
-        "Record accesses to memories, each of which raises `accessCount` and `lastAccessedAt` of its memory.",
+        "Record accesses to memories, all of them or none. Each raises `accessCount` and `lastAccessedAt` of"
+        " its memory.",
         given("accesses", list[RecordMemoryAccessInput], "The accesses, from 1 to 1,000."),
         creates=True,
     )

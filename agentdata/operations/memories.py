@@ -148,7 +148,9 @@ def _checked(values: dict[str, Any], path: str) -> tuple[dict[str, Any], list[UU
         return columns, None
     field = f"{path}sourceMessageIds"
     if values[_SOURCES] is None:
-        raise BadUserInputError(f"{field} may not be null; leave it out to keep it as it is", field=field)
+        raise BadUserInputError(
+            f"{field} may not be null; leave it out where there is nothing to say", field=field
+        )
     ids = list(dict.fromkeys(values[_SOURCES]))
     if len(ids) > MAX_SOURCES:
         raise BadUserInputError(

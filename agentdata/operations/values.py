@@ -77,7 +77,7 @@ class _Rule:
             if not self.nullable:
                 field = path + self.field
                 raise BadUserInputError(
-                    f"{field} may not be null; leave it out to keep it as it is", field=field
+                    f"{field} may not be null; leave it out where there is nothing to say", field=field
                 )
         elif self.is_json:
             field = path + self.field
