@@ -405,10 +405,11 @@ def refused(error: DBAPIError) -> AgentDataError | None:
                 if c.name == name
                 for key in c.elements
             }
-            column = _columns(table, name)[-1]
+            owner, column = ["project_id", *_columns(table, name)][-2:]
             # Which key is missing, PostgreSQL does not say to whom row-level security holds back.
             field = camel(column)
-            return NotFoundError(f"{field} names no {noun(target.name)} of this project", field=field)
+            whose = noun(owner.removesuffix("_id"))
+            return NotFoundError(f"{field} names no {noun(target.name)} of this {whose}", field=field)
         case "23514":
             column = name.removeprefix(f"{table.name}_").removesuffix("_check")
             return BadUserInputError(f"{camel(column)} is not allowed to be so", field=camel(column))

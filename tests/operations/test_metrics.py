@@ -114,6 +114,7 @@ async def test_a_version_is_one_of_the_agents_own(api: Api, owner: AsyncEngine) 
     metric = {"agentId": str(one.id), "versionId": str(version.id), "metricType": "a", "metricValue": 1}
     error = await api.error(RECORD_OF_AGENTS, metrics=[metric])
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "versionId"}
+    assert error["message"] == "versionId names no agent version of this agent"
     assert await counted(api, owner, AgentMetric) == 0
 
 
