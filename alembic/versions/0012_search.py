@@ -76,21 +76,22 @@ FUNCTIONS = {
         search_query(translate(regexp_replace(search_words($1), '-"[^"]*("|$)', ' ', 'g'), '"', ' '))""",
     # Of a long text the passage with most of the words. What ts_headline takes grows with the square of how
     # often they are there: 7 s for 50,000 characters that say nothing else, some milliseconds for these.
-    "search_passage(text, query text) RETURNS text": f"""
+    "search_passage(text, words text[]) RETURNS text": f"""
         CASE WHEN length($1) <= {PASSAGE} THEN $1 ELSE (
             SELECT substr($1, place, {PASSAGE})
             FROM generate_series(1, least(length($1), {LONGEST}), {PASSAGE - 500}) AS place
             ORDER BY (
                 SELECT count(*)
                 FROM unnest(tsvector_to_array(search_document(substr($1, place, {PASSAGE})))) AS word
-                WHERE word = ANY (tsvector_to_array(search_document(query)))
+                WHERE word IN (SELECT unnest(words))
             ) DESC, place LIMIT 1
         ) END""",
-    "search_excerpt(text, query text) RETURNS text": f"""
+    # What is looked for is given as it was read, and its words: to read it for each text would take longer.
+    "search_excerpt(text, query tsquery, words text[]) RETURNS text": f"""
         replace(replace(replace(replace(replace(replace(replace(replace(
             ts_headline({CONFIGURATION}, regexp_replace(
-                translate(search_passage($1, query), '{APART}{BEGIN}{END}', ''),
-                '([{PARTING}-])', '{APART}\\1{APART}', 'g'), search_query(query), '{OPTIONS}'),
+                translate(search_passage($1, words), '{APART}{BEGIN}{END}', ''),
+                '([{PARTING}-])', '{APART}\\1{APART}', 'g'), query, '{OPTIONS}'),
             '{APART}', ''), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'),
             '{BEGIN}', '<mark>'), '{END}', '</mark>')""",
 }
