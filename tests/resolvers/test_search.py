@@ -57,7 +57,8 @@ MEMORIES = """query ($query: String!, $filter: MemoryFilter) {
 }"""
 
 
-SEARCH: Page = CONTRACT["Query"].fields["searchMessages"].extensions["strawberry-definition"].metadata[DECLARED]  # type: ignore[attr-defined]  # a type with fields
+_QUERY: Any = CONTRACT["Query"]
+SEARCH: Page = _QUERY.fields["searchMessages"].extensions["strawberry-definition"].metadata[DECLARED]
 
 
 async def say(api: Api, *contents: str | None, **values: Any) -> list[Any]:
