@@ -7,7 +7,9 @@ of the same rows, in whatever order these are read: what adds up numbers that ha
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime  # SQLAlchemy reads the annotations
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 from uuid import UUID  # as above
 
@@ -16,7 +18,6 @@ from sqlalchemy import (
     Float,
     Numeric,
     Select,
-    Text,
     cast,
     func,
     literal_column,
@@ -29,12 +30,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from agentdata.execution.links import owned
-from models import Memory, MemoryAccess, Message, Session, SessionEvent, ToolCall, UsageRecord
+from models import Memory, MemoryAccess, Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
 from resolvers.computations import Derived
 from resolvers.fields import argument
 from resolvers.filtering import Term, condition
 from resolvers.memories import mean_usefulness
+from resolvers.sessions import ERRORS
+from resolvers.sums import percentiles, share, total
 from schema.inputs.memory import MemoryFilter
 
 if TYPE_CHECKING:
@@ -135,14 +138,14 @@ def of_sessions(column: str, sessions: Term | None = None) -> Select[Any]:
             func.count().label("session_count"),
             completed.label("completed_count"),
             failed.label("failed_count"),
-            _share(completed, failed).label("success_rate"),
-            _sum(session.message_count).label("message_count"),
-            _sum(session.interaction_count).label("interaction_count"),
-            _sum(session.prompt_tokens).label("prompt_tokens"),
-            _sum(session.completion_tokens).label("completion_tokens"),
-            _sum(session.prompt_tokens + session.completion_tokens).label("total_tokens"),
-            _sum(session.cost_usd, Float).label("cost_usd"),
-            _sum(_errors(session)).label("error_count"),
+            share(completed, failed).label("success_rate"),
+            total(session.message_count).label("message_count"),
+            total(session.interaction_count).label("interaction_count"),
+            total(session.prompt_tokens).label("prompt_tokens"),
+            total(session.completion_tokens).label("completion_tokens"),
+            total(session.prompt_tokens + session.completion_tokens).label("total_tokens"),
+            total(session.cost_usd, Float).label("cost_usd"),
+            total(_errors(session)).label("error_count"),
             func.max(session.last_activity_at).label("last_activity_at"),
         )
         .where(key.is_not(None), *_held(session, sessions))
@@ -151,16 +154,12 @@ def of_sessions(column: str, sessions: Term | None = None) -> Select[Any]:
 
 
 def _errors(session: Any) -> Any:
-    """Count the errors of a session: the tool calls that failed, and the events of the type `error`."""
-    called = select(func.count()).where(
-        owned(ToolCall), ToolCall.session_id == session.id, ToolCall.error.is_not(None)
-    )
-    happened = select(func.count()).where(
-        owned(SessionEvent),
-        SessionEvent.session_id == session.id,
-        SessionEvent.event_type == literal_column("'error'", Text),
-    )
-    return called.scalar_subquery() + happened.scalar_subquery()
+    """Count the errors of a session."""
+    each = [
+        select(func.count()).where(owned(row), row.session_id == session.id, is_error).scalar_subquery()
+        for row, is_error in ERRORS
+    ]
+    return reduce(operator.add, each)
 
 
 def tools(sessions: Term | None = None) -> Select[Any]:
@@ -171,9 +170,6 @@ def tools(sessions: Term | None = None) -> Select[Any]:
     def count(status: ToolCallStatus) -> Any:
         return func.count().filter(call.status == status.value)
 
-    def share(part: float) -> Any:
-        return func.percentile_cont(literal_column(str(part), Float)).within_group(call.duration_ms)
-
     succeeded, failed = count(ToolCallStatus.SUCCEEDED), count(ToolCallStatus.FAILED)
     return select(
         call.name.label("id"),
@@ -182,11 +178,9 @@ def tools(sessions: Term | None = None) -> Select[Any]:
         count(ToolCallStatus.PENDING).label("pending_count"),
         succeeded.label("succeeded_count"),
         failed.label("failed_count"),
-        _share(succeeded, failed).label("success_rate"),
+        share(succeeded, failed).label("success_rate"),
         cast(func.avg(cast(call.duration_ms, Numeric)), Float).label("mean_duration_ms"),
-        share(0.5).label("p50_duration_ms"),
-        share(0.95).label("p95_duration_ms"),
-        share(0.99).label("p99_duration_ms"),
+        *[value.label(f"{name}_duration_ms") for name, value in percentiles(call.duration_ms)],
     ).group_by(call.name)
 
 
@@ -211,28 +205,28 @@ def models(sessions: Term | None = None) -> Select[Any]:
         message.model.label("model"),
         func.count().label("message_count"),
         none.label("usage_count"),
-        _sum(message.prompt_tokens).label("prompt_tokens"),
-        _sum(message.completion_tokens).label("completion_tokens"),
+        total(message.prompt_tokens).label("prompt_tokens"),
+        total(message.completion_tokens).label("completion_tokens"),
         cast(null(), Numeric).label("cost_usd"),
     ).group_by(message.model)
     by_records = select(
         record.model,
         none,
         func.count(),
-        _sum(record.prompt_tokens),
-        _sum(record.completion_tokens),
+        total(record.prompt_tokens),
+        total(record.completion_tokens),
         cast(func.sum(record.cost_usd), Numeric),
     ).group_by(record.model)
     use = union_all(by_messages, by_records).subquery().c
     return select(
         use.model.label("id"),
         use.model.label("name"),
-        _sum(use.message_count).label("message_count"),
-        _sum(use.usage_count).label("usage_count"),
-        _sum(use.prompt_tokens).label("prompt_tokens"),
-        _sum(use.completion_tokens).label("completion_tokens"),
-        _sum(use.prompt_tokens + use.completion_tokens).label("total_tokens"),
-        _sum(use.cost_usd, Float).label("cost_usd"),
+        total(use.message_count).label("message_count"),
+        total(use.usage_count).label("usage_count"),
+        total(use.prompt_tokens).label("prompt_tokens"),
+        total(use.completion_tokens).label("completion_tokens"),
+        total(use.prompt_tokens + use.completion_tokens).label("total_tokens"),
+        total(use.cost_usd, Float).label("cost_usd"),
     ).group_by(use.model)
 
 
@@ -272,11 +266,3 @@ def _rows(model: Any, columns: Sequence[Any], sessions: Term | None, *only: Any)
 
 def _held(target: Any, term: Term | None) -> list[ColumnElement[bool]]:
     return [owned(target), *([] if term is None else [condition(target, term)])]
-
-
-def _sum(of: Any, type_: Any = BigInteger) -> Any:
-    return cast(func.coalesce(func.sum(of), 0), type_)
-
-
-def _share(good: Any, bad: Any) -> Any:
-    return cast(good, Float) / func.nullif(good + bad, 0)

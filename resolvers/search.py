@@ -1,7 +1,7 @@
 """Search by text: what is found, how well it matches, and an excerpt of where.
 
 The database reads texts and queries: `search_document` and the other functions of that name are made by the
-migration 0010, which says what they do.
+migration 0012, which says what they do.
 """
 
 from __future__ import annotations
@@ -77,6 +77,12 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
     them all. The excerpt is outermost, where it is made of the rows of a page alone.
     """
     query = bindparam(_QUERY, type_=Text)
+    # Subqueries, which are run once: a plan that is kept for any query would read it for every row.
+    # Nor is PostgreSQL to know the words when it plans: of those that most texts have it would look through
+    # all texts of the table, whose words take it far longer to read than it reckons.
+    loosely = select(func.search_loosely(query)).scalar_subquery()
+    exact = select(func.search_query(query)).scalar_subquery()
+    words = select(func.tsvector_to_array(func.search_document(query))).scalar_subquery()
     row, read = aliased(model), aliased(model)
     document = func.search_document(*texts(row))
     has_words = (
@@ -84,7 +90,7 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
         .where(
             owned(row),
             array([row.project_id]).contains(array([bindparam(PROJECT, type_=Uuid)])),
-            document.op("@@")(func.search_loosely(query)),
+            document.op("@@")(loosely),
             *([] if term is None else [condition(row, term)]),
         )
         .offset(_APART)
@@ -110,7 +116,6 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
         .offset(_APART)
         .subquery()
     )
-    exact = func.search_query(query)
     found = (
         select(
             documents.c.id,
@@ -124,7 +129,7 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
         .offset(_APART)
         .subquery()
     )
-    excerpt = func.search_excerpt(found.c.text, query, type_=Text).label("excerpt")
+    excerpt = func.search_excerpt(found.c.text, exact, words, type_=Text).label("excerpt")
     return select(found.c.id, found.c.created_at, found.c.rank, excerpt)
 
 

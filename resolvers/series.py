@@ -44,6 +44,7 @@ from models import AgentMetric, Message, Session, SessionEvent, SessionMetric, T
 from resolvers.computations import Given
 from resolvers.fields import argument
 from resolvers.filtering import condition
+from resolvers.sums import PERCENTILES, percentiles
 from schema.enums import Interval, SeriesDimension, SeriesMetric
 from schema.inputs.session import SessionFilter
 
@@ -73,7 +74,8 @@ OF_SESSION = (
     argument(
         "group_by",
         list[SeriesDimension],
-        "By what measurements are told apart, at most two: each group has buckets of its own.",
+        "By what measurements are told apart, at most two: each group has buckets of its own, the group with"
+        " the most measurements first. Where nothing was measured there are no groups, and so no buckets.",
     ),
     argument(
         "groups",
@@ -97,7 +99,6 @@ ARGUMENTS = (
 _YEARS = range(2, 9999)
 """In these years times can be told in every zone."""
 
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _UTC = "UTC"
 _INSTANT = timedelta(microseconds=1)
 _OF_A_DAY = ("minute", "hour")
@@ -115,7 +116,7 @@ _DIMENSIONS = {
 
 _TYPES: dict[str, Any] = dict(_DIMENSIONS.values())
 _COUNTED = ("count_", "sum")
-_SUMS = (*_COUNTED, "mean", "min", "max", *_SHARES)
+_SUMS = (*_COUNTED, "mean", "min", "max", *PERCENTILES)
 """What a bucket says of its measurements; of none it counts 0, and the others are null."""
 
 
@@ -535,10 +536,6 @@ def _united(selects: Iterable[Any]) -> Any:
 
 def _sums(value: Any) -> list[Any]:
     """Give what a bucket says of its measurements."""
-
-    def share(part: float) -> Any:
-        return func.percentile_cont(part).within_group(cast(value, Float))
-
     number, total = func.count(), cast(func.sum(value), Float)
     return [
         number.label("count_"),
@@ -547,7 +544,7 @@ def _sums(value: Any) -> list[Any]:
         (total / cast(func.nullif(number, 0), Float)).label("mean"),
         cast(func.min(value), Float).label("min"),
         cast(func.max(value), Float).label("max"),
-        *[cast(share(part), Float).label(name) for name, part in _SHARES.items()],
+        *[found.label(name) for name, found in percentiles(cast(value, Float))],
     ]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    BigInteger,
     Float,
     Numeric,
     Select,
@@ -31,6 +30,7 @@ from models.enums import SessionStatus, ToolCallStatus
 from resolvers.fields import argument
 from resolvers.filtering import Term, condition
 from resolvers.sessions import ERRORS, within_trees
+from resolvers.sums import percentiles, share, total
 from schema.inputs.session import SessionFilter
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ MAX_TOOLS = 500
 
 MAX_MODELS = 500
 """How many models statistics name."""
-
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 _SESSION = (
     "is_active",
@@ -77,7 +75,7 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
 
     completed, failed = count(SessionStatus.COMPLETED), count(SessionStatus.FAILED)
     means = {
-        "success_rate": _share(completed, failed),
+        "success_rate": share(completed, failed),
         "mean_quality_score": cast(func.avg(session.quality_score), Float),
         "mean_user_satisfaction": cast(func.avg(session.user_satisfaction), Float),
     }
@@ -88,11 +86,11 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
         completed.label("completed_count"),
         failed.label("failed_count"),
         count(SessionStatus.CANCELLED).label("cancelled_count"),
-        _total(session.message_count).label("message_count"),
-        _total(session.interaction_count).label("interaction_count"),
-        _total(session.prompt_tokens).label("prompt_tokens"),
-        _total(session.completion_tokens).label("completion_tokens"),
-        _total(session.cost_usd, Float).label("cost_usd"),
+        total(session.message_count).label("message_count"),
+        total(session.interaction_count).label("interaction_count"),
+        total(session.prompt_tokens).label("prompt_tokens"),
+        total(session.completion_tokens).label("completion_tokens"),
+        total(session.cost_usd, Float).label("cost_usd"),
         *[value.label(name) for name, value in means.items()],
     ).group_by(session.key)
     return _of_all_keys(each, *means)
@@ -110,7 +108,7 @@ def latencies(column: str, sessions: Term | None = None) -> Select[Any]:
     message = _keyed(column, sessions)(Message, Message.latency_ms, by=Message.sequence).subquery().c
     found = {
         "mean_ms": cast(func.avg(message.latency_ms), Float),
-        **{f"{name}_ms": share for name, share in _shares(message.latency_ms)},
+        **{f"{name}_ms": value for name, value in percentiles(message.latency_ms)},
     }
     each = select(
         message.key,
@@ -139,9 +137,9 @@ def tools(column: str, sessions: Term | None = None) -> Select[Any]:
             count(ToolCallStatus.PENDING).label("pending_count"),
             succeeded.label("succeeded_count"),
             failed.label("failed_count"),
-            _share(succeeded, failed).label("success_rate"),
+            share(succeeded, failed).label("success_rate"),
             cast(func.avg(call.duration_ms), Float).label("mean_duration_ms"),
-            *[share.label(f"{name}_duration_ms") for name, share in _shares(call.duration_ms)],
+            *[value.label(f"{name}_duration_ms") for name, value in percentiles(call.duration_ms)],
         )
         .group_by(call.key, call.name)
         .subquery()
@@ -177,9 +175,9 @@ def models(column: str, sessions: Term | None = None) -> Select[Any]:
             use.model.label("name"),
             func.count().filter(use.is_message).label("message_count"),
             func.count().filter(~use.is_message).label("usage_count"),
-            _total(use.prompt_tokens).label("prompt_tokens"),
-            _total(use.completion_tokens).label("completion_tokens"),
-            _total(use.cost_usd, Float).label("cost_usd"),
+            total(use.prompt_tokens).label("prompt_tokens"),
+            total(use.completion_tokens).label("completion_tokens"),
+            total(use.cost_usd, Float).label("cost_usd"),
         )
         .group_by(use.key, use.model)
         .subquery()
@@ -246,17 +244,3 @@ def _first(rows: Any, number: int, *order: Any) -> Select[Any]:
     place = func.row_number().over(partition_by=rows.c.key, order_by=order)
     *columns, nth = select(rows, place.label("place")).subquery().c
     return select(*columns).where(nth <= number).order_by(columns[0], nth)
-
-
-def _total(of: Any, type_: Any = BigInteger) -> Any:
-    return cast(func.coalesce(func.sum(of), 0), type_)
-
-
-def _share(good: Any, bad: Any) -> Any:
-    return cast(good, Float) / func.nullif(good + bad, 0)
-
-
-def _shares(value: Any) -> Any:
-    """Give the percentiles of what is not null; PostgreSQL sorts it once for all of them."""
-    for name, part in _SHARES.items():
-        yield name, cast(func.percentile_cont(part).within_group(value), Float)

@@ -80,21 +80,22 @@ FUNCTIONS = {
         search_query(translate(regexp_replace(search_words($1), '-"[^"]*("|$)', ' ', 'g'), '"', ' '))""",
     # Of a long text the passage with most of the words. What ts_headline takes grows with the square of how
     # often they are there: 7 s for 50,000 characters that say nothing else, some milliseconds for these.
-    "search_passage(body text, query text) RETURNS text": f"""
+    "search_passage(body text, words text[]) RETURNS text": f"""
         CASE WHEN length(body) <= {PASSAGE} THEN body ELSE (
             SELECT substr(body, place, {PASSAGE})
             FROM generate_series(1, least(length(body), {LONGEST}), {PASSAGE - 500}) AS place
             ORDER BY (
                 SELECT count(*)
                 FROM unnest(tsvector_to_array(search_document(substr(body, place, {PASSAGE})))) AS word
-                WHERE word = ANY (tsvector_to_array(search_document(query)))
+                WHERE word IN (SELECT unnest(words))
             ) DESC, place LIMIT 1
         ) END""",
-    "search_excerpt(body text, query text) RETURNS text": f"""
+    # What is looked for is given as it was read, and its words: to read it for each text would take longer.
+    "search_excerpt(body text, query tsquery, words text[]) RETURNS text": f"""
         replace(replace(replace(replace(replace(replace(replace(replace(
             ts_headline({CONFIGURATION}, regexp_replace(
-                translate(search_passage(body, query), '{APART}{BEGIN}{END}', ''),
-                '([{PARTING}{IN_TEXTS}])', '{APART}\\1{APART}', 'g'), search_query(query), '{OPTIONS}'),
+                translate(search_passage(body, words), '{APART}{BEGIN}{END}', ''),
+                '([{PARTING}{IN_TEXTS}])', '{APART}\\1{APART}', 'g'), query, '{OPTIONS}'),
             '{APART}', ''), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'),
             '{BEGIN}', '<mark>'), '{END}', '</mark>')""",
 }

@@ -295,7 +295,7 @@ class ModelRankFilter:
 
     name: StringFilter | None = strawberry.field(default=UNSET, description="By their names.")
     message_count: BigIntFilter | None = strawberry.field(
-        default=UNSET, description="By how many messages they wrote."
+        default=UNSET, description="By how many messages name them."
     )
     usage_count: BigIntFilter | None = strawberry.field(
         default=UNSET, description="By how many usage records they have."
@@ -328,7 +328,7 @@ class ModelRankOrderField(Enum):
     """The fields that a ranking of models can be ordered by."""
 
     NAME = strawberry.enum_value("name", description="Their names.")
-    MESSAGE_COUNT = strawberry.enum_value("message_count", description="How many messages they wrote.")
+    MESSAGE_COUNT = strawberry.enum_value("message_count", description="How many messages name them.")
     USAGE_COUNT = strawberry.enum_value("usage_count", description="How many usage records they have.")
     PROMPT_TOKENS = strawberry.enum_value("prompt_tokens", description="How many prompt tokens they read.")
     COMPLETION_TOKENS = strawberry.enum_value(

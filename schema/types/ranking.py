@@ -111,10 +111,10 @@ class ModelRank:
     """A place in a ranking of models: a model, and what it was used for."""
 
     name: str | None = column(
-        "The name of the model; null for the messages that have tokens but name no model."
+        "The name of the model; null for messages that have tokens and do not say of which model."
     )
-    message_count: BigInt = column("How many messages it wrote.")
-    usage_count: BigInt = column("How many usage records name it.")
+    message_count: BigInt = column("How many messages name it; under null, those that have tokens.")
+    usage_count: BigInt = column("How many usage records are of it.")
     prompt_tokens: BigInt = column("How many prompt tokens it read, by its messages and usage records.")
     completion_tokens: BigInt = column(
         "How many completion tokens it wrote, by its messages and usage records."

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 class SeriesBucket:
     """What was measured in one stretch of time."""
 
-    start: datetime = column("When it begins; it ends where the next one begins.")
+    start: datetime = column(
+        "When it begins; it ends where the next one begins. The first one may begin before `from`, and the"
+        " last one end after `to`, but only what is between these counts in them."
+    )
     count_: BigInt = column("How many measurements there are.", name="count")
     sum: float = column("Their sum; 0 if there are none.")
     mean: float | None = column("Their mean; null if there are none.")

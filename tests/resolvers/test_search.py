@@ -18,17 +18,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from agentdata import administration, migrations, provision
 from agentdata.database import Database
 from agentdata.database_url import parse
+from agentdata.execution.links import PROJECT
 from agentdata.operations import memories, messages
 from agentdata.setup_error import SetupError
+from resolvers.fields import DECLARED, slice_of
 from resolvers.search import MAX_QUERY, MAX_RANKED
 from tests import factories
 from tests.api import make_api
+from tests.contract import TYPES as CONTRACT
 from tests.factories import said
+from tests.models.test_indexes import explain, nodes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from agentdata.database_urls import DatabaseUrls
+    from resolvers.paging import Page
     from tests.api import Api
     from tests.databases import Server
 
@@ -50,6 +55,10 @@ MEMORIES = """query ($query: String!, $filter: MemoryFilter) {
     totalCount nodes { rank excerpt memory { id name content } }
   }
 }"""
+
+
+_QUERY: Any = CONTRACT["Query"]
+SEARCH: Page = _QUERY.fields["searchMessages"].extensions["strawberry-definition"].metadata[DECLARED]
 
 
 async def say(api: Api, *contents: str | None, **values: Any) -> list[Any]:
@@ -237,6 +246,29 @@ async def test_the_newest_of_many_are_ranked(api: Api) -> None:
     assert answer["totalCount"] == MAX_RANKED
     assert [each["message"]["sequence"] for each in answer["nodes"]][:4] == [9, 8, 7, 6]
     assert answer["nodes"][4]["message"]["content"] == "some tea"
+
+
+async def test_a_query_that_takes_long_to_read_is_read_once(api: Api) -> None:
+    await say(api, *["some tea"] * MAX_RANKED)
+    # It takes milliseconds to read: to do so for each row would pass the time that a statement may take.
+    query = "tea " + '"' * 500 + "-" * (MAX_QUERY - 504)
+    # After some times, PostgreSQL has a plan for whatever is asked.
+    for _ in range(7):
+        assert (await api.ask(MESSAGES, query=query, first=1))["searchMessages"]["totalCount"] == MAX_RANKED
+
+
+async def test_words_that_all_texts_have_are_looked_up(api: Api, owner: AsyncEngine) -> None:
+    await say(api, *["some tea"] * MAX_RANKED)
+    async with owner.begin() as connection:
+        await connection.execute(text("ANALYZE messages"))
+    slice_ = slice_of(SEARCH, api.project_id, {"query": "tea", "first": 5})
+    async with api.database.read(api.project_id) as reads:
+        asked = {PROJECT: api.project_id, **slice_.values}
+        # As with a table so large that several processes look through it.
+        await reads.execute(text("SELECT set_config('parallel_setup_cost', '0', true)"), {})
+        await reads.execute(text("SELECT set_config('min_parallel_table_scan_size', '0', true)"), {})
+        [[[explained]]] = await reads.execute(explain(SEARCH.rows(slice_.shape, ["rank"])), asked)
+    assert "messages_search_idx" in {node.get("Index Name") for node in nodes(explained["Plan"])}
 
 
 async def test_excerpts_show_where_the_words_stand(api: Api) -> None:
