@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_RANKED = 2_000
-"""How many rows that have the words are read and ranked, the newest ones: each costs some 40 µs."""
+"""How many rows that have the words are read and ranked, the newest ones.
+
+Each costs some 100 ns a character of its text: 40 µs where that is short, 6 ms where it is 50,000 characters.
+"""
 
 MAX_QUERY = 1_000
 """How many characters a query has at most."""
