@@ -22,7 +22,7 @@ demo: .venv/serve ## serve the API with a small data set that shows every featur
 	@exec $(BIN)/agentdata demo
 
 test: .venv/dev ## run all tests; on the PostgreSQL of DATABASE_URL where it is set
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: .venv/dev ## check format, style, types, imports, the printed schema, migrations and documentation
 	$(BIN)/ruff format --check .

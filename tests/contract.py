@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from graphql import (
@@ -54,6 +55,7 @@ class ConnectionField:
         return self.parent == "Query"
 
 
+@cache
 def row_types() -> dict[str, GraphQLObjectType]:
     """Give the types of rows: those that are a Node."""
     return {

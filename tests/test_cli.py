@@ -17,17 +17,40 @@ import httpx
 import psutil
 import pytest
 
-from tests.databases import Server, reachable_folder, run
+from tests.databases import Server, copy, reachable_folder, run
 
 AGENTDATA = [sys.executable, "-m", "agentdata"]
 
 
-@pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
-    """Give an environment with a data folder of its own, a free port and no DATABASE_URL."""
+@contextmanager
+def new_environment() -> Iterator[dict[str, str]]:
+    """Give an environment with a data folder that is still to be made, a free port and no DATABASE_URL."""
     with reachable_folder() as folder:
         kept = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and not k.startswith("AGENTDATA_")}
         yield kept | {"AGENTDATA_DATA_DIR": str(folder / "data"), "AGENTDATA_PORT": "0"}
+
+
+@pytest.fixture
+def empty() -> Iterator[dict[str, str]]:
+    """Give an environment where nothing was started yet."""
+    with new_environment() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def started() -> Iterator[Path]:
+    """Give a data folder as a first start leaves it, made once: tests have copies of it."""
+    with new_environment() as environment:
+        succeeded(environment, "projects", "list")
+        yield Path(environment["AGENTDATA_DATA_DIR"])
+
+
+@pytest.fixture
+def environment(started: Path) -> Iterator[dict[str, str]]:
+    """Give an environment with a data folder of its own, as a first start leaves it."""
+    with new_environment() as environment:
+        copy(started, Path(environment["AGENTDATA_DATA_DIR"]))
+        yield environment
 
 
 def agentdata(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -90,10 +113,10 @@ def serving(environment: dict[str, str]) -> Iterator[Serving]:
                 process.terminate()
 
 
-def answer(server: Serving, key: str) -> httpx.Response:
-    """Ask the smallest question."""
+def answer(server: Serving, key: str, query: str = "{ __typename }") -> httpx.Response:
+    """Ask a question, the smallest if not another."""
     headers = {"Authorization": f"Bearer {key}"}
-    return httpx.post(server.url, json={"query": "{ __typename }"}, headers=headers)
+    return httpx.post(server.url, json={"query": query}, headers=headers)
 
 
 def key_file(environment: dict[str, str]) -> Path:
@@ -101,9 +124,9 @@ def key_file(environment: dict[str, str]) -> Path:
     return Path(environment["AGENTDATA_DATA_DIR"]) / "api-key"
 
 
-def test_the_first_start_makes_all_that_is_needed(environment: dict[str, str]) -> None:
-    with serving(environment) as server:
-        key = key_file(environment)
+def test_the_first_start_makes_all_that_is_needed(empty: dict[str, str]) -> None:
+    with serving(empty) as server:
+        key = key_file(empty)
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
         assert str(key) in server.printed
         assert answer(server, key.read_text().strip()).json() == {"data": {"__typename": "Query"}}
@@ -116,12 +139,16 @@ def test_the_first_start_makes_all_that_is_needed(environment: dict[str, str]) -
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_starts_again_with_its_data_after(environment: dict[str, str], how: signal.Signals) -> None:
-    with serving(environment) as server:
-        assert server.end(how) == (-signal.SIGKILL if how == signal.SIGKILL else 0)
     key = key_file(environment).read_text()
     with serving(environment) as server:
+        written = answer(server, key.strip(), 'mutation { createUser(input: {name: "Ann"}) { id } }')
+        user = written.json()["data"]["createUser"]
+        assert server.end(how) == (-signal.SIGKILL if how == signal.SIGKILL else 0)
+    with serving(environment) as server:
         assert key_file(environment).read_text() == key
-        assert answer(server, key.strip()).status_code == 200
+        assert answer(server, key.strip(), "{ users { nodes { id } } }").json() == {
+            "data": {"users": {"nodes": [user]}}
+        }
 
 
 def workers(server: Serving) -> set[int]:
@@ -178,8 +205,6 @@ def test_stops_soon_though_clients_stay_connected(environment: dict[str, str]) -
 
 
 def test_makes_no_second_key_when_the_first_is_lost(environment: dict[str, str]) -> None:
-    with serving(environment) as server:
-        server.end(signal.SIGTERM)
     key_file(environment).unlink()
     with serving(environment) as server:
         assert "agentdata keys create --save" in server.printed
@@ -233,7 +258,6 @@ def test_the_key_decides_on_the_project(environment: dict[str, str]) -> None:
 
 
 def test_a_key_file_that_is_stale_is_passed_over(environment: dict[str, str]) -> None:
-    succeeded(environment, "projects", "list")
     key_file(environment).write_text("ad_stale\n")
     done = agentdata(environment, "keys", "list")
     assert done.stdout.endswith("\tFirst key\n")
@@ -250,18 +274,18 @@ def test_projects(environment: dict[str, str]) -> None:
     assert succeeded(environment, "keys", "list", "--project", "second") == ""
 
 
-def test_db(environment: dict[str, str]) -> None:
-    assert succeeded(environment, "db", "current") == "base\n"
-    upgraded = succeeded(environment, "db", "upgrade")
+def test_db(empty: dict[str, str]) -> None:
+    assert succeeded(empty, "db", "current") == "base\n"
+    upgraded = succeeded(empty, "db", "upgrade")
     assert upgraded.endswith(" (head)\n")
-    assert succeeded(environment, "db", "current") == upgraded
-    assert succeeded(environment, "db", "downgrade", "base") == "base\n"
-    assert "is ready" in succeeded(environment, "db", "init")
+    assert succeeded(empty, "db", "current") == upgraded
+    assert succeeded(empty, "db", "downgrade", "base") == "base\n"
+    assert "is ready" in succeeded(empty, "db", "init")
 
 
-def test_serves_the_database_of_a_url(environment: dict[str, str], database_server: Server) -> None:
+def test_serves_the_database_of_a_url(empty: dict[str, str], database_server: Server) -> None:
     with database_server.fresh_database() as urls:
-        environment |= {"DATABASE_URL": urls.request, "AGENTDATA_MIGRATION_DATABASE_URL": urls.owner}
+        environment = empty | {"DATABASE_URL": urls.request, "AGENTDATA_MIGRATION_DATABASE_URL": urls.owner}
         assert "`agentdata db upgrade`" in refused(environment, "projects", "list")
         keyed = environment | {"AGENTDATA_API_KEY": "ad_early"}
         assert "`agentdata db upgrade`" in refused(keyed, "keys", "list")
@@ -280,10 +304,10 @@ def test_refuses_a_data_folder_in_use(environment: dict[str, str]) -> None:
         assert f"process {server.process.pid}" in message
 
 
-def test_refuses_a_port_in_use(environment: dict[str, str]) -> None:
+def test_refuses_a_port_in_use(empty: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        message = refused(environment | {"AGENTDATA_PORT": port}, "serve")
+        message = refused(empty | {"AGENTDATA_PORT": port}, "serve")
     assert f"cannot listen on 127.0.0.1 port {port}: " in message
 
 
@@ -299,19 +323,19 @@ def test_refuses_a_port_in_use(environment: dict[str, str]) -> None:
         ("AGENTDATA_DATA_DIR", "/dev/null/data", "AGENTDATA_DATA_DIR"),
     ],
 )
-def test_names_what_is_wrong(environment: dict[str, str], variable: str, value: str, named: str) -> None:
-    message = refused(environment | {variable: value}, "serve")
+def test_names_what_is_wrong(empty: dict[str, str], variable: str, value: str, named: str) -> None:
+    message = refused(empty | {variable: value}, "serve")
     assert named in message
     assert "secret" not in message
 
 
-def test_prints_the_schema(environment: dict[str, str]) -> None:
-    assert "type Query {" in succeeded(environment, "schema", "print")
+def test_prints_the_schema(empty: dict[str, str]) -> None:
+    assert "type Query {" in succeeded(empty, "schema", "print")
 
 
-def test_tells_its_version(environment: dict[str, str]) -> None:
+def test_tells_its_version(empty: dict[str, str]) -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-    assert succeeded(environment, "--version").strip() == project["version"]
+    assert succeeded(empty, "--version").strip() == project["version"]
 
 
 def test_explain_prints_how_a_query_is_read(environment: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.test_cli import environment, key_file
+from tests.test_cli import environment, key_file, started
 from tests.test_cli import serving as serving_process
 from tests.test_concurrency import Client
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Repeated = Callable[[int], Awaitable[None]]
     """A write that notes what was acknowledged; it takes the number of the turn."""
 
-__all__ = ["environment"]
+__all__ = ["environment", "started"]
 
 
 @asynccontextmanager

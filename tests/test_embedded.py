@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from agentdata.embedded.lifeline import lifeline
 from agentdata.embedded.lock import DataFolderInUseError
 from agentdata.embedded.place import LONGEST_SOCKET
 from agentdata.setup_error import SetupError
+from tests.databases import copy, reachable_folder
 
 PROGRAM = """
 import sys, threading
@@ -34,11 +34,26 @@ with running(Path(sys.argv[1])) as server:
 
 
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """Give a folder that any user can reach: pytest's own is closed to whom root's server runs as."""
-    with tempfile.TemporaryDirectory(prefix="agentdata-test-") as folder:
-        Path(folder).chmod(0o711)
-        yield Path(folder) / "data"
+def empty() -> Iterator[Path]:
+    """Give a data folder that is still to be made."""
+    with reachable_folder() as folder:
+        yield folder / "data"
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """Give a data folder as a first start leaves it, made once: tests have copies of it."""
+    with reachable_folder() as folder:
+        with running(folder / "data"):
+            pass
+        yield folder / "data"
+
+
+@pytest.fixture
+def data_dir(made: Path, empty: Path) -> Path:
+    """Give a data folder of the test's own, as a first start leaves it."""
+    copy(made, empty)
+    return empty
 
 
 def servers(data_dir: Path) -> list[psutil.Process]:
@@ -80,11 +95,11 @@ def execute(server: EmbeddedServer, statement: str, url: str | None = None) -> o
     return asyncio.run(run())
 
 
-def test_keeps_data_and_is_gone_afterwards(data_dir: Path) -> None:
-    with running(data_dir) as server:
+def test_keeps_data_and_is_gone_afterwards(empty: Path) -> None:
+    with running(empty) as server:
         execute(server, "CREATE TABLE kept AS SELECT 1 AS x")
-    assert servers(data_dir) == []
-    with running(data_dir) as server:
+    assert servers(empty) == []
+    with running(empty) as server:
         assert execute(server, "SELECT x FROM kept") == 1
 
 
@@ -97,8 +112,8 @@ def test_requests_run_as_a_role_that_owns_nothing(data_dir: Path) -> None:
             execute(server, "CREATE TABLE mine (x int)", server.request_url)
 
 
-def test_is_durable_and_listens_to_nobody_else(data_dir: Path) -> None:
-    with running(data_dir) as server:
+def test_is_durable_and_listens_to_nobody_else(empty: Path) -> None:
+    with running(empty) as server:
         for setting, value in {
             "fsync": "on",
             "synchronous_commit": "on",
@@ -190,18 +205,18 @@ def test_ignores_a_pid_that_is_now_anothers(data_dir: Path) -> None:
             other.kill()
 
 
-def test_begins_again_where_making_the_cluster_was_interrupted(data_dir: Path) -> None:
-    unfinished = data_dir / "postgres" / "unfinished-1"
+def test_begins_again_where_making_the_cluster_was_interrupted(empty: Path) -> None:
+    unfinished = empty / "postgres" / "unfinished-1"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
-    data_dir.chmod(0o711)
-    with running(data_dir) as server:
+    empty.chmod(0o711)
+    with running(empty) as server:
         assert execute(server, "SELECT 1") == 1
     assert not unfinished.exists()
 
 
-def test_a_long_path_has_its_socket_elsewhere(data_dir: Path) -> None:
-    long = data_dir.joinpath(*["a folder with a long name, 'quotes' and \"more\" 100%"] * 3)
+def test_a_long_path_has_its_socket_elsewhere(empty: Path) -> None:
+    long = empty.joinpath(*["a folder with a long name, 'quotes' and \"more\" 100%"] * 3)
     long.mkdir(parents=True)
     with running(long) as server:
         assert len(str(server.socket_folder)) < LONGEST_SOCKET < len(str(long))
@@ -224,16 +239,16 @@ def test_tells_what_is_wrong_with_the_cluster(data_dir: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_tells_that_the_data_folder_cannot_be_made(data_dir: Path) -> None:
-    data_dir.write_text("a file")
-    with pytest.raises(SetupError, match="cannot write in the data folder"), running(data_dir):
+def test_tells_that_the_data_folder_cannot_be_made(empty: Path) -> None:
+    empty.write_text("a file")
+    with pytest.raises(SetupError, match="cannot write in the data folder"), running(empty):
         pass
 
 
-def test_a_link_to_nowhere_is_not_an_empty_database(data_dir: Path) -> None:
-    data_dir.mkdir()
-    (data_dir / "postgres").symlink_to(data_dir / "gone")
-    with pytest.raises(SetupError, match="gone, which does not exist"), running(data_dir):
+def test_a_link_to_nowhere_is_not_an_empty_database(empty: Path) -> None:
+    empty.mkdir()
+    (empty / "postgres").symlink_to(empty / "gone")
+    with pytest.raises(SetupError, match="gone, which does not exist"), running(empty):
         pass
 
 
@@ -261,10 +276,10 @@ def test_the_watchdog_itself_goes_with_the_server() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
-def test_root_may_keep_its_data_in_a_closed_folder(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reachable = data_dir.parent / "reachable"
+def test_root_may_keep_its_data_in_a_closed_folder(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reachable = empty.parent / "reachable"
     monkeypatch.setattr(place, "ROOT_FOLDER", reachable)
-    closed = data_dir / "closed"
+    closed = empty / "closed"
     closed.mkdir(parents=True)
     closed.chmod(0o700)
     for _ in range(2):

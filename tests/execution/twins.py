@@ -12,6 +12,7 @@ import re
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -95,7 +96,12 @@ def _readable(value: Any) -> Any:
         return {name: _readable(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_readable(each) for each in value]
-    if isinstance(value, str) and _CURSORS.fullmatch(value):
+    return _without_cursor(value) if isinstance(value, str) else value
+
+
+@lru_cache(50_000)  # most texts of a project are those of its twin, and of the twins that come after
+def _without_cursor(value: str) -> Any:
+    if _CURSORS.fullmatch(value):
         with suppress(ValueError):  # it only looks like one
             said = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))[_DIGEST_BYTES:]
             return ["cursor", orjson.loads(said)]

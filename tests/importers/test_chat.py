@@ -628,7 +628,7 @@ async def test_the_key_decides_on_the_project(
 async def test_an_import_that_was_broken_off_is_completed(
     project: Project, owner: AsyncEngine, tmp_path: Path, how: signal.Signals
 ) -> None:
-    total = 6_000
+    total = 3_000
     file = tmp_path / "many.jsonl"
     file.write_text("".join(json.dumps(said(HELLO, HELLO) | {"n": n}) + "\n" for n in range(total)))
 

@@ -155,12 +155,17 @@ async def test_every_order_is_walked_both_ways(
             ids = {row["id"] for row in rows[field.parent][parent][field.name]}
             listed = [row for row in listed if row["id"] in ids]
         # The shape of a list makes no difference to an order: one list is walked in all of them.
-        for order in orders(field) if parent == longest else orders(field)[:3]:
+        for number, order in enumerate(orders(field) if parent == longest else orders(field)[:3]):
+            # A list of the root goes both ways in each order. What comes behind a cursor is said the same way
+            # under a parent: there the orders by one key take turns, each key has both ways.
+            takes_turns = not field.at_root and len(order) == 1
+            ways = (number % 4 in {2, 3},) if takes_turns else (False, True)
             expected = ordered(listed, order or DEFAULTS.get(str(field), (("CREATED_AT", "DESC"),)))
             pages = List(world, field, parent, order)
-            size = max(2, len(listed) // 3)
-            assert await pages.walk(size) == expected, order
-            assert await pages.walk(size, backward=True) == expected, order
+            # A first page, one in the middle, and one that is not full, as far as there are so many rows.
+            size = max(2, len(listed) // 3 + 1)
+            for backward in ways:
+                assert await pages.walk(size, backward=backward) == expected, (order, backward)
 
 
 @pytest.mark.parametrize("field", PAGED, ids=str)

@@ -183,25 +183,33 @@ async def test_series_say_what_python_says(world: Api, rows: dict[str, Rows], no
     assert found
     asked = {"s0": [], **{f"s1{name}": [name] for name in dimensions}}
     asked |= {f"s2{one}{other}": [one, other] for one, other in combinations(dimensions, 2)}
+    groups = 100 if noun == "project" else 40
+    below = "id " + " ".join(
+        f"{alias}: series(metric: {metric}, {RANGE}{_by(names, groups)}) {{ {BUCKET} {GROUP} }}"
+        for alias, names in asked.items()
+    )
+    document = f"{{ {noun} {{ {below} }} }}"
+    if noun != "project":
+        document = f"{{ {noun}(first: 100) {{ totalCount nodes {{ {below} }} }} }}"
+    with traffic(world.database) as seen:
+        data = (await world.ask(document))[noun]
+    assert len(seen.statements) == 1
+    if noun == "project":
+        nodes, of_nodes = [data], {data["id"]: found}
+    else:
+        nodes, of_nodes = data["nodes"], defaultdict(list)
+        assert len(nodes) == data["totalCount"]
+        for each in found:
+            of_nodes[each[2][parent]].append(each)
     for alias, names in asked.items():
-        groups = 100 if noun == "project" else 40
-        by = f", groupBy: [{', '.join(names)}], groups: {groups}" if names else ""
-        series = f"series(metric: {metric}, {RANGE}{by}) {{ {BUCKET} {GROUP} }}"
-        below = f"nodes {{ id {series} }}"
-        document = (
-            f"{{ {noun} {{ {series} }} }}" if noun == "project" else f"{{ {noun}(first: 120) {{ {below} }} }}"
-        )
-        with traffic(world.database) as seen:
-            data = (await world.ask(document))[noun]
-        assert len(seen.statements) == 1, alias
         fields = [FIELDS[name] for name in names]
-        if noun == "project":
-            check(data["series"], found, fields)
-            continue
-        assert any(bucket["count"] for node in data["nodes"] for bucket in node["series"])
-        for node in data["nodes"]:
-            its = [each for each in found if each[2][parent] == node["id"]]
-            check(node["series"], its, fields)
+        assert any(bucket["count"] for node in nodes for bucket in node[alias]), alias
+        for node in nodes:
+            check(node[alias], of_nodes.get(node["id"], []), fields)
+
+
+def _by(names: list[str], groups: int) -> str:
+    return f", groupBy: [{', '.join(names)}], groups: {groups}" if names else ""
 
 
 @pytest.mark.parametrize("metric", [metric for metric in METRICS if metric != "AGENT_METRIC"])
