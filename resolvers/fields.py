@@ -72,7 +72,7 @@ def page(
         return Connected(reader, place, slice_, None if link is None else getattr(root, link.local))
 
     field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
-    field.arguments = [*arguments, *_page_arguments(filter_, order)]
+    field.arguments = [*arguments, *_page_arguments(declared, filter_, order)]
     return field
 
 
@@ -173,8 +173,10 @@ def argument(name: str, type_: Any, description: str, *, required: bool = False)
     )
 
 
-def _page_arguments(filter_: type[Any] | None, order: type[Any]) -> list[StrawberryArgument]:
+def _page_arguments(declared: Page, filter_: type[Any] | None, order: type[Any]) -> list[StrawberryArgument]:
     which = "Which objects to include; all by default."
+    if declared.computation is not None:
+        which = "Which rows of the list to give, by what they say; all by default."
     return [
         *([] if filter_ is None else [argument("filter", filter_, which)]),
         argument(

@@ -49,6 +49,9 @@ SHORT_LIST_SIZE = 5
 The tool calls of a message are such a list: they could fill a page, but hardly ever do.
 """
 
+SEARCH_ROWS = 50_000
+"""What a search by text counts as beside its page: it ranks thousands of texts to find the best."""
+
 INTROSPECTION_ROWS = 100_000
 """What `__schema` or `__type` counts as: it takes the server as long as a large read."""
 
@@ -177,11 +180,12 @@ class Measure:
         inner_type = get_named_type(declared.type)
         inner = self._selection(node.selection_set, inner_type)
         own, times = self._rows(node, declared, parent, leads_on=inner.rows > 0)
+        ranked = SEARCH_ROWS if "query" in declared.args else 0
         return Size(
             inner.depth + 1,
             1,
             min(inner.aliases + aliases, _MOST),
-            min(times * (own + inner.rows), _MOST),
+            min(ranked + times * (own + inner.rows), _MOST),
         )
 
     def _rows(

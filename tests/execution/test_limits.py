@@ -99,6 +99,11 @@ def test_variables_count_by_their_values() -> None:
     assert size(document, {"ids": []}).rows == 5
 
 
+def test_a_search_counts_as_what_it_ranks() -> None:
+    asked = '{ searchMessages(query: "a", first: 3) { nodes { message { id } } } }'
+    assert size(asked, schema=CONTRACT).rows == 50_000 + 3 * (1 + 1)
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "interval", "buckets"),
     [
