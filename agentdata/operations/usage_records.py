@@ -91,10 +91,14 @@ async def record(write: Write, records: list[dict[str, Any]]) -> list[UsageRecor
     for place, values in enumerate(records):
         check(UsageRecord, values, f"records.{place}.")
     rows = [{"id": uuid7(), "of_session": "agent_id" not in values, **values} for values in records]
-    session_ids = list({row["session_id"] for row in rows})
+    # Where the client first named each session.
+    fields: dict[UUID, str] = {}
+    for place, row in enumerate(rows):
+        fields.setdefault(row["session_id"], f"records.{place}.sessionId")
+    session_ids = [*fields]
     if len(session_ids) > 1:
         # Locked in the order of their keys, so that two writers cannot wait for each other.
-        await write.get_all(Session, session_ids, field="sessionId", lock=True)
+        await write.get_all(Session, session_ids, field=fields, lock=True)
     try:
         made = await write.fetch(
             _RECORD, write.project_id, session_ids, document(rows), alone=len(session_ids) == 1
@@ -107,7 +111,7 @@ async def record(write: Write, records: list[dict[str, Any]]) -> list[UsageRecor
             field="records",
         ) from error
     if not made:
-        raise not_found(Session, session_ids[0], "sessionId")
+        raise not_found(Session, session_ids[0], fields[session_ids[0]])
     stored = {row.id: row for row in map(stored_row(UsageRecord), made)}
     return [stored[row["id"]] for row in rows]
 

@@ -21,7 +21,7 @@ from agentdata.operations.values import camel, check_text, noun
 from models import Base, IdempotencyKey, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from asyncpg import Record
@@ -126,12 +126,13 @@ class Write:
         model: type[Row],
         ids: Sequence[UUID],
         *,
-        field: str = "ids",
+        field: str | Mapping[UUID, str] = "ids",
         lock: bool = False,
         keep: bool = False,
     ) -> list[Row]:
         """Give rows in the order of ``ids``; where asked locked against other writers, or kept from deletion.
 
+        ``field`` is where the client gave them, or where each of them.
         Locks are taken in the order of keys, so that two writers cannot wait for each other.
 
         Raises:
@@ -147,7 +148,7 @@ class Write:
         rows = {row.id: row for row in map(stored_row(model), records)}
         for id_ in ids:
             if id_ not in rows:
-                raise not_found(model, id_, field)
+                raise not_found(model, id_, field if isinstance(field, str) else field[id_])
         return [rows[id_] for id_ in ids]
 
     async def project(self) -> Project:
@@ -320,9 +321,31 @@ async def run(
             if attempt < _ATTEMPTS and (sqlstate(error) in _PASSING or _referred_to_meanwhile(error)):
                 continue
             if (refusal := refused(error)) is not None:
-                raise refusal from error
+                placed = await _item_without(database, project_id, arguments, error)
+                raise (placed or refusal) from error
             raise
     raise AssertionError("the last attempt returns or raises")
+
+
+async def _item_without(
+    database: Database, project_id: UUID, arguments: dict[str, Any], error: DBAPIError
+) -> NotFoundError | None:
+    """Say which item of a list names something that is not there, where that was refused of one."""
+    if sqlstate(error) != "23503":
+        return None
+    target, [*_, column] = _reference(error)
+    for name, items in arguments.items():
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            continue
+        ids = [item.get(column) for item in items]
+        text = f"SELECT id FROM {target.name} WHERE project_id = $1 AND id = ANY($2)"  # noqa: S608  # a table's name
+        given = [project_id, [id_ for id_ in ids if id_ is not None]]
+        there = {record["id"] for record in await database.statement(project_id, text, given)}
+        for place, id_ in enumerate(ids):
+            if id_ is not None and id_ not in there:
+                field = f"{camel(name)}.{place}.{camel(column)}"
+                return NotFoundError(f"there is no {noun(target.name)} {id_}", field=field)
+    return None
 
 
 async def _once(
@@ -399,13 +422,7 @@ def refused(error: DBAPIError) -> AgentDataError | None:
         case "23503" if _referred_to_meanwhile(error):
             return ConflictError(f"other data came to refer to this {noun(table.name)} meanwhile; try again")
         case "23503":
-            [target] = {
-                key.column.table
-                for c in table.foreign_key_constraints
-                if c.name == name
-                for key in c.elements
-            }
-            owner, column = ["project_id", *_columns(table, name)][-2:]
+            target, [owner, column] = _reference(error)
             # Which key is missing, PostgreSQL does not say to whom row-level security holds back.
             field = camel(column)
             whose = noun(owner.removesuffix("_id"))
@@ -415,6 +432,15 @@ def refused(error: DBAPIError) -> AgentDataError | None:
             return BadUserInputError(f"{camel(column)} is not allowed to be so", field=camel(column))
         case _:
             return None
+
+
+def _reference(error: DBAPIError) -> tuple[Table, list[str]]:
+    """Give the table that a refused reference leads to, and the last two columns that it is by."""
+    cause: Any = _cause(error)
+    table, name = Base.metadata.tables[cause.table_name], cause.constraint_name
+    constraints = [each for each in table.foreign_key_constraints if each.name == name]
+    [target] = {key.column.table for each in constraints for key in each.elements}
+    return target, ["project_id", *_columns(table, name)][-2:]
 
 
 def _referred_to_meanwhile(error: DBAPIError) -> bool:

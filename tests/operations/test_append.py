@@ -176,8 +176,8 @@ async def test_it_reads_what_it_wrote_as_the_contracts_types(api: Api) -> None:
     ("bad", "error", "field"),
     [
         ({"external_id": "taken"}, ConflictError, "externalId"),
-        ({"user_id": uuid4()}, NotFoundError, "userId"),
-        ({"agent_id": uuid4()}, NotFoundError, "agentId"),
+        ({"user_id": uuid4()}, NotFoundError, "messages.1.userId"),
+        ({"agent_id": uuid4()}, NotFoundError, "messages.1.agentId"),
         ({"content": "a\0b"}, BadUserInputError, "messages.1.content"),
         ({"metadata_": {"a": ["\0"]}}, BadUserInputError, "messages.1.metadata"),
         ({"content": "\ud800"}, BadUserInputError, "messages.1.content"),
@@ -208,9 +208,9 @@ async def test_another_projects_session_user_and_agent_are_not_there(
         await factories.say(api, theirs.id, said())
     with pytest.raises(NotFoundError, match="there is no session"):
         await factories.say(api, uuid4(), said(role=ASSISTANT, tool_calls=[called()]))
-    with pytest.raises(NotFoundError, match="userId"):
+    with pytest.raises(NotFoundError, match=f"there is no user {user.id}"):
         await factories.say(api, mine.id, said(user_id=user.id))
-    with pytest.raises(NotFoundError, match="agentId"):
+    with pytest.raises(NotFoundError, match=f"there is no agent {agent.id}"):
         await factories.say(api, mine.id, said(agent_id=agent.id))
     assert (await stored(owner, api), await stored(owner, other)) == before
 

@@ -122,7 +122,7 @@ async def test_nothing_is_recorded_of_another_project(api: Api, other: Api, owne
     session = await factories.session(other)
     metric = {"sessionId": str(session.id), "metricType": "a", "metricValue": 1}
     error = await api.error(RECORD_OF_SESSIONS, metrics=[metric])
-    assert error["extensions"] == {"code": "NOT_FOUND", "field": "sessionId"}
+    assert error["extensions"] == {"code": "NOT_FOUND", "field": "metrics.0.sessionId"}
     assert await counted(other, owner, SessionMetric) == 0
 
 
@@ -193,3 +193,12 @@ async def test_writers_of_metrics_wait_for_no_one(api: Api, owner: AsyncEngine) 
             await factories.measure_agents(api, measured(agent_id=agent.id))
             await factories.measure_sessions(api, measured(session_id=session.id))
     assert (await counted(api, owner, AgentMetric), await counted(api, owner, SessionMetric)) == (1, 1)
+
+
+async def test_the_item_of_a_list_is_named_that_refers_to_nothing(api: Api, other: Api) -> None:
+    agent, foreign = await factories.agent(api), await factories.agent(other)
+    least = {"agentId": str(agent.id), "metricType": "accuracy", "metricValue": 1}
+    error = await api.error(RECORD_OF_AGENTS, metrics=[least, least, {**least, "agentId": str(foreign.id)}])
+    assert error["message"] == f"there is no agent {foreign.id}"
+    assert error["extensions"] == {"code": "NOT_FOUND", "field": "metrics.2.agentId"}
+    assert await api.ask("{ agentMetrics { totalCount } }") == {"agentMetrics": {"totalCount": 0}}

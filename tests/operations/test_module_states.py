@@ -293,7 +293,7 @@ async def test_of_several_states_all_are_set_or_none(api: Api) -> None:
         ({"triggerType": ""}, "BAD_USER_INPUT", "states.1.triggerType"),
         ({"transitionData": [1]}, "BAD_USER_INPUT", "states.1.transitionData"),
         ({"transitionData": None}, "BAD_USER_INPUT", "states.1.transitionData"),
-        ({"sessionId": str(uuid4())}, "NOT_FOUND", "sessionId"),
+        ({"sessionId": str(uuid4())}, "NOT_FOUND", "states.1.sessionId"),
     ):
         error = await api.error(SET_ALL, states=[good, good | bad])
         assert error["extensions"] == {"code": code, "field": field}

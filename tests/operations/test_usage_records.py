@@ -242,7 +242,7 @@ async def test_a_session_or_agent_of_another_project_is_none(
     for bad in ({"sessionId": str(theirs.id)}, {"agentId": str(agent.id)}):
         error = await api.error(RECORD, records=[*([good] if beside else []), good | bad])
         [field] = bad
-        assert error["extensions"] == {"code": "NOT_FOUND", "field": field}
+        assert error["extensions"] == {"code": "NOT_FOUND", "field": f"records.{int(beside)}.{field}"}
     assert (await stored(owner, api), await stored(owner, other)) == before
 
 
