@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from tests import commands
 from tests.databases import Server, copy, reachable_folder, run
 
 AGENTDATA = [sys.executable, "-m", "agentdata"]
@@ -55,9 +56,7 @@ def environment(started: Path) -> Iterator[dict[str, str]]:
 
 def agentdata(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(  # noqa: S603 a command of ours
-        [*AGENTDATA, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
+    return commands.run(environment, arguments)
 
 
 def succeeded(environment: dict[str, str], *arguments: str) -> str:
@@ -336,6 +335,15 @@ def test_prints_the_schema(empty: dict[str, str]) -> None:
 def test_tells_its_version(empty: dict[str, str]) -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert succeeded(empty, "--version").strip() == project["version"]
+
+
+def test_needs_nothing_that_was_loaded_before(environment: dict[str, str]) -> None:
+    """Other commands are forked from a process that has the libraries; this one is as a shell runs it."""
+    done = subprocess.run(  # noqa: S603 a command of ours
+        [*AGENTDATA, "keys", "list"], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == succeeded(environment, "keys", "list")
+    assert done.stderr == ""
 
 
 def test_explain_prints_how_a_query_is_read(environment: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ from agentdata.importers.chat import Import
 from agentdata.importers.conversation import FIELDS, MESSAGE_KEYS, Options, read_options
 from agentdata.importers.writing import Report
 from agentdata.operations import api_keys, sessions, users
+from tests import commands
 from tests.api import traffic
 
 if TYPE_CHECKING:
@@ -528,28 +529,13 @@ class Project(NamedTuple):
     slug: str
     environment: dict[str, str]
 
-    def command(self, *arguments: object) -> list[str]:
+    def words(self, *arguments: object) -> list[str]:
         """Give the words of an import into it."""
-        return [
-            sys.executable,
-            "-m",
-            "agentdata",
-            "import",
-            "chat",
-            *(["--project", self.slug] if self.slug else []),
-            *map(str, arguments),
-        ]
+        return ["import", "chat", *(["--project", self.slug] if self.slug else []), *map(str, arguments)]
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Import into it."""
-        return subprocess.run(  # noqa: S603 a command of ours
-            self.command(*arguments),
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return commands.run(self.environment, self.words(*arguments), timeout=120)
 
 
 @pytest.fixture
@@ -643,7 +629,7 @@ async def test_an_import_that_was_broken_off_is_completed(
         return (row[0], row[1], row[2]) if row else (0, 0, 0)
 
     with subprocess.Popen(  # noqa: ASYNC220, S603 a command of ours, which the test waits for
-        project.command(file),
+        [sys.executable, "-m", "agentdata", *project.words(file)],
         env=project.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,7 @@ METRICS: dict[str, tuple[Any, tuple[str, ...]]] = {
 }
 
 
+@cache
 def month(moment: str) -> datetime:
     """Give when the month of a moment begins."""
     return start_of(datetime.fromisoformat(moment), "MONTH", ZONE)
@@ -153,9 +155,10 @@ def check(series: list[Row], found: list[Measured], fields: list[str]) -> None:
             for bucket in buckets
         }
         seen.add(group)
-        assert starts(buckets) == sorted(starts(buckets))
-        for bucket in buckets:
-            values = groups[group].get(datetime.fromisoformat(bucket["start"]), [])
+        began = starts(buckets)
+        assert began == sorted(began)
+        for at, bucket in zip(began, buckets, strict=True):
+            values = groups[group].get(datetime.fromisoformat(at), [])
             assert {name: bucket[name] for name in EMPTY} == summed([float(value) for value in values])
             assert all(bucket[field] is None for field in FIELDS.values() if field not in fields)
         sizes.append(sum(bucket["count"] for bucket in buckets))
