@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -177,12 +177,21 @@ def wait_until_each_answers(server: Serving, key: str) -> None:
             }
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_two_workers_answer_and_end_together(environment: dict[str, str], how: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("how", "ends"),
+    [
+        (signal.SIGTERM, [psutil.Process.kill, psutil.Process.terminate]),
+        (signal.SIGINT, [psutil.Process.terminate]),
+        (signal.SIGKILL, [psutil.Process.kill]),
+    ],
+)
+def test_two_workers_answer_and_end_together(
+    environment: dict[str, str], how: signal.Signals, ends: list[Callable[[psutil.Process], None]]
+) -> None:
     with serving(environment | {"AGENTDATA_WORKERS": "2"}) as server:
         key = key_file(environment).read_text().strip()
         wait_until_each_answers(server, key)
-        for end in (psutil.Process.kill, psutil.Process.terminate):
+        for end in ends:
             ended = psutil.Process(min(workers(server)))
             end(ended)
             ended.wait(10)
