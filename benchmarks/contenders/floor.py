@@ -145,7 +145,8 @@ async def tree(db: Connection, given: dict[str, Any]) -> Row:
         "SELECT s.id, s.title, s.status, s.depth, s.parent_id, s.started_at, s.ended_at, s.message_count,"
         " s.prompt_tokens, s.completion_tokens, s.cost_usd::float8 AS cost, now() AS now,"
         " (SELECT count(*) FROM tool_calls AS c WHERE c.project_id = $1 AND c.session_id = s.id"
-        " AND c.status = 'FAILED') AS errors"
+        " AND c.status = 'FAILED') + (SELECT count(*) FROM session_events AS e"
+        " WHERE e.project_id = $1 AND e.session_id = s.id AND e.event_type = 'error') AS errors"
         " FROM sessions AS s WHERE s.project_id = $1 AND s.root_id = $2 ORDER BY s.started_at, s.id",
         PROJECT,
         given["id"],

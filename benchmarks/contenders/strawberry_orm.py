@@ -152,21 +152,20 @@ class Loaders:
         return [found[key][:first] for key, first in keys]
 
     async def _trees(self, keys: list[tuple[UUID, UUID]]) -> list[Any]:
-        s, c = models.Session, models.ToolCall
+        s, c, e = models.Session, models.ToolCall, models.SessionEvent
         roots = list({root for _, root in keys})
         sessions = await self.database.all(
             select(s).where(s.project_id == PROJECT, s.root_id.in_(roots)).order_by(s.depth.desc())
         )
-        errors = await self.database.all(
-            select(c.session_id, func.count())
-            .where(
-                c.project_id == PROJECT,
-                c.session_id.in_([row.id for (row,) in sessions]),
-                c.status == "FAILED",
-            )
-            .group_by(c.session_id)
-        )
-        failed = {row[0]: row[1] for row in errors}
+        ids = [row.id for (row,) in sessions]
+        failed: dict[UUID, Any] = {}
+        for of, is_error in ((c, c.status == "FAILED"), (e, e.event_type == "error")):
+            for id_, count in await self.database.all(
+                select(of.session_id, func.count())
+                .where(of.project_id == PROJECT, of.session_id.in_(ids), is_error)
+                .group_by(of.session_id)
+            ):
+                failed[id_] = failed.get(id_, 0) + count
         below: dict[UUID, list[Any]] = {}
         for (row,) in sessions:
             for ancestor in [*row.ancestor_ids, row.id]:

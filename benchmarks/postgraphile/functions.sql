@@ -18,6 +18,9 @@ LANGUAGE sql STABLE AS $$
         SELECT s.*, (
             SELECT count(*) FROM tool_calls AS c
             WHERE c.project_id = project AND c.session_id = s.id AND c.status = 'FAILED'
+        ) + (
+            SELECT count(*) FROM session_events AS e
+            WHERE e.project_id = project AND e.session_id = s.id AND e.event_type = 'error'
         ) AS errors
         FROM sessions AS s WHERE s.project_id = project AND s.root_id = root
     ), totals AS (
