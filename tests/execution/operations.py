@@ -504,7 +504,8 @@ class Maker:
             return self.filters(type_.name)
         if isinstance(type_, GraphQLEnumType):
             return self.alternatives(lambda: self.random.choice([*type_.values]))
-        return self.alternatives(lambda: self.random.choice(_ASKED[type_.name]))
+        known = [value for value in _ASKED[type_.name] if self.mischief or "\0" not in str(value)]
+        return self.alternatives(lambda: self.random.choice(known))
 
     def alternatives(self, make: Callable[[], Any]) -> list[Any]:
         """Make up a value for each set of variables."""
@@ -526,19 +527,18 @@ class Maker:
 
     def filter(self, name: str) -> dict[str, Any] | None:
         """Make up a filter."""
-        if self.mischief and self.chance(20):
-            return self.random.choice(
-                [
-                    None,
-                    {"and": []},
-                    {"id": {"eq": "no id"}},
-                    {"id": {"in": []}},
-                    {"id": {"in": [UNKNOWN] * 1_001}},
-                    {"not": None},
-                    {"createdAt": None},
-                ]
-            )
         type_ = cast("GraphQLInputObjectType", TYPES[name])
+        if self.mischief and self.chance(20):
+            wrong: list[dict[str, Any]] = [
+                {"and": []},
+                {"id": {"eq": "no id"}},
+                {"id": {"in": []}},
+                {"id": {"in": [UNKNOWN] * 1_001}},
+                {"not": None},
+                {"createdAt": None},
+            ]
+            # Not every computed list has these fields.
+            return self.random.choice([None, *[each for each in wrong if each.keys() <= type_.fields.keys()]])
         return random_filter(self.random, type_, self.values, self.random.randrange(3))
 
     def values(self, noun: str, name: str) -> list[Any]:
