@@ -636,7 +636,8 @@ class Maker:
         if literal and values[0] is not None and self.chance(15):
             default = f" = {self.literal(values[0], type_, variables=False)}"
             may_omit = True
-            if "@cursor" not in default and self.chance(30) and not said.endswith("!"):
+            known = all(value is not None for value in values)
+            if "@cursor" not in default and known and self.chance(30) and not said.endswith("!"):
                 said += "!"
         elif (
             values[0] is not None
