@@ -16,10 +16,10 @@ from agentdata import graphiql
 from agentdata.auth import Authenticator
 from agentdata.database import Database
 from agentdata.endpoint import GraphQLEndpoint
-from agentdata.execution.execute import Executor
+from agentdata.engine.plans.compiler import Planner
+from agentdata.engine.requests.executor import Executor
 from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders
-from resolvers.planning import Planner
 from schema import root
 
 if TYPE_CHECKING:

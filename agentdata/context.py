@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
 
+from agentdata.engine.reference.reader import Reader
 from agentdata.errors import ForbiddenError
-from agentdata.execution.reader import Reader
 from agentdata.operations.write import run
 from models.enums import ApiKeyScope
 

@@ -12,6 +12,8 @@ from graphql import OperationType
 from starlette.requests import Request
 
 from agentdata.context import Context
+from agentdata.engine.reporting import client_error, failed, refused, told
+from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.errors import (
     BadUserInputError,
     ForbiddenError,
@@ -19,8 +21,6 @@ from agentdata.errors import (
     OverloadedError,
     UnauthenticatedError,
 )
-from agentdata.execution.documents import InvalidRequestError
-from agentdata.execution.reporting import client_error, failed, refused, told
 from agentdata.middleware import NOTES
 from agentdata.protocol import MediaType, RefusalError, is_json, negotiate, read_body, read_query_string
 from models.enums import ApiKeyScope
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from agentdata.auth import Authenticator
     from agentdata.context import Principal
     from agentdata.database import Database
-    from agentdata.execution.documents import Operation
-    from agentdata.execution.execute import Executor
+    from agentdata.engine.requests.documents import Operation
+    from agentdata.engine.requests.executor import Executor
     from agentdata.protocol import GraphQLRequest
 
 Result = TypeVar("Result")

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Integer, Select, func, select, true
 from sqlalchemy.orm import aliased
 
-from agentdata.execution.links import among_keys, keys_table, owned
+from agentdata.engine.sql.links import among_keys, keys_table, owned
 from models import Agent, AgentVersion, Session
 
 MAX_HISTORY = 500

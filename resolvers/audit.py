@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, String, Uuid, cast, literal_column, null, select, union_all
 from sqlalchemy.orm import Mapped, mapped_column
 
-from agentdata.execution.links import owned
+from agentdata.engine.sql.computations import Derived
+from agentdata.engine.sql.links import owned
 from models import Message, SessionEvent, StateTransition, ToolCall, UsageRecord
 from models.enums import AuditKind
-from resolvers.computations import Derived
 
 if TYPE_CHECKING:
     from sqlalchemy import CompoundSelect

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Float, Numeric, Select, cast, func, select
 
-from agentdata.execution.links import keys_table, owned
+from agentdata.engine.sql.links import keys_table, owned
 from models import MemoryAccess
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, select, true
 from sqlalchemy.orm import aliased
 
-from agentdata.execution.links import keys_table, owned
+from agentdata.engine.sql.links import keys_table, owned
 from models import Message
 
 

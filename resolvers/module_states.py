@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select, true, union_all
 from sqlalchemy.orm import aliased
 
-from agentdata.execution.links import among_keys, keys_table, owned
+from agentdata.engine.fields.declare import argument
+from agentdata.engine.sql.filters import Term, condition
+from agentdata.engine.sql.links import among_keys, keys_table, owned
 from models import ModuleState
-from resolvers.fields import argument
-from resolvers.filtering import Term, condition
 from schema.inputs.module_state import ModuleStateFilter
 
 FILTER = argument("filter", ModuleStateFilter, "Which of them to give; all by default.")

@@ -29,12 +29,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from agentdata.execution.links import owned
+from agentdata.engine.fields.declare import argument
+from agentdata.engine.sql.computations import Derived
+from agentdata.engine.sql.filters import Term, condition
+from agentdata.engine.sql.links import owned
 from models import Memory, MemoryAccess, Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
-from resolvers.computations import Derived
-from resolvers.fields import argument
-from resolvers.filtering import Term, condition
 from resolvers.memories import mean_usefulness
 from resolvers.sessions import ERRORS
 from resolvers.sums import percentiles, share, total

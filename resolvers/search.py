@@ -14,12 +14,12 @@ from sqlalchemy import Float, Select, Text, Uuid, bindparam, cast, func, literal
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from agentdata.execution.links import PROJECT, owned
+from agentdata.engine.fields.declare import argument, computation
+from agentdata.engine.sql.computations import Derived, Given
+from agentdata.engine.sql.filters import Term, condition
+from agentdata.engine.sql.links import PROJECT, owned
 from agentdata.operations.values import check_text
 from models import Memory, Message
-from resolvers.computations import Derived, Given
-from resolvers.fields import argument, computation
-from resolvers.filtering import Term, condition
 from schema.inputs.memory import MemoryFilter
 from schema.inputs.message import MessageFilter
 

@@ -36,14 +36,14 @@ from sqlalchemy import Interval as Duration
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
+from agentdata.engine.fields.declare import argument
+from agentdata.engine.sql.computations import Given
+from agentdata.engine.sql.filters import condition
+from agentdata.engine.sql.links import among_keys, keys_table, owned
 from agentdata.errors import BadUserInputError, LimitExceededError
-from agentdata.execution.buckets import DEFAULT_GROUPS, MAX_BUCKETS, MAX_GROUPS, MAX_POINTS, SHORTEST, most
-from agentdata.execution.links import among_keys, keys_table, owned
 from agentdata.operations.values import check_text
 from models import AgentMetric, Message, Session, SessionEvent, SessionMetric, ToolCall, UsageRecord
-from resolvers.computations import Given
-from resolvers.fields import argument
-from resolvers.filtering import condition
+from resolvers.buckets import DEFAULT_GROUPS, MAX_BUCKETS, MAX_GROUPS, MAX_POINTS, SHORTEST, most
 from resolvers.sums import PERCENTILES, percentiles
 from schema.enums import Interval, SeriesDimension, SeriesMetric
 from schema.inputs.session import SessionFilter
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from resolvers.filtering import Term
+    from agentdata.engine.sql.filters import Term
 
 OF_SESSION = (
     argument("metric", SeriesMetric, "What is measured.", required=True),

@@ -24,12 +24,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
-from agentdata.execution.links import among_keys, keys_table, owned
+from agentdata.engine.fields.declare import argument
+from agentdata.engine.sql.computations import Given
+from agentdata.engine.sql.filters import Term, condition
+from agentdata.engine.sql.links import among_keys, keys_table, owned
 from agentdata.operations.values import check_text
 from models import Session, SessionEvent, ToolCall
-from resolvers.computations import Given
-from resolvers.fields import argument
-from resolvers.filtering import Term, condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

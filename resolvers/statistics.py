@@ -24,11 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from agentdata.execution.links import among_keys, keys_table, owned
+from agentdata.engine.fields.declare import argument
+from agentdata.engine.sql.filters import Term, condition
+from agentdata.engine.sql.links import among_keys, keys_table, owned
 from models import Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
-from resolvers.fields import argument
-from resolvers.filtering import Term, condition
 from resolvers.sessions import ERRORS, within_trees
 from resolvers.sums import percentiles, share, total
 from schema.inputs.session import SessionFilter

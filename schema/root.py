@@ -6,6 +6,10 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 import models
+from agentdata.engine.fields import roots
+from agentdata.engine.fields.declare import DECLARED, computation, page
+from agentdata.engine.fields.mutations import ID, Deleted, given, input_, mutation
+from agentdata.engine.sql.pages import Ordering
 from agentdata.operations import (
     agent_metrics,
     agent_versions,
@@ -26,11 +30,8 @@ from agentdata.operations import (
     usage_records,
     users,
 )
-from resolvers import rankings, roots, search
+from resolvers import rankings, search
 from resolvers.api_keys import create as create_api_key
-from resolvers.fields import DECLARED, computation, page
-from resolvers.mutations import ID, Deleted, given, input_, mutation
-from resolvers.paging import Ordering
 from resolvers.statistics import SESSIONS
 from schema.enums import ApiKeyScope
 from schema.inputs.agent import AgentFilter, AgentOrder, CreateAgentInput, UpdateAgentInput

@@ -14,12 +14,12 @@ from sqlalchemy import event, text
 from uuid_utils.compat import uuid7
 
 from agentdata.context import Context, Principal
-from agentdata.execution.documents import InvalidRequestError
-from agentdata.execution.execute import Executor
-from agentdata.execution.reporting import failed, refused
+from agentdata.engine.plans.compiler import Planner
+from agentdata.engine.reporting import failed, refused
+from agentdata.engine.requests.documents import InvalidRequestError
+from agentdata.engine.requests.executor import Executor
 from agentdata.operations.write import run
 from models.enums import ApiKeyScope
-from resolvers.planning import Planner
 from schema.root import schema
 
 if TYPE_CHECKING:

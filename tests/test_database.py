@@ -14,8 +14,8 @@ from sqlalchemy import text
 
 from agentdata.database import Database
 from agentdata.database_url import parse
+from agentdata.engine.reporting import client_error
 from agentdata.errors import OverloadedError
-from agentdata.execution.reporting import client_error
 from models.base import REQUEST_ROLE
 from tests import databases, factories
 

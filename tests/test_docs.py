@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, is_introspection_type
 
+from agentdata.engine.reporting import client_error
 from agentdata.errors import AgentDataError
-from agentdata.execution.reporting import client_error
 from tests.documentation import (
     PAGES,
     ROOT,

@@ -13,7 +13,7 @@ from agentdata.setup_error import SetupError
 
 if TYPE_CHECKING:
     from agentdata.database_urls import DatabaseUrls
-    from agentdata.execution.explain import Explained, ReadExplained
+    from agentdata.engine.plans.explain import Explained, ReadExplained
     from agentdata.settings import Settings
 
 
@@ -72,10 +72,10 @@ async def _explained(
     from agentdata.administration import acting_in
     from agentdata.context import Context, Principal
     from agentdata.database import Database
-    from agentdata.execution.documents import InvalidRequestError
-    from agentdata.execution.execute import Executor
+    from agentdata.engine.plans.compiler import Planner
+    from agentdata.engine.requests.documents import InvalidRequestError
+    from agentdata.engine.requests.executor import Executor
     from models.enums import ApiKeyScope
-    from resolvers.planning import Planner
     from schema.root import schema
 
     slug = await project_of(settings, urls.owner, project, ApiKeyScope.ADMIN)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry import UNSET
 
-from agentdata.execution.links import Via
+from agentdata.engine.sql.links import Via
 from models import AgentMetric, AgentVersion, Memory, Session, Team, TeamMember, User
 from schema.enums import OrderDirection
 from schema.inputs.filters import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from agentdata.execution.links import Link, Via
+from agentdata.engine.sql.links import Link, Via
 
 
 def linked(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry import UNSET
 
-from agentdata.execution.links import Via
+from agentdata.engine.sql.links import Via
 from models import Agent, Memory, MemorySource, Session, ToolCall, User
 from schema.enums import MessageRole, OrderDirection
 from schema.inputs.filters import (

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.execution.links import Via
+from agentdata.engine.fields.declare import batch, column, page, relation
+from agentdata.engine.sql.batches import Gives
+from agentdata.engine.sql.links import Via
+from agentdata.engine.sql.pages import Ordering
 from models import AgentMetric as AgentMetricRow
 from models import AgentVersion as AgentVersionRow
 from models import Memory as MemoryRow
@@ -17,9 +20,6 @@ from models import Team as TeamRow
 from models import TeamMember
 from models import User as UserRow
 from resolvers import agents, series, statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, page, relation
-from resolvers.paging import Ordering
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.agent_version import AgentVersionFilter, AgentVersionOrder
 from schema.inputs.memory import MemoryFilter, MemoryOrder

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import batch, column, either, page, relation
+from agentdata.engine.sql.batches import Gives
+from agentdata.engine.sql.pages import Ordering
 from models import Agent as AgentRow
 from models import AgentMetric as AgentMetricRow
 from models import Session as SessionRow
 from models import User as UserRow
 from resolvers import series, statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, either, page, relation
-from resolvers.paging import Ordering
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.scalars import JSON

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from resolvers.fields import column
+from agentdata.engine.fields.declare import column
 from schema.enums import ApiKeyScope
 from schema.types.node import Node
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import column, either
 from models import Message as MessageRow
 from models import SessionEvent as SessionEventRow
 from models import StateTransition as StateTransitionRow
 from models import ToolCall as ToolCallRow
 from models import UsageRecord as UsageRecordRow
-from resolvers.fields import column, either
 from schema.enums import AuditKind
 from schema.types.message import Message
 from schema.types.session_event import SessionEvent

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import strawberry
 
-from resolvers import connections
+from agentdata.engine.reference import connections
 
 Row = TypeVar("Row")
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import column, relation
 from models import Memory as MemoryRow
 from models import Message as MessageRow
-from resolvers.fields import column, relation
 
 if TYPE_CHECKING:
     from schema.types.memory import Memory

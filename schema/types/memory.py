@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.execution.links import Via
+from agentdata.engine.fields.declare import batch, column, page, relation
+from agentdata.engine.sql.batches import Gives
+from agentdata.engine.sql.links import Via
+from agentdata.engine.sql.pages import Ordering
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import MemoryAccess as MemoryAccessRow
@@ -18,9 +21,6 @@ from models import Message as MessageRow
 from models import Session as SessionRow
 from models import User as UserRow
 from resolvers import memories
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, page, relation
-from resolvers.paging import Ordering
 from schema.enums import VerificationStatus
 from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.memory_access import MemoryAccessFilter, MemoryAccessOrder

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import column, relation
 from models import Memory as MemoryRow
-from resolvers.fields import column, relation
 from schema.enums import AccessorType
 from schema.scalars import JSON
 from schema.types.node import Node

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import column, either, relation
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import MemoryRevision as MemoryRevisionRow
 from models import User as UserRow
-from resolvers.fields import column, either, relation
 from schema.enums import VerificationStatus
 from schema.types.node import Node
 

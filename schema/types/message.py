@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.execution.links import Via
+from agentdata.engine.fields.declare import column, page, relation
+from agentdata.engine.sql.links import Via
+from agentdata.engine.sql.pages import Ordering
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import MemorySource
 from models import Session as SessionRow
 from models import ToolCall as ToolCallRow
 from models import User as UserRow
-from resolvers.fields import column, page, relation
-from resolvers.paging import Ordering
 from schema.enums import MessageRole
 from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder

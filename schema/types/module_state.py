@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import batch, column, page, relation
+from agentdata.engine.sql.batches import Gives
+from agentdata.engine.sql.pages import Ordering
 from models import ModuleState as ModuleStateRow
 from models import Session as SessionRow
 from models import StateTransition as StateTransitionRow
 from resolvers import module_states
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, page, relation
-from resolvers.paging import Ordering
 from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder
 from schema.inputs.state_transition import StateTransitionFilter, StateTransitionOrder
 from schema.scalars import JSON

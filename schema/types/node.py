@@ -7,7 +7,7 @@ from typing import Any
 
 import strawberry
 
-from resolvers.fields import column
+from agentdata.engine.fields.declare import column
 
 
 @strawberry.interface(description="An object with an id, by which `node` finds it.")

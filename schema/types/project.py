@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import batch, column
+from agentdata.engine.sql.batches import Gives
 from models import ModuleState as ModuleStateRow
 from models import Session as SessionRow
 from resolvers import module_states, series, statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column
 from schema.types.node import Node
 
 if TYPE_CHECKING:

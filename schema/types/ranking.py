@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import column, relation
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import User as UserRow
-from resolvers.fields import column, relation
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:

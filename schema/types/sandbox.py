@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import column, relation
 from models import Session as SessionRow
 from models import User as UserRow
-from resolvers.fields import column, relation
 from schema.enums import SandboxStatus
 from schema.scalars import JSON
 from schema.types.node import Node

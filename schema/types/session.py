@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import batch, column, computation, page, relation
+from agentdata.engine.sql.batches import Gives
+from agentdata.engine.sql.pages import Ordering
 from models import Agent as AgentRow
 from models import AgentVersion as AgentVersionRow
 from models import Memory as MemoryRow
@@ -25,13 +28,10 @@ from models import User as UserRow
 from resolvers import series, sessions, statistics
 from resolvers.audit import AuditEntry as AuditEntryRow
 from resolvers.audit import trail
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, computation, page, relation
 from resolvers.messages import first as first_message
 from resolvers.messages import last as last_message
 from resolvers.module_states import FILTER as STATES
 from resolvers.module_states import current_in_sessions as current_states
-from resolvers.paging import Ordering
 from schema.enums import SessionStatus
 from schema.inputs.audit_entry import AuditEntryFilter, AuditEntryOrder
 from schema.inputs.memory import MemoryFilter, MemoryOrder

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import column, relation
 from models import Session as SessionRow
-from resolvers.fields import column, relation
 from schema.scalars import JSON
 from schema.types.node import Node
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import batch, column
+from agentdata.engine.sql.batches import Gives
 from models import Session as SessionRow
 from resolvers import statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:

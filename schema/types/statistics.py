@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import strawberry
 
+from agentdata.engine.fields.declare import batch, column
+from agentdata.engine.sql.batches import Gives
 from resolvers import statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column
 from schema.scalars import BigInt
 
 

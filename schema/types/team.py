@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.execution.links import Via
+from agentdata.engine.fields.declare import batch, column, page
+from agentdata.engine.sql.batches import Gives
+from agentdata.engine.sql.links import Via
+from agentdata.engine.sql.pages import Ordering
 from models import Agent as AgentRow
 from models import Session as SessionRow
 from models import TeamMember
 from resolvers import series, statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, page
-from resolvers.paging import Ordering
 from schema.inputs.agent import AgentFilter, AgentOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.types.connection import Connection

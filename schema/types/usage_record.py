@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import column, relation
 from models import Agent as AgentRow
 from models import Session as SessionRow
-from resolvers.fields import column, relation
 from schema.types.node import Node
 
 if TYPE_CHECKING:

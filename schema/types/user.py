@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from agentdata.engine.fields.declare import batch, column, page
+from agentdata.engine.sql.batches import Gives
+from agentdata.engine.sql.pages import Ordering
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import Session as SessionRow
 from resolvers import series, statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, page
-from resolvers.paging import Ordering
 from schema.inputs.agent import AgentFilter, AgentOrder
 from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.session import SessionFilter, SessionOrder

@@ -38,12 +38,12 @@ from strawberry.types.lazy_type import LazyType
 import models
 from agentdata import migrations, provision
 from agentdata.database import Database
-from agentdata.execution.links import KEYS, PROJECT, owned
+from agentdata.engine.fields.declare import DECLARED
+from agentdata.engine.sql.batches import Batch
+from agentdata.engine.sql.links import KEYS, PROJECT, owned
+from agentdata.engine.sql.pages import Ordering, Page, Slice
 from agentdata.operations.values import camel
 from models.base import INDEXED_FUNCTIONS
-from resolvers.batches import Batch
-from resolvers.fields import DECLARED
-from resolvers.paging import Ordering, Page, Slice
 from schema.inputs.filters import BooleanFilter, JSONFilter, ListFilter, ToMany
 from tests.contract import TYPES
 from tests.databases import run

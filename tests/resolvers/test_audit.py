@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from sqlalchemy import text
 
-from agentdata.execution.links import KEYS, PROJECT
+from agentdata.engine.fields.declare import DECLARED, slice_of
+from agentdata.engine.sql.links import KEYS, PROJECT
 from models.enums import AuditKind, MessageRole
-from resolvers.fields import DECLARED, slice_of
 from tests import factories
 from tests.api import Api, traffic
 from tests.contract import TYPES as CONTRACT
-from tests.execution.test_plans import same
+from tests.engine.test_plans import same
 from tests.models.test_indexes import explain, nodes
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from resolvers.paging import Page
+    from agentdata.engine.sql.pages import Page
 
 HAPPENED = """
     SELECT * FROM (

@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from agentdata import administration, migrations, provision
 from agentdata.database import Database
 from agentdata.database_url import parse
-from agentdata.execution.links import PROJECT
+from agentdata.engine.fields.declare import DECLARED, slice_of
+from agentdata.engine.sql.links import PROJECT
 from agentdata.operations import memories, messages
 from agentdata.setup_error import SetupError
-from resolvers.fields import DECLARED, slice_of
 from resolvers.search import MAX_QUERY, MAX_RANKED
 from tests import factories
 from tests.api import make_api
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from agentdata.database_urls import DatabaseUrls
-    from resolvers.paging import Page
+    from agentdata.engine.sql.pages import Page
     from tests.api import Api
     from tests.databases import Server
 

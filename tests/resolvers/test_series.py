@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from sqlalchemy import text
 
-from agentdata.execution.buckets import MAX_BUCKETS
+from resolvers.buckets import MAX_BUCKETS
 from tests import factories
 from tests.api import traffic
 from tests.factories import measured

@@ -1,0 +1,1 @@
+"""What clients sent, bound: variables, arguments and input objects as plain values."""

@@ -1,0 +1,1 @@
+"""The declarations that types are made of."""

@@ -1,0 +1,1 @@
+"""Plans: an operation compiled once into one statement and into functions that build the answer."""

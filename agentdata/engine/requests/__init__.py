@@ -1,0 +1,1 @@
+"""Requests: documents, limits and the executor that answers an operation."""

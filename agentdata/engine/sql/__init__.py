@@ -1,0 +1,1 @@
+"""SQL: links, filters, orders, pages and computed rows as statements."""

@@ -1,0 +1,278 @@
+"""Sizes are counted once per fragment and multiplied, and what is too large is refused with the way out."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from graphql import (
+    FragmentDefinitionNode,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    get_introspection_query,
+    parse,
+)
+
+from agentdata.engine.reporting import refused
+from agentdata.engine.requests.documents import Document, Documents, InvalidRequestError
+from agentdata.engine.requests.limits import Limits, Measure, Size
+from agentdata.errors import LimitExceededError
+from schema.root import schema as contract
+
+SCHEMA: GraphQLSchema = build_schema("""
+    type Query {
+        agents(first: Int, last: Int): AgentConnection!
+        nodes(ids: [ID!]!): [Node]!
+        agent: Agent
+    }
+    interface Node { id: ID! }
+    type AgentConnection { nodes: [Agent!]! edges: [AgentEdge!]! totalCount: Int! }
+    type AgentEdge { node: Agent! cursor: String! }
+    type Agent implements Node {
+        id: ID! name: String! parent: Agent sessions(first: Int, last: Int): SessionConnection!
+    }
+    type SessionConnection { nodes: [Session!]! }
+    type Session implements Node { id: ID! agent: Agent messages(first: Int): MessageConnection! }
+    type MessageConnection { nodes: [Message!]! }
+    type Message { id: ID! toolCalls(first: Int): ToolCallConnection! tags: [String!]! }
+    type ToolCallConnection { nodes: [ToolCall!]! }
+    type ToolCall { id: ID! }
+""")
+
+
+CONTRACT = contract._schema  # noqa: SLF001  # Strawberry has no public name for it
+SERIES = """query ($from: DateTime!, $to: DateTime!, $interval: Interval!) {
+    agents(first: 50) { nodes {
+        series(metric: AGENT_METRIC, from: $from, to: $to, interval: $interval) { sum }
+    } }
+}"""
+
+
+def size(document: str, variables: dict[str, Any] | None = None, *, schema: GraphQLSchema = SCHEMA) -> Size:
+    """Measure the only operation of a document."""
+    node = parse(document)
+    fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
+    [operation] = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
+    return Measure(schema, fragments, variables or {}).operation(operation)
+
+
+def coerced(document: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """Give variables as the contract reads them."""
+    operation = Document(parse(document)).operation(None)
+    values = operation.variables(CONTRACT).coerce(variables)
+    assert not isinstance(values, list)
+    return values.coerced
+
+
+@pytest.mark.parametrize(
+    ("document", "rows"),
+    [
+        ("{ __typename }", 0),
+        ("{ agent { id name } }", 1),
+        ("{ agent { parent { parent { id } } } }", 3),
+        ("{ agents { totalCount } }", 5),
+        ("{ agents { nodes { parent { id } } } }", 50 * 2),
+        ("{ agents(first: 3) { nodes { id } } }", 3),
+        ("{ agents(last: 3) { nodes { id } } }", 3),
+        ("{ agents(first: null) { nodes { id } } }", 5),
+        ("{ agents(first: -3) { nodes { id } } }", 0),
+        ("{ agents(first: 3) { edges { node { parent { id } } } } }", 6),
+        ("{ agents(first: 3) { nodes { sessions(first: 4) { nodes { id } } } } }", 3 * (1 + 4)),
+        (
+            "{ agents(first: 3) { nodes { ...{ ... on Agent { sessions(first: 4) { nodes { id }}}}}}}",
+            15,
+        ),
+        ('{ nodes(ids: ["a", "b"]) { id } }', 2),
+        ("{ __schema { types { name } } }", 100_000),
+    ],
+)
+def test_rows_are_the_product_of_the_page_sizes(document: str, rows: int) -> None:
+    assert size(document).rows == rows
+
+
+def test_variables_count_by_their_values() -> None:
+    document = "query ($n: Int, $ids: [ID!]!) { agents(first: $n) { nodes { id } } nodes(ids: $ids) { id } }"
+    assert size(document, {"n": 7, "ids": ["a", "b"]}).rows == 9
+    assert size(document, {"n": None, "ids": []}).rows == 5
+    assert size(document, {"ids": []}).rows == 5
+
+
+def test_a_search_counts_as_what_it_ranks() -> None:
+    asked = '{ searchMessages(query: "a", first: 3) { nodes { message { id } } } }'
+    assert size(asked, schema=CONTRACT).rows == 50_000 + 3 * (1 + 1)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "interval", "buckets"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:10:00Z", "MINUTE", 10 + 1),
+        ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "HOUR", 365 * 24 + 1),
+        ("2026-01-01T00:00:00+01:00", "2026-01-01T00:00:00Z", "DAY", 1 + 1),
+        # What its field refuses reads nothing.
+        ("2020-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "MINUTE", 0),
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "DAY", 0),
+    ],
+)
+def test_a_series_counts_as_its_buckets(begin: str, end: str, interval: str, buckets: int) -> None:
+    asked = f'series(metric: AGENT_METRIC, from: "{begin}", to: "{end}", interval: {interval}) {{ sum }}'
+    assert size(f"{{ agent {{ {asked} }} }}", schema=CONTRACT).rows == 1 + buckets
+    given = {"from": begin, "to": end, "interval": interval}
+    assert size(SERIES, coerced(SERIES, given), schema=CONTRACT).rows == 50 * (1 + buckets)
+
+
+GROUPED = """query ($to: DateTime!, $by: [SeriesDimension!], $groups: Int) { project { series(
+    metric: TOKENS, from: "2026-01-01T00:00:00Z", to: $to, interval: HOUR, groupBy: $by, groups: $groups
+) { sum } } }"""
+
+
+@pytest.mark.parametrize(
+    ("by", "groups", "times"),
+    [
+        (None, None, 1),
+        ([], 7, 1),
+        (["MODEL"], None, 10),
+        (["MODEL", "USER"], 7, 7),
+        (["MODEL"], 100, 100),
+        # What its field refuses reads nothing.
+        (["MODEL"], 101, 0),
+        (["MODEL"], -1, 0),
+    ],
+)
+def test_a_series_counts_as_the_buckets_of_all_its_groups(
+    by: list[str] | None, groups: int | None, times: int
+) -> None:
+    given = {"to": "2026-01-01T10:00:00Z", "by": by, "groups": groups}
+    assert size(GROUPED, coerced(GROUPED, given), schema=CONTRACT).rows == 1 + 11 * times
+    written = GROUPED.replace("$to: DateTime!, $by: [SeriesDimension!], $groups: Int", "$to: DateTime!")
+    written = written.replace("$by", "null" if by is None else f"[{', '.join(by)}]")
+    written = written.replace("$groups", "null" if groups is None else str(groups))
+    assert size(written, coerced(written, {"to": given["to"]}), schema=CONTRACT).rows == 1 + 11 * times
+    year = given | {"to": "2027-01-01T00:00:00Z"}
+    hours = 365 * 24 + 1
+    expected = hours * times if hours * times <= 100_000 else 0
+    assert size(GROUPED, coerced(GROUPED, year), schema=CONTRACT).rows == 1 + expected
+
+
+def test_one_dimension_needs_no_brackets() -> None:
+    document = GROUPED.replace("groupBy: $by", "groupBy: MODEL").replace("$by: [SeriesDimension!], ", "")
+    given = {"to": "2026-01-01T10:00:00Z", "groups": 3}
+    assert size(document, coerced(document, given), schema=CONTRACT).rows == 1 + 11 * 3
+
+
+def test_series_that_were_allowed_do_not_allow_longer_ones() -> None:
+    operation = Document(parse(SERIES)).operation(None)
+    day = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
+    operation.check(CONTRACT, Limits(), coerced(SERIES, day | {"interval": "HOUR"}))
+    operation.check(CONTRACT, Limits(rows=50 * 26), coerced(SERIES, day | {"interval": "HOUR"}))
+    for longer in (day | {"interval": "MINUTE"}, day | {"interval": "HOUR", "to": "2026-01-03T00:00:00Z"}):
+        with pytest.raises(InvalidRequestError):
+            operation.check(CONTRACT, Limits(rows=50 * 26), coerced(SERIES, longer))
+
+
+def test_fragments_count_wherever_they_are_spread() -> None:
+    document = "{ a: agent { ...F } b: agent { ...F } } fragment F on Agent { x: name parent { y: name } }"
+    assert size(document) == Size(depth=3, root_fields=2, aliases=6, rows=4)
+
+
+def test_the_deepest_dashboard_passes() -> None:
+    document = """{ agents(first: 50) { edges { node { sessions(first: 50) { nodes {
+        messages(first: 50) { nodes { toolCalls { nodes { id } } } } } } } } } }"""
+    found = size(document)
+    Limits().check(found)
+    assert 125_000 * 6 < found.rows < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (
+            "{agents(first:500) {nodes {sessions(first:500) {nodes {messages(first:500) {nodes {id}}}}}}}",
+            "the operation may read 125,250,500 rows, above the limit of 1,000,000; ask for smaller pages",
+        ),
+        ("{ agent " + "{ parent " * 25 + "{ id }" + " }" * 26, "nests 27 fields deep, above the limit of 25"),
+        (
+            "{" + " ".join(f"a{i}: agent {{ id }}" for i in range(51)) + "}",
+            "has 51 root fields, above the limit of 50",
+        ),
+        (
+            "{ agent {" + " ".join(f"a{i}: id" for i in range(201)) + "} }",
+            "has 201 aliases, above the limit of 200",
+        ),
+    ],
+)
+def test_a_limit_names_itself_what_was_found_and_the_way_out(document: str, message: str) -> None:
+    with pytest.raises(LimitExceededError) as error:
+        Limits().check(size(document))
+    assert message in error.value.message
+
+
+def test_nested_fragments_are_measured_in_linear_time() -> None:
+    fragments = " ".join(
+        f"fragment F{i} on Agent {{ a: parent {{ ...F{i + 1} }} b: parent {{ ...F{i + 1} }} }}"
+        for i in range(90)
+    )
+    document = f"{{ agent {{ ...F0 }} }} {fragments} fragment F90 on Agent {{ id }}"
+    began = time.perf_counter()
+    found = size(document)
+    assert time.perf_counter() - began < 0.5  # visiting each spread would take longer than the universe has
+    assert found.depth == 92
+    assert found.rows == found.aliases == 10**15
+
+
+def refuse(document: str, limits: Limits | None = None) -> list[dict[str, Any]]:
+    """Give the errors that a document is refused with."""
+    with pytest.raises(InvalidRequestError) as error:
+        Documents(SCHEMA, limits or Limits()).read(document)
+    return refused(error.value.errors)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{" + " agent { id }" * 1_500 + "}",
+        "#" * 200_001,
+        '{ nodes(ids: "' + "x" * 200_001 + '") { id } }',
+        "{" + "agent { id } " * 900 + "}",
+    ],
+)
+def test_a_document_that_takes_long_to_read_is_refused_soon(document: str) -> None:
+    [error] = refuse(document)
+    assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "field": "query"}
+
+
+def test_introspection_passes_and_endless_introspection_does_not() -> None:
+    documents = Documents(SCHEMA, Limits())
+    query = get_introspection_query(
+        descriptions=True,
+        specified_by_url=True,
+        directive_is_repeatable=True,
+        schema_description=True,
+        input_value_deprecation=True,
+    )
+    documents.read(query).operation(None).check(SCHEMA, Limits(), {})
+    [error] = refuse("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }")
+    assert error["message"] == "Maximum introspection depth exceeded"
+
+
+def test_documents_are_kept_while_they_are_used_and_no_longer() -> None:
+    documents = Documents(SCHEMA, Limits())
+    used = "{ agent { id } }"
+    kept = documents.read(used)
+    for number in range(200):
+        documents.read(f"{{ agent {{ a{number}: id {' ' * 5_000} }} }}")
+        assert documents.read(used) is kept
+    for number in range(200):
+        documents.read(f"{{ agent {{ b{number}: id {' ' * 5_000} }} }}")
+    assert documents.read(used) is not kept
+
+
+def test_sizes_that_were_allowed_do_not_allow_others() -> None:
+    operation = Document(
+        parse("query ($n: Int) { agents(first: $n) { nodes { sessions(first: $n) { nodes { id } } } } }")
+    ).operation(None)
+    operation.check(SCHEMA, Limits(), {"n": 50})
+    operation.check(SCHEMA, Limits(), {"n": 50})
+    with pytest.raises(InvalidRequestError):
+        operation.check(SCHEMA, Limits(), {"n": 1_001})

@@ -1,0 +1,229 @@
+"""The parts of plans: how reads become one statement, how its records become objects, and what is kept."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+import pytest
+from sqlalchemy import ARRAY, BigInteger, DateTime, Integer, Interval, Numeric, Text, Uuid, bindparam, select
+from sqlalchemy.dialects.postgresql import JSONB
+
+from agentdata.engine.lru import Kept
+from agentdata.engine.plans.projection import Rows
+from agentdata.engine.plans.run import Run, UnplannedError
+from agentdata.engine.plans.statements import KEY, Above, Ask, GivenKeys, Query, Read, Texts, sent
+from agentdata.engine.sql.links import Link
+from models import Message, Session, User
+from tests import factories
+
+if TYPE_CHECKING:
+    from tests.api import Api
+
+ID = "01900000-0000-7000-8000-000000000000"
+TYPES: dict[str, Any] = {
+    "id": Uuid(),
+    "name": Text(),
+    "tags": ARRAY(Text),
+    "data": JSONB(),
+    "cost": Numeric(),
+    "at": DateTime(timezone=True),
+}
+
+
+class Doubled:
+    """A step that answers every key but one."""
+
+    inline = None
+
+    def __init__(self, *, total: bool = False) -> None:
+        self.total = total
+
+    def values(self, _run: Run) -> dict[Any, Any]:
+        """Give each key twice."""
+        return {"a": "aa", "b": "bb", "id": "idid"}
+
+
+def unread(at: dict[str, int]) -> Read:
+    """Give a read whose records are made by hand."""
+    return Read("nothing", lambda *_: select(User.id), TYPES, None, at=at)
+
+
+def no_run() -> Run:
+    """Give a run in which nothing is read."""
+    return Run(None, None, {})  # type: ignore[arg-type]  # nothing is read
+
+
+@pytest.mark.parametrize(
+    ("name", "sent_as", "expected"),
+    [
+        ("id", ID, ID),
+        ("name", "a", "a"),
+        ("tags", ["a"], ["a"]),
+        ("data", '{"a": [1.50, null]}', {"a": [1.5, None]}),
+        ("data", "null", None),
+        ("cost", 0.1, 0.1),
+        ("at", "2026-01-31 23:59:59", "2026-01-31T23:59:59Z"),
+        ("at", "0001-01-31 23:59:59.5", "0001-01-31T23:59:59.500000Z"),
+        ("at", "9999-01-31 23:59:59.123456", "9999-01-31T23:59:59.123456Z"),
+        *[(name, None, None) for name in TYPES],
+    ],
+)
+def test_values_are_written_as_their_types_are(name: str, sent_as: Any, expected: Any) -> None:
+    rows = Rows(TYPES, unread({name: 1}))
+    rows.column("value", name)
+    [made] = rows.objects(no_run(), [("parent", sent_as)])
+    assert orjson.loads(orjson.dumps(made)) == {"value": expected}
+
+
+def test_rows_become_objects_with_constants_columns_and_what_steps_give() -> None:
+    rows = Rows(TYPES, unread({"name": 1, "id": 2}))
+    rows.constant("__typename", "It's")
+    rows.column("'quoted\"key", "name")
+    rows.column("again", "name")
+    rows.step("step", (Doubled(), "name"))
+    rows.step("either", (Doubled(), "id"), (Doubled(), "name"))
+    records = [
+        ("parent", "a", None),
+        ("parent", None, None),
+        ("parent", "unknown", None),
+        ("parent", "b", "id"),
+    ]
+    made = rows.objects(no_run(), records)
+    assert [list(each.values()) for each in made] == [
+        ["It's", "a", "a", "aa", "aa"],
+        ["It's", None, None, None, None],
+        ["It's", "unknown", "unknown", None, None],
+        ["It's", "b", "b", "bb", "idid"],
+    ]
+
+
+def test_rows_that_a_write_gave_become_objects_as_those_that_are_read() -> None:
+    rows = Rows(TYPES)
+    rows.column("id", "id")
+    rows.column("data", "data")
+    rows.step("step", (Doubled(), "name"))
+    given = SimpleNamespace(id=UUID(ID), data={"a": 1}, name="a")
+    assert rows.objects(no_run(), [given]) == [{"id": ID, "data": {"a": 1}, "step": "aa"}]
+
+
+def users_and_sessions(texts: Texts) -> tuple[Query, Rows]:
+    """Give the query of users by their names with their sessions' agents, and what it answers."""
+    query = Query(texts)
+    users = query.add(
+        Read(
+            "users",
+            lambda _, names: Link(User, remote="name").rows(names),
+            {"id": Uuid(), "user_data": JSONB()},
+            GivenKeys(lambda run: run.given[0], many=True),
+            key_type=Text(),
+        )
+    )
+    rows = Rows(users.types, users)
+    rows.column("data", "user_data")
+    sessions = query.add(
+        Read(
+            "sessions",
+            lambda shape, names: Link(Session, remote="user_id").rows(names).limit(shape),
+            {"message_count": BigInteger()},
+            [Above(users, "id")],
+        )
+    )
+    users.need("id")
+    of_session = Rows(sessions.types, sessions)
+    of_session.column("count", "message_count")
+
+    class Sessions:
+        total = False
+        inline = None
+
+        def values(self, run: Run) -> dict[Any, Any]:
+            records = run.of(sessions)
+            objects = of_session.objects(run, records)
+            return {r[sessions.at[KEY]]: o for r, o in zip(records, objects, strict=True)}
+
+    rows.step("session", (Sessions(), "id"))
+    query.lay_out()
+    return query, rows
+
+
+async def test_reads_are_one_statement_whose_keys_stay_in_the_database(api: Api) -> None:
+    ann = await factories.user(api, name="Ann", user_data={"a": 1})
+    await factories.user(api, name="Bob")
+    await factories.session(api, user_id=ann.id)
+    query, rows = users_and_sessions(Texts())
+    asked = []
+
+    async def fetch(text: str, arguments: list[Any]) -> Any:
+        asked.append((text, arguments))
+        return await api.database.statement(api.project_id, text, arguments)
+
+    run = Run(api.principal, fetch, {0: ["Ann", "Bob", "Nobody"]})
+    await query.run(run)
+    made = rows.objects(run, run.of(query.reads[0]))
+    answer = sorted(orjson.loads(orjson.dumps(made)), key=str)
+    assert answer == [{"data": {"a": 1}, "session": {"count": 0}}, {"data": {}, "session": None}]
+    [(text, arguments)] = asked
+    assert "Ann" not in text
+    assert set(map(str, arguments)) == {str(api.project_id), "['Ann', 'Bob', 'Nobody']"}
+
+
+def test_the_size_of_a_page_is_part_of_the_statement_and_not_of_what_is_compiled() -> None:
+    compiled = []
+
+    def build(_shape: Any, names: list[str]) -> Any:
+        compiled.append(names)
+        return select(User.id, *[getattr(User, name) for name in names]).limit(
+            bindparam("limit", type_=Integer)
+        )
+
+    texts = Texts()
+    query = Query(texts)
+    read = query.add(Read("page", build, {"name": Text()}, None))
+    read.need("name")
+    query.lay_out()
+    statements = [query.statement([Ask(limit=limit)]) for limit in (3, 4, 3)]
+    assert statements[0] is statements[2]
+    assert "LIMIT 3" in statements[0].text
+    assert "LIMIT 4" in statements[1].text
+    assert len(compiled) == 1
+
+
+def test_columns_beside_the_selected_ones_do_not_move_those() -> None:
+    query, _ = users_and_sessions(Texts())
+    before = [{**read.at} for read in query.reads]
+    statement = query.statement([Ask(beside=("id",)), Ask(1)])
+    assert [read.at for read in query.reads] == before
+    assert statement.places[1] == before[1]
+
+
+def test_a_type_that_no_answer_has_cannot_be_planned() -> None:
+    with pytest.raises(UnplannedError):
+        sent(Interval())
+
+
+def test_what_is_kept_stays_within_its_bound_and_the_longest_unused_goes_first() -> None:
+    kept: Kept[str] = Kept(100)
+    for number in range(12):
+        kept.put(number, str(number), 10)
+        kept.get(2)
+    assert [number for number in range(12) if kept.get(number)] == [2, *range(3, 12)]
+    kept.put("heavy", "heavy", 11)
+    assert kept.get("heavy") is None
+
+
+def test_many_forms_of_one_query_do_not_add_up() -> None:
+    texts = Texts(characters=50_000)
+    query, _ = users_and_sessions(texts)
+    forms = range(1, 1_000)
+    lengths = {form: len(query.statement([Ask(), Ask(form)]).text) for form in forms}
+    kept = [form for form in forms if texts.statements.get((query, (None, None, ()), (form, None, ())))]
+    assert kept == [*forms][-len(kept) :]
+    assert 40_000 < 2 * sum(lengths[form] for form in kept) <= 50_000
+
+
+def test_a_message_has_no_type_that_cannot_be_sent() -> None:
+    for column in Message.__mapper__.columns:
+        assert sent(column.type)

@@ -1,0 +1,163 @@
+"""Variables are coerced as graphql-core does it, or left to it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from graphql import OperationDefinitionNode, build_schema, parse
+from graphql.execution.values import VariableValues, get_variable_values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentdata.engine.binding.variables import Variables
+from schema.root import schema
+
+if TYPE_CHECKING:
+    from graphql import GraphQLSchema
+
+SCHEMA = build_schema(
+    """
+    enum Colour { RED GREEN }
+    scalar Anything
+    input Leaf { id: ID!, colour: Colour = RED, anything: Anything }
+    input Tree {
+      leaf: Leaf, leaves: [Leaf!] = [{id: "1"}], size: Int! = 3, weight: Float, below: [Tree], on: Boolean
+    }
+    input Only @oneOf { a: Int, b: String }
+    type Query { f(tree: Tree, leaf: Leaf, only: Only, ids: [[ID]!], text: String!, size: Int): Int }
+    """
+)
+DECLARED = [
+    "$a: Tree",
+    "$a: Tree!",
+    "$a: [Tree!]",
+    "$a: Leaf! $b: [[ID]!]",
+    '$a: Leaf = {id: "2"} $b: Int = 5',
+    "$a: String! $b: Int",
+    "$a: Float $b: Boolean! = true",
+    "$a: Only",
+    "$a: Only $b: Leaf",
+    "$a: [Colour!]! $b: Anything",
+]
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from(
+        [2**31, -(2**31), 2**31 - 1, 2**70, 1.0, 1.5, math.nan, math.inf, "RED", "GREEN", "1", ""]
+    ),
+)
+NAMES = st.sampled_from(
+    ["id", "colour", "anything", "leaf", "leaves", "size", "weight", "below", "on", "a", "b", "other"]
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(NAMES, below, max_size=5),
+    max_leaves=12,
+)
+
+RIGHT_LEAF = st.fixed_dictionaries(
+    {"id": st.sampled_from(["x", 5])},
+    optional={"colour": st.sampled_from(["RED", "GREEN", None]), "anything": VALUES},
+)
+RIGHT_TREE = st.recursive(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "leaf": RIGHT_LEAF,
+            "leaves": st.lists(RIGHT_LEAF, max_size=2),
+            "weight": st.sampled_from([1, 0.5]),
+        },
+    ),
+    lambda below: st.fixed_dictionaries(
+        {"below": st.lists(below, max_size=2)}, optional={"size": st.integers(0, 9), "on": st.booleans()}
+    ),
+    max_leaves=4,
+)
+GIVEN = st.dictionaries(
+    st.sampled_from(["a", "b", "c"]), VALUES | RIGHT_LEAF | RIGHT_TREE | st.lists(RIGHT_TREE, max_size=2)
+)
+
+
+def operation(declared: str) -> OperationDefinitionNode:
+    """Give an operation that declares variables."""
+    [node] = parse(f"query({declared}) {{ f }}").definitions
+    assert isinstance(node, OperationDefinitionNode)
+    return node
+
+
+def both(
+    of: GraphQLSchema, node: OperationDefinitionNode, values: dict[str, Any]
+) -> tuple[VariableValues | None, VariableValues | list[Any]]:
+    """Coerce values here and by graphql-core."""
+    definitions = node.variable_definitions or ()
+    return Variables(of, definitions).coerce_usual(values), get_variable_values(of, definitions, values)
+
+
+def written(values: dict[str, Any]) -> str:
+    """Write values out, in an order of ours: 1 and 1.0 and True are equal, and not the same."""
+    return repr(_in_order(values))
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return sorted((name, _in_order(each)) for name, each in value.items())
+    return [_in_order(each) for each in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from(DECLARED), GIVEN)
+def test_they_are_coerced_as_graphql_core_does_it_or_left_to_it(
+    declared: str, values: dict[str, Any]
+) -> None:
+    ours, theirs = both(SCHEMA, operation(declared), values)
+    if ours is not None:
+        assert isinstance(theirs, VariableValues)
+        assert written(ours.coerced) == written(theirs.coerced)
+        assert ours.sources.keys() == theirs.sources.keys()
+        for name, source in theirs.sources.items():
+            assert ours.sources[name].value is source.value
+            assert str(ours.sources[name].signature.type) == str(source.signature.type)
+
+
+@settings(max_examples=200, deadline=None)
+@given(RIGHT_TREE)
+def test_what_is_right_is_not_left_to_graphql_core(tree: dict[str, Any]) -> None:
+    ours, theirs = both(SCHEMA, operation("$a: Tree! $b: Int"), {"a": tree})
+    assert ours is not None
+    assert isinstance(theirs, VariableValues)
+    assert written(ours.coerced) == written(theirs.coerced)
+
+
+@pytest.mark.parametrize(("levels", "deep"), [(90, False), (101, True), (5000, True)])
+def test_what_nests_too_deeply_is_left_to_graphql_core(levels: int, deep: bool) -> None:  # noqa: FBT001 - a parameter
+    tree: dict[str, Any] = {}
+    for _ in range(levels):
+        tree = {"below": [tree]}
+    ours, theirs = both(SCHEMA, operation("$a: Tree"), {"a": tree})
+    assert (ours is None) == isinstance(theirs, list) == deep
+
+
+def test_the_contracts_own_inputs_are_coerced_here() -> None:
+    [node] = parse(
+        "query($filter: MessageFilter, $order: [SessionOrder!], $messages: [AppendMessageInput!]!)"
+        " { __typename }"
+    ).definitions
+    assert isinstance(node, OperationDefinitionNode)
+    ours, theirs = both(
+        schema._schema,  # noqa: SLF001 - Strawberry has no public name for it
+        node,
+        {
+            "filter": {
+                "and": [{"role": {"eq": "USER"}}, {"createdAt": {"gte": "2026-01-31T12:00:00+01:00"}}]
+            },
+            "order": [{"field": "CREATED_AT", "direction": "DESC"}],
+            "messages": [{"role": "USER", "metadata": {"a": [None]}, "promptTokens": 3}],
+        },
+    )
+    assert ours is not None
+    assert isinstance(theirs, VariableValues)
+    assert written(ours.coerced) == written(theirs.coerced)

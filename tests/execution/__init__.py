@@ -1,1 +1,0 @@
-"""How an operation runs."""
