@@ -16,7 +16,7 @@ from agentdata import graphiql
 from agentdata.auth import Authenticator
 from agentdata.database import Database
 from agentdata.endpoint import GraphQLEndpoint
-from agentdata.engine.plans.compiler import Planner
+from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
 from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders
@@ -44,7 +44,7 @@ def create_app(
         statement_timeout_ms=settings.statement_timeout_ms,
     )
     graphql = GraphQLEndpoint(
-        Executor(schema, planner=Planner(schema)),
+        Executor(schema, compiler=Compiler(schema)),
         database,
         Authenticator(database),
         page=graphiql.page,

@@ -51,15 +51,34 @@ class Context:
 
     def __init__(self, database: Database, principal: Principal) -> None:
         self.principal = principal
+        self.way = "plan"
         self._database = database
         self._reader: Reader | None = None
         self._closed = False
 
     @property
+    def tenant_id(self) -> UUID:
+        """The project, which is what the engine calls the tenant."""
+        return self.principal.project_id
+
+    def may(self, scope: ApiKeyScope) -> bool:
+        """Return whether the key has a scope."""
+        return self.principal.may(scope)
+
+    def require(self, scope: ApiKeyScope) -> None:
+        """Refuse a key without a scope.
+
+        Raises:
+            ForbiddenError: The key does not have the scope.
+
+        """
+        self.principal.require(scope)
+
+    @property
     def reader(self) -> Reader:
-        """The view that resolvers read from; a plan does without."""
+        """The reader of the reference way; a plan does without."""
         if self._reader is None:
-            self._reader = Reader(self._database, self.principal.project_id, ended=self._closed)
+            self._reader = Reader(self._database, self.tenant_id, ended=self._closed)
         return self._reader
 
     async def write(

@@ -12,7 +12,7 @@ from graphql import OperationType
 from starlette.requests import Request
 
 from agentdata.context import Context
-from agentdata.engine.reporting import client_error, failed, refused, told
+from agentdata.engine.reporting import client_error, exception_entry, field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.errors import (
     BadUserInputError,
@@ -91,11 +91,11 @@ class GraphQLEndpoint:
         except _ClientGoneError:
             return
         except InvalidRequestError as error:
-            answer = _Answer(_status_of_refusal(media), {"errors": refused(error.errors)})
+            answer = _Answer(_status_of_refusal(media), {"errors": request_errors(error.errors)})
         except RefusalError as refusal:
-            answer = _Answer(refusal.status, {"errors": [told(refusal.error)]}, refusal.headers)
+            answer = _Answer(refusal.status, {"errors": [exception_entry(refusal.error)]}, refusal.headers)
         except UnauthenticatedError as error:
-            answer = _Answer(HTTPStatus.UNAUTHORIZED, {"errors": [told(error)]}, _CHALLENGE)
+            answer = _Answer(HTTPStatus.UNAUTHORIZED, {"errors": [exception_entry(error)]}, _CHALLENGE)
         except Exception as error:  # noqa: BLE001 - the client is told that something failed, the log what
             answer = _fault(error)
         await _send(send, answer, media or MediaType.JSON)
@@ -117,7 +117,7 @@ class GraphQLEndpoint:
         else:
             _check_content(headers)
             request = read_body(await self._body(receive, headers.get(b"content-length")))
-        operation = self._executor.read(request.query, request.operation_name)
+        operation = self._executor.operation(request.query, request.operation_name)
         _note(scope, operation, principal)
         if request.explain and not principal.may(ApiKeyScope.ADMIN):
             raise RefusalError(
@@ -138,7 +138,7 @@ class GraphQLEndpoint:
             result = await _while_connected(self._run(operation, request, principal), receive)
         content: dict[str, Any] = {"data": result.data}
         if result.errors:
-            content["errors"] = failed(result.errors)
+            content["errors"] = field_errors(result.errors)
         if result.extensions:
             content["extensions"] = result.extensions
         return _Answer(HTTPStatus.OK, content)
@@ -165,7 +165,7 @@ class GraphQLEndpoint:
         try:
             explained = await self._executor.explain(operation, request.variables, context, analyze=True)
         except Exception as error:  # noqa: BLE001 - the answer is there; only how it was found cannot be told
-            return {"errors": [told(error)]}
+            return {"errors": [exception_entry(error)]}
         return explained.as_json() if explained else None
 
     async def _body(self, receive: Receive, length: str | None) -> bytes | bytearray:
@@ -285,8 +285,10 @@ def _status_of_refusal(media: MediaType | None) -> HTTPStatus:
 
 def _fault(error: Exception) -> _Answer:
     if isinstance(client_error(error), OverloadedError):
-        return _Answer(HTTPStatus.SERVICE_UNAVAILABLE, {"errors": [told(error)]}, ((b"retry-after", b"1"),))
-    return _Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"errors": [told(error)]})
+        return _Answer(
+            HTTPStatus.SERVICE_UNAVAILABLE, {"errors": [exception_entry(error)]}, ((b"retry-after", b"1"),)
+        )
+    return _Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"errors": [exception_entry(error)]})
 
 
 async def _send(send: Send, answer: _Answer, media: MediaType) -> None:

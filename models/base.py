@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -27,6 +27,11 @@ REQUEST_ROLE = "agentdata_app"
 PROJECT_SETTING = "app.project_id"
 """The setting by which row-level security knows the project that a session, or a transaction, acts in."""
 
+TENANT_COLUMN = "tenant"
+"""Marks, in a column's ``info``, the column that holds the project that a row belongs to."""
+
+ProjectId = Annotated[UUID, mapped_column(primary_key=True, info={TENANT_COLUMN: True})]
+"""The column of every table that leads its key: the project of the row."""
 
 INDEXED_FUNCTIONS = (
     "pg_catalog.arraycontains(anyarray, anyarray)",
@@ -83,7 +88,7 @@ class Base(DeclarativeBase):
 class Owned:
     """A row of one project. The key leads with the project, as do all unique constraints and references."""
 
-    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    project_id: Mapped[ProjectId]
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

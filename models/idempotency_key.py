@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, belongs_to_project
+from models.base import Base, ProjectId, belongs_to_project
 
 
 class IdempotencyKey(Base):
@@ -17,7 +17,7 @@ class IdempotencyKey(Base):
     __tablename__ = "idempotency_keys"
     __table_args__ = (belongs_to_project(),)
 
-    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    project_id: Mapped[ProjectId]
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     input_hash: Mapped[bytes]
     result_table: Mapped[str] = mapped_column(String(63))

@@ -21,6 +21,7 @@ from models.base import (
     Base,
     Changing,
     Owned,
+    ProjectId,
     belongs_to_project,
     json_index,
     one_of,
@@ -115,7 +116,7 @@ class MemoryLink(Base):
         Index(None, "project_id", "related_id", "memory_id"),
     )
 
-    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    project_id: Mapped[ProjectId]
     memory_id: Mapped[UUID] = mapped_column(primary_key=True)
     related_id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -131,7 +132,7 @@ class MemorySource(Base):
         Index(None, "project_id", "message_id", "memory_id"),
     )
 
-    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    project_id: Mapped[ProjectId]
     memory_id: Mapped[UUID] = mapped_column(primary_key=True)
     message_id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

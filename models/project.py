@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from models.base import Base
+from models.base import TENANT_COLUMN, Base
 
 
 class Project(Base):
@@ -18,7 +18,7 @@ class Project(Base):
     __tablename__ = "projects"
     __table_args__ = (CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"),)
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, info={TENANT_COLUMN: True})
     name: Mapped[str] = mapped_column(String(255))
     slug: Mapped[str] = mapped_column(String(63), unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Index, String, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, belongs_to_project, owned_by
+from models.base import Base, Changing, ProjectId, belongs_to_project, owned_by
 
 
 class Team(Changing, Base):
@@ -37,7 +37,7 @@ class TeamMember(Base):
         Index(None, "project_id", "agent_id"),
     )
 
-    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    project_id: Mapped[ProjectId]
     team_id: Mapped[UUID] = mapped_column(primary_key=True)
     agent_id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

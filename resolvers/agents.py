@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Integer, Select, func, select, true
 from sqlalchemy.orm import aliased
 
-from agentdata.engine.sql.links import among_keys, keys_table, owned
+from agentdata.engine.sql.links import among_keys, keys_table
+from agentdata.engine.sql.tenancy import owned
 from models import Agent, AgentVersion, Session
 
 MAX_HISTORY = 500

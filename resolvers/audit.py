@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, String, Uuid, cast, literal_column, null, select, union_all
 from sqlalchemy.orm import Mapped, mapped_column
 
-from agentdata.engine.sql.computations import Derived
-from agentdata.engine.sql.links import owned
+from agentdata.engine.fields import ComputedRow
+from agentdata.engine.sql.tenancy import owned
 from models import Message, SessionEvent, StateTransition, ToolCall, UsageRecord
 from models.enums import AuditKind
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import CompoundSelect
 
 
-class AuditEntry(Derived):
+class AuditEntry(ComputedRow):
     """One thing that happened in a session, when it did, and in the column of its kind its id once more."""
 
     __tablename__ = "audit_entries"

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Float, Numeric, Select, cast, func, select
 
-from agentdata.engine.sql.links import keys_table, owned
+from agentdata.engine.sql.links import keys_table
+from agentdata.engine.sql.tenancy import owned
 from models import MemoryAccess
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Select, select, true
 from sqlalchemy.orm import aliased
 
-from agentdata.engine.sql.links import keys_table, owned
+from agentdata.engine.sql.links import keys_table
+from agentdata.engine.sql.tenancy import owned
 from models import Message
 
 

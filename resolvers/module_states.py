@@ -10,13 +10,16 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select, true, union_all
 from sqlalchemy.orm import aliased
 
-from agentdata.engine.fields.declare import argument
+from agentdata.engine.fields import argument
 from agentdata.engine.sql.filters import Term, condition
-from agentdata.engine.sql.links import among_keys, keys_table, owned
+from agentdata.engine.sql.links import among_keys, keys_table
+from agentdata.engine.sql.tenancy import owned
 from models import ModuleState
 from schema.inputs.module_state import ModuleStateFilter
 
-FILTER = argument("filter", ModuleStateFilter, "Which of them to give; all by default.")
+FILTER = argument(
+    "filter", ModuleStateFilter, "Which states to include; all by default.", filters=ModuleState
+)
 
 MAX_CURRENT = 500
 """How many current states are given of a session, or outside of sessions."""

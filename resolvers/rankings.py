@@ -29,10 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from agentdata.engine.fields.declare import argument
-from agentdata.engine.sql.computations import Derived
+from agentdata.engine.fields import ComputedRow, argument
 from agentdata.engine.sql.filters import Term, condition
-from agentdata.engine.sql.links import owned
+from agentdata.engine.sql.tenancy import owned
 from models import Memory, MemoryAccess, Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
 from resolvers.memories import mean_usefulness
@@ -45,10 +44,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-MEMORIES = argument("memories", MemoryFilter, "Which of the memories to rank; all by default.")
+MEMORIES = argument(
+    "memories", MemoryFilter, "Which of the memories to rank; all by default.", filters=Memory
+)
 
 
-class _OfSessions(Derived):
+class _OfSessions(ComputedRow):
     """What the sessions of someone add up to."""
 
     __abstract__ = True
@@ -80,7 +81,7 @@ class AgentRank(_OfSessions):
     __tablename__ = "agent_ranks"
 
 
-class ToolRank(Derived):
+class ToolRank(ComputedRow):
     """A tool with how it was called."""
 
     __tablename__ = "tool_ranks"
@@ -98,7 +99,7 @@ class ToolRank(Derived):
     p99_duration_ms: Mapped[float | None] = mapped_column(Float)
 
 
-class ModelRank(Derived):
+class ModelRank(ComputedRow):
     """A model with what it was used for."""
 
     __tablename__ = "model_ranks"
@@ -114,7 +115,7 @@ class ModelRank(Derived):
     cost_usd: Mapped[float] = mapped_column(Float)
 
 
-class MemoryRank(Derived):
+class MemoryRank(ComputedRow):
     """A memory with how it was used."""
 
     __tablename__ = "memory_ranks"

@@ -14,10 +14,9 @@ from sqlalchemy import Float, Select, Text, Uuid, bindparam, cast, func, literal
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from agentdata.engine.fields.declare import argument, computation
-from agentdata.engine.sql.computations import Derived, Given
+from agentdata.engine.fields import Bindings, ComputedRow, Cost, argument, computation
 from agentdata.engine.sql.filters import Term, condition
-from agentdata.engine.sql.links import PROJECT, owned
+from agentdata.engine.sql.tenancy import TENANT, owned
 from agentdata.operations.values import check_text
 from models import Memory, Message
 from schema.inputs.memory import MemoryFilter
@@ -40,7 +39,7 @@ _BY_LENGTH = 1 | 32
 """How PostgreSQL is to rank: 1 divides by the logarithm of the text's length, 32 makes it less than 1."""
 
 
-class MessageMatch(Derived):
+class MessageMatch(ComputedRow):
     """A message that was found, by its id."""
 
     __tablename__ = "message_matches"
@@ -51,7 +50,7 @@ class MessageMatch(Derived):
     excerpt: Mapped[str]
 
 
-class MemoryMatch(Derived):
+class MemoryMatch(ComputedRow):
     """A memory that was found, by its id."""
 
     __tablename__ = "memory_matches"
@@ -92,7 +91,7 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
         select(row.id, row.created_at)
         .where(
             owned(row),
-            array([row.project_id]).contains(array([bindparam(PROJECT, type_=Uuid)])),
+            array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
             document.op("@@")(loosely),
             *([] if term is None else [condition(row, term)]),
         )
@@ -139,25 +138,36 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
 _APART: Any = literal_column("0")
 
 
-def _asked(arguments: Mapping[str, Any]) -> Given:
+def _asked(arguments: Mapping[str, Any]) -> Bindings:
     query = arguments[_QUERY]
     check_text(_QUERY, query, MAX_QUERY)
-    return Given((), {_QUERY: query})
+    return Bindings((), {_QUERY: query})
 
 
-QUERY = argument(
+_WORDS = argument(
     _QUERY,
     str,
     (
-        f"The words to look for, at most {MAX_QUERY:,} characters: all of them have to be there, in whatever"
-        ' order. `"two words"` in quotation marks stand next to each other, `or` between words means one of'
-        " them, and `-word` must not be there. Nothing else has a meaning, and no text is an error; one"
-        " without a word finds nothing."
+        f"The words to search for, in at most {MAX_QUERY:,} characters. All words must occur, in any order."
+        ' `"two words"` in quotation marks must stand next to each other, `or` between words requires only'
+        " one of them, and `-word` must not occur. No other character has a meaning, and no text is an error;"
+        " a text without words finds nothing."
     ),
     required=True,
 )
-MESSAGES = argument("filter", MessageFilter, "Which messages to search; all by default.")
-MEMORIES = argument("filter", MemoryFilter, "Which memories to search; all by default.")
 
-FOUND_MESSAGES = computation(_messages, [MESSAGES], {"filter": Message}, _asked)
-FOUND_MEMORIES = computation(_memories, [MEMORIES], {"filter": Memory}, _asked)
+COST = Cost(rows=50_000)
+"""Ranking reads thousands of texts to find the best."""
+
+FOUND_MESSAGES = computation(
+    _messages,
+    _WORDS,
+    argument("filter", MessageFilter, "Which messages to search; all by default.", filters=Message),
+    bind=_asked,
+)
+FOUND_MEMORIES = computation(
+    _memories,
+    _WORDS,
+    argument("filter", MemoryFilter, "Which memories to search; all by default.", filters=Memory),
+    bind=_asked,
+)

@@ -24,10 +24,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
-from agentdata.engine.fields.declare import argument
-from agentdata.engine.sql.computations import Given
+from agentdata.engine.fields import Bindings, argument
 from agentdata.engine.sql.filters import Term, condition
-from agentdata.engine.sql.links import among_keys, keys_table, owned
+from agentdata.engine.sql.links import among_keys, keys_table
+from agentdata.engine.sql.tenancy import owned
 from agentdata.operations.values import check_text
 from models import Session, SessionEvent, ToolCall
 
@@ -47,11 +47,11 @@ ERRORS: tuple[tuple[Any, ColumnElement[bool]], ...] = (
 """What counts as an error: a tool call that failed, and an event of the type `error`."""
 
 PATH = argument(
-    "path", list[str], "Where it stands: the keys that lead to it, or positions in arrays.", required=True
+    "path", list[str], "The path to the value: keys of objects and positions in arrays.", required=True
 )
 
 
-def path(arguments: Mapping[str, Any]) -> Given:
+def path(arguments: Mapping[str, Any]) -> Bindings:
     """Read a path into JSON.
 
     Raises:
@@ -60,7 +60,7 @@ def path(arguments: Mapping[str, Any]) -> Given:
     """
     for key in arguments["path"]:
         check_text("path", key)
-    return Given((), {"path": arguments["path"]})
+    return Bindings((), {"path": arguments["path"]})
 
 
 def state_values() -> Select[Any]:

@@ -24,9 +24,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from agentdata.engine.fields.declare import argument
+from agentdata.engine.fields import Gives, argument, batch
 from agentdata.engine.sql.filters import Term, condition
-from agentdata.engine.sql.links import among_keys, keys_table, owned
+from agentdata.engine.sql.links import among_keys, keys_table
+from agentdata.engine.sql.tenancy import owned
 from models import Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
 from resolvers.sessions import ERRORS, within_trees
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
 SESSIONS = argument(
     "sessions",
     SessionFilter,
-    "Which of the sessions to count; all by default. For a range of time, filter by when they began:"
+    "Which of the sessions to count; all by default. For a period of time, filter on their start:"
     " `{startedAt: {gte: …, lt: …}}`.",
+    filters=Session,
 )
 
 TREE = "line"
@@ -64,6 +66,11 @@ _SESSION = (
     "user_satisfaction",
 )
 """The columns of a session of which there are counts, sums or means."""
+
+
+def summed(description: str, *, by: str, inherits: bool = False) -> Any:
+    """Declare a field that sums up sessions: those whose column ``by`` is the row's id, or its ``TREE``."""
+    return batch(totals, description, Gives.VALUES, arguments=[SESSIONS], inherits=inherits, column=by)
 
 
 def totals(column: str, sessions: Term | None = None) -> Select[Any]:

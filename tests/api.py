@@ -14,8 +14,8 @@ from sqlalchemy import event, text
 from uuid_utils.compat import uuid7
 
 from agentdata.context import Context, Principal
-from agentdata.engine.plans.compiler import Planner
-from agentdata.engine.reporting import failed, refused
+from agentdata.engine.plans.compiler import Compiler
+from agentdata.engine.reporting import request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.engine.requests.executor import Executor
 from agentdata.operations.write import run
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agentdata.database import Database
     from agentdata.pool import Connection
 
-EXECUTOR = Executor(schema, planner=Planner(schema))
+EXECUTOR = Executor(schema, compiler=Compiler(schema))
 """One executor for all tests, as a server has one for all requests."""
 
 
@@ -74,17 +74,18 @@ class Api:
         """Run an operation."""
         context = Context(self.database, self.principal)
         try:
-            operation = EXECUTOR.read(document, None)
+            operation = EXECUTOR.operation(document, None)
             # Variables and data go through JSON, as they do over HTTP.
             sent = json.loads(json.dumps(variables, default=str))
             result = await EXECUTOR.execute(operation, sent, context)
         except InvalidRequestError as error:
-            return Answer(None, refused(error.errors))
+            return Answer(None, request_errors(error.errors))
         finally:
             with suppress(Exception):  # as the endpoint does: what ended the operation is what matters
                 await context.close()
         return Answer(
-            orjson.loads(orjson.dumps(result.data, option=orjson.OPT_UTC_Z)), failed(result.errors or [])
+            orjson.loads(orjson.dumps(result.data, option=orjson.OPT_UTC_Z)),
+            field_errors(result.errors or []),
         )
 
     async def run(self, operation: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:

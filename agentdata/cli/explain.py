@@ -72,7 +72,7 @@ async def _explained(
     from agentdata.administration import acting_in
     from agentdata.context import Context, Principal
     from agentdata.database import Database
-    from agentdata.engine.plans.compiler import Planner
+    from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.requests.documents import InvalidRequestError
     from agentdata.engine.requests.executor import Executor
     from models.enums import ApiKeyScope
@@ -82,9 +82,9 @@ async def _explained(
     async with acting_in(urls.owner, slug) as write:
         principal = Principal(write.project_id, UUID(int=0), frozenset(ApiKeyScope))
     pool = Database(urls.request, pool_size=1, statement_timeout_ms=settings.statement_timeout_ms)
-    executor = Executor(schema, planner=Planner(schema))
+    executor = Executor(schema, compiler=Compiler(schema))
     try:
-        operation = executor.read(text, name)
+        operation = executor.operation(text, name)
         return await executor.explain(operation, variables, Context(pool, principal), analyze=analyze)
     except InvalidRequestError as refused:
         raise SetupError("; ".join(error.message for error in refused.errors)) from None

@@ -1,4 +1,4 @@
-"""What is kept of what was made before, within a bound: the longest unused goes first."""
+"""An LRU cache that is bounded by the total weight of its values."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
+_LARGEST_SHARE = 10
+"""One value may weigh at most this fraction (a tenth) of the bound; a heavier one is not cached."""
 
-class Kept(Generic[Value]):
-    """Values under keys, as many as their weights together stay within a bound."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+class WeightedLRU(Generic[Value]):
+    """Caches values by key while their weights together stay within a bound."""
+
+    def __init__(self, max_weight: int) -> None:
+        self._max_weight = max_weight
         self._weight = 0
         self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
 
     def get(self, key: Hashable) -> Value | None:
-        """Give the value of a key, None where it is not kept."""
+        """Return the value of a key and mark it as used, or return None if it is not cached."""
         found = self._values.get(key)
         if found is None:
             return None
@@ -28,12 +31,12 @@ class Kept(Generic[Value]):
         return found[0]
 
     def put(self, key: Hashable, value: Value, weight: int) -> None:
-        """Keep a value, and drop others for it; what weighs a tenth of the bound is not kept itself."""
-        if weight > self._most // 10:
+        """Cache a value and evict the least recently used ones until all fit; skip a value too heavy."""
+        if weight > self._max_weight // _LARGEST_SHARE:
             return
         _, before = self._values.get(key, (None, 0))
         self._values[key] = value, weight
         self._weight += weight - before
-        while self._weight > self._most:
-            _, (_, dropped) = self._values.popitem(last=False)
-            self._weight -= dropped
+        while self._weight > self._max_weight:
+            _, (_, evicted) = self._values.popitem(last=False)
+            self._weight -= evicted

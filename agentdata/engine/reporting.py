@@ -1,4 +1,4 @@
-"""How an exception is told to the client, and what the log has that the client has not."""
+"""Reports exceptions: to clients what they may know, and to the log what clients may not."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MAX_MESSAGE = 1_000
-"""Longer messages are cut: they repeat what the client sent."""
+"""Longer messages are cut: they repeat the client's text."""
 
 _STATEMENT_STOPPED = "57014"
 _NO_ROOM = ("08", "53", "57P", "55P03", "40001", "40P01")
-"""SQLSTATEs, or their beginnings, of what may go well later: connections, resources, shutdown, locks."""
+"""SQLSTATEs, or their beginnings, of errors that may pass: connections, resources, shutdown, locks."""
 
 
-def refused(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
-    """Tell why a request was not executed."""
+def request_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
+    """Return the errors of a request that was not executed, as the response has them."""
     return [_entry(error, _request_fault(error)) for error in errors]
 
 
-def failed(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
-    """Tell what went wrong in fields of an operation that was executed."""
+def field_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
+    """Return the errors of the fields of an executed operation, as the response has them."""
     return [_entry(error, _field_fault(error)) for error in errors]
 
 
-def told(error: BaseException) -> dict[str, Any]:
-    """Tell of an exception that belongs to no place in a document."""
+def exception_entry(error: BaseException) -> dict[str, Any]:
+    """Return the error of an exception that belongs to no place in a document."""
     return _entry(GraphQLError("", original_error=None), _fault(error))
 
 
 def client_error(error: BaseException | None) -> AgentDataError | None:
-    """Give what a client may know of an exception, or None where it is a fault of the server."""
+    """Return what a client may know of an exception, or None if it is a fault of the server."""
     if isinstance(error, AgentDataError):
         return error
     state = _sqlstate(error)
@@ -63,13 +63,13 @@ def _sqlstate(error: BaseException | None) -> str:
 
 
 def _lost(error: BaseException | None) -> bool:
-    """Tell whether a connection could not be had, or was lost."""
+    """Return whether a connection could not be opened, or was lost."""
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         return True
-    # asyncpg raises what the operating system says where it cannot connect, and the same class for a closed
-    # connection as for its wrong use.
+    # asyncpg raises the operating system's error if it cannot connect, and one class for a closed connection
+    # and for the wrong use of one.
     closed = isinstance(error, InterfaceError | exc.InterfaceError) and "closed" in str(error)
-    # The server's last word stands between what is sent and its answer: the driver is out of step.
+    # The server said goodbye between a message and its answer: the driver is out of step.
     cause = error.orig.__cause__ if isinstance(error, exc.DBAPIError) and error.orig else error
     closed = closed or isinstance(cause, InternalClientError)
     return closed or isinstance(error, exc.TimeoutError | OSError)
@@ -78,7 +78,7 @@ def _lost(error: BaseException | None) -> bool:
 def _request_fault(error: GraphQLError) -> tuple[str, dict[str, Any]]:
     cause = _root(error)
     if isinstance(cause, AgentDataError):
-        # A scalar's parser raised it: graphql-core says for which variable or argument.
+        # A scalar's parser raised it; graphql-core's text says for which variable or argument.
         where, found, _ = error.message.partition("Expected value of type")
         return (where if found else "") + cause.message, cause.extensions
     return _without_exception_text(error.message), {"code": BadUserInputError.code}
@@ -86,8 +86,8 @@ def _request_fault(error: GraphQLError) -> tuple[str, dict[str, Any]]:
 
 def _field_fault(error: GraphQLError) -> tuple[str, dict[str, Any]]:
     cause = error.original_error
-    # graphql-core and Strawberry tell of wrong arguments by errors that know their place in the document; a
-    # result that its type cannot hold is told without one, and is ours to mend.
+    # Errors of graphql-core and Strawberry about wrong arguments know their place in the document. An error about
+    # a result that its type cannot hold does not, and is a fault of ours.
     if cause is None or isinstance(cause, StrawberryInputCoercionError):
         return _without_exception_text(error.message), {"code": BadUserInputError.code}
     if isinstance(cause, GraphQLError) and cause.nodes:
@@ -107,7 +107,7 @@ def _fault(error: BaseException) -> tuple[str, dict[str, Any]]:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Follow an error to the exception that it began with."""
+    """Return the exception that an error began with."""
     while True:
         cause = (error.original_error if isinstance(error, GraphQLError) else None) or error.__cause__
         if cause is None or isinstance(error, AgentDataError):
@@ -116,10 +116,7 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _without_exception_text(message: str) -> str:
-    """Cut the text of an exception that a scalar's parser raised, and Python's word for null.
-
-    graphql-core works both into its own text.
-    """
+    """Remove an exception's text and Python's word for null from a text of graphql-core, which holds both."""
     message = re.sub(r"not to be None\.$", "not to be null.", message)
     return re.sub(r", but encountered error '.*'; found: ", ", found: ", message, flags=re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""What clients say of agents."""
+"""Inputs of agents."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
-from agentdata.engine.sql.links import Via
+from agentdata.engine.fields import ToMany, Via, filter_on
 from models import AgentMetric, AgentVersion, Memory, Session, Team, TeamMember, User
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
 from schema.inputs.filters import (
     BooleanFilter,
@@ -20,9 +20,7 @@ from schema.inputs.filters import (
     JSONFilter,
     ListFilter,
     StringFilter,
-    ToMany,
 )
-from schema.inputs.linked import linked
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
@@ -34,171 +32,135 @@ if TYPE_CHECKING:
     from schema.inputs.user import UserFilter
 
 
-@strawberry.input(description="Selects agents. All conditions that are given must hold.")
+@input_type
 class AgentFilter:
-    """Selects agents. All conditions that are given must hold."""
+    """Selects agents. All given conditions must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    owner_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their owners.")
-    external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in another system."
+    id: IDFilter | None = optional("The id of the agent.")
+    owner_id: IDFilter | None = optional("The id of the user who owns the agent.")
+    external_id: StringFilter | None = optional("The id of the agent in another system.")
+    name: StringFilter | None = optional("The name of the agent.")
+    type: StringFilter | None = optional("The kind of agent.")
+    provider: StringFilter | None = optional("The provider of the agent's model.")
+    model: StringFilter | None = optional("The model that the agent runs on.")
+    active: BooleanFilter | None = optional("Whether the agent is in use.")
+    specializations: ListFilter | None = optional("What the agent is good at.")
+    learning_mode: StringFilter | None = optional("How the agent learns.")
+    training_status: StringFilter | None = optional("How far the agent is trained.")
+    total_sessions: IntFilter | None = optional("The number of sessions of the agent.")
+    success_rate: FloatFilter | None = optional(
+        "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1."
     )
-    name: StringFilter | None = strawberry.field(default=UNSET, description="By their names.")
-    type: StringFilter | None = strawberry.field(default=UNSET, description="By their types.")
-    provider: StringFilter | None = strawberry.field(default=UNSET, description="By their providers.")
-    model: StringFilter | None = strawberry.field(default=UNSET, description="By their models.")
-    active: BooleanFilter | None = strawberry.field(default=UNSET, description="By whether they are in use.")
-    specializations: ListFilter | None = strawberry.field(
-        default=UNSET, description="By what they are good at."
+    created_at: DateTimeFilter | None = optional("When the agent was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the agent last changed.")
+    config: JSONFilter | None = optional("The agent's other configuration.")
+    owner: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+        User, "Conditions on the user who owns the agent.", local="owner_id"
     )
-    learning_mode: StringFilter | None = strawberry.field(default=UNSET, description="By how they learn.")
-    training_status: StringFilter | None = strawberry.field(
-        default=UNSET, description="By how far they are trained."
+    teams: Annotated[TeamsFilter, strawberry.lazy("schema.inputs.team")] | None = filter_on(
+        Team,
+        "Conditions on the teams that the agent is a member of.",
+        via=Via(TeamMember, "agent_id", "team_id"),
     )
-    total_sessions: IntFilter | None = strawberry.field(
-        default=UNSET, description="By how many sessions they have had."
+    versions: Annotated[AgentVersionsFilter, strawberry.lazy("schema.inputs.agent_version")] | None = (
+        filter_on(AgentVersion, "Conditions on the versions of the agent.", remote="agent_id")
     )
-    success_rate: FloatFilter | None = strawberry.field(
-        default=UNSET, description="By their success rates, from 0 to 1."
+    sessions: Annotated[SessionsFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+        Session, "Conditions on the sessions of the agent.", remote="agent_id"
     )
-    created_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they were recorded."
+    metrics: Annotated[AgentMetricsFilter, strawberry.lazy("schema.inputs.agent_metric")] | None = filter_on(
+        AgentMetric, "Conditions on the metrics of the agent.", remote="agent_id"
     )
-    updated_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they last changed."
+    memories: Annotated[MemoriesFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+        Memory, "Conditions on the memories of the agent.", remote="agent_id"
     )
-    config: JSONFilter | None = strawberry.field(default=UNSET, description="By their `config`.")
-    owner: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
-        User, "By their owners.", local="owner_id"
-    )
-    teams: Annotated["TeamsFilter", strawberry.lazy("schema.inputs.team")] | None = linked(
-        Team, "By the teams that they are members of.", via=Via(TeamMember, "agent_id", "team_id")
-    )
-    versions: Annotated["AgentVersionsFilter", strawberry.lazy("schema.inputs.agent_version")] | None = (
-        linked(AgentVersion, "By their versions.", remote="agent_id")
-    )
-    sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", remote="agent_id"
-    )
-    metrics: Annotated["AgentMetricsFilter", strawberry.lazy("schema.inputs.agent_metric")] | None = linked(
-        AgentMetric, "By how they were measured.", remote="agent_id"
-    )
-    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
-        Memory, "By their memories.", remote="agent_id"
-    )
-    and_: list[AgentFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
-    )
-    or_: list[AgentFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: AgentFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[AgentFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[AgentFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: AgentFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the agents behind a relation to many.")
+@input_type
 class AgentsFilter(ToMany):
-    """Conditions on the agents behind a relation to many."""
+    """Conditions on related agents."""
 
-    some: AgentFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: AgentFilter | None = strawberry.field(default=UNSET, description="None of them meets this filter.")
+    some: AgentFilter | None = optional("At least one related object meets this filter.")
+    none: AgentFilter | None = optional("No related object meets this filter.")
 
 
-@strawberry.enum(description="The fields that agents can be ordered by.")
+@enum_type
 class AgentOrderField(Enum):
     """The fields that agents can be ordered by."""
 
-    CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
-    UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
-    NAME = strawberry.enum_value("name", description="Their names.")
-    TOTAL_SESSIONS = strawberry.enum_value("total_sessions", description="How many sessions they have had.")
-    SUCCESS_RATE = strawberry.enum_value("success_rate", description="Their success rates.")
+    CREATED_AT = enum_value("created_at", "When the agent was recorded.")
+    UPDATED_AT = enum_value("updated_at", "When the agent last changed.")
+    NAME = enum_value("name", "The name of the agent.")
+    TOTAL_SESSIONS = enum_value("total_sessions", "The number of sessions of the agent.")
+    SUCCESS_RATE = enum_value(
+        "success_rate", "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1."
+    )
 
 
-@strawberry.input(description="A field to order agents by, and the direction.")
+@input_type
 class AgentOrder:
     """A field to order agents by, and the direction."""
 
-    field: AgentOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: AgentOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(description="What may be said of an agent.")
+@input_type
 class AgentValues:
-    """What may be said of an agent."""
+    """The values of an agent."""
 
-    external_id: str | None = strawberry.field(
-        default=UNSET,
-        description="Its id in another system, unique among the project's agents; at most 255 characters.",
+    external_id: str | None = optional(
+        "The id of the agent in another system, unique among the project's agents; at most 255 characters."
     )
-    type: str | None = strawberry.field(
-        default=UNSET, description="What kind of agent it is, such as `assistant`, `planner` or `custom`."
+    type: str | None = optional("The kind of agent, such as `assistant`, `planner` or `custom`.")
+    description: str | None = optional("What the agent is for, in words.")
+    provider: str | None = optional(
+        "The provider of the agent's model, such as `openai`, `anthropic` or `local`."
     )
-    description: str | None = strawberry.field(default=UNSET, description="What it is for, in words.")
-    provider: str | None = strawberry.field(
-        default=UNSET, description="Who serves its model, such as `openai`, `anthropic` or `local`."
+    model: str | None = optional("The model that the agent runs on, by the provider's name for it.")
+    temperature: float | None = optional(
+        "The sampling temperature, from 0 to 100; most providers accept 0 to 2."
     )
-    model: str | None = strawberry.field(
-        default=UNSET, description="The model that it runs on, as its provider names it."
+    max_tokens: int | None = optional("The maximum number of tokens in a response; at least 1.")
+    system_prompt: str | None = optional("The instructions that frame the agent's sessions.")
+    config: JSON | None = optional("Any other configuration: a JSON object; `{}` by default on creation.")
+    tools: JSON | None = optional(
+        "The tools that the agent may call: a JSON array of definitions or names; `[]` by default on"
+        " creation."
     )
-    temperature: float | None = strawberry.field(
-        default=UNSET, description="The sampling temperature, from 0 to 100; providers use 0 to 2."
+    active: bool | None = optional("Whether the agent is in use; true by default on creation.")
+    run_id: int | None = optional("A run counter that the agent's framework maintains.")
+    owner_id: strawberry.ID | None = optional(
+        "The id of the user who owns the agent, such as the creator of a custom agent."
     )
-    max_tokens: int | None = strawberry.field(
-        default=UNSET, description="The most tokens that an answer may have; at least 1."
+    specializations: list[str] | None = optional(
+        "What the agent is good at, such as `billing` or `code review`."
     )
-    system_prompt: str | None = strawberry.field(
-        default=UNSET, description="The instructions that frame its sessions."
+    learning_mode: str | None = optional(
+        "How the agent learns: `active`, `passive`, `supervised` or another value."
     )
-    config: JSON | None = strawberry.field(
-        default=UNSET,
-        description="The rest of its configuration: a JSON object; on creation `{}` by default.",
-    )
-    tools: JSON | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "The tools that it may call: a JSON array of definitions or names; on creation `[]` by default."
-        ),
-    )
-    active: bool | None = strawberry.field(
-        default=UNSET, description="Whether it is in use; on creation true by default."
-    )
-    run_id: int | None = strawberry.field(
-        default=UNSET, description="A counter of runs that its framework keeps."
-    )
-    owner_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the user that it belongs to, such as a custom agent's creator."
-    )
-    specializations: list[str] | None = strawberry.field(
-        default=UNSET, description="What it is good at, such as `billing` or `code review`."
-    )
-    learning_mode: str | None = strawberry.field(
-        default=UNSET, description="How it learns: `active`, `passive`, `supervised` or another."
-    )
-    training_status: str | None = strawberry.field(
-        default=UNSET, description="How far it is trained: `initial`, `trained`, `fine-tuned` or another."
+    training_status: str | None = optional(
+        "How far the agent is trained: `initial`, `trained`, `fine-tuned` or another value."
     )
 
 
-@strawberry.input(description="An agent to add.")
+@input_type
 class CreateAgentInput(AgentValues):
     """An agent to add."""
 
-    name: str = strawberry.field(
-        description="What the agent is called, unique among the project's agents; at most 255 characters."
-    )
+    name: str = required("The name of the agent, unique among the project's agents; at most 255 characters.")
 
 
-@strawberry.input(
-    description="The changes to an agent. What is left out stays as it is; null clears what may be null."
-)
+@input_type
 class UpdateAgentInput(AgentValues):
-    """The changes to an agent. What is left out stays as it is; null clears what may be null."""
+    """The changes to an agent.
 
-    name: str | None = strawberry.field(
-        default=UNSET,
-        description="What the agent is called, unique among the project's agents; at most 255 characters.",
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """
+
+    name: str | None = optional(
+        "The name of the agent, unique among the project's agents; at most 255 characters."
     )

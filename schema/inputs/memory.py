@@ -1,4 +1,4 @@
-"""What clients say of memories."""
+"""Inputs of memories."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
-from agentdata.engine.sql.links import Via
+from agentdata.engine.fields import ToMany, Via, filter_on
 from models import (
     Agent,
     Memory,
@@ -21,6 +20,7 @@ from models import (
     Session,
     User,
 )
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection, VerificationStatus
 from schema.inputs.filters import (
     DateTimeFilter,
@@ -30,10 +30,8 @@ from schema.inputs.filters import (
     JSONFilter,
     ListFilter,
     StringFilter,
-    ToMany,
     VerificationStatusFilter,
 )
-from schema.inputs.linked import linked
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
@@ -45,203 +43,155 @@ if TYPE_CHECKING:
     from schema.inputs.user import UserFilter
 
 
-@strawberry.input(description="Selects memories. All conditions that are given must hold.")
+@input_type
 class MemoryFilter:
-    """Selects memories. All conditions that are given must hold."""
+    """Selects memories. All given conditions must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    user_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their users.")
-    agent_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their agents.")
-    session_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their sessions.")
-    external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in another system."
+    id: IDFilter | None = optional("The id of the memory.")
+    user_id: IDFilter | None = optional("The id of the user whom the memory is about.")
+    agent_id: IDFilter | None = optional("The id of the agent that keeps the memory.")
+    session_id: IDFilter | None = optional("The id of the session that the memory comes from.")
+    external_id: StringFilter | None = optional("The id of the memory in another system.")
+    name: StringFilter | None = optional("The name of the memory.")
+    memory_type: StringFilter | None = optional("The kind of memory.")
+    source_type: StringFilter | None = optional("Where the memory comes from.")
+    verification_status: VerificationStatusFilter | None = optional("Whether the memory has been verified.")
+    read_mode: StringFilter | None = optional("How the memory is meant to be read.")
+    topics: ListFilter | None = optional("The topics of the memory.")
+    importance: FloatFilter | None = optional("How important the memory is.")
+    confidence: FloatFilter | None = optional("How certain the memory is, from 0 to 1.")
+    access_count: IntFilter | None = optional("The number of recorded accesses to the memory.")
+    last_accessed_at: DateTimeFilter | None = optional("When the memory was last accessed.")
+    expires_at: DateTimeFilter | None = optional("When the memory expires.")
+    created_at: DateTimeFilter | None = optional("When the memory was formed.")
+    updated_at: DateTimeFilter | None = optional("When the memory last changed.")
+    data: JSONFilter | None = optional("What is remembered, in structured form.")
+    metadata_: JSONFilter | None = optional("Any other data.", name="metadata")
+    user: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+        User, "Conditions on the user whom the memory is about.", local="user_id"
     )
-    name: StringFilter | None = strawberry.field(default=UNSET, description="By their names.")
-    memory_type: StringFilter | None = strawberry.field(
-        default=UNSET, description="By what kind of memory they are."
+    agent: Annotated[AgentFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+        Agent, "Conditions on the agent that keeps the memory.", local="agent_id"
     )
-    source_type: StringFilter | None = strawberry.field(default=UNSET, description="By what they come from.")
-    verification_status: VerificationStatusFilter | None = strawberry.field(
-        default=UNSET, description="By whether someone has made sure of them."
+    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+        Session, "Conditions on the session that the memory comes from.", local="session_id"
     )
-    read_mode: StringFilter | None = strawberry.field(
-        default=UNSET, description="By how they are meant to be read."
+    related_memories: MemoriesFilter | None = filter_on(
+        Memory,
+        "Conditions on the memories linked with this one.",
+        via=Via(MemoryLink, "memory_id", "related_id"),
     )
-    topics: ListFilter | None = strawberry.field(default=UNSET, description="By their topics.")
-    importance: FloatFilter | None = strawberry.field(default=UNSET, description="By how important they are.")
-    confidence: FloatFilter | None = strawberry.field(
-        default=UNSET, description="By how sure one can be of them, from 0 to 1."
+    source_messages: Annotated[MessagesFilter, strawberry.lazy("schema.inputs.message")] | None = filter_on(
+        Message,
+        "Conditions on the messages that the memory was made from.",
+        via=Via(MemorySource, "memory_id", "message_id"),
     )
-    access_count: IntFilter | None = strawberry.field(
-        default=UNSET, description="By how often they were accessed."
-    )
-    last_accessed_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they were last accessed."
-    )
-    expires_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they expire.")
-    created_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they were first remembered."
-    )
-    updated_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they last changed."
-    )
-    data: JSONFilter | None = strawberry.field(default=UNSET, description="By their `data`.")
-    metadata_: JSONFilter | None = strawberry.field(
-        default=UNSET, name="metadata", description="By their `metadata`."
-    )
-    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
-        User, "By their users.", local="user_id"
-    )
-    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By their agents.", local="agent_id"
-    )
-    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
-    )
-    related_memories: MemoriesFilter | None = linked(
-        Memory, "By the memories that they are related with.", via=Via(MemoryLink, "memory_id", "related_id")
-    )
-    source_messages: Annotated["MessagesFilter", strawberry.lazy("schema.inputs.message")] | None = linked(
-        Message, "By the messages that they were made from.", via=Via(MemorySource, "memory_id", "message_id")
-    )
-    accesses: Annotated["MemoryAccessesFilter", strawberry.lazy("schema.inputs.memory_access")] | None = (
-        linked(MemoryAccess, "By the accesses to them.", remote="memory_id")
+    accesses: Annotated[MemoryAccessesFilter, strawberry.lazy("schema.inputs.memory_access")] | None = (
+        filter_on(MemoryAccess, "Conditions on the accesses to the memory.", remote="memory_id")
     )
     annotations: (
-        Annotated["MemoryAnnotationsFilter", strawberry.lazy("schema.inputs.memory_annotation")] | None
-    ) = linked(MemoryAnnotation, "By the annotations on them.", remote="memory_id")
-    and_: list[MemoryFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
-    )
-    or_: list[MemoryFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: MemoryFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+        Annotated[MemoryAnnotationsFilter, strawberry.lazy("schema.inputs.memory_annotation")] | None
+    ) = filter_on(MemoryAnnotation, "Conditions on the annotations on the memory.", remote="memory_id")
+    and_: list[MemoryFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[MemoryFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: MemoryFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the memories behind a relation to many.")
+@input_type
 class MemoriesFilter(ToMany):
-    """Conditions on the memories behind a relation to many."""
+    """Conditions on related memories."""
 
-    some: MemoryFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: MemoryFilter | None = strawberry.field(default=UNSET, description="None of them meets this filter.")
+    some: MemoryFilter | None = optional("At least one related object meets this filter.")
+    none: MemoryFilter | None = optional("No related object meets this filter.")
 
 
-@strawberry.enum(description="The fields that memories can be ordered by.")
+@enum_type
 class MemoryOrderField(Enum):
     """The fields that memories can be ordered by."""
 
-    CREATED_AT = strawberry.enum_value("created_at", description="When they were first remembered.")
-    UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
-    NAME = strawberry.enum_value("name", description="Their names.")
-    IMPORTANCE = strawberry.enum_value("importance", description="How important they are.")
-    CONFIDENCE = strawberry.enum_value("confidence", description="How sure one can be of them.")
-    ACCESS_COUNT = strawberry.enum_value("access_count", description="How often they were accessed.")
-    LAST_ACCESSED_AT = strawberry.enum_value("last_accessed_at", description="When they were last accessed.")
-    EXPIRES_AT = strawberry.enum_value("expires_at", description="When they expire.")
+    CREATED_AT = enum_value("created_at", "When the memory was formed.")
+    UPDATED_AT = enum_value("updated_at", "When the memory last changed.")
+    NAME = enum_value("name", "The name of the memory.")
+    IMPORTANCE = enum_value("importance", "How important the memory is.")
+    CONFIDENCE = enum_value("confidence", "How certain the memory is, from 0 to 1.")
+    ACCESS_COUNT = enum_value("access_count", "The number of recorded accesses to the memory.")
+    LAST_ACCESSED_AT = enum_value("last_accessed_at", "When the memory was last accessed.")
+    EXPIRES_AT = enum_value("expires_at", "When the memory expires.")
 
 
-@strawberry.input(description="A field to order memories by, and the direction.")
+@input_type
 class MemoryOrder:
     """A field to order memories by, and the direction."""
 
-    field: MemoryOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: MemoryOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(description="What may be said of a memory.")
+@input_type
 class MemoryValues:
-    """What may be said of a memory."""
+    """The values of a memory."""
 
-    external_id: str | None = strawberry.field(
-        default=UNSET,
-        description="Its id in another system, unique among the project's memories; at most 255 characters.",
+    external_id: str | None = optional(
+        "The id of the memory in another system, unique among the project's memories; at most 255 characters."
     )
-    name: str | None = strawberry.field(
-        default=UNSET, description="What it is called; at most 255 characters."
+    name: str | None = optional("The name of the memory; at most 255 characters.")
+    description: str | None = optional("What the memory is about, in words.")
+    data: JSON | None = optional(
+        "What is remembered, in structured form: a JSON object; `{}` by default on creation."
     )
-    description: str | None = strawberry.field(default=UNSET, description="What it is about, in words.")
-    data: JSON | None = strawberry.field(
-        default=UNSET,
-        description="What is remembered, in structured form: a JSON object; on creation `{}` by default.",
+    memory_type: str | None = optional(
+        "The kind of memory: `fact`, `preference`, `interaction` or another value; at most 255 characters."
     )
-    memory_type: str | None = strawberry.field(
-        default=UNSET,
-        description="What kind of memory it is, such as `fact` or `preference`; at most 255 characters.",
+    user_id: strawberry.ID | None = optional("The id of the user whom the memory is about.")
+    agent_id: strawberry.ID | None = optional("The id of the agent that keeps the memory.")
+    session_id: strawberry.ID | None = optional("The id of the session that the memory comes from.")
+    importance: float | None = optional(
+        "How important the memory is, at least 0, on a scale of your choice; 1 by default on creation."
     )
-    user_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the user whom it is about."
+    confidence: float | None = optional("How certain the memory is, from 0 to 1.")
+    source_type: str | None = optional(
+        "Where the memory comes from: `user_input`, `agent_inference`, `external` or another value; at most"
+        " 255 characters."
     )
-    agent_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the agent that remembers it."
+    verification_status: VerificationStatus | None = optional(
+        "Whether the memory has been verified; UNVERIFIED by default on creation."
     )
-    session_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the session that it comes from."
+    topics: list[str] | None = optional(
+        "The topics of the memory; duplicates are dropped; none by default on creation."
     )
-    importance: float | None = strawberry.field(
-        default=UNSET,
-        description="How important it is, at least 0, on a scale of your own; on creation 1 by default.",
+    read_mode: str | None = optional(
+        "How the memory is meant to be read, such as `always` or `on_demand`; at most 255 characters."
     )
-    confidence: float | None = strawberry.field(
-        default=UNSET, description="How sure one can be of it, from 0 to 1."
+    expires_at: datetime | None = optional(
+        "When the memory expires and should no longer be used; null if never."
     )
-    source_type: str | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "What it comes from, such as `user_input`, `agent_inference` or `external`; at most 255"
-            " characters."
-        ),
-    )
-    verification_status: VerificationStatus | None = strawberry.field(
-        default=UNSET,
-        description="Whether someone has made sure of it; on creation UNVERIFIED by default.",
-    )
-    topics: list[str] | None = strawberry.field(
-        default=UNSET,
-        description="What it touches on; repetitions are dropped; on creation none by default.",
-    )
-    read_mode: str | None = strawberry.field(
-        default=UNSET,
-        description="How it is meant to be read, such as `always` or `on_demand`; at most 255 characters.",
-    )
-    expires_at: datetime | None = strawberry.field(
-        default=UNSET, description="From when on it should no longer be used; null if never."
-    )
-    metadata_: JSON | None = strawberry.field(
-        default=UNSET,
-        name="metadata",
-        description="Anything else: a JSON object; on creation `{}` by default.",
+    metadata_: JSON | None = optional(
+        "Any other data: a JSON object; `{}` by default on creation.", name="metadata"
     )
 
 
-@strawberry.input(description="A memory to add.")
+@input_type
 class CreateMemoryInput(MemoryValues):
     """A memory to add."""
 
-    content: str = strawberry.field(description="What is remembered, as plain text.")
-    created_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it was first remembered; now by default."
-    )
-    source_message_ids: list[strawberry.ID] | None = strawberry.field(
-        default=UNSET, description="The ids of the messages that it was made from; at most 1,000."
+    content: str = required("What is remembered, as plain text.")
+    created_at: datetime | None = optional("When the memory was formed; now by default.")
+    source_message_ids: list[strawberry.ID] | None = optional(
+        "The ids of the messages that the memory was made from; at most 1,000."
     )
 
 
-@strawberry.input(
-    description="The changes to a memory. What is left out stays as it is; null clears what may be null."
-)
+@input_type
 class UpdateMemoryInput(MemoryValues):
-    """The changes to a memory. What is left out stays as it is; null clears what may be null."""
+    """The changes to a memory.
 
-    content: str | None = strawberry.field(
-        default=UNSET,
-        description="What is remembered, as plain text. The content that it replaces stays in `history`.",
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """
+
+    content: str | None = optional(
+        "What is remembered, as plain text. The replaced content stays in `history`."
     )
-    source_message_ids: list[strawberry.ID] | None = strawberry.field(
-        default=UNSET,
-        description="The ids of all messages that it was made from, in place of those so far; at most 1,000.",
+    source_message_ids: list[strawberry.ID] | None = optional(
+        "The ids of all messages that the memory was made from, which replace the present ones; at most"
+        " 1,000."
     )

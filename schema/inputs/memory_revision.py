@@ -1,4 +1,4 @@
-"""What clients say of the contents that memories have had."""
+"""Filters and orders of revisions of memories."""
 
 from __future__ import annotations
 
@@ -6,62 +6,54 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
+from agentdata.engine.fields import filter_on
 from models import Memory, MemoryAnnotation
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
 from schema.inputs.filters import DateTimeFilter, IDFilter
-from schema.inputs.linked import linked
 
 if TYPE_CHECKING:
     from schema.inputs.memory import MemoryFilter
     from schema.inputs.memory_annotation import MemoryAnnotationFilter
 
 
-@strawberry.input(
-    description="Selects contents that memories have had. All conditions that are given must hold."
-)
+@input_type
 class MemoryRevisionFilter:
-    """Selects contents that memories have had. All conditions that are given must hold."""
+    """Selects revisions of memories. All given conditions must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    memory_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their memories.")
-    annotation_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the annotations that replaced them."
+    id: IDFilter | None = optional("The id of the revision.")
+    memory_id: IDFilter | None = optional("The id of the memory that had the content.")
+    annotation_id: IDFilter | None = optional(
+        "The id of the annotation whose application replaced the content."
     )
-    created_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they were replaced."
-    )
-    memory: Annotated["MemoryFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
-        Memory, "By their memories.", local="memory_id"
+    created_at: DateTimeFilter | None = optional("When the content was replaced.")
+    memory: Annotated[MemoryFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+        Memory, "Conditions on the memory that had the content.", local="memory_id"
     )
     annotation: (
-        Annotated["MemoryAnnotationFilter", strawberry.lazy("schema.inputs.memory_annotation")] | None
-    ) = linked(MemoryAnnotation, "By the annotations that replaced them.", local="annotation_id")
-    and_: list[MemoryRevisionFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
+        Annotated[MemoryAnnotationFilter, strawberry.lazy("schema.inputs.memory_annotation")] | None
+    ) = filter_on(
+        MemoryAnnotation,
+        "Conditions on the annotation whose application replaced the content.",
+        local="annotation_id",
     )
-    or_: list[MemoryRevisionFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: MemoryRevisionFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[MemoryRevisionFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[MemoryRevisionFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: MemoryRevisionFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.enum(description="The fields that contents of memories can be ordered by.")
+@enum_type
 class MemoryRevisionOrderField(Enum):
-    """The fields that contents of memories can be ordered by."""
+    """The fields that revisions of memories can be ordered by."""
 
-    CREATED_AT = strawberry.enum_value("created_at", description="When they were replaced.")
-    SEQUENCE = strawberry.enum_value(
-        "sequence", description="Their places in the histories of their memories."
-    )
+    CREATED_AT = enum_value("created_at", "When the content was replaced.")
+    SEQUENCE = enum_value("sequence", "The position among the contents that the memory has had.")
 
 
-@strawberry.input(description="A field to order contents of memories by, and the direction.")
+@input_type
 class MemoryRevisionOrder:
-    """A field to order contents of memories by, and the direction."""
+    """A field to order revisions of memories by, and the direction."""
 
-    field: MemoryRevisionOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: MemoryRevisionOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")

@@ -1,4 +1,4 @@
-"""What clients say of the states of modules."""
+"""Inputs of states of modules."""
 
 from __future__ import annotations
 
@@ -7,20 +7,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
+from agentdata.engine.fields import ToMany, filter_on
 from models import ModuleState, Session, StateTransition
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
-from schema.inputs.filters import (
-    BooleanFilter,
-    DateTimeFilter,
-    IDFilter,
-    IntFilter,
-    JSONFilter,
-    StringFilter,
-    ToMany,
-)
-from schema.inputs.linked import linked
+from schema.inputs.filters import BooleanFilter, DateTimeFilter, IDFilter, IntFilter, JSONFilter, StringFilter
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
@@ -28,134 +20,99 @@ if TYPE_CHECKING:
     from schema.inputs.state_transition import StateTransitionsFilter
 
 
-@strawberry.input(description="Selects states of modules. All conditions that are given must hold.")
+@input_type
 class ModuleStateFilter:
-    """Selects states of modules. All conditions that are given must hold."""
+    """Selects states of modules. All given conditions must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    module_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the modules that they are states of."
+    id: IDFilter | None = optional("The id of the state.")
+    module_id: StringFilter | None = optional("The module of the state.")
+    session_id: IDFilter | None = optional("The id of the session of the state; null outside of sessions.")
+    previous_state_id: IDFilter | None = optional(
+        "The id of the state before this one; null for the first one."
     )
-    session_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of their sessions; null for those outside of sessions."
+    version: IntFilter | None = optional("The position in the history of the module.")
+    state_type: StringFilter | None = optional("The kind of state.")
+    state: JSONFilter | None = optional("The whole state.")
+    state_hash: StringFilter | None = optional("The hash of the state: equal states have equal hashes.")
+    is_snapshot: BooleanFilter | None = optional("Whether the state is kept as a snapshot.")
+    expires_at: DateTimeFilter | None = optional(
+        "When the state ceases to be current, even if no other follows it."
     )
-    previous_state_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the states before them; null for first states."
+    created_at: DateTimeFilter | None = optional("When the state was set.")
+    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+        Session, "Conditions on the session of the state.", local="session_id"
     )
-    version: IntFilter | None = strawberry.field(
-        default=UNSET, description="By their places in the history of their module."
+    previous_state: ModuleStateFilter | None = filter_on(
+        ModuleState, "Conditions on the state before this one.", local="previous_state_id"
     )
-    state_type: StringFilter | None = strawberry.field(
-        default=UNSET, description="By what kind of state they are."
-    )
-    state: JSONFilter | None = strawberry.field(default=UNSET, description="By their `state`.")
-    state_hash: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the hashes of their `state`: equal states have equal hashes."
-    )
-    is_snapshot: BooleanFilter | None = strawberry.field(
-        default=UNSET, description="By whether they were set to be kept as snapshots."
-    )
-    expires_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they expire.")
-    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they were set.")
-    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
-    )
-    previous_state: ModuleStateFilter | None = linked(
-        ModuleState, "By the states before them.", local="previous_state_id"
-    )
-    next_states: ModuleStatesFilter | None = linked(
+    next_states: ModuleStatesFilter | None = filter_on(
         ModuleState,
-        "By the states after them; `{none: {}}` selects the latest state of each module.",
+        "Conditions on the state after this one; `{none: {}}` selects the latest state of each module.",
         remote="previous_state_id",
     )
     transitions: (
-        Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
-    ) = linked(StateTransition, "By the transitions from them.", remote="state_id")
-    and_: list[ModuleStateFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
+        Annotated[StateTransitionsFilter, strawberry.lazy("schema.inputs.state_transition")] | None
+    ) = filter_on(
+        StateTransition, "Conditions on the transition from this state to the next one.", remote="state_id"
     )
-    or_: list[ModuleStateFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: ModuleStateFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[ModuleStateFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[ModuleStateFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: ModuleStateFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the states of modules behind a relation to many.")
+@input_type
 class ModuleStatesFilter(ToMany):
-    """Conditions on the states of modules behind a relation to many."""
+    """Conditions on related states of modules."""
 
-    some: ModuleStateFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: ModuleStateFilter | None = strawberry.field(
-        default=UNSET, description="None of them meets this filter."
-    )
+    some: ModuleStateFilter | None = optional("At least one related object meets this filter.")
+    none: ModuleStateFilter | None = optional("No related object meets this filter.")
 
 
-@strawberry.enum(description="The fields that states of modules can be ordered by.")
+@enum_type
 class ModuleStateOrderField(Enum):
     """The fields that states of modules can be ordered by."""
 
-    CREATED_AT = strawberry.enum_value("created_at", description="When they were set.")
-    VERSION = strawberry.enum_value("version", description="Their places in the history of their module.")
+    CREATED_AT = enum_value("created_at", "When the state was set.")
+    VERSION = enum_value("version", "The position in the history of the module.")
 
 
-@strawberry.input(description="A field to order states of modules by, and the direction.")
+@input_type
 class ModuleStateOrder:
     """A field to order states of modules by, and the direction."""
 
-    field: ModuleStateOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: ModuleStateOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(description="The state that a module has from now on, and what set it off.")
+@input_type
 class SetModuleStateInput:
-    """The state that a module has from now on, and what set it off."""
+    """The new state of a module, and what triggered it."""
 
-    module_id: str = strawberry.field(
-        description="The module: a name or id of your choice, of at most 255 characters."
+    module_id: str = required("The module: a name or id of your choice, of at most 255 characters.")
+    session_id: strawberry.ID | None = optional(
+        "The id of the session of the state; outside of sessions by default."
     )
-    session_id: strawberry.ID | None = strawberry.field(
-        default=UNSET,
-        description="The id of the session that it is the module's state in; without one, outside of all.",
+    state: JSON = required("The whole state: a JSON object.")
+    state_type: str | None = optional(
+        "The kind of state, such as `user_preferences` or `workflow_progress`; at most 255 characters."
     )
-    state: JSON = strawberry.field(description="The whole state: a JSON object.")
-    state_type: str | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "What kind of state it is, such as `user_preferences` or `workflow_progress`; at most 255"
-            " characters."
-        ),
+    expected_version: int | None = optional(
+        "The version of the latest state that you know of, expired or not; 0 if there is none. Fails with"
+        " CONFLICT if another state was set meanwhile. Without this field, the state follows whichever is"
+        " the latest."
     )
-    expected_version: int | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "The version of the latest state that you know of, expired or not; 0 if there is none. It is a"
-            " CONFLICT if another one was set meanwhile. Without it, the state is set behind what is there."
-        ),
+    is_snapshot: bool | None = optional(
+        "Whether the state is kept as a snapshot; by default true if `snapshotReason` is given."
     )
-    is_snapshot: bool | None = strawberry.field(
-        default=UNSET,
-        description="Whether it is kept as a snapshot; by default it is if a `snapshotReason` is given.",
+    snapshot_reason: str | None = optional("Why the state is kept as a snapshot; only for a snapshot.")
+    expires_at: datetime | None = optional(
+        "When the state ceases to be current; by default only when another one is set."
     )
-    snapshot_reason: str | None = strawberry.field(
-        default=UNSET, description="Why it is kept as a snapshot; only for a snapshot."
+    trigger_type: str | None = optional(
+        "The kind of trigger: `user_action`, `agent_decision` (by default), `scheduled` or another value;"
+        " at most 255 characters. The first state of a module has no transition to record it."
     )
-    expires_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it ceases to be current; by default only when another one is set."
-    )
-    trigger_type: str | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "What kind of thing set it off: `user_action`, `agent_decision` (by default), `scheduled` or"
-            " another; at most 255 characters. The first state of a module has no transition to say so."
-        ),
-    )
-    trigger_id: str | None = strawberry.field(
-        default=UNSET, description="The id of what set it off, in whatever system; at most 255 characters."
-    )
-    transition_data: JSON | None = strawberry.field(
-        default=UNSET, description="Anything else about the transition: a JSON object; `{}` by default."
+    trigger_id: str | None = optional("The id of the trigger, in any system; at most 255 characters.")
+    transition_data: JSON | None = optional(
+        "Any other data on the transition: a JSON object; `{}` by default."
     )

@@ -1,4 +1,4 @@
-"""What clients say of sandboxes."""
+"""Inputs of sandboxes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
+from agentdata.engine.fields import filter_on
 from models import Session, User
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection, SandboxStatus
 from schema.inputs.filters import DateTimeFilter, IDFilter, JSONFilter, SandboxStatusFilter, StringFilter
-from schema.inputs.linked import linked
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
@@ -19,94 +19,73 @@ if TYPE_CHECKING:
     from schema.inputs.user import UserFilter
 
 
-@strawberry.input(description="Selects sandboxes. All conditions that are given must hold.")
+@input_type
 class SandboxFilter:
-    """Selects sandboxes. All conditions that are given must hold."""
+    """Selects sandboxes. All given conditions must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    session_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their sessions.")
-    user_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the users whom they run for."
+    id: IDFilter | None = optional("The id of the sandbox.")
+    session_id: IDFilter | None = optional("The id of the session of the sandbox.")
+    user_id: IDFilter | None = optional("The id of the user whom the sandbox runs for.")
+    kind: StringFilter | None = optional("The kind of server.")
+    external_server_id: StringFilter | None = optional("The id of the server that the sandbox runs on.")
+    status: SandboxStatusFilter | None = optional("Whether the sandbox is running.")
+    selection: JSONFilter | None = optional("What is selected in the sandbox.")
+    created_at: DateTimeFilter | None = optional("When the sandbox was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the sandbox last changed.")
+    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+        Session, "Conditions on the session of the sandbox.", local="session_id"
     )
-    kind: StringFilter | None = strawberry.field(default=UNSET, description="By their kinds.")
-    external_server_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the servers where they run."
+    user: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+        User, "Conditions on the user whom the sandbox runs for.", local="user_id"
     )
-    status: SandboxStatusFilter | None = strawberry.field(default=UNSET, description="By their statuses.")
-    selection: JSONFilter | None = strawberry.field(default=UNSET, description="By what is selected in them.")
-    created_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they were recorded."
-    )
-    updated_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they last changed."
-    )
-    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
-    )
-    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
-        User, "By the users whom they run for.", local="user_id"
-    )
-    and_: list[SandboxFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
-    )
-    or_: list[SandboxFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: SandboxFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[SandboxFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[SandboxFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: SandboxFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.enum(description="The fields that sandboxes can be ordered by.")
+@enum_type
 class SandboxOrderField(Enum):
     """The fields that sandboxes can be ordered by."""
 
-    CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
-    UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
+    CREATED_AT = enum_value("created_at", "When the sandbox was recorded.")
+    UPDATED_AT = enum_value("updated_at", "When the sandbox last changed.")
 
 
-@strawberry.input(description="A field to order sandboxes by, and the direction.")
+@input_type
 class SandboxOrder:
     """A field to order sandboxes by, and the direction."""
 
-    field: SandboxOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: SandboxOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(description="What may be said of a sandbox.")
+@input_type
 class SandboxValues:
-    """What may be said of a sandbox."""
+    """The values of a sandbox."""
 
-    user_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the user whom it runs for."
+    user_id: strawberry.ID | None = optional("The id of the user whom the sandbox runs for.")
+    kind: str | None = optional("The kind of server, such as `mock_game_server`; at most 255 characters.")
+    external_server_id: str | None = optional(
+        "The id of the server that the sandbox runs on; at most 255 characters."
     )
-    kind: str | None = strawberry.field(
-        default=UNSET,
-        description="What kind of server it is, such as `mock_game_server`; at most 255 characters.",
-    )
-    external_server_id: str | None = strawberry.field(
-        default=UNSET, description="The id of the server where it runs; at most 255 characters."
-    )
-    status: SandboxStatus | None = strawberry.field(
-        default=UNSET, description="Whether it is running; on creation STOPPED by default."
-    )
-    selection: JSON | None = strawberry.field(
-        default=UNSET, description="What is selected in it: a JSON object; on creation `{}` by default."
+    status: SandboxStatus | None = optional("Whether the sandbox is running; STOPPED by default on creation.")
+    selection: JSON | None = optional(
+        "What is selected in the sandbox: a JSON object; `{}` by default on creation."
     )
 
 
-@strawberry.input(
-    description=(
-        "What the sandbox of a session is to be. What is left out stays as it is, or is the default where the"
-        " session has none yet; null clears what may be null."
-    )
-)
+@input_type
 class SetSandboxInput(SandboxValues):
-    """What the sandbox of a session is to be, whether the session has one yet or not."""
+    """The values of a session's sandbox.
+
+    Fields that are left out stay as they are, or take their defaults if the session has no sandbox yet;
+    null clears a field that may be null.
+    """
 
 
-@strawberry.input(
-    description="The changes to a sandbox. What is left out stays as it is; null clears what may be null."
-)
+@input_type
 class UpdateSandboxInput(SandboxValues):
-    """The changes to a sandbox. What is left out stays as it is; null clears what may be null."""
+    """The changes to a sandbox.
+
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """

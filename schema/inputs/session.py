@@ -1,4 +1,4 @@
-"""What clients say of sessions."""
+"""Inputs of sessions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
+from agentdata.engine.fields import ToMany, filter_on
 from models import (
     Agent,
     AgentVersion,
@@ -25,6 +25,7 @@ from models import (
     UsageRecord,
     User,
 )
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection, SessionStatus
 from schema.inputs.filters import (
     BigIntFilter,
@@ -37,9 +38,7 @@ from schema.inputs.filters import (
     ListFilter,
     SessionStatusFilter,
     StringFilter,
-    ToMany,
 )
-from schema.inputs.linked import linked
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
@@ -58,317 +57,242 @@ if TYPE_CHECKING:
     from schema.inputs.user import UserFilter
 
 
-@strawberry.input(description="Selects sessions. All conditions that are given must hold.")
+@input_type
 class SessionFilter:
-    """Selects sessions. All conditions that are given must hold."""
+    """Selects sessions. All given conditions must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    user_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their users.")
-    agent_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their agents.")
-    agent_version_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the versions that their agents ran on."
+    id: IDFilter | None = optional("The id of the session.")
+    user_id: IDFilter | None = optional("The id of the user whom the session is with.")
+    agent_id: IDFilter | None = optional("The id of the agent that holds the session.")
+    agent_version_id: IDFilter | None = optional("The id of the version that the agent ran on.")
+    team_id: IDFilter | None = optional("The id of the team that holds the session.")
+    parent_id: IDFilter | None = optional("The id of the session directly above this one; null for a root.")
+    external_id: StringFilter | None = optional("The id of the session in another system.")
+    title: StringFilter | None = optional("The title of the session.")
+    status: SessionStatusFilter | None = optional("Whether the session is open, and how it ended if not.")
+    is_active: BooleanFilter | None = optional("Whether the session is open (ACTIVE or PAUSED).")
+    platform: StringFilter | None = optional("Where the session takes place.")
+    provider: StringFilter | None = optional("The provider of the model.")
+    source: StringFilter | None = optional("What triggered the session.")
+    tags: ListFilter | None = optional("The tags of the session.")
+    quality_score: FloatFilter | None = optional("How good the session was, from 0 to 1.")
+    user_satisfaction: FloatFilter | None = optional("How satisfied the user was, from 0 to 1.")
+    message_count: IntFilter | None = optional("The number of messages in the session.")
+    interaction_count: IntFilter | None = optional("The number of user turns.")
+    prompt_tokens: BigIntFilter | None = optional("The number of prompt tokens that models read.")
+    completion_tokens: BigIntFilter | None = optional("The number of completion tokens that models wrote.")
+    cost_usd: FloatFilter | None = optional("The cost of the session, in US dollars.")
+    started_at: DateTimeFilter | None = optional("When the session started.")
+    ended_at: DateTimeFilter | None = optional("When the session ended.")
+    last_activity_at: DateTimeFilter | None = optional("When something last happened in the session.")
+    created_at: DateTimeFilter | None = optional("When the session was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the session last changed.")
+    depth: IntFilter | None = optional("The number of sessions above this one; 0 for a root.")
+    root_id: IDFilter | None = optional("The id of the root of the session's tree.")
+    metadata_: JSONFilter | None = optional("Any other data.", name="metadata")
+    state: JSONFilter | None = optional("What the agent keeps in the session between turns.")
+    context: JSONFilter | None = optional("The context that the agent was given.")
+    user: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+        User, "Conditions on the user whom the session is with.", local="user_id"
     )
-    team_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their teams.")
-    parent_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of their parents; null for roots."
+    agent: Annotated[AgentFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+        Agent, "Conditions on the agent that holds the session.", local="agent_id"
     )
-    external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in another system."
+    agent_version: Annotated[AgentVersionFilter, strawberry.lazy("schema.inputs.agent_version")] | None = (
+        filter_on(AgentVersion, "Conditions on the version that the agent ran on.", local="agent_version_id")
     )
-    title: StringFilter | None = strawberry.field(default=UNSET, description="By their titles.")
-    status: SessionStatusFilter | None = strawberry.field(default=UNSET, description="By their statuses.")
-    is_active: BooleanFilter | None = strawberry.field(
-        default=UNSET, description="By whether they are open: active or paused."
+    team: Annotated[TeamFilter, strawberry.lazy("schema.inputs.team")] | None = filter_on(
+        Team, "Conditions on the team that holds the session.", local="team_id"
     )
-    platform: StringFilter | None = strawberry.field(default=UNSET, description="By where they take place.")
-    provider: StringFilter | None = strawberry.field(default=UNSET, description="By who serves the model.")
-    source: StringFilter | None = strawberry.field(default=UNSET, description="By what set them off.")
-    tags: ListFilter | None = strawberry.field(default=UNSET, description="By their tags.")
-    quality_score: FloatFilter | None = strawberry.field(
-        default=UNSET, description="By how good they were, from 0 to 1."
+    parent: SessionFilter | None = filter_on(
+        Session, "Conditions on the session directly above this one.", local="parent_id"
     )
-    user_satisfaction: FloatFilter | None = strawberry.field(
-        default=UNSET, description="By how satisfied the user was, from 0 to 1."
+    children: SessionsFilter | None = filter_on(
+        Session, "Conditions on the sessions directly below this one.", remote="parent_id"
     )
-    message_count: IntFilter | None = strawberry.field(
-        default=UNSET, description="By how many messages they have."
+    messages: Annotated[MessagesFilter, strawberry.lazy("schema.inputs.message")] | None = filter_on(
+        Message, "Conditions on the messages of the session.", remote="session_id"
     )
-    interaction_count: IntFilter | None = strawberry.field(
-        default=UNSET, description="By how many turns the user had."
+    tool_calls: Annotated[ToolCallsFilter, strawberry.lazy("schema.inputs.tool_call")] | None = filter_on(
+        ToolCall, "Conditions on the tool calls of the session.", remote="session_id"
     )
-    prompt_tokens: BigIntFilter | None = strawberry.field(
-        default=UNSET, description="By how many prompt tokens models read."
+    events: Annotated[SessionEventsFilter, strawberry.lazy("schema.inputs.session_event")] | None = filter_on(
+        SessionEvent, "Conditions on the events of the session.", remote="session_id"
     )
-    completion_tokens: BigIntFilter | None = strawberry.field(
-        default=UNSET, description="By how many completion tokens models wrote."
+    usage: Annotated[UsageRecordsFilter, strawberry.lazy("schema.inputs.usage_record")] | None = filter_on(
+        UsageRecord, "Conditions on the usage records of the session.", remote="session_id"
     )
-    cost_usd: FloatFilter | None = strawberry.field(
-        default=UNSET, description="By what they cost, in US dollars."
+    sandbox: Annotated[SandboxFilter, strawberry.lazy("schema.inputs.sandbox")] | None = filter_on(
+        Sandbox, "Conditions on the sandbox of the session.", remote="session_id"
     )
-    started_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they began.")
-    ended_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they ended.")
-    last_activity_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when something last happened."
-    )
-    created_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they were recorded."
-    )
-    updated_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they last changed."
-    )
-    depth: IntFilter | None = strawberry.field(
-        default=UNSET, description="By how deep they are in their trees; a root has 0."
-    )
-    root_id: IDFilter | None = strawberry.field(default=UNSET, description="By the root of their tree.")
-    metadata_: JSONFilter | None = strawberry.field(
-        default=UNSET, name="metadata", description="By their `metadata`."
-    )
-    state: JSONFilter | None = strawberry.field(default=UNSET, description="By their `state`.")
-    context: JSONFilter | None = strawberry.field(default=UNSET, description="By their `context`.")
-    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
-        User, "By their users.", local="user_id"
-    )
-    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By their agents.", local="agent_id"
-    )
-    agent_version: Annotated["AgentVersionFilter", strawberry.lazy("schema.inputs.agent_version")] | None = (
-        linked(AgentVersion, "By the versions that their agents ran on.", local="agent_version_id")
-    )
-    team: Annotated["TeamFilter", strawberry.lazy("schema.inputs.team")] | None = linked(
-        Team, "By their teams.", local="team_id"
-    )
-    parent: SessionFilter | None = linked(Session, "By their parents.", local="parent_id")
-    children: SessionsFilter | None = linked(Session, "By their children.", remote="parent_id")
-    messages: Annotated["MessagesFilter", strawberry.lazy("schema.inputs.message")] | None = linked(
-        Message, "By their messages.", remote="session_id"
-    )
-    tool_calls: Annotated["ToolCallsFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
-        ToolCall, "By their tool calls.", remote="session_id"
-    )
-    events: Annotated["SessionEventsFilter", strawberry.lazy("schema.inputs.session_event")] | None = linked(
-        SessionEvent, "By what happened in them.", remote="session_id"
-    )
-    usage: Annotated["UsageRecordsFilter", strawberry.lazy("schema.inputs.usage_record")] | None = linked(
-        UsageRecord, "By the uses of models in them.", remote="session_id"
-    )
-    sandbox: Annotated["SandboxFilter", strawberry.lazy("schema.inputs.sandbox")] | None = linked(
-        Sandbox, "By their sandboxes.", remote="session_id"
-    )
-    module_states: Annotated["ModuleStatesFilter", strawberry.lazy("schema.inputs.module_state")] | None = (
-        linked(ModuleState, "By the states that modules had in them.", remote="session_id")
+    module_states: Annotated[ModuleStatesFilter, strawberry.lazy("schema.inputs.module_state")] | None = (
+        filter_on(ModuleState, "Conditions on the states of modules in the session.", remote="session_id")
     )
     state_transitions: (
-        Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
-    ) = linked(StateTransition, "By the transitions between states of modules in them.", remote="session_id")
-    metrics: Annotated["SessionMetricsFilter", strawberry.lazy("schema.inputs.session_metric")] | None = (
-        linked(SessionMetric, "By how they were measured.", remote="session_id")
+        Annotated[StateTransitionsFilter, strawberry.lazy("schema.inputs.state_transition")] | None
+    ) = filter_on(
+        StateTransition,
+        "Conditions on the transitions between states of modules in the session.",
+        remote="session_id",
     )
-    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
-        Memory, "By their memories.", remote="session_id"
+    metrics: Annotated[SessionMetricsFilter, strawberry.lazy("schema.inputs.session_metric")] | None = (
+        filter_on(SessionMetric, "Conditions on the metrics of the session.", remote="session_id")
     )
-    and_: list[SessionFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
+    memories: Annotated[MemoriesFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+        Memory, "Conditions on the memories that come from the session.", remote="session_id"
     )
-    or_: list[SessionFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: SessionFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[SessionFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[SessionFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: SessionFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the sessions behind a relation to many.")
+@input_type
 class SessionsFilter(ToMany):
-    """Conditions on the sessions behind a relation to many."""
+    """Conditions on related sessions."""
 
-    some: SessionFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: SessionFilter | None = strawberry.field(
-        default=UNSET, description="None of them meets this filter."
-    )
+    some: SessionFilter | None = optional("At least one related object meets this filter.")
+    none: SessionFilter | None = optional("No related object meets this filter.")
 
 
-@strawberry.enum(description="The fields that sessions can be ordered by.")
+@enum_type
 class SessionOrderField(Enum):
     """The fields that sessions can be ordered by."""
 
-    CREATED_AT = strawberry.enum_value("created_at", description="When they were recorded.")
-    UPDATED_AT = strawberry.enum_value("updated_at", description="When they last changed.")
-    STARTED_AT = strawberry.enum_value("started_at", description="When they began.")
-    ENDED_AT = strawberry.enum_value("ended_at", description="When they ended.")
-    LAST_ACTIVITY_AT = strawberry.enum_value("last_activity_at", description="When something last happened.")
-    QUALITY_SCORE = strawberry.enum_value("quality_score", description="How good they were.")
-    USER_SATISFACTION = strawberry.enum_value("user_satisfaction", description="How satisfied the user was.")
-    MESSAGE_COUNT = strawberry.enum_value("message_count", description="How many messages they have.")
-    INTERACTION_COUNT = strawberry.enum_value("interaction_count", description="How many turns the user had.")
-    PROMPT_TOKENS = strawberry.enum_value("prompt_tokens", description="How many prompt tokens models read.")
-    COMPLETION_TOKENS = strawberry.enum_value(
-        "completion_tokens", description="How many completion tokens models wrote."
+    CREATED_AT = enum_value("created_at", "When the session was recorded.")
+    UPDATED_AT = enum_value("updated_at", "When the session last changed.")
+    STARTED_AT = enum_value("started_at", "When the session started.")
+    ENDED_AT = enum_value("ended_at", "When the session ended.")
+    LAST_ACTIVITY_AT = enum_value("last_activity_at", "When something last happened in the session.")
+    QUALITY_SCORE = enum_value("quality_score", "How good the session was, from 0 to 1.")
+    USER_SATISFACTION = enum_value("user_satisfaction", "How satisfied the user was, from 0 to 1.")
+    MESSAGE_COUNT = enum_value("message_count", "The number of messages in the session.")
+    INTERACTION_COUNT = enum_value("interaction_count", "The number of user turns.")
+    PROMPT_TOKENS = enum_value("prompt_tokens", "The number of prompt tokens that models read.")
+    COMPLETION_TOKENS = enum_value("completion_tokens", "The number of completion tokens that models wrote.")
+    COST_USD = enum_value(
+        "cost_usd", "The cost of the session, in US dollars; an unknown cost counts as less than any."
     )
-    COST_USD = strawberry.enum_value("cost_usd", description="What they cost; unknown comes before nothing.")
 
 
-@strawberry.input(description="A field to order sessions by, and the direction.")
+@input_type
 class SessionOrder:
     """A field to order sessions by, and the direction."""
 
-    field: SessionOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: SessionOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(description="What may be said of a session.")
+@input_type
 class SessionValues:
-    """What may be said of a session."""
+    """The values of a session."""
 
-    title: str | None = strawberry.field(
-        default=UNSET, description="What it is called; at most 1,000 characters."
+    title: str | None = optional("The title of the session; at most 1,000 characters.")
+    user_id: strawberry.ID | None = optional("The id of the user whom the session is with.")
+    agent_id: strawberry.ID | None = optional("The id of the agent that holds the session.")
+    agent_version_id: strawberry.ID | None = optional(
+        "The id of the version that the agent ran on, which must be a version of the agent. A new session"
+        " takes the active version by default."
     )
-    user_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the user whom it is with."
+    team_id: strawberry.ID | None = optional("The id of the team that holds the session.")
+    platform: str | None = optional("Where the session takes place, such as `web`, `slack` or `whatsapp`.")
+    provider: str | None = optional("The provider of the model, such as `openai` or `anthropic`.")
+    purpose: str | None = optional("What the session is for.")
+    business_context: JSON | None = optional(
+        "The business context of the session: a JSON object; `{}` by default on creation."
     )
-    agent_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the agent that holds it."
+    tags: list[str] | None = optional(
+        "The tags of the session: at most 100, each of at most 255 characters; duplicates are dropped."
     )
-    agent_version_id: strawberry.ID | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "The id of the version that the agent ran on, one of the agent's own; a new session takes the"
-            " active one by default."
-        ),
+    quality_score: float | None = optional("How good the session was, from 0 to 1.")
+    user_satisfaction: float | None = optional("How satisfied the user was, from 0 to 1.")
+    learning_outcomes: JSON | None = optional(
+        "What was learned from the session: a JSON object; `{}` by default on creation."
     )
-    team_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the team that holds it."
+    source: str | None = optional(
+        "What triggered the session: `user`, `webhook`, `scheduled_job`, `agent`, `api` or another value."
     )
-    platform: str | None = strawberry.field(
-        default=UNSET, description="Where it takes place, such as `web`, `slack` or `whatsapp`."
+    context: JSON | None = optional(
+        "The context that the agent was given: a JSON object; `{}` by default on creation."
     )
-    provider: str | None = strawberry.field(
-        default=UNSET, description="Who serves the model, such as `openai` or `anthropic`."
+    state: JSON | None = optional(
+        "What the agent keeps in the session between turns: a JSON object; `{}` by default on creation."
     )
-    purpose: str | None = strawberry.field(default=UNSET, description="What it is for.")
-    business_context: JSON | None = strawberry.field(
-        default=UNSET,
-        description="The business context that it belongs to: a JSON object; on creation `{}` by default.",
+    metadata_: JSON | None = optional(
+        "Any other data: a JSON object; `{}` by default on creation.", name="metadata"
     )
-    tags: list[str] | None = strawberry.field(
-        default=UNSET,
-        description="Its tags: at most 100, each of at most 255 characters; repetitions are dropped.",
-    )
-    quality_score: float | None = strawberry.field(default=UNSET, description="How good it was, from 0 to 1.")
-    user_satisfaction: float | None = strawberry.field(
-        default=UNSET, description="How satisfied the user was, from 0 to 1."
-    )
-    learning_outcomes: JSON | None = strawberry.field(
-        default=UNSET, description="What was learned from it: a JSON object; on creation `{}` by default."
-    )
-    source: str | None = strawberry.field(
-        default=UNSET,
-        description="What set it off: `user`, `webhook`, `scheduled_job`, `agent`, `api` or another.",
-    )
-    context: JSON | None = strawberry.field(
-        default=UNSET,
-        description="What the agent was given to know: a JSON object; on creation `{}` by default.",
-    )
-    state: JSON | None = strawberry.field(
-        default=UNSET,
-        description="What the agent keeps in it between turns: a JSON object; on creation `{}` by default.",
-    )
-    metadata_: JSON | None = strawberry.field(
-        default=UNSET,
-        description="Anything else: a JSON object; on creation `{}` by default.",
-        name="metadata",
-    )
-    cost_usd: float | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "What it cost, in US dollars, from 0 to 999,999,999; null if unknown. It replaces what usage"
-            " records have added so far; later ones add to it."
-        ),
+    cost_usd: float | None = optional(
+        "The cost of the session, in US dollars, from 0 to 999,999,999; null if unknown. It replaces the"
+        " sum of earlier usage records; later ones add to it."
     )
 
 
-@strawberry.input(description="A session to record, in any status.")
+@input_type
 class CreateSessionInput(SessionValues):
     """A session to record, in any status."""
 
-    external_id: str | None = strawberry.field(
-        default=UNSET,
-        description="Its id in another system, unique among the project's sessions; at most 255 characters.",
+    external_id: str | None = optional(
+        "The id of the session in another system, unique among the project's sessions; at most 255"
+        " characters."
     )
-    parent_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the session directly above it; it cannot be changed later."
+    parent_id: strawberry.ID | None = optional(
+        "The id of the session directly above this one; it cannot be changed later."
     )
-    status: SessionStatus | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "Its status; one that ends the session sets `endedAt`, and one that reopens it clears that."
-        ),
+    status: SessionStatus | None = optional(
+        "The status of the session. A status that ends the session sets `endedAt`; one that reopens it"
+        " clears `endedAt`."
     )
-    started_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it began; now by default."
-    )
-    ended_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it ended, not before `startedAt`; only with a status that ends it."
+    started_at: datetime | None = optional("When the session started; now by default.")
+    ended_at: datetime | None = optional(
+        "When the session ended, not before `startedAt`; only with a status that ends it."
     )
 
 
-@strawberry.input(description="A session that begins now.")
+@input_type
 class StartSessionInput(SessionValues):
-    """A session that begins now."""
+    """A session that starts now."""
 
-    external_id: str | None = strawberry.field(
-        default=UNSET,
-        description="Its id in another system, unique among the project's sessions; at most 255 characters.",
+    external_id: str | None = optional(
+        "The id of the session in another system, unique among the project's sessions; at most 255"
+        " characters."
     )
-    parent_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the session directly above it; it cannot be changed later."
+    parent_id: strawberry.ID | None = optional(
+        "The id of the session directly above this one; it cannot be changed later."
     )
 
 
-@strawberry.input(
-    description="The changes to a session. What is left out stays as it is; null clears what may be null."
-)
+@input_type
 class UpdateSessionInput(SessionValues):
-    """The changes to a session. What is left out stays as it is; null clears what may be null."""
+    """The changes to a session.
 
-    external_id: str | None = strawberry.field(
-        default=UNSET,
-        description="Its id in another system, unique among the project's sessions; at most 255 characters.",
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """
+
+    external_id: str | None = optional(
+        "The id of the session in another system, unique among the project's sessions; at most 255"
+        " characters."
     )
-    status: SessionStatus | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "Its status; one that ends the session sets `endedAt`, and one that reopens it clears that."
-        ),
+    status: SessionStatus | None = optional(
+        "The status of the session. A status that ends the session sets `endedAt`; one that reopens it"
+        " clears `endedAt`."
     )
-    started_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it began; it cannot be cleared."
-    )
-    ended_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it ended, not before `startedAt`; only with a status that ends it."
+    started_at: datetime | None = optional("When the session started; it cannot be cleared.")
+    ended_at: datetime | None = optional(
+        "When the session ended, not before `startedAt`; only with a status that ends it."
     )
 
 
-@strawberry.input(description="How a session ended.")
+@input_type
 class EndSessionInput:
     """How a session ended."""
 
-    status: SessionStatus | None = strawberry.field(
-        default=UNSET, description="How it ended: COMPLETED (by default), FAILED or CANCELLED."
+    status: SessionStatus | None = optional(
+        "How the session ended: COMPLETED (by default), FAILED or CANCELLED."
     )
-    ended_at: datetime | None = strawberry.field(default=UNSET, description="When it ended; now by default.")
-    quality_score: float | None = strawberry.field(default=UNSET, description="How good it was, from 0 to 1.")
-    user_satisfaction: float | None = strawberry.field(
-        default=UNSET, description="How satisfied the user was, from 0 to 1."
-    )
-    learning_outcomes: JSON | None = strawberry.field(
-        default=UNSET, description="What was learned from it: a JSON object."
-    )
-    cost_usd: float | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "What it cost, in US dollars, from 0 to 999,999,999; null if unknown. It replaces what usage"
-            " records have added so far; later ones add to it."
-        ),
+    ended_at: datetime | None = optional("When the session ended; now by default.")
+    quality_score: float | None = optional("How good the session was, from 0 to 1.")
+    user_satisfaction: float | None = optional("How satisfied the user was, from 0 to 1.")
+    learning_outcomes: JSON | None = optional("What was learned from the session: a JSON object.")
+    cost_usd: float | None = optional(
+        "The cost of the session, in US dollars, from 0 to 999,999,999; null if unknown. It replaces the"
+        " sum of earlier usage records; later ones add to it."
     )

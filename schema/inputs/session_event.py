@@ -1,4 +1,4 @@
-"""What clients say of the events of sessions."""
+"""Inputs of the events of sessions."""
 
 from __future__ import annotations
 
@@ -7,102 +7,70 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
+from agentdata.engine.fields import ToMany, filter_on
 from models import Session
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
-from schema.inputs.filters import (
-    DateTimeFilter,
-    FloatFilter,
-    IDFilter,
-    IntFilter,
-    JSONFilter,
-    StringFilter,
-    ToMany,
-)
-from schema.inputs.linked import linked
+from schema.inputs.filters import DateTimeFilter, FloatFilter, IDFilter, IntFilter, JSONFilter, StringFilter
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
     from schema.inputs.session import SessionFilter
 
 
-@strawberry.input(description="Selects events of sessions. All conditions that are given must hold.")
+@input_type
 class SessionEventFilter:
-    """Selects events of sessions. All conditions that are given must hold."""
+    """Selects events of sessions. All given conditions must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    session_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their sessions.")
-    sequence: IntFilter | None = strawberry.field(
-        default=UNSET, description="By their places in their sessions, from 1."
+    id: IDFilter | None = optional("The id of the event.")
+    session_id: IDFilter | None = optional("The id of the session of the event.")
+    sequence: IntFilter | None = optional("The position among the session's events, from 1.")
+    event_type: StringFilter | None = optional("The kind of event.")
+    event_data: JSONFilter | None = optional("The details of the event.")
+    timestamp: DateTimeFilter | None = optional("When the event happened.")
+    duration_ms: FloatFilter | None = optional("How long the event took, in milliseconds.")
+    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+        Session, "Conditions on the session of the event.", local="session_id"
     )
-    event_type: StringFilter | None = strawberry.field(default=UNSET, description="By what happened.")
-    event_data: JSONFilter | None = strawberry.field(
-        default=UNSET, description="By what there is to say of them."
-    )
-    timestamp: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they happened.")
-    duration_ms: FloatFilter | None = strawberry.field(
-        default=UNSET, description="By how long they took, in milliseconds."
-    )
-    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
-    )
-    and_: list[SessionEventFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
-    )
-    or_: list[SessionEventFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: SessionEventFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[SessionEventFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[SessionEventFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: SessionEventFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the events of sessions behind a relation to many.")
+@input_type
 class SessionEventsFilter(ToMany):
-    """Conditions on the events of sessions behind a relation to many."""
+    """Conditions on related events of sessions."""
 
-    some: SessionEventFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: SessionEventFilter | None = strawberry.field(
-        default=UNSET, description="None of them meets this filter."
-    )
+    some: SessionEventFilter | None = optional("At least one related object meets this filter.")
+    none: SessionEventFilter | None = optional("No related object meets this filter.")
 
 
-@strawberry.enum(description="The fields that events of sessions can be ordered by.")
+@enum_type
 class SessionEventOrderField(Enum):
     """The fields that events of sessions can be ordered by."""
 
-    SEQUENCE = strawberry.enum_value("sequence", description="Their places in their sessions.")
-    TIMESTAMP = strawberry.enum_value("timestamp", description="When they happened.")
-    DURATION_MS = strawberry.enum_value("duration_ms", description="How long they took.")
+    SEQUENCE = enum_value("sequence", "The position among the session's events, from 1.")
+    TIMESTAMP = enum_value("timestamp", "When the event happened.")
+    DURATION_MS = enum_value("duration_ms", "How long the event took, in milliseconds.")
 
 
-@strawberry.input(description="A field to order events of sessions by, and the direction.")
+@input_type
 class SessionEventOrder:
     """A field to order events of sessions by, and the direction."""
 
-    field: SessionEventOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: SessionEventOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(description="An event of a session to record.")
+@input_type
 class RecordEventInput:
     """An event of a session to record."""
 
-    event_type: str = strawberry.field(
-        description=(
-            "What happened: `user_input`, `agent_response`, `error`, `checkpoint` or another; at most 255"
-            " characters."
-        )
+    event_type: str = required(
+        "The kind of event: `user_input`, `agent_response`, `error`, `checkpoint` or another value; at most"
+        " 255 characters."
     )
-    event_data: JSON | None = strawberry.field(
-        default=UNSET, description="What there is to say of it: a JSON object; `{}` by default."
-    )
-    timestamp: datetime | None = strawberry.field(
-        default=UNSET, description="When it happened; now by default."
-    )
-    duration_ms: float | None = strawberry.field(
-        default=UNSET, description="How long it took, in milliseconds; null if that is unknown."
-    )
+    event_data: JSON | None = optional("The details of the event: a JSON object; `{}` by default.")
+    timestamp: datetime | None = optional("When the event happened; now by default.")
+    duration_ms: float | None = optional("How long the event took, in milliseconds; null if unknown.")

@@ -1,4 +1,4 @@
-"""What clients say of tool calls."""
+"""Inputs of tool calls."""
 
 from __future__ import annotations
 
@@ -7,19 +7,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
+from agentdata.engine.fields import ToMany, filter_on
 from models import Message, Session
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
-from schema.inputs.filters import (
-    DateTimeFilter,
-    FloatFilter,
-    IDFilter,
-    StringFilter,
-    ToMany,
-    ToolCallStatusFilter,
-)
-from schema.inputs.linked import linked
+from schema.inputs.filters import DateTimeFilter, FloatFilter, IDFilter, StringFilter, ToolCallStatusFilter
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
@@ -27,130 +20,98 @@ if TYPE_CHECKING:
     from schema.inputs.session import SessionFilter
 
 
-@strawberry.input(description="Selects tool calls. All conditions that are given must hold.")
+@input_type
 class ToolCallFilter:
-    """Selects tool calls. All conditions that are given must hold."""
+    """Selects tool calls. All given conditions must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    session_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their sessions.")
-    message_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the messages that make them."
+    id: IDFilter | None = optional("The id of the tool call.")
+    session_id: IDFilter | None = optional("The id of the session of the call.")
+    message_id: IDFilter | None = optional("The id of the ASSISTANT message that makes the call.")
+    call_id: StringFilter | None = optional("The id that the model gave the call.")
+    name: StringFilter | None = optional("The name of the tool.")
+    status: ToolCallStatusFilter | None = optional(
+        "Whether the call is pending, and how it was settled if not."
     )
-    call_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the ids that the model gave them."
+    error: StringFilter | None = optional("Why the call failed.")
+    duration_ms: FloatFilter | None = optional("How long the tool took, in milliseconds.")
+    started_at: DateTimeFilter | None = optional("When the tool started.")
+    created_at: DateTimeFilter | None = optional("When the tool call was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the tool call last changed.")
+    message: Annotated[MessageFilter, strawberry.lazy("schema.inputs.message")] | None = filter_on(
+        Message, "Conditions on the ASSISTANT message that makes the call.", local="message_id"
     )
-    name: StringFilter | None = strawberry.field(default=UNSET, description="By the names of their tools.")
-    status: ToolCallStatusFilter | None = strawberry.field(default=UNSET, description="By their statuses.")
-    error: StringFilter | None = strawberry.field(default=UNSET, description="By why they failed.")
-    duration_ms: FloatFilter | None = strawberry.field(
-        default=UNSET, description="By how long they took, in milliseconds."
+    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+        Session, "Conditions on the session of the call.", local="session_id"
     )
-    started_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when the tool began.")
-    created_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they were recorded."
-    )
-    updated_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they last changed."
-    )
-    message: Annotated["MessageFilter", strawberry.lazy("schema.inputs.message")] | None = linked(
-        Message, "By the messages that make them.", local="message_id"
-    )
-    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
-    )
-    and_: list[ToolCallFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
-    )
-    or_: list[ToolCallFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: ToolCallFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[ToolCallFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[ToolCallFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: ToolCallFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the tool calls behind a relation to many.")
+@input_type
 class ToolCallsFilter(ToMany):
-    """Conditions on the tool calls behind a relation to many."""
+    """Conditions on related tool calls."""
 
-    some: ToolCallFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: ToolCallFilter | None = strawberry.field(
-        default=UNSET, description="None of them meets this filter."
-    )
+    some: ToolCallFilter | None = optional("At least one related object meets this filter.")
+    none: ToolCallFilter | None = optional("No related object meets this filter.")
 
 
-@strawberry.enum(description="The fields that tool calls can be ordered by.")
+@enum_type
 class ToolCallOrderField(Enum):
     """The fields that tool calls can be ordered by."""
 
-    CREATED_AT = strawberry.enum_value("created_at", description="When they were made.")
-    POSITION = strawberry.enum_value("position", description="Their places in their messages.")
-    DURATION_MS = strawberry.enum_value("duration_ms", description="How long they took.")
-    NAME = strawberry.enum_value("name", description="The names of their tools.")
+    CREATED_AT = enum_value("created_at", "When the tool call was recorded.")
+    POSITION = enum_value("position", "The position among the calls of the message, from 0.")
+    DURATION_MS = enum_value("duration_ms", "How long the tool took, in milliseconds.")
+    NAME = enum_value("name", "The name of the tool.")
 
 
-@strawberry.input(description="A field to order tool calls by, and the direction.")
+@input_type
 class ToolCallOrder:
     """A field to order tool calls by, and the direction."""
 
-    field: ToolCallOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: ToolCallOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(description="The outcome of a tool call.")
+@input_type
 class ToolResultValues:
     """The outcome of a tool call."""
 
-    result: JSON | None = strawberry.field(
-        default=UNSET,
-        description="What the tool returned; it settles the call as SUCCEEDED, even if it is null.",
+    result: JSON | None = optional(
+        "What the tool returned, which may be null; the call is settled as SUCCEEDED."
     )
-    error: str | None = strawberry.field(
-        default=UNSET,
-        description="Why the tool failed; it settles the call as FAILED. Not together with `result`.",
+    error: str | None = optional(
+        "Why the call failed; the call is settled as FAILED. Not together with `result`."
     )
-    started_at: datetime | None = strawberry.field(default=UNSET, description="When the tool began.")
-    duration_ms: float | None = strawberry.field(
-        default=UNSET, description="How long the tool took, in milliseconds."
-    )
+    started_at: datetime | None = optional("When the tool started.")
+    duration_ms: float | None = optional("How long the tool took, in milliseconds.")
 
 
-@strawberry.input(description="A tool call that a message makes.")
+@input_type
 class NewToolCallInput(ToolResultValues):
     """A tool call that a message makes."""
 
-    call_id: str | None = strawberry.field(
-        default=UNSET,
-        description="The id that the model gave it, which its answer names; at most 255 characters.",
+    call_id: str | None = optional(
+        "The id that the model gave the call, which the answer names; at most 255 characters."
     )
-    name: str = strawberry.field(description="The name of the tool; at most 255 characters.")
-    arguments: JSON = strawberry.field(
-        description="The arguments for the tool: any JSON value, usually an object."
-    )
+    name: str = required("The name of the tool; at most 255 characters.")
+    arguments: JSON = required("The arguments for the tool: any JSON value, usually an object.")
 
 
-@strawberry.input(description="The outcome of a tool call: either `result` or `error`.")
+@input_type
 class RecordToolResultInput(ToolResultValues):
     """The outcome of a tool call: either `result` or `error`."""
 
 
-@strawberry.input(
-    description=(
-        "What to change of a tool call. A new result or error replaces what it had; what is left out"
-        " stays as it is; null clears."
-    )
-)
+@input_type
 class UpdateToolCallInput(ToolResultValues):
-    """What to change of a tool call. A new result or error replaces what it had."""
+    """The changes to a tool call.
 
-    call_id: str | None = strawberry.field(
-        default=UNSET, description="The id that the model gave it; at most 255 characters."
-    )
-    name: str | None = strawberry.field(
-        default=UNSET, description="The name of the tool; at most 255 characters."
-    )
-    arguments: JSON | None = strawberry.field(
-        default=UNSET, description="The arguments for the tool: any JSON value, usually an object."
-    )
+    A new result or error replaces the present outcome. Fields that are left out stay as they are; null
+    clears a field that may be null.
+    """
+
+    call_id: str | None = optional("The id that the model gave the call; at most 255 characters.")
+    name: str | None = optional("The name of the tool; at most 255 characters.")
+    arguments: JSON | None = optional("The arguments for the tool: any JSON value, usually an object.")

@@ -1,21 +1,20 @@
-"""A version of an agent: what it was at one time. At most one version of an agent is active."""
+"""A version of an agent."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.engine.fields.declare import batch, column, either, page, relation
-from agentdata.engine.sql.batches import Gives
-from agentdata.engine.sql.pages import Ordering
+from agentdata.engine.fields import Ordering, column, either, page, relation
 from models import Agent as AgentRow
 from models import AgentMetric as AgentMetricRow
+from models import AgentVersion as AgentVersionRow
 from models import Session as SessionRow
 from models import User as UserRow
 from resolvers import series, statistics
+from schema.declarations import object_type
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.scalars import JSON
@@ -31,58 +30,46 @@ if TYPE_CHECKING:
     from schema.types.statistics import Statistics
 
 
-@strawberry.type(
-    description="A version of an agent: what it was at one time. At most one version of an agent is active."
-)
+@object_type(model=AgentVersionRow)
 class AgentVersion(Node):
-    """A version of an agent: what it was at one time. At most one version of an agent is active."""
+    """A version of an agent: its configuration at one time. At most one version of an agent is active."""
 
-    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] = relation(
-        AgentRow, "The agent that it is a version of.", by="agent_id"
+    agent: Annotated[Agent, strawberry.lazy("schema.types.agent")] = relation(
+        AgentRow, "The agent of the version.", by="agent_id"
     )
-    version_number: str = column("Its number, such as `1.1.0`, unique among the agent's versions.")
-    changes: JSON = column("What is new in it: a JSON object.")
-    system_prompt: str | None = column("The instructions of this version.")
-    config: JSON | None = column("The configuration of this version: a JSON object.")
-    created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = either(
-        "The user or agent who made it.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
+    version_number: str = column("The version number, such as `1.1.0`, unique among the agent's versions.")
+    changes: JSON = column("What is new in the version: a JSON object.")
+    system_prompt: str | None = column("The instructions that frame the sessions of this version.")
+    config: JSON | None = column("The configuration of the version: a JSON object.")
+    created_by: Annotated[Actor, strawberry.lazy("schema.types.actor")] | None = either(
+        "The user or agent who made the version.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
     )
-    is_active: bool = column("Whether it is the agent's active version.")
-    activated_at: datetime | None = column("When it last became active; null if it never was.")
-    deactivated_at: datetime | None = column("When it last ceased to be active; null while it is.")
-    performance: JSON = column("How well it did: a JSON object.")
-    updated_at: datetime = column("When it last changed.")
-    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
+    is_active: bool = column("Whether the version is the agent's active one.")
+    activated_at: datetime | None = column("When the version last became active; null if never.")
+    deactivated_at: datetime | None = column(
+        "When the version last ceased to be active; null while it is active, and if it never was."
+    )
+    performance: JSON = column("How well the version performed: a JSON object.")
+    updated_at: datetime = column("When the version last changed.")
+    sessions: Connection[Annotated[Session, strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "The sessions that ran on it, the latest first.",
+        "The sessions that ran on the version, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="agent_version_id",
         default=(Ordering("started_at", descending=True),),
     )
-    metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
+    metrics: Connection[Annotated[AgentMetric, strawberry.lazy("schema.types.agent_metric")]] = page(
         AgentMetricRow,
-        "How it was measured, the latest first.",
+        "The metrics of the version, latest first.",
         filter_=AgentMetricFilter,
         order=AgentMetricOrder,
         by="version_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What the sessions that ran on it add up to.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        column="agent_version_id",
+    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "Totals and means over the sessions that ran on the version.", by="agent_version_id"
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "How it was measured, and what was measured in its sessions, over time. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        filters={"sessions": SessionRow},
-        reads=partial(series.asked, column="agent_version_id"),
-        column="agent_version_id",
+    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "Measurements of the version and of its sessions over time.", by="agent_version_id"
     )

@@ -1,4 +1,4 @@
-"""The audit trail of a session: what happened in it, whatever it was, in one order."""
+"""The audit trail of a session: everything that happened in it, in one order."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Annotated
 
 import strawberry
 
-from agentdata.engine.fields.declare import column, either
+from agentdata.engine.fields import column, either
 from models import Message as MessageRow
 from models import SessionEvent as SessionEventRow
 from models import StateTransition as StateTransitionRow
 from models import ToolCall as ToolCallRow
 from models import UsageRecord as UsageRecordRow
+from resolvers import audit
+from schema.declarations import object_type
 from schema.enums import AuditKind
 from schema.types.message import Message
 from schema.types.session_event import SessionEvent
@@ -22,21 +24,21 @@ from schema.types.usage_record import UsageRecord
 
 AuditSubject = Annotated[
     Message | SessionEvent | StateTransition | ToolCall | UsageRecord,
-    strawberry.union("AuditSubject", description="What an entry of an audit trail is about."),
+    strawberry.union("AuditSubject", description="The subject of an audit trail's entry."),
 ]
 
 
-@strawberry.type(description="One thing that happened in a session.")
+@object_type(model=audit.AuditEntry)
 class AuditEntry:
     """One thing that happened in a session."""
 
-    id: strawberry.ID = column("The id of what happened, which is that of its subject.")
+    id: strawberry.ID = column("The id of the entry, which is the id of its subject.")
     at: datetime = column(
-        "When it happened: the `createdAt` of a message, a transition or a tool call, the `timestamp` of an"
-        " event or the use of a model. For a tool call it is not its `startedAt`: a call stands beside the"
-        " message that makes it, whenever the tool began."
+        "When it happened: the `createdAt` of a message, transition or tool call, or the `timestamp` of an"
+        " event or usage record. A tool call is placed beside the message that makes it, whatever its"
+        " `startedAt`."
     )
-    kind: AuditKind = column("What kind of thing it is.")
+    kind: AuditKind = column("The kind of subject.")
     subject: AuditSubject = either(
         "What happened.",
         message_id=MessageRow,

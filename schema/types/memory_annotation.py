@@ -1,4 +1,4 @@
-"""A note on a memory, which may be applied to it."""
+"""A note on a memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.engine.fields.declare import column, either, relation
+from agentdata.engine.fields import column, either, relation
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
+from models import MemoryAnnotation as MemoryAnnotationRow
 from models import MemoryRevision as MemoryRevisionRow
 from models import User as UserRow
+from schema.declarations import object_type
 from schema.enums import VerificationStatus
 from schema.types.node import Node
 
@@ -20,26 +22,28 @@ if TYPE_CHECKING:
     from schema.types.memory import Memory, MemoryRevision
 
 
-@strawberry.type(description="A note on a memory, which may be applied to it, once.")
+@object_type(model=MemoryAnnotationRow)
 class MemoryAnnotation(Node):
-    """A note on a memory, which may be applied to it, once."""
+    """A note on a memory, which can be applied to the memory once."""
 
-    memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
-        MemoryRow, "The memory that it is on.", by="memory_id"
+    memory: Annotated[Memory, strawberry.lazy("schema.types.memory")] = relation(
+        MemoryRow, "The annotated memory.", by="memory_id"
     )
     annotation_type: str = column(
-        "What kind of annotation it is: `correction`, `enhancement`, `verification` or another."
+        "The kind of annotation: `correction`, `enhancement`, `verification` or another value."
     )
-    content: str = column("What it says.")
+    content: str = column("The text of the annotation.")
     verification_status: VerificationStatus | None = column(
-        "What a `verification` found; null for every other annotation."
+        "The finding of a `verification`; null for every other annotation."
     )
-    created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = either(
-        "The user or agent who made it.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
+    created_by: Annotated[Actor, strawberry.lazy("schema.types.actor")] | None = either(
+        "The user or agent who made the annotation.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
     )
-    is_applied: bool = column("Whether it was applied to the memory.")
-    applied_at: datetime | None = column("When it was applied; null if it was not.")
-    updated_at: datetime = column("When it last changed.")
-    revision: Annotated["MemoryRevision", strawberry.lazy("schema.types.memory")] | None = relation(
-        MemoryRevisionRow, "The content that it replaced; null if it replaced none.", remote="annotation_id"
+    is_applied: bool = column("Whether the annotation was applied to the memory.")
+    applied_at: datetime | None = column("When the annotation was applied; null if it was not.")
+    updated_at: datetime = column("When the annotation last changed.")
+    revision: Annotated[MemoryRevision, strawberry.lazy("schema.types.memory")] | None = relation(
+        MemoryRevisionRow,
+        "The revision that holds the content it replaced; null if it replaced none.",
+        remote="annotation_id",
     )

@@ -1,23 +1,28 @@
-"""What all types of rows share."""
+"""The fields that all types of rows share."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import strawberry
 
-from agentdata.engine.fields.declare import column
+from agentdata.engine.fields import column
+from schema.declarations import interface_type
 
 
-@strawberry.interface(description="An object with an id, by which `node` finds it.")
+@interface_type
 class Node:
-    """Anything that has an id. Rows are instances of the model that has the type's name."""
+    """An object with an id, by which `node` finds it."""
 
-    id: strawberry.ID = column("The id: a UUIDv7, unique across all types. `node` finds any object by it.")
-    created_at: datetime = column("When it was recorded.")
+    id: strawberry.ID = column(
+        "The id: a UUIDv7, unique across all types. `node` finds any object by its id."
+    )
+    created_at: datetime = column("When the object was recorded.")
+
+    __model__: ClassVar[type[Any]]
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row is of this type."""
-        return type(row).__name__ == cls.__name__
+        """Tell whether a row is one of the type's model. Rows that were just written name their model."""
+        return getattr(row, "__model__", type(row)) is cls.__model__

@@ -1,18 +1,17 @@
-"""The tenant: nothing is ever visible or linkable from one project to another."""
+"""The project, which is the tenant."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.engine.fields.declare import batch, column
-from agentdata.engine.sql.batches import Gives
+from agentdata.engine.fields import Gives, batch, column
 from models import ModuleState as ModuleStateRow
-from models import Session as SessionRow
+from models import Project as ProjectRow
 from resolvers import module_states, series, statistics
+from schema.declarations import object_type
 from schema.types.node import Node
 
 if TYPE_CHECKING:
@@ -21,39 +20,24 @@ if TYPE_CHECKING:
     from schema.types.statistics import Statistics
 
 
-@strawberry.type(description="The tenant: nothing is ever visible or linkable from one project to another.")
+@object_type(model=ProjectRow)
 class Project(Node):
-    """The tenant: nothing is ever visible or linkable from one project to another."""
+    """A tenant: no object is ever visible or linkable from another project."""
 
-    name: str = column("What it is called.")
-    slug: str = column("Its name in commands and addresses, unique over all projects.")
-    updated_at: datetime = column("When it last changed.")
-    current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
-        batch(
-            module_states.current_outside,
-            "The states that modules have now outside of sessions, the latest first; at most 500. Expired"
-            " states are not current.",
-            Gives.ROWS,
-            model=ModuleStateRow,
-            arguments=[module_states.FILTER],
-            filters={"filter": ModuleStateRow},
-        )
+    name: str = column("The name of the project.")
+    slug: str = column("The name of the project in commands and addresses, unique among all projects.")
+    updated_at: datetime = column("When the project last changed.")
+    current_module_states: list[Annotated[ModuleState, strawberry.lazy("schema.types.module_state")]] = batch(
+        module_states.current_outside,
+        "The current states of modules outside of sessions, latest first; at most 500. Expired states"
+        " are not current.",
+        Gives.ROWS,
+        model=ModuleStateRow,
+        arguments=[module_states.FILTER],
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "What was measured in it over time. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        filters={"sessions": SessionRow},
-        reads=partial(series.asked, column="project_id"),
-        column="project_id",
+    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "Measurements of the agents and sessions of the project over time.", by="project_id"
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What its sessions add up to.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        column="project_id",
+    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "Totals and means over the sessions of the project.", by="project_id"
     )

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.engine.fields.declare import column, relation
+from agentdata.engine.fields import column, relation
 from models import Session as SessionRow
+from models import SessionMetric as SessionMetricRow
+from schema.declarations import object_type
 from schema.scalars import JSON
 from schema.types.node import Node
 
@@ -16,16 +18,16 @@ if TYPE_CHECKING:
     from schema.types.session import Session
 
 
-@strawberry.type(description="A measurement of a session at one time. It never changes.")
+@object_type(model=SessionMetricRow)
 class SessionMetric(Node):
     """A measurement of a session at one time. It never changes."""
 
-    session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
+    session: Annotated[Session, strawberry.lazy("schema.types.session")] = relation(
         SessionRow, "The session that was measured.", by="session_id"
     )
     metric_type: str = column(
-        "What was measured: `response_time`, `token_usage`, `user_engagement` or another."
+        "The kind of metric: `response_time`, `token_usage`, `user_engagement` or another value."
     )
-    metric_value: float = column("What was measured, in the unit of its kind.")
-    timestamp: datetime = column("The time that it is of.")
-    metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
+    metric_value: float = column("The measured value, in the unit of its kind.")
+    timestamp: datetime = column("When the session was measured.")
+    metadata_: JSON = column("Any other data: a JSON object.", name="metadata")

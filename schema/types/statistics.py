@@ -1,119 +1,129 @@
-"""What sessions add up to."""
+"""Totals and means over sessions."""
 
 from __future__ import annotations
 
-import strawberry
-
-from agentdata.engine.fields.declare import batch, column
-from agentdata.engine.sql.batches import Gives
+from agentdata.engine.fields import Gives, batch, column
 from resolvers import statistics
+from schema.declarations import object_type
 from schema.scalars import BigInt
 
 
-@strawberry.type(description="How often one tool was called, and with what success.")
+@object_type
 class ToolStatistics:
-    """How often one tool was called, and with what success."""
+    """How often one tool was called, and how its calls went."""
 
     name: str = column("The name of the tool.")
-    call_count: BigInt = column("How many calls there were.")
-    pending_count: BigInt = column("How many have no answer yet.")
-    succeeded_count: BigInt = column("How many gave a result.")
-    failed_count: BigInt = column("How many gave an error.")
+    call_count: BigInt = column("The number of calls.")
+    pending_count: BigInt = column("The number of calls that are still pending.")
+    succeeded_count: BigInt = column("The number of calls that returned a result.")
+    failed_count: BigInt = column("The number of calls that failed.")
     success_rate: float | None = column(
-        "The share of the settled calls that gave a result, from 0 to 1; null if none is settled."
+        "The share of settled calls that returned a result, from 0 to 1; null if none is settled."
     )
     mean_duration_ms: float | None = column(
-        "The mean duration of the calls whose duration is known, in milliseconds; null if none is."
+        "The mean of the known durations, in milliseconds; null if none is known."
     )
     p50_duration_ms: float | None = column(
-        "The median of their durations: half of the calls took no longer. In milliseconds."
+        "The median of the known durations, in milliseconds: half of the calls took no longer. Null if none"
+        " is known."
     )
     p95_duration_ms: float | None = column(
-        "The 95th percentile of their durations: 95 % of the calls took no longer. In milliseconds."
+        "The 95th percentile of the known durations, in milliseconds: 95 % of the calls took no longer. Null"
+        " if none is known."
     )
     p99_duration_ms: float | None = column(
-        "The 99th percentile of their durations: 99 % of the calls took no longer. In milliseconds."
+        "The 99th percentile of the known durations, in milliseconds: 99 % of the calls took no longer. Null"
+        " if none is known."
     )
 
 
-@strawberry.type(description="What one model was used for: by messages, and by usage records.")
+@object_type
 class ModelStatistics:
-    """What one model was used for: by messages, and by usage records."""
+    """The use of one model according to messages and usage records."""
 
-    name: str | None = column("The model; null for messages that have tokens and do not say of which model.")
-    message_count: BigInt = column("How many messages name it; under null, those that have tokens.")
-    usage_count: BigInt = column("How many usage records are of it.")
+    name: str | None = column(
+        "The name of the model; null for messages that have token counts but do not name a model."
+    )
+    message_count: BigInt = column(
+        "The number of messages that name the model; where the name is null, of messages with token counts."
+    )
+    usage_count: BigInt = column("The number of usage records that name the model.")
     prompt_tokens: BigInt = column(
-        "How many prompt tokens it read: the sum over the messages and the usage records."
+        "The number of prompt tokens that the model read: the sum over messages and usage records."
     )
     completion_tokens: BigInt = column(
-        "How many completion tokens it wrote: the sum over the messages and the usage records."
+        "The number of completion tokens that the model wrote: the sum over messages and usage records."
     )
     cost_usd: float = column(
-        "What its usage records cost, in US dollars; those whose cost is unknown, and messages, add nothing."
+        "The total cost of the usage records, in US dollars. Records whose cost is unknown add nothing, and"
+        " messages have no cost."
     )
 
 
-@strawberry.type(description="How long messages took: those whose latency is known.")
+@object_type
 class LatencyStatistics:
-    """How long messages took: those whose latency is known."""
+    """How long it took to write messages, over the messages whose latency is known."""
 
-    count_: BigInt = column("How many messages have a latency.", name="count")
-    mean_ms: float | None = column("The mean, in milliseconds; null if there are none.")
+    count_: BigInt = column("The number of messages whose latency is known.", name="count")
+    mean_ms: float | None = column("The mean latency, in milliseconds; null if none is known.")
     p50_ms: float | None = column(
-        "The median, in milliseconds: half of the messages took no longer; null if there are none."
+        "The median latency, in milliseconds: half of the messages took no longer. Null if none is known."
     )
     p95_ms: float | None = column(
-        "The 95th percentile, in milliseconds: 95 % of the messages took no longer; null if there are none."
+        "The 95th percentile, in milliseconds: 95 % of the messages took no longer. Null if none is known."
     )
     p99_ms: float | None = column(
-        "The 99th percentile, in milliseconds: 99 % of the messages took no longer; null if there are none."
+        "The 99th percentile, in milliseconds: 99 % of the messages took no longer. Null if none is known."
     )
 
 
-@strawberry.type(description="Totals and means over a set of sessions.")
+@object_type
 class Statistics:
     """Totals and means over a set of sessions."""
 
-    session_count: BigInt = column("How many sessions there are.")
-    open_count: BigInt = column("How many of them are open: active or paused.")
-    completed_count: BigInt = column("How many ended as COMPLETED.")
-    failed_count: BigInt = column("How many ended as FAILED.")
-    cancelled_count: BigInt = column("How many ended as CANCELLED.")
+    session_count: BigInt = column("The number of sessions.")
+    open_count: BigInt = column("The number of sessions that are open: ACTIVE or PAUSED.")
+    completed_count: BigInt = column("The number of sessions that ended as COMPLETED.")
+    failed_count: BigInt = column("The number of sessions that ended as FAILED.")
+    cancelled_count: BigInt = column("The number of sessions that ended as CANCELLED.")
     success_rate: float | None = column(
-        "The share that COMPLETED of those that COMPLETED or FAILED, from 0 to 1; null if there are none."
+        "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1; null if there"
+        " are none."
     )
-    message_count: BigInt = column("How many messages they have.")
-    interaction_count: BigInt = column("How many turns users took: messages with the role USER.")
-    prompt_tokens: BigInt = column("How many prompt tokens models read.")
-    completion_tokens: BigInt = column("How many completion tokens models wrote.")
+    message_count: BigInt = column("The number of messages in the sessions.")
+    interaction_count: BigInt = column("The number of user turns: messages with the role USER.")
+    prompt_tokens: BigInt = column("The number of prompt tokens that models read.")
+    completion_tokens: BigInt = column("The number of completion tokens that models wrote.")
     cost_usd: float = column(
-        "What they cost together, in US dollars; sessions whose cost is unknown add nothing."
+        "The total cost of the sessions, in US dollars. Sessions whose cost is unknown add nothing."
     )
     mean_quality_score: float | None = column(
-        "The mean quality score, from 0 to 1, of those that have one; null if none has."
+        "The mean of the known quality scores, from 0 to 1; null if none is known."
     )
     mean_user_satisfaction: float | None = column(
-        "The mean user satisfaction, from 0 to 1, of those that have one; null if none has."
+        "The mean of the known user satisfactions, from 0 to 1; null if none is known."
     )
     error_count: BigInt = batch(
         statistics.error_counts,
-        "How many errors there were: tool calls that failed, and events of the type `error`.",
+        "The number of errors: failed tool calls, and events of the type `error`.",
         Gives.VALUE,
         inherits=True,
     )
     latency: LatencyStatistics = batch(
-        statistics.latencies, "How long the messages in them took.", Gives.VALUES, inherits=True
+        statistics.latencies,
+        "How long it took to write the messages of the sessions.",
+        Gives.VALUES,
+        inherits=True,
     )
     tools: list[ToolStatistics] = batch(
         statistics.tools,
-        "How the tools in them were called, the most called first; at most 500 tools.",
+        "How the tools were called in the sessions, most called first; at most 500 tools.",
         Gives.OBJECTS,
         inherits=True,
     )
     models: list[ModelStatistics] = batch(
         statistics.models,
-        "What models were used for in them, those of the most tokens first; at most 500 models.",
+        "What the models were used for in the sessions, most tokens first; at most 500 models.",
         Gives.OBJECTS,
         inherits=True,
     )

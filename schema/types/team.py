@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.engine.fields.declare import batch, column, page
-from agentdata.engine.sql.batches import Gives
-from agentdata.engine.sql.links import Via
-from agentdata.engine.sql.pages import Ordering
+from agentdata.engine.fields import Ordering, Via, column, page
 from models import Agent as AgentRow
 from models import Session as SessionRow
+from models import Team as TeamRow
 from models import TeamMember
 from resolvers import series, statistics
+from schema.declarations import object_type
 from schema.inputs.agent import AgentFilter, AgentOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.types.connection import Connection
@@ -28,44 +26,34 @@ if TYPE_CHECKING:
     from schema.types.statistics import Statistics
 
 
-@strawberry.type(description="A named group of agents that work together.")
+@object_type(model=TeamRow)
 class Team(Node):
     """A named group of agents that work together."""
 
-    name: str = column("What the team is called, unique among the project's teams.")
-    external_id: str | None = column("Its id in another system, unique among the project's teams.")
-    updated_at: datetime = column("When it last changed.")
-    members: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
+    name: str = column("The name of the team, unique among the project's teams.")
+    external_id: str | None = column(
+        "The id of the team in another system, unique among the project's teams."
+    )
+    updated_at: datetime = column("When the team last changed.")
+    members: Connection[Annotated[Agent, strawberry.lazy("schema.types.agent")]] = page(
         AgentRow,
-        "The agents that are its members, ordered by name.",
+        "The agents that are members of the team, ordered by name.",
         filter_=AgentFilter,
         order=AgentOrder,
         via=Via(TeamMember, "team_id", "agent_id"),
         default=(Ordering("name"),),
     )
-    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
+    sessions: Connection[Annotated[Session, strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "The sessions held by the team, the latest first.",
+        "The sessions held by the team, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="team_id",
         default=(Ordering("started_at", descending=True),),
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "What was measured over time in the sessions held by the team. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        filters={"sessions": SessionRow},
-        reads=partial(series.asked, column="team_id"),
-        column="team_id",
+    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "Measurements of the sessions held by the team over time.", by="team_id"
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What the sessions held by the team add up to.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        column="team_id",
+    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "Totals and means over the sessions held by the team.", by="team_id"
     )

@@ -1,20 +1,19 @@
-"""A person that agents talk with."""
+"""A person whom agents talk with."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.engine.fields.declare import batch, column, page
-from agentdata.engine.sql.batches import Gives
-from agentdata.engine.sql.pages import Ordering
+from agentdata.engine.fields import Ordering, column, page
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import Session as SessionRow
+from models import User as UserRow
 from resolvers import series, statistics
+from schema.declarations import object_type
 from schema.inputs.agent import AgentFilter, AgentOrder
 from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.session import SessionFilter, SessionOrder
@@ -30,53 +29,43 @@ if TYPE_CHECKING:
     from schema.types.statistics import Statistics
 
 
-@strawberry.type(description="A person that agents talk with.")
+@object_type(model=UserRow)
 class User(Node):
-    """A person that agents talk with."""
+    """A person whom agents talk with."""
 
-    external_id: str | None = column("Its id in another system, unique among the project's users.")
+    external_id: str | None = column(
+        "The id of the user in another system, unique among the project's users."
+    )
     email: str | None = column("The e-mail address, unique among the project's users without regard to case.")
     phone_number: str | None = column("The phone number.")
-    name: str | None = column("What the user is called.")
-    user_data: JSON = column("Whatever else is known of the user: a JSON object.")
-    updated_at: datetime = column("When it last changed.")
-    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
+    name: str | None = column("The name of the user.")
+    user_data: JSON = column("Any other data on the user: a JSON object.")
+    updated_at: datetime = column("When the user last changed.")
+    sessions: Connection[Annotated[Session, strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "The sessions with the user, the latest first.",
+        "The sessions with the user, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="user_id",
         default=(Ordering("started_at", descending=True),),
     )
-    agents: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
+    agents: Connection[Annotated[Agent, strawberry.lazy("schema.types.agent")]] = page(
         AgentRow,
-        "The agents that the user owns, the newest first.",
+        "The agents that the user owns, newest first.",
         filter_=AgentFilter,
         order=AgentOrder,
         by="owner_id",
     )
-    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
+    memories: Connection[Annotated[Memory, strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
-        "The memories that are about the user, the newest first.",
+        "The memories about the user, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         by="user_id",
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "What was measured over time in the sessions with the user. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        filters={"sessions": SessionRow},
-        reads=partial(series.asked, column="user_id"),
-        column="user_id",
+    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "Measurements of the sessions with the user over time.", by="user_id"
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What the sessions with the user add up to.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        column="user_id",
+    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "Totals and means over the sessions with the user.", by="user_id"
     )

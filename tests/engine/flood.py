@@ -19,8 +19,8 @@ from uuid import UUID, uuid4
 
 from agentdata.context import Context, Principal
 from agentdata.database import Database
-from agentdata.engine.plans.compiler import Planner
-from agentdata.engine.plans.statements import Texts
+from agentdata.engine.plans.compiler import Compiler
+from agentdata.engine.plans.statements import SqlCache
 from agentdata.engine.requests.executor import Executor
 from models.enums import ApiKeyScope
 from schema.root import schema
@@ -85,7 +85,7 @@ def resident() -> int:
 async def flood(url: str, project_id: UUID, kind: str, times: int) -> list[int]:
     """Ask twice so many questions and give how many bytes the process held, before, between and after."""
     database = Database(url)
-    executor = Executor(schema, planner=Planner(schema, Texts(KEPT_CHARACTERS)))
+    executor = Executor(schema, compiler=Compiler(schema, SqlCache(KEPT_CHARACTERS)))
     principal = Principal(project_id, uuid4(), frozenset(ApiKeyScope))
     questions = QUESTIONS[kind]()
     sizes = []
@@ -93,7 +93,7 @@ async def flood(url: str, project_id: UUID, kind: str, times: int) -> list[int]:
         for _ in range(several):
             document, variables = next(questions)
             context = Context(database, principal)
-            result = await executor.execute(executor.read(document, None), variables, context)
+            result = await executor.execute(executor.operation(document, None), variables, context)
             await context.close()
             if result.errors:
                 raise result.errors[0]

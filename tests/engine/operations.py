@@ -26,7 +26,7 @@ from graphql import (
 )
 from hypothesis import strategies as st
 
-from agentdata.engine.fields.declare import DECLARED
+from agentdata.engine.contract import DECLARED
 from tests.contract import QUERY, TYPES, is_connection, listed, node_of, row_types, value_of
 from tests.resolvers.reference import random_filter
 

@@ -34,7 +34,7 @@ ASKED = """query ($first: Int, $title: String) {
 
 async def explained(api: Api, document: str, *, analyze: bool, **variables: Any) -> Explained | None:
     """Explain an operation."""
-    operation = EXECUTOR.read(document, None)
+    operation = EXECUTOR.operation(document, None)
     return await EXECUTOR.explain(operation, variables, Context(api.database, api.principal), analyze=analyze)
 
 

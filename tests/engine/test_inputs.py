@@ -12,8 +12,8 @@ import strawberry
 from graphql import GraphQLInputObjectType, get_named_type
 
 from agentdata.engine.binding.inputs import fields_of, read
-from agentdata.engine.fields.declare import DECLARED
-from agentdata.engine.fields.mutations import Mutation, given
+from agentdata.engine.contract import DECLARED
+from agentdata.engine.fields import Mutation
 from agentdata.errors import BadUserInputError
 from models.enums import ApiKeyScope, MessageRole
 from schema.inputs.api_key import CreateApiKeyInput

@@ -10,39 +10,18 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLSchema,
     OperationDefinitionNode,
-    build_schema,
     get_introspection_query,
     parse,
 )
 
-from agentdata.engine.reporting import refused
+from agentdata.engine.reporting import request_errors
+from agentdata.engine.contract import core_schema
 from agentdata.engine.requests.documents import Document, Documents, InvalidRequestError
 from agentdata.engine.requests.limits import Limits, Measure, Size
 from agentdata.errors import LimitExceededError
-from schema.root import schema as contract
+from schema.root import schema
 
-SCHEMA: GraphQLSchema = build_schema("""
-    type Query {
-        agents(first: Int, last: Int): AgentConnection!
-        nodes(ids: [ID!]!): [Node]!
-        agent: Agent
-    }
-    interface Node { id: ID! }
-    type AgentConnection { nodes: [Agent!]! edges: [AgentEdge!]! totalCount: Int! }
-    type AgentEdge { node: Agent! cursor: String! }
-    type Agent implements Node {
-        id: ID! name: String! parent: Agent sessions(first: Int, last: Int): SessionConnection!
-    }
-    type SessionConnection { nodes: [Session!]! }
-    type Session implements Node { id: ID! agent: Agent messages(first: Int): MessageConnection! }
-    type MessageConnection { nodes: [Message!]! }
-    type Message { id: ID! toolCalls(first: Int): ToolCallConnection! tags: [String!]! }
-    type ToolCallConnection { nodes: [ToolCall!]! }
-    type ToolCall { id: ID! }
-""")
-
-
-CONTRACT = contract._schema  # noqa: SLF001  # Strawberry has no public name for it
+CONTRACT = core_schema(schema)
 SERIES = """query ($from: DateTime!, $to: DateTime!, $interval: Interval!) {
     agents(first: 50) { nodes {
         series(metric: AGENT_METRIC, from: $from, to: $to, interval: $interval) { sum }
@@ -50,20 +29,19 @@ SERIES = """query ($from: DateTime!, $to: DateTime!, $interval: Interval!) {
 }"""
 
 
-def size(document: str, variables: dict[str, Any] | None = None, *, schema: GraphQLSchema = SCHEMA) -> Size:
-    """Measure the only operation of a document."""
+def size(document: str, variables: dict[str, Any] | None = None) -> Size:
+    """Return the size of the only operation of a document."""
     node = parse(document)
     fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
     [operation] = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
-    return Measure(schema, fragments, variables or {}).operation(operation)
+    return Measure(CONTRACT, fragments, coerced(document, variables or {})).operation(operation)
 
 
-def coerced(document: str, variables: dict[str, Any]) -> dict[str, Any]:
-    """Give variables as the contract reads them."""
-    operation = Document(parse(document)).operation(None)
-    values = operation.variables(CONTRACT).coerce(variables)
+def coerced(document: str, variables: dict[str, Any]) -> VariableValues:
+    """Return the variables of a document, coerced by the contract."""
+    values = Document(parse(document)).operation(None).variables(CONTRACT).coerce(variables)
     assert not isinstance(values, list)
-    return values.coerced
+    return values
 
 
 @pytest.mark.parametrize(
@@ -71,14 +49,14 @@ def coerced(document: str, variables: dict[str, Any]) -> dict[str, Any]:
     [
         ("{ __typename }", 0),
         ("{ agent { id name } }", 1),
-        ("{ agent { parent { parent { id } } } }", 3),
+        ("{ session { parent { parent { id } } } }", 3),
         ("{ agents { totalCount } }", 5),
-        ("{ agents { nodes { parent { id } } } }", 50 * 2),
+        ("{ sessions { nodes { parent { id } } } }", 50 * 2),
         ("{ agents(first: 3) { nodes { id } } }", 3),
         ("{ agents(last: 3) { nodes { id } } }", 3),
         ("{ agents(first: null) { nodes { id } } }", 5),
         ("{ agents(first: -3) { nodes { id } } }", 0),
-        ("{ agents(first: 3) { edges { node { parent { id } } } } }", 6),
+        ("{ sessions(first: 3) { edges { node { parent { id } } } } }", 6),
         ("{ agents(first: 3) { nodes { sessions(first: 4) { nodes { id } } } } }", 3 * (1 + 4)),
         (
             "{ agents(first: 3) { nodes { ...{ ... on Agent { sessions(first: 4) { nodes { id }}}}}}}",
@@ -101,7 +79,7 @@ def test_variables_count_by_their_values() -> None:
 
 def test_a_search_counts_as_what_it_ranks() -> None:
     asked = '{ searchMessages(query: "a", first: 3) { nodes { message { id } } } }'
-    assert size(asked, schema=CONTRACT).rows == 50_000 + 3 * (1 + 1)
+    assert size(asked).rows == 50_000 + 3 * (1 + 1)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +95,9 @@ def test_a_search_counts_as_what_it_ranks() -> None:
 )
 def test_a_series_counts_as_its_buckets(begin: str, end: str, interval: str, buckets: int) -> None:
     asked = f'series(metric: AGENT_METRIC, from: "{begin}", to: "{end}", interval: {interval}) {{ sum }}'
-    assert size(f"{{ agent {{ {asked} }} }}", schema=CONTRACT).rows == 1 + buckets
+    assert size(f"{{ agent {{ {asked} }} }}").rows == 1 + buckets
     given = {"from": begin, "to": end, "interval": interval}
-    assert size(SERIES, coerced(SERIES, given), schema=CONTRACT).rows == 50 * (1 + buckets)
+    assert size(SERIES, given).rows == 50 * (1 + buckets)
 
 
 GROUPED = """query ($to: DateTime!, $by: [SeriesDimension!], $groups: Int) { project { series(
@@ -144,21 +122,21 @@ def test_a_series_counts_as_the_buckets_of_all_its_groups(
     by: list[str] | None, groups: int | None, times: int
 ) -> None:
     given = {"to": "2026-01-01T10:00:00Z", "by": by, "groups": groups}
-    assert size(GROUPED, coerced(GROUPED, given), schema=CONTRACT).rows == 1 + 11 * times
+    assert size(GROUPED, given).rows == 1 + 11 * times
     written = GROUPED.replace("$to: DateTime!, $by: [SeriesDimension!], $groups: Int", "$to: DateTime!")
     written = written.replace("$by", "null" if by is None else f"[{', '.join(by)}]")
     written = written.replace("$groups", "null" if groups is None else str(groups))
-    assert size(written, coerced(written, {"to": given["to"]}), schema=CONTRACT).rows == 1 + 11 * times
+    assert size(written, {"to": given["to"]}).rows == 1 + 11 * times
     year = given | {"to": "2027-01-01T00:00:00Z"}
     hours = 365 * 24 + 1
     expected = hours * times if hours * times <= 100_000 else 0
-    assert size(GROUPED, coerced(GROUPED, year), schema=CONTRACT).rows == 1 + expected
+    assert size(GROUPED, year).rows == 1 + expected
 
 
 def test_one_dimension_needs_no_brackets() -> None:
     document = GROUPED.replace("groupBy: $by", "groupBy: MODEL").replace("$by: [SeriesDimension!], ", "")
     given = {"to": "2026-01-01T10:00:00Z", "groups": 3}
-    assert size(document, coerced(document, given), schema=CONTRACT).rows == 1 + 11 * 3
+    assert size(document, given).rows == 1 + 11 * 3
 
 
 def test_series_that_were_allowed_do_not_allow_longer_ones() -> None:
@@ -172,7 +150,7 @@ def test_series_that_were_allowed_do_not_allow_longer_ones() -> None:
 
 
 def test_fragments_count_wherever_they_are_spread() -> None:
-    document = "{ a: agent { ...F } b: agent { ...F } } fragment F on Agent { x: name parent { y: name } }"
+    document = "{ a: session { ...F } b: session { ...F } } fragment F on Session { x: title parent { y: title } }"
     assert size(document) == Size(depth=3, root_fields=2, aliases=6, rows=4)
 
 
@@ -191,7 +169,7 @@ def test_the_deepest_dashboard_passes() -> None:
             "{agents(first:500) {nodes {sessions(first:500) {nodes {messages(first:500) {nodes {id}}}}}}}",
             "the operation may read 125,250,500 rows, above the limit of 1,000,000; ask for smaller pages",
         ),
-        ("{ agent " + "{ parent " * 25 + "{ id }" + " }" * 26, "nests 27 fields deep, above the limit of 25"),
+        ("{ session " + "{ parent " * 25 + "{ id }" + " }" * 26, "nests 27 fields deep, above the limit of 25"),
         (
             "{" + " ".join(f"a{i}: agent {{ id }}" for i in range(51)) + "}",
             "has 51 root fields, above the limit of 50",
@@ -210,10 +188,10 @@ def test_a_limit_names_itself_what_was_found_and_the_way_out(document: str, mess
 
 def test_nested_fragments_are_measured_in_linear_time() -> None:
     fragments = " ".join(
-        f"fragment F{i} on Agent {{ a: parent {{ ...F{i + 1} }} b: parent {{ ...F{i + 1} }} }}"
+        f"fragment F{i} on Session {{ a: parent {{ ...F{i + 1} }} b: parent {{ ...F{i + 1} }} }}"
         for i in range(90)
     )
-    document = f"{{ agent {{ ...F0 }} }} {fragments} fragment F90 on Agent {{ id }}"
+    document = f"{{ session {{ ...F0 }} }} {fragments} fragment F90 on Session {{ id }}"
     began = time.perf_counter()
     found = size(document)
     assert time.perf_counter() - began < 0.5  # visiting each spread would take longer than the universe has
@@ -224,8 +202,8 @@ def test_nested_fragments_are_measured_in_linear_time() -> None:
 def refuse(document: str, limits: Limits | None = None) -> list[dict[str, Any]]:
     """Give the errors that a document is refused with."""
     with pytest.raises(InvalidRequestError) as error:
-        Documents(SCHEMA, limits or Limits()).read(document)
-    return refused(error.value.errors)
+        Documents(CONTRACT, limits or Limits()).get(document)
+    return request_errors(error.value.errors)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +221,7 @@ def test_a_document_that_takes_long_to_read_is_refused_soon(document: str) -> No
 
 
 def test_introspection_passes_and_endless_introspection_does_not() -> None:
-    documents = Documents(SCHEMA, Limits())
+    documents = Documents(CONTRACT, Limits())
     query = get_introspection_query(
         descriptions=True,
         specified_by_url=True,
@@ -251,28 +229,28 @@ def test_introspection_passes_and_endless_introspection_does_not() -> None:
         schema_description=True,
         input_value_deprecation=True,
     )
-    documents.read(query).operation(None).check(SCHEMA, Limits(), {})
+    operation = documents.get(query).operation(None)
+    operation.check(CONTRACT, Limits(), coerced(query, {}))
     [error] = refuse("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }")
     assert error["message"] == "Maximum introspection depth exceeded"
 
 
 def test_documents_are_kept_while_they_are_used_and_no_longer() -> None:
-    documents = Documents(SCHEMA, Limits())
+    documents = Documents(CONTRACT, Limits())
     used = "{ agent { id } }"
-    kept = documents.read(used)
+    kept = documents.get(used)
     for number in range(200):
-        documents.read(f"{{ agent {{ a{number}: id {' ' * 5_000} }} }}")
-        assert documents.read(used) is kept
+        documents.get(f"{{ agent {{ a{number}: id {' ' * 5_000} }} }}")
+        assert documents.get(used) is kept
     for number in range(200):
-        documents.read(f"{{ agent {{ b{number}: id {' ' * 5_000} }} }}")
-    assert documents.read(used) is not kept
+        documents.get(f"{{ agent {{ b{number}: id {' ' * 5_000} }} }}")
+    assert documents.get(used) is not kept
 
 
 def test_sizes_that_were_allowed_do_not_allow_others() -> None:
-    operation = Document(
-        parse("query ($n: Int) { agents(first: $n) { nodes { sessions(first: $n) { nodes { id } } } } }")
-    ).operation(None)
-    operation.check(SCHEMA, Limits(), {"n": 50})
-    operation.check(SCHEMA, Limits(), {"n": 50})
+    document = "query ($n: Int) { agents(first: $n) { nodes { sessions(first: $n) { nodes { id } } } } }"
+    operation = Document(parse(document)).operation(None)
+    operation.check(CONTRACT, Limits(), coerced(document, {"n": 50}))
+    operation.check(CONTRACT, Limits(), coerced(document, {"n": 50}))
     with pytest.raises(InvalidRequestError):
-        operation.check(SCHEMA, Limits(), {"n": 1_001})
+        operation.check(CONTRACT, Limits(), coerced(document, {"n": 1_001}))

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from agentdata.context import Context
-from agentdata.engine.plans.compiler import Planner
-from agentdata.engine.reporting import failed, refused
+from agentdata.engine.plans.compiler import Compiler
+from agentdata.engine.reporting import request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.limits import Limits
@@ -98,7 +98,7 @@ class WatchedPlan:
         return answered
 
 
-class Watching(Planner):
+class Watching(Compiler):
     """Makes plans that are watched."""
 
     def plan(self, *asked: Any) -> Any:
@@ -129,11 +129,11 @@ async def told(api: Api, executor: Executor, document: str, variables: dict[str,
     """Ask, and give the answer as it goes over the wire."""
     context = Watched(api.database, api.principal)
     try:
-        operation = executor.read(document, None)
+        operation = executor.operation(document, None)
         result = await executor.execute(operation, variables, context)
-        content = {"data": result.data, "errors": failed(result.errors or [])}
+        content = {"data": result.data, "errors": field_errors(result.errors or [])}
     except InvalidRequestError as error:
-        content = {"data": None, "errors": refused(error.errors)}
+        content = {"data": None, "errors": request_errors(error.errors)}
     finally:
         await context.close()
     answer = orjson.loads(orjson.dumps(content, option=orjson.OPT_UTC_Z))
@@ -211,7 +211,7 @@ async def test_a_plan_answers_as_the_plain_way_does(project: Asked, data: st.Dat
     scopes = data.draw(st.sampled_from([[ApiKeyScope.ADMIN], [ApiKeyScope.ADMIN], [ApiKeyScope.READ]]))
     api = project.api.with_scopes(*scopes)
     document = await project.filled(operation, operation.document)
-    PLAIN.read(document, None)
+    PLAIN.operation(document, None)
     for variant in operation.variants:
         variables = json.loads(await project.filled(operation, json.dumps(variant)))
         plain = await told(api, PLAIN, document, variables)
@@ -274,9 +274,9 @@ async def test_a_plan_writes_as_the_plain_way_does(copied: Copied, data: st.Data
 def _can_be_read(executor: Executor, document: str) -> bool:
     """Tell whether a valid document is within the limits, of which one is no executor's own."""
     try:
-        executor.read(document, None)
+        executor.operation(document, None)
     except InvalidRequestError as error:
-        if any(each["extensions"]["code"] != "LIMIT_EXCEEDED" for each in refused(error.errors)):
+        if any(each["extensions"]["code"] != "LIMIT_EXCEEDED" for each in request_errors(error.errors)):
             raise
         return False
     return True
@@ -359,7 +359,7 @@ async def test_plans_hold_no_data_and_are_shared_by_projects_and_keys(project: A
         assert theirs["project"] == {"id": str(other.project_id)}
         assert theirs["sessions"]["totalCount"] == 1
         assert theirs["node"] is None
-    assert len(PLANNED.read(document, None)._plans) == 1  # noqa: SLF001  # what is kept is asked
+    assert len(PLANNED.operation(document, None)._plans) == 1  # noqa: SLF001  # what is kept is asked
 
 
 async def test_an_operation_keeps_a_bounded_number_of_plans(project: Asked) -> None:
@@ -372,7 +372,7 @@ async def test_an_operation_keeps_a_bounded_number_of_plans(project: Asked) -> N
         answer = await told(project.api, PLANNED, document, chosen)
         assert set(answer.data["project"]) == {"__typename", *[name for name in names if chosen[name]]}
         assert answer.planned
-    assert len(PLANNED.read(document, None)._plans) <= 16  # noqa: SLF001  # what is kept is asked
+    assert len(PLANNED.operation(document, None)._plans) <= 16  # noqa: SLF001  # what is kept is asked
 
 
 async def test_a_plan_is_one_statement_of_what_is_asked_not_of_its_values(project: Asked) -> None:

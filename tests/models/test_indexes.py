@@ -38,13 +38,15 @@ from strawberry.types.lazy_type import LazyType
 import models
 from agentdata import migrations, provision
 from agentdata.database import Database
-from agentdata.engine.fields.declare import DECLARED
+from agentdata.engine.contract import DECLARED
+from agentdata.engine.fields import Ordering, ToMany
 from agentdata.engine.sql.batches import Batch
-from agentdata.engine.sql.links import KEYS, PROJECT, owned
-from agentdata.engine.sql.pages import Ordering, Page, Slice
+from agentdata.engine.sql.links import KEYS
+from agentdata.engine.sql.pages import Page, PageRequest
+from agentdata.engine.sql.tenancy import TENANT, owned
 from agentdata.operations.values import camel
 from models.base import INDEXED_FUNCTIONS
-from schema.inputs.filters import BooleanFilter, JSONFilter, ListFilter, ToMany
+from schema.inputs.filters import BooleanFilter, JSONFilter, ListFilter
 from tests.contract import TYPES
 from tests.databases import run
 from tests.models import many_rows
@@ -159,7 +161,7 @@ class Indexes:
         self, what: str, statement: Any, values: dict[str, Any], *, by_hand: bool, known: Any = None
     ) -> None:
         """Run a statement; ``by_hand`` lets it go through small tables, and ``known`` may have no index."""
-        [[[explained]]] = await self.session.execute(explain(statement), {PROJECT: PROJECT_ID, **values})
+        [[[explained]]] = await self.session.execute(explain(statement), {TENANT: PROJECT_ID, **values})
         plan = explained["Plan"]
         touched: dict[str, float] = {}
         for node in nodes(plan):
@@ -189,12 +191,12 @@ class Indexes:
         ends = select(
             func.percentile_disc(0.001).within_group(column), func.percentile_disc(0.999).within_group(column)
         ).where(owned(model))
-        value = await self.session.scalar(first, {PROJECT: PROJECT_ID})
+        value = await self.session.scalar(first, {TENANT: PROJECT_ID})
         if isinstance(value, bool | dict | list):
             return Values(value)
         if isinstance(value, UUID):
             return Values(str(value))
-        [(low, high)] = (await self.session.execute(ends, {PROJECT: PROJECT_ID})).all()
+        [(low, high)] = (await self.session.execute(ends, {TENANT: PROJECT_ID})).all()
         return Values(value, low, high)
 
     async def filters(self, model: Any, filter_: Any, *, one_each: bool) -> list[tuple[str, str, Any]]:
@@ -270,10 +272,10 @@ def _parents(place: Place) -> list[Any]:
     return [many_rows.row_id(table, number) for number in (1, ROWS[table] // 2, ROWS[table] - 1)]
 
 
-def _slice(page: Page, **given: Any) -> Slice:
+def _slice(page: Page, **given: Any) -> PageRequest:
     size = "last" if given.get("before") else "first"
     none = {"filter_": None, "order": (), "first": None, "after": None, "last": None, "before": None}
-    return Slice(page, PROJECT_ID, **{**none, size: 50, **given})
+    return PageRequest(page, PROJECT_ID, **{**none, size: 50, **given})
 
 
 @pytest.fixture(scope="module")
@@ -322,7 +324,7 @@ async def _middles(indexes: Indexes, model: Any, name: str) -> list[list[Any]]:
         these = (owned(model), column.is_(None) if missing else column.is_not(None))
         half = select(func.count() / 2).select_from(model).where(*these).scalar_subquery()
         rows = select(column, model.id).where(*these).order_by(column, model.id).offset(half).limit(1)
-        middles += [list(row) for row in await indexes.session.execute(rows, {PROJECT: PROJECT_ID})]
+        middles += [list(row) for row in await indexes.session.execute(rows, {TENANT: PROJECT_ID})]
     return middles
 
 

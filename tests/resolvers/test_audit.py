@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from sqlalchemy import text
 
-from agentdata.engine.fields.declare import DECLARED, slice_of
-from agentdata.engine.sql.links import KEYS, PROJECT
+from agentdata.engine.contract import DECLARED
+from agentdata.engine.sql.links import KEYS
+from agentdata.engine.sql.pages import PageRequest
+from agentdata.engine.sql.tenancy import TENANT
 from models.enums import AuditKind, MessageRole
 from tests import factories
 from tests.api import Api, traffic
@@ -326,8 +328,8 @@ async def test_a_page_reads_no_more_of_a_long_trail_than_it_shows(api: Api, owne
     document = "query ($id: ID!) { session(id: $id) { auditTrail(last: 500) { edges { cursor } } } }"
     edges = (await api.ask(document, id=str(session.id)))["session"]["auditTrail"]["edges"]
     for more in ({}, {"after": edges[0]["cursor"]}, {"before": edges[0]["cursor"]}):
-        slice_ = slice_of(TRAIL, api.project_id, {"last" if "before" in more else "first": 50, **more})
-        asked = {PROJECT: api.project_id, KEYS: [session.id], **slice_.values}
+        slice_ = PageRequest.of(TRAIL, api.project_id, {"last" if "before" in more else "first": 50, **more})
+        asked = {TENANT: api.project_id, KEYS: [session.id], **slice_.values}
         async with api.database.read(api.project_id) as reads:
             [[[explained]]] = await reads.execute(explain(TRAIL.rows(slice_.shape, ["id"])), asked)
         read = {

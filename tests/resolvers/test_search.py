@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from agentdata import administration, migrations, provision
 from agentdata.database import Database
 from agentdata.database_url import parse
-from agentdata.engine.fields.declare import DECLARED, slice_of
-from agentdata.engine.sql.links import PROJECT
+from agentdata.engine.contract import DECLARED
+from agentdata.engine.sql.pages import PageRequest
+from agentdata.engine.sql.tenancy import TENANT
 from agentdata.operations import memories, messages
 from agentdata.setup_error import SetupError
 from resolvers.search import MAX_QUERY, MAX_RANKED
@@ -261,9 +262,9 @@ async def test_words_that_all_texts_have_are_looked_up(api: Api, owner: AsyncEng
     await say(api, *["some tea"] * MAX_RANKED)
     async with owner.begin() as connection:
         await connection.execute(text("ANALYZE messages"))
-    slice_ = slice_of(SEARCH, api.project_id, {"query": "tea", "first": 5})
+    slice_ = PageRequest.of(SEARCH, api.project_id, {"query": "tea", "first": 5})
     async with api.database.read(api.project_id) as reads:
-        asked = {PROJECT: api.project_id, **slice_.values}
+        asked = {TENANT: api.project_id, **slice_.values}
         # As with a table so large that several processes look through it.
         await reads.execute(text("SELECT set_config('parallel_setup_cost', '0', true)"), {})
         await reads.execute(text("SELECT set_config('min_parallel_table_scan_size', '0', true)"), {})

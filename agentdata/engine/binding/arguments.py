@@ -23,6 +23,7 @@ from graphql.execution.values import get_argument_values
 from graphql.utilities import coerce_input_literal
 from graphql.utilities.coerce_input_value import coerce_default_value
 
+from agentdata.engine.contract import core_info, strawberry_field
 from agentdata.operations.values import camel
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from graphql import FieldNode, GraphQLArgument, GraphQLField, GraphQLInputField, ValueNode
     from graphql.execution.values import VariableValues
 
-    from agentdata.context import Info
+    from agentdata.engine.context import Info
 
     Value = Callable[[VariableValues], Any]
     """Gives a value for a request's variables, or Undefined where there is none."""
@@ -46,16 +47,16 @@ def arguments_of(info: Info) -> dict[str, Any]:
 
     Strawberry gives resolvers objects instead, which take longer to make and to read.
     """
-    raw = info._raw_info  # noqa: SLF001  # Strawberry has no public name for it
-    definition = raw.parent_type.fields[raw.field_name]
-    given = get_argument_values(definition, raw.field_nodes[0], raw.variable_values)
+    core = core_info(info)
+    definition = core.parent_type.fields[core.field_name]
+    given = get_argument_values(definition, core.field_nodes[0], core.variable_values)
     return _renamed(_names(definition), given)
 
 
-def reading(definition: GraphQLField, node: FieldNode) -> Callable[[VariableValues], dict[str, Any]]:
-    """Give what reads the arguments that a field has in a document, under Python's names.
+def binding(definition: GraphQLField, node: FieldNode) -> Callable[[VariableValues], dict[str, Any]]:
+    """Return the function that coerces the arguments of a field in a document, under Python's names.
 
-    It raises a GraphQLError where a value is missing, or wrong.
+    It raises a GraphQLError if a value is missing or wrong.
     """
     names, coerce = _names(definition), coercing(definition, node)
     return lambda variables: _renamed(names, coerce(variables))
@@ -78,6 +79,16 @@ def coercing(definition: GraphQLField, node: FieldNode) -> Callable[[VariableVal
     return coerce
 
 
+def argument_value(definition: GraphQLArgument, node: ValueNode | None, variables: VariableValues) -> Any:
+    """Return the value of one argument of a field in a document, or Undefined if it has none or a wrong one."""
+    value = coerce_default_value(definition)
+    if isinstance(node, VariableNode):
+        value = variables.coerced.get(node.name.value, value)
+    elif node is not None:
+        value = coerce_input_literal(node, definition.type, variables)
+    return value
+
+
 def variables_in(nodes: Iterable[Node] | None) -> Iterator[VariableNode]:
     """Find the variables in some nodes."""
     for node in nodes or ():
@@ -92,7 +103,7 @@ def variables_in(nodes: Iterable[Node] | None) -> Iterator[VariableNode]:
 
 
 def _names(definition: GraphQLField) -> dict[str, str]:
-    declared = definition.extensions["strawberry-definition"].arguments
+    declared = strawberry_field(definition).arguments
     return {each.graphql_name or camel(each.python_name): each.python_name for each in declared}
 
 

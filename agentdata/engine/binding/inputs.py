@@ -1,7 +1,7 @@
-"""What clients sent, as operations take it: what was not given is left out, ids are UUIDs, enums are names.
+"""Input objects and arguments as operations take them: ids as UUIDs, enums as their values, unset fields left out.
 
-graphql-core gives arguments by the names of the contract. What reads them is made once for each type, and
-does no more for a value than it needs: most are taken as they are.
+graphql-core coerces arguments under the names of the contract. The conversion of each type is made once and touches
+only the values that it must.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     from strawberry.types.arguments import StrawberryArgument
     from strawberry.types.field import StrawberryField
 
-    Read = Callable[[Any], Any]
-    """Makes a value of the contract, which is not null, into what operations take."""
+    Convert = Callable[[Any], Any]
+    """Converts a value of the contract, which is not null, into what operations take."""
 
-    Fields = Mapping[str, tuple[str, Read | None]]
-    """By the contract's names: Python's, and how a value is read that is not taken as it is."""
+    Fields = Mapping[str, tuple[str, Convert | None]]
+    """By the name in the contract: the name in Python, and the conversion, or None for values taken as they are."""
 
 
 class _NotAnIdError(Exception):
-    """An id that does not have the form of one; the path to it grows on the way out."""
+    """An id does not have the form of one; the path to it grows while the error rises."""
 
     def __init__(self) -> None:
         self.path: list[str] = []
 
 
 def as_uuid(value: str, field: str) -> UUID:
-    """Give an id as a UUID.
+    """Return an id as a UUID.
 
     Raises:
-        BadUserInputError: It does not have the form of an id.
+        BadUserInputError: The text does not have the form of an id.
 
     """
     try:
@@ -53,51 +53,51 @@ def as_uuid(value: str, field: str) -> UUID:
 
 
 def fields_of(declared: Iterable[StrawberryArgument | StrawberryField]) -> Fields:
-    """Tell how arguments, or the fields of an input object, are read."""
+    """Return the conversions of arguments, or of the fields of an input object."""
     return {
-        each.graphql_name or camel(each.python_name): (each.python_name, _reading(each.type))
+        each.graphql_name or camel(each.python_name): (each.python_name, _conversion(each.type))
         for each in declared
     }
 
 
-def read(fields: Fields, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read arguments, null included; those that nobody declared are left out.
+def values_of(fields: Fields, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert coerced arguments, null included; arguments that the fields do not name are left out.
 
     Raises:
-        BadUserInputError: What should be an id does not have the form of one.
+        BadUserInputError: An id does not have the form of one.
 
     """
     try:
-        return _read(fields, {name: value for name, value in given.items() if name in fields})
+        return _converted(fields, {name: value for name, value in given.items() if name in fields})
     except _NotAnIdError as error:
         # The fields of the only input object are named without it.
         path = [*reversed(error.path)]
         raise _not_an_id(".".join(path[path[0] == "input" and len(path) > 1 :])) from None
 
 
-def _read(fields: Fields, given: Mapping[str, Any]) -> dict[str, Any]:
+def _converted(fields: Fields, given: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, value in given.items():
-        python_name, reading = fields[name]
-        if reading is None or value is None:
+        python_name, convert = fields[name]
+        if convert is None or value is None:
             values[python_name] = value
         else:
             try:
-                values[python_name] = reading(value)
+                values[python_name] = convert(value)
             except _NotAnIdError as error:
                 error.path.append(name)
                 raise
     return values
 
 
-def _reading(type_: Any) -> Read | None:
-    """Give what reads values of a type, or None where they are taken as they are."""
+def _conversion(type_: Any) -> Convert | None:
+    """Return the conversion of values of a type, or None for values that are taken as they are."""
     if isinstance(type_, StrawberryOptional):
-        return _reading(type_.of_type)
+        return _conversion(type_.of_type)
     if isinstance(type_, LazyType):
-        return _reading(type_.resolve_type())
+        return _conversion(type_.resolve_type())
     if isinstance(type_, StrawberryList):
-        item = _reading(type_.of_type)
+        item = _conversion(type_.of_type)
         return partial(_list, item) if item else None
     if type_ is strawberry.ID:
         return _id
@@ -107,19 +107,19 @@ def _reading(type_: Any) -> Read | None:
 
 
 @cache
-def _object(type_: Any) -> Read:
-    return partial(_read, fields_of(get_object_definition(type_, strict=True).fields))
+def _object(type_: Any) -> Convert:
+    return partial(_converted, fields_of(get_object_definition(type_, strict=True).fields))
 
 
-def _list(item: Read, values: list[Any]) -> list[Any]:
-    read_values: list[Any] = []
+def _list(item: Convert, values: list[Any]) -> list[Any]:
+    converted: list[Any] = []
     for place, value in enumerate(values):
         try:
-            read_values.append(None if value is None else item(value))
+            converted.append(None if value is None else item(value))
         except _NotAnIdError as error:
             error.path.append(str(place))
             raise
-    return read_values
+    return converted
 
 
 def _id(value: str) -> UUID:

@@ -1,4 +1,8 @@
-"""The four kinds of field. Each is declared by one line in its type; what is the same for all is here."""
+"""The kinds of field. One line in a type declares each; everything that fields share stands here.
+
+A declaration carries both ways to answer it: its metadata holds what the compiler of plans reads, and its resolver
+is the reference way.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,22 @@ import strawberry
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 
-from agentdata.context import Info
 from agentdata.engine.binding.arguments import arguments_of
-from agentdata.engine.sql.batches import Asked, Batch, Gives
-from agentdata.engine.sql.computations import Computation, Given
-from agentdata.engine.sql.filters import filters_on
-from agentdata.engine.sql.links import Link
-from agentdata.engine.sql.pages import NOTHING_GIVEN, Connected, Ordering, Page, Slice
-from models.enums import ApiKeyScope
+from agentdata.engine.context import Info
+from agentdata.engine.contract import DECLARED, core_info
+from agentdata.engine.costs import COST, Cost
+from agentdata.engine.reference.loading import BatchLoader, LazyConnection, load_row
+from agentdata.engine.sql.batches import Batch, Gives
+from agentdata.engine.sql.computations import Bindings, Computation
+from agentdata.engine.sql.filters import filters_for
+from agentdata.engine.sql.links import Link, Via
+from agentdata.engine.sql.pages import DEFAULT_SIZE, MAX_SIZE, Ordering, Page, PageRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from uuid import UUID
+    from collections.abc import Callable, Sequence
 
-DECLARED = "agentdata"
-"""Under this key of a field's metadata stands what it was declared as."""
+_FILTERED_MODEL = "filters"
+"""The key in an argument's metadata under which the model stands whose rows the argument filters."""
 
 
 def column(description: str, *, name: str | None = None) -> Any:
@@ -32,14 +37,35 @@ def column(description: str, *, name: str | None = None) -> Any:
 
 
 def relation(model: type[Any], description: str, *, by: str = "id", remote: str = "id") -> Any:
-    """Declare a field that is one row: the one whose ``remote`` column is this row's column ``by``."""
+    """Declare a field that is one row: the one whose ``remote`` column equals this row's column ``by``."""
     link = Link(model, local=by, remote=remote)
 
     def resolve(root: Any, info: Info) -> Any:
         key = getattr(root, by)
-        return None if key is None else info.context.reader.load((model, remote), link, key)
+        return None if key is None else load_row(info.context.reader, link, key)
 
-    return strawberry.field(resolver=resolve, description=description, metadata={DECLARED: link})
+    return declared_field(link, resolve, description)
+
+
+@dataclass(frozen=True)
+class Either:
+    """A row of one of several models: the one whose link has a local column that is not null."""
+
+    links: tuple[Link, ...]
+
+
+def either(description: str, **models: type[Any]) -> Any:
+    """Declare a field that is a row of one of several models, each named by the column with its id."""
+    declared = Either(tuple(Link(model, local=by) for by, model in models.items()))
+
+    def resolve(root: Any, info: Info) -> Any:
+        for link in declared.links:
+            key = getattr(root, link.local)
+            if key is not None:
+                return load_row(info.context.reader, link, key)
+        return None
+
+    return declared_field(declared, resolve, description)
 
 
 def page(
@@ -49,46 +75,33 @@ def page(
     order: type[Any],
     filter_: type[Any] | None = None,
     by: str | None = None,
-    via: Any = None,
+    via: Via | None = None,
     default: Sequence[Ordering] = (Ordering("created_at", descending=True),),
-    scope: ApiKeyScope = ApiKeyScope.READ,
+    scope: Any = None,
     computed: Computation | None = None,
-    arguments: Sequence[StrawberryArgument] = (),
+    cost: Cost | None = None,
 ) -> Any:
-    """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is the row's id.
+    """Declare a field that is a page of rows: all rows of the tenant, or those whose ``by`` is this row's id.
 
-    ``computed`` is a statement that gives the rows, and ``arguments`` are what it is asked.
+    ``via`` names a table of pairs instead of ``by``. ``computed`` is a computation that gives the rows; its
+    arguments precede those of the page. ``scope`` is what a client needs to read the page, if anything.
     """
     link = None if by is None and via is None else Link(model, remote=by or "id", via=via)
-    filters = None if filter_ is None else filters_on(model, filter_)
+    filters = None if filter_ is None else filters_for(model, filter_)
     declared = Page(model, link, tuple(default), filters, scope, computed)
 
-    def resolve(root: Any, info: Info, **_given: Any) -> Any:
-        info.context.principal.require(scope)
+    def resolve(root: Any, info: Info, **_arguments: Any) -> Any:
+        if scope is not None:
+            info.context.require(scope)
         reader = info.context.reader
-        slice_ = slice_of(declared, reader.project_id, arguments_of(info))
-        # The same place in the document has the same arguments for every parent.
+        request = PageRequest.of(declared, arguments_of(info), reader.tenant_id)
+        # One place in a document has the same arguments for every parent.
         place = (declared, _place(info))
-        return Connected(reader, place, slice_, None if link is None else getattr(root, link.local))
+        return LazyConnection(reader, place, request, None if link is None else getattr(root, link.local))
 
-    field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
-    field.arguments = [*arguments, *_page_arguments(declared, filter_, order)]
-    return field
-
-
-def slice_of(declared: Page, project_id: UUID, given: Mapping[str, Any]) -> Slice:
-    """Read the arguments of a page."""
-    order_by = given.get("order_by") or ()
-    return Slice(
-        declared,
-        project_id,
-        given=NOTHING_GIVEN if declared.computation is None else declared.computation.given(given),
-        filter_=given.get("filter"),
-        order=[Ordering(each["field"].value, each["direction"].value == "DESC") for each in order_by],
-        first=given.get("first"),
-        after=given.get("after"),
-        last=given.get("last"),
-        before=given.get("before"),
+    arguments = () if computed is None else computed.arguments
+    return declared_field(
+        declared, resolve, description, [*arguments, *_page_arguments(declared, filter_, order)], cost
     )
 
 
@@ -99,78 +112,89 @@ def batch(
     *,
     model: type[Any] | None = None,
     arguments: Sequence[StrawberryArgument] = (),
-    filters: Mapping[str, type[Any]] | None = None,
-    reads: Callable[[Mapping[str, Any]], Given] | None = None,
+    bind: Callable[..., Bindings] | None = None,
     inherits: bool = False,
-    **bound: Any,
+    cost: Cost | None = None,
+    **constants: Any,
 ) -> Any:
-    """Declare a field by a function that builds one statement for all parents' keys.
+    """Declare a field whose values one statement computes for all parents; ``function`` builds the statement.
 
-    ``filters`` names the arguments that are filters and the models that they ask of; ``reads`` reads the
-    others; ``bound`` is what the function is told besides. What ``inherits`` is asked as the batch was that
-    gave its parent, and besides.
+    ``arguments``, ``bind`` and ``constants`` are those of ``computation``. ``inherits``: the parent object came
+    from another batch; this statement uses the parent's arguments plus its own.
     """
-    declared = Batch(computation(function, arguments, filters, reads, **bound), gives, model, inherits)
+    declared = Batch(computation(function, *arguments, bind=bind, **constants), gives, model, inherits)
 
-    def resolve(root: Any, info: Info, **_given: Any) -> Any:
-        parent = root.given if inherits else None
-        asked = Asked(declared, declared.given(arguments_of(info), parent))
-        # The same place in the document asks the same of every parent, as far as their parents do.
-        place = (declared, _place(info), asked.given.shape if inherits else None)
-        return info.context.reader.load(place, asked, root.key if inherits else root.id)
+    def resolve(root: Any, info: Info, **_arguments: Any) -> Any:
+        bindings = declared.bind(arguments_of(info), root.bindings if inherits else None)
+        # One place in a document has the same arguments for every parent, as far as inherited ones are equal.
+        place = (declared, _place(info), bindings.shape if inherits else None)
+        loader = BatchLoader(declared, bindings)
+        return info.context.reader.load(place, loader, root.key if inherits else root.id)
 
-    field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
-    field.arguments = list(arguments)
-    return field
+    return declared_field(declared, resolve, description, arguments, cost)
 
 
 def computation(
     function: Callable[..., Any],
-    arguments: Sequence[StrawberryArgument] = (),
-    filters: Mapping[str, type[Any]] | None = None,
-    reads: Callable[[Mapping[str, Any]], Given] | None = None,
-    **bound: Any,
+    *arguments: StrawberryArgument,
+    bind: Callable[..., Bindings] | None = None,
+    **constants: Any,
 ) -> Computation:
-    """Declare a statement that a function builds of what a client asks."""
-    types = {each.python_name: each.type for each in arguments}
-    read = {name: filters_on(model, types[name]) for name, model in (filters or {}).items()}
-    return Computation(function, bound, read, reads)
+    """Declare a statement that a function builds from the arguments of a field.
+
+    An argument that is a filter reaches the function under its own name. ``bind`` turns the other arguments into
+    what the function takes; ``constants`` are fixed values, which both ``bind`` and the function take.
+    """
+    filters = {
+        each.python_name: filters_for(each.metadata[_FILTERED_MODEL], each.type)
+        for each in arguments
+        if _FILTERED_MODEL in each.metadata
+    }
+    return Computation(function, constants, filters, bind, arguments)
 
 
-@dataclass(frozen=True)
-class Either:
-    """Rows of one of several models: the one whose link's local column is not null."""
+def argument(
+    name: str, type_: Any, description: str, *, required: bool = False, filters: type[Any] | None = None
+) -> StrawberryArgument:
+    """Declare an argument; one that is not required is null by default.
 
-    links: tuple[Link, ...]
-
-
-def either(description: str, **models: type[Any]) -> Any:
-    """Declare a field that is a row of one of several models, each named after the column with its id."""
-    declared = Either(tuple(Link(model, local=by) for by, model in models.items()))
-
-    def resolve(root: Any, info: Info) -> Any:
-        for link in declared.links:
-            key = getattr(root, link.local)
-            if key is not None:
-                return info.context.reader.load((link.model, link.remote), link, key)
-        return None
-
-    return strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
-
-
-def _place(info: Info) -> int:
-    return id(info._raw_info.field_nodes[0])  # noqa: SLF001  # Strawberry shows no nodes
-
-
-def argument(name: str, type_: Any, description: str, *, required: bool = False) -> StrawberryArgument:
-    """Declare an argument, null by default where it is not required."""
+    ``filters`` is the model whose rows the argument filters, if it is a filter of a computation.
+    """
     return StrawberryArgument(
         python_name=name,
         graphql_name=None,
         type_annotation=StrawberryAnnotation(type_ if required else type_ | None),
         description=description,
+        metadata={} if filters is None else {_FILTERED_MODEL: filters},
         **({} if required else {"default": strawberry.UNSET}),
     )
+
+
+def filter_on(
+    model: type[Any], description: str, *, local: str = "id", remote: str = "id", via: Via | None = None
+) -> Any:
+    """Declare a field of a filter: conditions on the rows of ``model`` that a link leads to."""
+    link = Link(model, local=local, remote=remote, via=via)
+    return strawberry.field(default=strawberry.UNSET, description=description, metadata={"link": link})
+
+
+def declared_field(
+    declared: Any,
+    resolver: Callable[..., Any],
+    description: str,
+    arguments: Sequence[StrawberryArgument] | None = None,
+    cost: Cost | None = None,
+) -> Any:
+    """Make a field of a declaration, the resolver of its reference way, and its arguments."""
+    metadata = {DECLARED: declared} | ({} if cost is None else {COST: cost})
+    field: Any = strawberry.field(resolver=resolver, description=description, metadata=metadata)
+    if arguments is not None:
+        field.arguments = list(arguments)
+    return field
+
+
+def _place(info: Info) -> int:
+    return id(core_info(info).field_nodes[0])
 
 
 def _page_arguments(declared: Page, filter_: type[Any] | None, order: type[Any]) -> list[StrawberryArgument]:
@@ -182,12 +206,14 @@ def _page_arguments(declared: Page, filter_: type[Any] | None, order: type[Any])
         argument(
             "order_by",
             list[order],  # type: ignore[valid-type]  # a type given as a value
-            "The order: by the first key, where that is equal by the next one, and in the end by id.",
+            "Sort keys, most significant first; ties are broken by id.",
         ),
         argument(
-            "first", int, "How many objects, from the start or after `after`; 50 by default, at most 500."
+            "first",
+            int,
+            f"How many objects, from the start or after `after`; {DEFAULT_SIZE} by default, at most {MAX_SIZE}.",
         ),
         argument("after", str, "A cursor of this list: only what comes after it. Goes with `first`."),
-        argument("last", int, "How many objects, from the end or before `before`; at most 500."),
+        argument("last", int, f"How many objects, from the end or before `before`; at most {MAX_SIZE}."),
         argument("before", str, "A cursor of this list: only what comes before it. Goes with `last`."),
     ]

@@ -1,4 +1,4 @@
-"""Mutations: each is an operation, the arguments that it takes, and the scope that it needs."""
+"""Mutations: each is a write operation, the arguments that it takes, and the scope that it needs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from graphql.execution.values import get_argument_values
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 
-from agentdata.context import Context, Info
-from agentdata.engine.binding.inputs import fields_of, read
-from agentdata.engine.fields.declare import DECLARED
+from agentdata.engine.binding.inputs import fields_of, values_of
+from agentdata.engine.context import Context, Info
+from agentdata.engine.contract import DECLARED, core_info
 from agentdata.operations.values import camel
-from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deleted:
-    """The ids of what was deleted."""
+    """The ids of the rows that were deleted."""
 
     ids: list[UUID]
 
 
-def given(
+def parameter(
     name: str, type_: Any, description: str, *, as_: str | None = None, **default: Any
 ) -> StrawberryArgument:
-    """Declare an argument, required without ``default``; the operation takes it as ``as_`` or by its name."""
+    """Declare an argument of a mutation, required without ``default``; the operation takes it as ``as_``."""
     return StrawberryArgument(
         python_name=as_ or name,
         graphql_name=camel(name),
@@ -46,12 +45,12 @@ def given(
 
 def input_(type_: Any) -> StrawberryArgument:
     """Declare the input object of a mutation."""
-    return given("input", type_, "The values to write.", as_="values")
+    return parameter("input", type_, "The values to write.", as_="values")
 
 
-ID = given("id", strawberry.ID, "The id of the object to write to.", as_="id_")
+ID = parameter("id", strawberry.ID, "The id of the object to write to.", as_="id_")
 
-_IDEMPOTENCY_KEY = given(
+_IDEMPOTENCY_KEY = parameter(
     "idempotency_key",
     str | None,
     "A key of your choice, of at most 255 characters, that makes it safe to send this again. The same key and"
@@ -62,21 +61,21 @@ _IDEMPOTENCY_KEY = given(
 
 @dataclass(frozen=True, eq=False)
 class Mutation:
-    """A declared mutation: an operation, what it takes and needs, and how its result is given."""
+    """A declared mutation: the operation, its arguments and scope, and how its result is shown."""
 
     operation: Callable[..., Awaitable[Any]]
     arguments: tuple[StrawberryArgument, ...]
-    scope: ApiKeyScope
+    scope: Any
     returns: Callable[[Any], Any]
 
     @cached_property
     def _fields(self) -> Fields:
         return fields_of(self.arguments)
 
-    async def run(self, context: Context, given: dict[str, Any]) -> Any:
-        """Run the operation with arguments as graphql-core gives them, and give its result."""
-        values = read(self._fields, given)
-        key = given.get("idempotencyKey")
+    async def run(self, context: Context, arguments: dict[str, Any]) -> Any:
+        """Run the operation with arguments as graphql-core coerced them, and return its result."""
+        values = values_of(self._fields, arguments)
+        key = arguments.get("idempotencyKey")
         result = await context.write(self.operation, values, scope=self.scope, idempotency_key=key)
         return self.returns(result)
 
@@ -85,19 +84,20 @@ def mutation(
     operation: Callable[..., Awaitable[Any]],
     description: str,
     *arguments: StrawberryArgument,
-    scope: ApiKeyScope = ApiKeyScope.WRITE,
+    scope: Any,
     creates: bool = False,
     returns: Callable[[Any], Any] = lambda result: result,
 ) -> Any:
-    """Declare a mutation. One that creates can be repeated without harm under an idempotency key."""
+    """Declare a mutation. A mutation that creates takes an idempotency key, with which it can be sent again."""
     declared = Mutation(operation, arguments, scope, returns)
 
-    async def resolve(info: Info, **_given: Any) -> Any:
-        # Strawberry has made objects of the arguments, which take longer to read than what they are made of.
-        raw = info._raw_info  # noqa: SLF001  # Strawberry has no public name for it
-        field = raw.parent_type.fields[raw.field_name]
-        given = get_argument_values(field, raw.field_nodes[0], raw.variable_values)
-        return await declared.run(info.context, given)
+    async def resolve(info: Info, **_arguments: Any) -> Any:
+        # Strawberry makes objects of the arguments; reading those takes longer than reading what they are made of.
+        core = core_info(info)
+        field = core.parent_type.fields[core.field_name]
+        return await declared.run(
+            info.context, get_argument_values(field, core.field_nodes[0], core.variable_values)
+        )
 
     field: Any = strawberry.mutation(
         resolver=resolve,

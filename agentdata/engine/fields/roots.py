@@ -1,74 +1,34 @@
-"""The fields that a query begins with: one row by a key of its own, and anything by its id."""
+"""The fields that a query begins with: one row by a key of its own, any row by its id, and the tenant."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import strawberry
-from sqlalchemy import CompoundSelect, literal_column, select, union_all
 
-from agentdata.context import Info
+from agentdata.engine.binding.arguments import arguments_of
 from agentdata.engine.binding.inputs import as_uuid
-from agentdata.engine.fields.declare import DECLARED, argument
-from agentdata.engine.reference.reader import Reader
-from agentdata.engine.sql.links import KEYS, Link, among_keys, owned
+from agentdata.engine.context import Info
+from agentdata.engine.costs import Cost
+from agentdata.engine.fields.declare import argument, declared_field
+from agentdata.engine.reference.loading import NodeLoader, load_row
+from agentdata.engine.sql.links import Link
+from agentdata.engine.sql.pages import MAX_SIZE
 from agentdata.errors import AgentDataError, BadUserInputError, NotFoundError
 from agentdata.operations.values import camel, check_text
 from agentdata.operations.write import not_found
-from models import (
-    Agent,
-    AgentMetric,
-    AgentVersion,
-    ApiKey,
-    Memory,
-    MemoryAccess,
-    MemoryAnnotation,
-    MemoryRevision,
-    Message,
-    ModuleState,
-    Project,
-    Sandbox,
-    Session,
-    SessionEvent,
-    SessionMetric,
-    StateTransition,
-    Team,
-    ToolCall,
-    UsageRecord,
-    User,
-)
-from models.enums import ApiKeyScope
 
-NODES: tuple[Any, ...] = (
-    Agent,
-    AgentMetric,
-    AgentVersion,
-    ApiKey,
-    Memory,
-    MemoryAccess,
-    MemoryAnnotation,
-    MemoryRevision,
-    Message,
-    ModuleState,
-    Project,
-    Sandbox,
-    Session,
-    SessionEvent,
-    SessionMetric,
-    StateTransition,
-    Team,
-    ToolCall,
-    UsageRecord,
-    User,
-)
-"""The models whose rows ``node`` finds."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
 
-MAX_IDS = 500
-"""How many ids ``nodes`` takes."""
+    from agentdata.engine.context import Context
+    from agentdata.engine.sql.nodes import NodeTypes
+
+MAX_IDS = MAX_SIZE
+"""How many ids a list of nodes takes."""
 
 _KEYS = {
     "id": "Its id.",
@@ -79,148 +39,140 @@ _KEYS = {
 
 
 @dataclass(frozen=True)
-class One:
-    """A declared row with one of its keys; which of them, the client says."""
+class RowByKey:
+    """A declared row that is found by exactly one of its keys, which the client chooses."""
 
     model: type[Any]
     links: Mapping[str, Link]
 
-    def sought(self, given: Mapping[str, Any]) -> tuple[str, Any]:
-        """Give the key that the client says, and its value as the link takes it.
+    def key(self, arguments: Mapping[str, Any]) -> tuple[str, Any]:
+        """Return the name of the key that the client chose, and its value as the link takes it.
 
         Raises:
-            BadUserInputError: There is no key or more than one, or it cannot be one.
+            BadUserInputError: There is no key or more than one, or the value cannot be one.
 
         """
-        chosen = {key: value for key, value in given.items() if value is not None}
-        if len(chosen) != 1:
-            names = " or ".join(camel(key) for key in self.links)
-            raise BadUserInputError(f"give one key: {names}", field=camel(next(iter(self.links))))
-        [(key, value)] = chosen.items()
-        check_text(camel(key), value)
-        return key, as_uuid(value, key) if key == "id" else value
+        name, value = self._chosen(arguments)
+        check_text(camel(name), value)
+        return name, as_uuid(value, name) if name == "id" else value
 
-    def missing(self, given: Mapping[str, Any]) -> NotFoundError:
-        """Say that there is no such row."""
-        [(key, value)] = [(key, value) for key, value in given.items() if value is not None]
-        return not_found(self.model, value, camel(key))
+    def missing(self, arguments: Mapping[str, Any]) -> NotFoundError:
+        """Return the error for a row that does not exist."""
+        name, value = self._chosen(arguments)
+        return not_found(self.model, value, camel(name))
+
+    def _chosen(self, arguments: Mapping[str, Any]) -> tuple[str, Any]:
+        chosen = {name: value for name, value in arguments.items() if value is not None}
+        if len(chosen) != 1:
+            names = " or ".join(camel(name) for name in self.links)
+            raise BadUserInputError(f"give one key: {names}", field=camel(next(iter(self.links))))
+        [(name, value)] = chosen.items()
+        return name, value
 
 
 def one(model: type[Any], description: str, *keys: str) -> Any:
-    """Declare a field that is the row with one of its keys; which of them, the client says."""
+    """Declare a field that is the row with one of its keys; the client chooses the key."""
     types = {"id": strawberry.ID}
-    declared = One(model, {key: Link(model, remote=key, fold_case=key == "email") for key in keys})
+    declared = RowByKey(model, {key: Link(model, remote=key, fold_case=key == "email") for key in keys})
 
-    async def resolve(info: Info, **given: Any) -> Any:
-        key, value = declared.sought(given)
-        row = await info.context.reader.load((model, key), declared.links[key], value)
+    async def resolve(info: Info, **arguments: Any) -> Any:
+        name, value = declared.key(arguments)
+        row = await load_row(info.context.reader, declared.links[name], value)
         if row is None:
-            raise declared.missing(given)
+            raise declared.missing(arguments)
         return row
 
-    field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
-    field.arguments = [
-        argument(key, types.get(key, str), _KEYS[key], required=len(keys) == 1) for key in keys
-    ]
-    return field
+    return declared_field(
+        declared,
+        resolve,
+        description,
+        [argument(key, types.get(key, str), _KEYS[key], required=len(keys) == 1) for key in keys],
+    )
 
 
-async def project(info: Info) -> Any:
-    """Give the project of the API key."""
-    link = Link(Project)
-    return await info.context.reader.load((Project, "id"), link, info.context.principal.project_id)
+@dataclass(frozen=True)
+class TenantRow:
+    """A declared row that is the tenant itself."""
+
+    link: Link
 
 
-class TheProject:
-    """Declares the field that is the project of the API key."""
+def tenant(model: type[Any], description: str) -> Any:
+    """Declare a field that is the row of the tenant; ``model`` is the table of tenants."""
+    declared = TenantRow(Link(model))
+
+    async def resolve(info: Info) -> Any:
+        return await load_row(info.context.reader, declared.link, info.context.tenant_id)
+
+    return declared_field(declared, resolve, description)
 
 
-class Sought(NamedTuple):
-    """An id that a client asks for, None where it is not one, and what to say if nothing has it."""
+class NodeLookup(NamedTuple):
+    """An id that a client looks up, None if it is not an id, and the error if nothing has it."""
 
     id: UUID | None
     missing: AgentDataError
 
 
 @dataclass(frozen=True)
-class AnyNode:
-    """Declares a field that is rows of whatever type by their ids: one, or a list of them."""
+class NodesById:
+    """Declared rows of any type by their ids: one row, or a list of rows."""
 
+    types: NodeTypes
     many: bool
 
-    def sought(self, given: Mapping[str, Any]) -> list[Sought]:
-        """Give what a client asks for.
+    def lookups(self, arguments: Mapping[str, Any]) -> list[NodeLookup]:
+        """Return what a client looks up.
 
         Raises:
             BadUserInputError: There are no ids, or too many.
 
         """
         if not self.many:
-            return [_sought(given["id"], "id")]
-        ids = given["ids"]
+            return [_lookup(arguments["id"], "id")]
+        ids = arguments["ids"]
         if not 1 <= len(ids) <= MAX_IDS:
             raise BadUserInputError(f"ids has {len(ids)} items; it may have from 1 to {MAX_IDS}", field="ids")
-        return [_sought(id_, f"ids.{index}") for index, id_ in enumerate(ids)]
+        return [_lookup(id_, f"ids.{index}") for index, id_ in enumerate(ids)]
 
 
-def _sought(sent: str, field: str) -> Sought:
+def _lookup(sent: str, field: str) -> NodeLookup:
     try:
         id_ = as_uuid(sent, field)
     except BadUserInputError as error:
-        return Sought(None, error)
-    return Sought(id_, NotFoundError(f"there is nothing with the id {sent}", field=field))
+        return NodeLookup(None, error)
+    return NodeLookup(id_, NotFoundError(f"there is nothing with the id {sent}", field=field))
 
 
-def types_of_nodes() -> CompoundSelect[Any]:
-    """Give which of the models has a row with each id, by their places in ``NODES``, as (id, place)."""
-    return union_all(
-        *[
-            select(model.id, literal_column(str(place))).where(owned(model), among_keys(model.id))
-            for place, model in enumerate(NODES)
+def node(types: NodeTypes, description: str) -> Any:
+    """Declare a field that is a row of any type by its id."""
+    declared, loader = NodesById(types, many=False), NodeLoader(types)
+
+    async def resolve(info: Info, **_arguments: Any) -> Any:
+        [lookup] = declared.lookups(arguments_of(info))
+        return await _node(info.context, types, loader, lookup)
+
+    id_ = argument("id", strawberry.ID, "The id of the object.", required=True)
+    return declared_field(declared, resolve, description, [id_])
+
+
+def nodes(types: NodeTypes, description: str) -> Any:
+    """Declare a field that is rows of any type by their ids, with null and an error for each that is missing."""
+    declared, loader = NodesById(types, many=True), NodeLoader(types)
+
+    async def resolve(info: Info, **_arguments: Any) -> Any:
+        found = [
+            _node(info.context, types, loader, lookup) for lookup in declared.lookups(arguments_of(info))
         ]
-    )
+        return await asyncio.gather(*found, return_exceptions=True)
+
+    ids = argument("ids", list[strawberry.ID], f"The ids of the objects, from 1 to {MAX_IDS}.", required=True)
+    cost = Cost(("ids",), lambda arguments: len(arguments["ids"]))
+    return declared_field(declared, resolve, description, [ids], cost)
 
 
-class _Nodes:
-    """Finds rows of whatever type by their ids: one statement for their types, one for each type there is."""
-
-    async def fetch(self, reader: Reader, ids: list[Any]) -> Sequence[Any]:
-        places = await reader.pairs(types_of_nodes(), {KEYS: ids})
-        return await asyncio.gather(*[self._row(reader, places.get(id_), id_) for id_ in ids])
-
-    async def _row(self, reader: Reader, place: int | None, id_: Any) -> Any:
-        if place is None:
-            return None
-        model = NODES[place]
-        return await reader.load((model, "id"), Link(model), id_)
-
-
-_NODES = _Nodes()
-NODE, SEVERAL_NODES = AnyNode(many=False), AnyNode(many=True)
-
-
-async def _node(info: Info, sought: Sought) -> Any:
-    row = None if sought.id is None else await info.context.reader.load("node", _NODES, sought.id)
-    if row is None or (isinstance(row, ApiKey) and not info.context.principal.may(ApiKeyScope.ADMIN)):
-        raise sought.missing
+async def _node(context: Context, types: NodeTypes, loader: NodeLoader, lookup: NodeLookup) -> Any:
+    row = None if lookup.id is None else await context.reader.load(types, loader, lookup.id)
+    if row is None or not types.visible(type(row), context):
+        raise lookup.missing
     return row
-
-
-async def node(
-    info: Info,
-    id: Annotated[strawberry.ID, strawberry.argument(description="The id of the object.")],
-) -> Any:
-    """Give the row with an id, of whatever type."""
-    [sought] = NODE.sought({"id": id})
-    return await _node(info, sought)
-
-
-async def nodes(
-    info: Info,
-    ids: Annotated[
-        list[strawberry.ID], strawberry.argument(description="The ids of the objects, from 1 to 500.")
-    ],
-) -> Any:
-    """Give the rows with ids, in their order; for each that is not found there is null, and an error."""
-    found = [_node(info, sought) for sought in SEVERAL_NODES.sought({"ids": ids})]
-    return await asyncio.gather(*found, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Compiles operations into plans: each declared field becomes a step, by the plain way's statements."""
+"""Compiles operations into plans: each declared field becomes a step, and each step reads by the declaration's SQL."""
 
 from __future__ import annotations
 
@@ -22,200 +22,280 @@ from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 from sqlalchemy import BigInteger, Integer, Text, Uuid
 
-from agentdata.engine.binding.arguments import reading, variables_in
-from agentdata.engine.fields.declare import DECLARED, Either, slice_of
+from agentdata.engine.binding.arguments import binding, variables_in
+from agentdata.engine.contract import core_schema, declaration, model_of, strawberry_field
+from agentdata.engine.fields.declare import Either
 from agentdata.engine.fields.mutations import Mutation
-from agentdata.engine.fields.roots import NODES, AnyNode, One, TheProject, types_of_nodes
+from agentdata.engine.fields.roots import NodesById, RowByKey, TenantRow
+from agentdata.engine.plans.failures import Failure, Segment
+from agentdata.engine.plans.introspection import Introspection
 from agentdata.engine.plans.plan import (
+    ArgumentSlot,
+    ArgumentSlots,
+    MutationField,
     MutationPlan,
-    Place,
-    Plan,
-    Root,
-    Selected,
-    Write,
+    QueryPlan,
+    ResultSelection,
+    RootField,
     constant,
-    node_rows,
-    one_row,
+    nodes_by_id,
+    only_row,
     page_of,
-    row_of,
+    row_by_key,
 )
-from agentdata.engine.plans.projection import Rows
+from agentdata.engine.plans.projection import Failed, Projection
 from agentdata.engine.plans.run import UnplannedError
-from agentdata.engine.plans.statements import KEY, Above, Ask, GivenKeys, Query, Read, Texts
-from agentdata.engine.plans.steps import BatchStep, KeyStep, LinkStep, NodeStep, PageStep, of_batch
+from agentdata.engine.plans.statements import (
+    KEY,
+    Read,
+    ReadForm,
+    ReadKeys,
+    ReadSet,
+    RequestKeys,
+    SqlCache,
+)
+from agentdata.engine.plans.steps import (
+    VALUE,
+    BatchStep,
+    Edges,
+    KeyStep,
+    ListField,
+    NodeStep,
+    PageInfo,
+    PageStep,
+    RowStep,
+    TypeName,
+)
 from agentdata.engine.sql.batches import Batch, Gives
-from agentdata.engine.sql.computations import Derived
 from agentdata.engine.sql.links import Link
-from agentdata.engine.sql.pages import Page
+from agentdata.engine.sql.pages import Page, PageRequest
 from agentdata.errors import AgentDataError
-from models import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
     import strawberry
     from graphql import FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode
     from graphql.execution.values import VariableValues
     from sqlalchemy import Select
-    from strawberry.types.field import StrawberryField
 
+    from agentdata.engine.context import Context
     from agentdata.engine.plans.projection import Step
     from agentdata.engine.plans.run import Run
 
-    Keys = GivenKeys | list[Above] | None
+    Keys = RequestKeys | list[ReadKeys] | None
+    Inherited = tuple[Batch, int] | None
+    """The batch that returned an object, and the slot of its arguments, for batches below that inherit them."""
+
+_LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
+    "totalCount": (Page.totals, BigInteger()),
+}
+"""The fields of connections that are about the list as a whole: their statements and types."""
 
 
-class Planner:
+class Compiler:
     """Compiles the operations of one schema."""
 
-    def __init__(self, schema: strawberry.Schema, texts: Texts | None = None) -> None:
-        self.schema = schema
-        self.core = schema._schema  # noqa: SLF001  # Strawberry has no public name for it
-        self.texts = texts or Texts()
+    def __init__(self, schema: strawberry.Schema, cache: SqlCache | None = None) -> None:
+        self.schema = core_schema(schema)
+        self.cache = cache or SqlCache()
+        self.types = {
+            model: type_
+            for type_ in self.schema.type_map.values()
+            if isinstance(type_, GraphQLObjectType) and (model := model_of(type_)) is not None
+        }
+        """The type that shows the rows of each model."""
 
-    def plan(
+    def compile(
         self,
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: VariableValues,
-    ) -> Plan | MutationPlan:
+        failing: frozenset[str] = frozenset(),
+    ) -> QueryPlan | MutationPlan:
         """Compile an operation for the values that its @skip and @include have with these variables.
 
+        ``failing`` are the paths of fields whose arguments are wrong in the requests that the plan is for.
+
         Raises:
-            UnplannedError: A plan cannot hold it.
+            UnplannedError: A plan cannot hold the operation.
 
         """
-        compiler = _Compiler(self, fragments, variables)
+        compilation = _Compilation(self, operation, fragments, variables, failing)
         if operation.operation is OperationType.MUTATION:
-            return compiler.mutation(operation.selection_set)
-        return compiler.query(operation.selection_set)
+            return compilation.mutation()
+        return compilation.query()
 
 
-class _Compiler:
+class _FieldFailsError(Exception):
+    """The arguments of a field are wrong in every request of the plan; its slot will hold the error."""
+
+    def __init__(self, slot: int) -> None:
+        super().__init__(slot)
+        self.slot = slot
+
+
+class _Compilation:
+    """One operation that is being compiled."""
+
     def __init__(
-        self, planner: Planner, fragments: Mapping[str, FragmentDefinitionNode], variables: VariableValues
+        self,
+        compiler: Compiler,
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: VariableValues,
+        failing: frozenset[str],
     ) -> None:
-        self.planner = planner
+        self.compiler = compiler
+        self.schema = compiler.schema
+        self.operation = operation
         self.fragments = fragments
         self.variables = variables
-        self.reads = Query(planner.texts)
-        self.plan = Plan(self.reads)
+        self.failing = failing
+        self.reads = ReadSet(compiler.cache)
+        self.arguments = ArgumentSlots()
+        self.failures: list[Failure] = []
+        # Where in the document the compilation stands: the keys of the response, for people and for the
+        # assignment of slots, and the fields, for the way that an error takes.
         self.path: list[str] = []
+        self.segments: list[Segment] = []
+        self.depth = 0
 
-    def query(self, selection_set: SelectionSetNode) -> Plan:
-        type_ = self.planner.core.query_type
+    def query(self) -> QueryPlan:
+        """Compile a query."""
+        type_ = self.schema.query_type
         assert type_ is not None  # noqa: S101  # a schema has a query type
-        reads = False
-        for key, nodes in self._collect(type_, [selection_set]).items():
+        plan = QueryPlan(self.reads, self.arguments, failures=self.failures)
+        for key, nodes in self._collect(type_, [self.operation.selection_set]).items():
             name = nodes[0].name.value
             if name == "__typename":
-                self.plan.roots.append(Root(key, constant(type_.name)))
+                plan.roots.append(RootField(key, constant(type_.name)))
             elif name.startswith("__"):
-                raise UnplannedError
+                plan.roots.append(RootField(key, partial(_introspected, self._introspection(nodes), key)))
             else:
-                with self._at(key):
-                    self.plan.roots.append(Root(key, self._root(type_, key, nodes)))
-                reads = True
-        if not reads:
-            raise UnplannedError
+                with self._field_at(type_, key, nodes[0]):
+                    plan.roots.append(RootField(key, self._root(type_, key, nodes)))
         self.reads.lay_out()
-        return self.plan
-
-    def mutation(self, selection_set: SelectionSetNode) -> MutationPlan:
-        """Compile a mutation."""
-        type_ = self.planner.core.mutation_type
-        assert type_ is not None  # noqa: S101  # a schema that has mutations has their type
-        plan = MutationPlan(self.plan)
-        for key, nodes in self._collect(type_, [selection_set]).items():
-            if nodes[0].name.value == "__typename":
-                raise UnplannedError
-            declared = self._field(type_, nodes[0]).metadata.get(DECLARED)
-            if not isinstance(declared, Mutation):
-                raise UnplannedError
-            of = get_named_type(type_.fields[nodes[0].name.value].type)
-            given = partial(get_argument_values, type_.fields[nodes[0].name.value], nodes[0])
-            with self._at(key):
-                plan.writes.append(Write(key, nodes, declared, given, self._selected_of(of, nodes)))
         return plan
 
-    def _selected_of(self, of: Any, nodes: list[FieldNode]) -> Selected:
-        if any(model.__name__ == of.name for model in NODES):
-            # What is read for the rows of each write is read after it, so it is a statement of its own.
-            self.reads = Query(self.planner.texts)
-            selected = Selected(self.reads, self._rows(of, nodes, Rows(_types(of.name))))
+    def mutation(self) -> MutationPlan:
+        """Compile a mutation."""
+        type_ = self.schema.mutation_type
+        assert type_ is not None  # noqa: S101  # a schema that has mutations has their type
+        plan = MutationPlan(self.arguments, failures=self.failures)
+        for key, nodes in self._collect(type_, [self.operation.selection_set]).items():
+            if nodes[0].name.value == "__typename":
+                plan.fields.append(RootField(key, constant(type_.name)))
+                continue
+            field = type_.fields.get(nodes[0].name.value)
+            declared = None if field is None else declaration(field)
+            if field is None or not isinstance(declared, Mutation):
+                raise UnplannedError
+            coerce = partial(get_argument_values, field, nodes[0])
+            with self._field_at(type_, key, nodes[0]):
+                selection = self._result(get_named_type(field.type), nodes)
+            plan.fields.append(MutationField(key, nodes, declared, coerce, selection))
+        return plan
+
+    def _introspection(self, nodes: list[FieldNode]) -> int:
+        """Add a slot that answers introspection fields."""
+        introspection = Introspection(self.schema, self.operation, self.fragments, nodes)
+        number = len(self.arguments.slots)
+        self.arguments.slots.append(
+            ArgumentSlot(number, ".".join(self.path), lambda variables, *_: introspection.answer(variables))
+        )
+        return number
+
+    def _result(self, of: Any, nodes: list[FieldNode]) -> ResultSelection:
+        """Compile what is selected of the result of a write."""
+        model = model_of(of)
+        if model is not None:
+            # The rows of each write are read after it, by a statement of their own.
+            self.reads = ReadSet(self.compiler.cache)
+            selection = ResultSelection(self.reads, self._objects(of, nodes, Projection(_columns(model))))
             self.reads.lay_out()
-            return selected
-        selected = Selected()
+            return selection
+        selection = ResultSelection()
         for key, of_key in self._selected(of, nodes):
             name = of_key[0].name.value
             if name == "__typename":
-                selected.constants[key] = of.name
-                selected.fields.append((key, "", None))
+                selection.constants[key] = of.name
+                selection.fields.append((key, "", None))
                 continue
             below = get_named_type(of.fields[name].type)
-            is_object = isinstance(below, GraphQLObjectType)
-            attribute = self._field(of, of_key[0]).python_name
-            with self._at(key):
-                made = self._selected_of(below, of_key) if is_object else None
-            selected.fields.append((key, attribute, made))
-        return selected
+            attribute = strawberry_field(of.fields[name]).python_name
+            with self._field_at(of, key, of_key[0]):
+                inner = self._result(below, of_key) if isinstance(below, GraphQLObjectType) else None
+            selection.fields.append((key, attribute, inner))
+        return selection
 
     def _root(self, parent: GraphQLObjectType, key: str, nodes: list[FieldNode]) -> Callable[[Run], Any]:
-        declared = self._field(parent, nodes[0]).metadata.get(DECLARED)
-        of = get_named_type(parent.fields[nodes[0].name.value].type)
-        match declared:
-            case Page():
-                return partial(page_of, self._page(declared, parent, nodes, None))
-            case TheProject():
-                own = GivenKeys(lambda run: run.principal.project_id)
-                return partial(row_of, self._link_step(Link(Project), of, nodes, own))
-            case One():
-                place = self._ask(
-                    parent, nodes[0], lambda given, *_: (*declared.sought(given), declared.missing(given))
+        """Compile a field that a query begins with, into the function that answers it."""
+        try:
+            return self._root_value(parent, key, nodes)
+        except _FieldFailsError as fails:
+            self._fail(fails, nodes)
+            return constant(Failed(fails.slot))
+
+    def _root_value(
+        self, parent: GraphQLObjectType, key: str, nodes: list[FieldNode]
+    ) -> Callable[[Run], Any]:
+        field = parent.fields[nodes[0].name.value]
+        of = get_named_type(field.type)
+        match declaration(field):
+            case Page() as page:
+                return partial(page_of, self._page(page, parent, nodes, None))
+            case TenantRow(link):
+                own = RequestKeys(lambda run: run.context.tenant_id)
+                return partial(only_row, self._row_step(link, of, nodes, own))
+            case RowByKey() as by_key:
+                slot = self._slot(
+                    parent, nodes[0], lambda given, *_: (*by_key.key(given), by_key.missing(given))
                 )
-                return partial(one_row, self._one(declared, of, nodes, place), place, nodes, key)
-            case AnyNode():
-                place = self._ask(parent, nodes[0], lambda given, *_: declared.sought(given))
-                step = self._node(nodes, place)
-                return partial(node_rows, declared, step, place, nodes, key)
+                return partial(row_by_key, self._row_by_key(by_key, of, nodes, slot), slot, nodes, key)
+            case NodesById() as by_id:
+                slot = self._slot(parent, nodes[0], lambda given, *_: by_id.lookups(given))
+                return partial(nodes_by_id, by_id, self._nodes(by_id, nodes, slot), slot, nodes, key)
         raise UnplannedError
 
-    def _one(self, declared: One, of: Any, nodes: list[FieldNode], place: int) -> LinkStep:
-        """Compile the row of one of its keys; by which one, each request says."""
+    def _row_by_key(self, declared: RowByKey, of: Any, nodes: list[FieldNode], slot: int) -> RowStep:
+        """Compile the row of one key; each request says by which of its keys."""
         read = self._read(
-            (declared.model, "one"),
+            (declared.model, "by key"),
             lambda by, names: declared.links[by].rows(names),
-            _types(declared.model.__name__),
-            GivenKeys(lambda run: run.given[place][1]),
-            ask=lambda given: Ask(given[place][0]),
+            _columns(declared.model),
+            RequestKeys(lambda run: run.bindings[slot][1]),
+            form=lambda bindings: ReadForm(bindings[slot][0]),
             key_type=Text(),
         )
-        return LinkStep(read, self._rows(of, nodes, Rows(read.types, read)))
+        return RowStep(read, self._objects(of, nodes, Projection(read.types, read)))
 
-    def _node(self, nodes: list[FieldNode], place: int) -> NodeStep:
-        """Compile rows of whatever type: which one each id has is read first."""
-        types = self._read(
+    def _nodes(self, declared: NodesById, nodes: list[FieldNode], slot: int) -> NodeStep:
+        """Compile rows of any type by their ids: one read finds the type of each id."""
+        read = self._read(
             "types of nodes",
-            lambda *_: types_of_nodes(),  # type: ignore[arg-type]  # selects, united
-            {"place": Integer()},
-            GivenKeys(lambda run: [each.id for each in run.given[place] if each.id is not None], many=True),
+            lambda *_: declared.types.positions(),  # type: ignore[arg-type]  # SELECTs, united
+            {VALUE: Integer()},
+            RequestKeys(
+                lambda run: [each.id for each in run.bindings[slot] if each.id is not None], many=True
+            ),
         )
-        types.need("place")
+        read.need(VALUE)
         steps = []
-        for index, model in enumerate(NODES):
-            of = self.planner.core.type_map[model.__name__]
-            keys: Keys = [Above(types, KEY, f"{types.column('place')} = {index}")]
+        for position, model in enumerate(declared.types.models):
+            of = self.compiler.types[model]
+            keys: Keys = [ReadKeys(read, KEY, f"{read.column(VALUE)} = {position}")]
             with self._at(f"({of.name})"):
-                steps.append(self._only_key(of, nodes) or self._link_step(Link(model), of, nodes, keys))
-        return NodeStep(types, steps)
+                steps.append(self._key_step(of, nodes) or self._row_step(Link(model), of, nodes, keys))
+        return NodeStep(declared.types, read, steps)
 
-    def _only_key(self, of: Any, nodes: list[FieldNode]) -> KeyStep | None:
-        """Compile rows of which nothing but the id is selected, and that are known to be there."""
+    def _key_step(self, of: Any, nodes: list[FieldNode]) -> KeyStep | None:
+        """Compile rows that are known to exist and of which only the id is selected; None if more is selected."""
         selected = self._selected(of, nodes)
         if any(of_key[0].name.value not in {"id", "__typename"} for _, of_key in selected):
             return None
-        known = Read(None, _nothing, {"id": Uuid()}, None, at={"id": 0})
-        return KeyStep(self._rows(of, nodes, Rows(known.types, known)))
+        known = Read(None, _never_selected, {"id": Uuid()}, None, at={"id": 0})
+        return KeyStep(self._objects(of, nodes, Projection(known.types, known)))
 
     def _read(
         self,
@@ -227,104 +307,113 @@ class _Compiler:
     ) -> Read:
         return self.reads.add(Read(what, select, types, keys, path=".".join(self.path), **more))
 
-    def _rows(
-        self, type_: Any, nodes: list[FieldNode], rows: Rows, parent: tuple[Batch, int] | None = None
-    ) -> Rows:
-        """Compile what is selected of an object."""
+    def _objects(
+        self, type_: Any, nodes: list[FieldNode], projection: Projection, inherited: Inherited = None
+    ) -> Projection:
+        """Compile what is selected of objects."""
         for key, of_key in self._selected(type_, nodes):
             name = of_key[0].name.value
             if name == "__typename":
-                rows.constant(key, type_.name)
+                projection.constant(key, type_.name)
                 continue
-            declaring = self._field(type_, of_key[0])
-            declared = declaring.metadata.get(DECLARED)
+            field = type_.fields[name]
+            declared = declaration(field)
             if declared is None:
-                if declaring.base_resolver is not None or declaring.python_name not in rows.types:
+                definition = strawberry_field(field)
+                if definition.base_resolver is not None or definition.python_name not in projection.types:
                     raise UnplannedError
-                rows.column(key, declaring.python_name)
-            else:
-                with self._at(key):
-                    rows.step(key, *self._steps(declared, type_, of_key, rows, parent))
-        return rows
+                projection.column(key, definition.python_name)
+                continue
+            with self._field_at(type_, key, of_key[0]):
+                try:
+                    projection.step(key, *self._steps(declared, type_, of_key, projection, inherited))
+                except _FieldFailsError as fails:
+                    self._fail(fails, of_key)
+                    projection.failure(key, fails.slot)
+        return projection
 
     def _steps(
         self,
         declared: Any,
         type_: GraphQLObjectType,
         nodes: list[FieldNode],
-        rows: Rows,
-        parent: tuple[Batch, int] | None,
+        projection: Projection,
+        inherited: Inherited,
     ) -> list[tuple[Step, str]]:
+        """Compile a declared field into steps, each with the column that its keys are in."""
         of = get_named_type(type_.fields[nodes[0].name.value].type)
         match declared:
             case Page(link=link):
                 by = link.local if link else "id"
-                return [(self._page(declared, type_, nodes, _keys(rows, by)), by)]
+                return [(self._page(declared, type_, nodes, _keys(projection, by)), by)]
             case Batch():
-                return [self._batch(declared, type_, nodes, rows, parent)]
+                return [self._batch(declared, type_, nodes, projection, inherited)]
             case Either():
                 assert isinstance(of, GraphQLUnionType)  # noqa: S101  # as it is declared
-                links = [(link, self.planner.core.type_map[link.model.__name__]) for link in declared.links]
+                links = [(link, self.compiler.types[link.model]) for link in declared.links]
             case Link():
                 links = [(declared, of)]
             case _:
                 raise UnplannedError
         steps: list[tuple[Step, str]] = []
         for link, of_link in links:
-            step = self._only_key(of_link, nodes) if _is_kept(type_.name, link) else None
-            made = step or self._link_step(link, of_link, nodes, _keys(rows, link.local))
+            step = self._key_step(of_link, nodes) if _is_reference(model_of(type_), link) else None
+            made = step or self._row_step(link, of_link, nodes, _keys(projection, link.local))
             steps.append((made, link.local))
         return steps
 
-    def _link_step(self, link: Link, of: Any, nodes: list[FieldNode], keys: Keys) -> LinkStep:
-        types = _types(link.model.__name__)
+    def _row_step(self, link: Link, of: Any, nodes: list[FieldNode], keys: Keys) -> RowStep:
+        types = _columns(link.model)
         read = self._read(
             link,
             lambda _, names: link.rows(names),
             types,
             keys,
             key_type=types[link.remote],
-            same=link.remote,
+            key_column=link.remote,
         )
-        return LinkStep(read, self._rows(of, nodes, Rows(types, read)))
+        return RowStep(read, self._objects(of, nodes, Projection(types, read)))
 
     def _batch(
         self,
         declared: Batch,
         type_: GraphQLObjectType,
         nodes: list[FieldNode],
-        rows: Rows,
-        parent: tuple[Batch, int] | None,
+        projection: Projection,
+        inherited: Inherited,
     ) -> tuple[Step, str]:
         of = get_named_type(type_.fields[nodes[0].name.value].type)
-        place = self._ask(
+        parent_slot = inherited[1] if inherited and declared.inherits else None
+        slot = self._slot(
             type_,
             nodes[0],
-            lambda given, earlier, _: declared.given(given, earlier[parent[1]] if parent else None),
-            follows=declared.inherits,
+            lambda arguments, bindings, _: declared.bind(
+                arguments, None if parent_slot is None else bindings[parent_slot]
+            ),
+            inherits=parent_slot,
         )
         by = KEY if declared.inherits else "id"
         model = declared.model
-        types = self._computed(declared, parent) if model is None else _types(model.__name__)
-        keys = _keys(rows, by)
+        types = _computed_columns(declared, inherited) if model is None else _columns(model)
+        keys = _keys(projection, by)
         read = self._shared(declared, keys) or self._read(
             declared,
-            partial(of_batch, declared),
+            declared.statement,
             types,
             keys,
-            ask=lambda given: Ask(given[place].shape, given[place].values),
+            form=lambda bindings: ReadForm(bindings[slot].shape, bindings[slot].values),
         )
-        own = Rows(types, read)
+        own = Projection(types, read)
         if declared.gives is Gives.VALUE:
-            own.column("value", "value")
+            own.column(VALUE, VALUE)
         elif model is not None:
-            self._rows(of, nodes, own)
+            self._objects(of, nodes, own)
         else:
-            self._rows(of, nodes, own, (declared, place))
+            self._objects(of, nodes, own, (declared, slot))
         return BatchStep(declared.gives, read, own), by
 
     def _shared(self, declared: Batch, keys: Keys) -> Read | None:
-        """Give the read of a batch that computes the same for other rows, for which it costs little more."""
+        """Return an earlier read of the same batch for other rows, which computes more keys at little cost."""
         if not isinstance(keys, list) or declared.model is not None:
             return None
         if declared.computation.takes_arguments or declared.inherits:
@@ -337,120 +426,156 @@ class _Compiler:
                 return read
         return None
 
-    def _computed(self, declared: Batch, parent: tuple[Batch, int] | None) -> Mapping[str, Any]:
-        """Give the columns that a batch's statement gives, which do not depend on what is asked."""
-        above = parent[0].computation.unasked if declared.inherits and parent else ()
-        shape = dict(above) | dict(declared.computation.unasked)
-        _, *columns = declared.computation.statement(tuple(shape.items())).selected_columns
-        return {str(column.key): column.type for column in columns}
-
     def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:
-        self.plan.scopes.add(declared.scope)
-        place = self._ask(type_, nodes[0], lambda given, _, project_id: slice_of(declared, project_id, given))
-        types = _columns(declared.model)
+        def request(arguments: Mapping[str, Any], _: Any, context: Context | None) -> PageRequest:
+            if declared.scope is not None and context is not None:
+                context.require(declared.scope)
+            return PageRequest.of(declared, arguments, context.tenant_id if context else _NO_TENANT)
+
+        slot = self._slot(type_, nodes[0], request, needs_context=declared.scope is not None)
         key_type = None if keys is None else Uuid()
-        read = Read((declared, "rows"), declared.rows, types, keys, key_type=key_type)
-        step = PageStep(declared, place, read)
-        read.ask = step.ask
+        read = Read(
+            (declared, "rows"),
+            declared.rows,
+            _columns(declared.model),
+            keys,
+            key_type=key_type,
+            path=".".join(self.path),
+        )
+        step = PageStep(slot, read)
+        read.form = step.form
         connection = get_named_type(type_.fields[nodes[0].name.value].type)
-        selected = dict(self._selected(connection, nodes))
-        names = {of_key[0].name.value for of_key in selected.values()}
-        if names & {"nodes", "edges", "pageInfo"}:
-            read.path = ".".join(self.path)
+        selected = self._selected(connection, nodes)
+        if {of_key[0].name.value for _, of_key in selected} & {"nodes", "edges", "pageInfo"}:
             self.reads.add(read)
-        if "totalCount" in names:
-            with self._at("totalCount"):
-                step.total_read = self._read(
-                    (declared, "total"),
-                    lambda shape, _: declared.totals(shape),
-                    {"count": BigInteger()},
-                    keys,
-                    key_type=key_type,
-                    ask=step.ask_total,
-                )
-            step.total_read.need("count")
-        for key, of_key in selected.items():
-            step.order.append(key)
+        for key, of_key in selected:
             name = of_key[0].name.value
-            of = None if name == "__typename" else get_named_type(connection.fields[name].type)
-            with self._at(key):
-                if name == "__typename":
-                    step.typenames.append((key, connection.name))
-                elif name == "nodes":
-                    step.nodes.append((key, self._rows(of, of_key, Rows(types, read))))
-                elif name == "totalCount":
-                    step.totals.append(key)
-                elif name == "pageInfo":
-                    step.infos.append((key, [(k, _known(ns[0], of)) for k, ns in self._selected(of, of_key)]))
-                elif name == "edges":
-                    step.edges.append(self._edges(key, of, of_key, read))
-                else:
-                    raise UnplannedError
+            if name == "__typename":
+                step.fields[key] = TypeName(connection.name)
+                continue
+            with self._field_at(connection, key, of_key[0]):
+                step.fields[key] = self._connection_field(connection, of_key, step)
+            if name in _LIST_FIELDS and name not in step.list_reads:
+                step.list_reads[name] = self._list_read(declared, name, keys, step)
         if not read.names:
-            # A statement selects something, if only to be counted.
+            # A statement selects something, if only rows to be counted.
             read.need("id")
         return step
 
-    def _edges(
-        self, key: str, edge: Any, nodes: list[FieldNode], read: Read
-    ) -> tuple[str, list[tuple[str, str]], list[tuple[str, Rows]]]:
-        fields = [(k, ns, _known(ns[0], edge)) for k, ns in self._selected(edge, nodes)]
-        of = get_named_type(edge.fields["node"].type)
-        rows = []
-        for k, ns, what in fields:
-            if what == "node":
-                with self._at(k):
-                    rows.append((k, self._rows(of, ns, Rows(read.types, read))))
-        return key, [(k, what) for k, _, what in fields], rows
+    def _connection_field(
+        self, connection: Any, nodes: list[FieldNode], step: PageStep
+    ) -> Projection | Edges | PageInfo | ListField:
+        """Compile a selected field of a connection."""
+        name, read = nodes[0].name.value, step.read
+        of = get_named_type(connection.fields[name].type)
+        if name == "nodes":
+            return self._objects(of, nodes, Projection(read.types, read))
+        if name == "edges":
+            return self._edges(of, nodes, read)
+        if name == "pageInfo":
+            return PageInfo([(key, _field_name(each[0], of)) for key, each in self._selected(of, nodes)])
+        if name in _LIST_FIELDS:
+            return ListField(name)
+        raise UnplannedError
 
-    def _ask(
+    def _list_read(self, declared: Page, name: str, keys: Keys, step: PageStep) -> Read:
+        """Add the read of a field about the list as a whole."""
+        select, type_ = _LIST_FIELDS[name]
+        with self._at(name):
+            read = self._read(
+                (declared, name),
+                lambda shape, _: select(declared, shape),
+                {VALUE: type_},
+                keys,
+                key_type=None if keys is None else Uuid(),
+                form=step.list_form,
+            )
+        read.need(VALUE)
+        return read
+
+    def _edges(self, edge: Any, nodes: list[FieldNode], read: Read) -> Edges:
+        fields: list[tuple[str, str]] = []
+        projections: list[tuple[str, Projection]] = []
+        for key, of_key in self._selected(edge, nodes):
+            name = _field_name(of_key[0], edge)
+            fields.append((key, name))
+            if name == "node":
+                of = get_named_type(edge.fields["node"].type)
+                with self._field_at(edge, key, of_key[0]):
+                    projections.append((key, self._objects(of, of_key, Projection(read.types, read))))
+        return Edges(fields, projections)
+
+    def _slot(
         self,
         type_: GraphQLObjectType,
         node: FieldNode,
-        read: Callable[[Mapping[str, Any], Mapping[int, Any], UUID], Any],
+        bind: Callable[[Mapping[str, Any], Mapping[int, Any], Any], Any],
         *,
-        follows: bool = False,
+        inherits: int | None = None,
+        needs_context: bool = False,
     ) -> int:
-        """Have a field's arguments read before the plan runs, and give where what they ask will stand.
+        """Have a field's arguments bound before the plan runs, and return the number of their slot.
 
-        What does not depend on variables, nor on a project's cursors, nor ``follows`` what another field asks
-        is read once.
+        Arguments are bound once, while the plan is compiled, if they hold no variables and no cursors (which
+        belong to a tenant), inherit nothing, and the field needs no scope.
+
+        Raises:
+            _FieldFailsError: The arguments are wrong in every request of the plan.
+
         """
-        arguments = reading(type_.fields[node.name.value], node)
-        place = len(self.plan.places)
+        arguments = binding(type_.fields[node.name.value], node)
+        number, path = len(self.arguments.slots), ".".join(self.path)
+
+        def bind_for(variables: VariableValues, bindings: Mapping[int, Any], context: Context) -> Any:
+            return bind(arguments(variables), bindings, context)
+
+        slot = ArgumentSlot(number, path, bind_for, inherits)
         names = {argument.name.value for argument in node.arguments or ()}
-        if not follows and not names & {"after", "before"} and not any(variables_in(node.arguments)):
+        fails = path in self.failing
+        if not (fails or needs_context or inherits is not None or names & {"after", "before"}) and not any(
+            variables_in(node.arguments)
+        ):
             try:
-                asked = read(arguments(self.variables), {}, UUID(int=0))
+                bound = bind(arguments(self.variables), {}, None)
+                slot = ArgumentSlot(number, path, lambda *_: bound)
             except (AgentDataError, GraphQLError):
-                raise UnplannedError from None
-            self.plan.places.append(Place(place, lambda *_: asked))
-            return place
+                fails = True
+        if fails:
+            self.arguments.slots.append(ArgumentSlot(number, path, bind_for, inherits, fails=True))
+            raise _FieldFailsError(number)
+        self.arguments.slots.append(slot)
+        return number
 
-        def given(variables: VariableValues, earlier: Mapping[int, Any], project_id: UUID) -> Any:
-            return read(arguments(variables), earlier, project_id)
-
-        self.plan.places.append(Place(place, given))
-        return place
-
-    def _field(self, type_: GraphQLObjectType, node: FieldNode) -> StrawberryField:
-        field: StrawberryField = type_.fields[node.name.value].extensions["strawberry-definition"]
-        return field
+    def _fail(self, fails: _FieldFailsError, nodes: list[FieldNode]) -> None:
+        """Register the failure of the field at which the compilation stands."""
+        self.failures.append(Failure(tuple(self.segments), nodes, fails.slot, self.depth))
 
     @contextmanager
     def _at(self, key: str) -> Iterator[None]:
-        """Say where in the document what is compiled in the block is asked for."""
+        """Compile in the block what stands at a key of the response."""
         self.path.append(key)
         yield
         self.path.pop()
 
-    def _selected(self, type_: Any, nodes: list[FieldNode]) -> Iterable[tuple[str, list[FieldNode]]]:
-        return self._collect(type_, [n.selection_set for n in nodes if n.selection_set]).items()
+    @contextmanager
+    def _field_at(self, type_: Any, key: str, node: FieldNode) -> Iterator[None]:
+        """Compile in the block a field of a type, which stands at a key of the response."""
+        field = type_.fields[node.name.value]
+        loads = declaration(field) is not None
+        self.segments.append(Segment(key, field.type))
+        self.depth += loads
+        with self._at(key):
+            yield
+        self.depth -= loads
+        self.segments.pop()
+
+    def _selected(self, type_: Any, nodes: list[FieldNode]) -> list[tuple[str, list[FieldNode]]]:
+        return [*self._collect(type_, [n.selection_set for n in nodes if n.selection_set]).items()]
 
     def _collect(
         self, type_: GraphQLObjectType, selection_sets: list[SelectionSetNode]
     ) -> dict[str, list[FieldNode]]:
-        """Give the fields that are selected of a type, by their keys in the response."""
+        """Return the fields that are selected of a type, by their keys in the response."""
         found: dict[str, list[FieldNode]] = {}
         visited: set[str] = set()
 
@@ -481,9 +606,9 @@ class _Compiler:
     def _applies(self, condition: Any, type_: GraphQLObjectType) -> bool:
         if condition is None or condition.name.value == type_.name:
             return True
-        on = self.planner.core.type_map[condition.name.value]
+        on = self.schema.type_map[condition.name.value]
         if isinstance(on, GraphQLInterfaceType | GraphQLUnionType):
-            return self.planner.core.is_sub_type(on, type_)
+            return self.schema.is_sub_type(on, type_)
         return False
 
     def _included(self, node: Any) -> bool:
@@ -494,39 +619,45 @@ class _Compiler:
         return not (skip and skip["if"]) and not (include and not include["if"])
 
 
-def _known(node: FieldNode, type_: Any) -> str:
+_NO_TENANT = UUID(int=0)
+"""Stands for the tenant while arguments are bound that do not depend on it."""
+
+
+def _introspected(slot: int, key: str, run: Run) -> Any:
+    return run.bindings[slot][key]
+
+
+def _field_name(node: FieldNode, type_: Any) -> str:
     name = node.name.value
     return str(type_.name) if name == "__typename" else name
 
 
-def _models() -> Mapping[str, Any]:
-    """Give the models of rows, read or computed, by the names of their types."""
-    return {model.__name__: model for model in (*NODES, *Derived.__subclasses__())}
+def _keys(projection: Projection, by: str) -> Keys:
+    """Return the keys that are a column of rows: inside the database, or of the rows that a write returned."""
+    if projection.read is not None:
+        projection.read.need(by)
+        return [ReadKeys(projection.read, by)]
+    return RequestKeys(lambda run: list({getattr(row, by) for row in run.written} - {None}), many=True)
 
 
-def _keys(rows: Rows, by: str) -> Keys:
-    """Give the keys that are a column of rows: inside the database, or of those that a write gave."""
-    if rows.read is not None:
-        rows.read.need(by)
-        return [Above(rows.read, by)]
-    return GivenKeys(lambda run: list({getattr(row, by) for row in run.written} - {None}), many=True)
-
-
-def _is_kept(parent: str, link: Link) -> bool:
-    """Tell whether the database keeps a link from leading nowhere: its column is a reference."""
-    model = _models().get(parent)
+def _is_reference(model: Any, link: Link) -> bool:
+    """Return whether the database guarantees that a link leads to a row: its column is a foreign key."""
     if link.remote != "id" or model is None:
         return False
     column = model.__mapper__.columns[link.local]
     return any(key.column.table is link.model.__table__ for key in column.foreign_keys)
 
 
-def _nothing(*_: Any) -> Select[Any]:
-    raise AssertionError("what is known is not read")
+def _never_selected(*_: Any) -> Select[Any]:
+    raise AssertionError("rows that are known to exist are not read")
 
 
-def _types(name: str) -> Mapping[str, Any]:
-    return _columns(_models()[name])
+def _computed_columns(declared: Batch, inherited: Inherited) -> Mapping[str, Any]:
+    """Return the columns of a batch's statement, which do not depend on its arguments."""
+    above = inherited[0].computation.default_shape if declared.inherits and inherited else ()
+    shape = dict(above) | dict(declared.computation.default_shape)
+    _, *columns = declared.computation.statement(tuple(shape.items())).selected_columns
+    return {str(column.key): column.type for column in columns}
 
 
 def _columns(model: Any) -> Mapping[str, Any]:

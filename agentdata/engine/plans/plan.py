@@ -1,4 +1,4 @@
-"""Plans of queries and of mutations: what runs, in which order, and what is told of what is not there."""
+"""Plans of queries and of mutations: what runs, in which order, and the errors for rows that were not found."""
 
 from __future__ import annotations
 
@@ -6,140 +6,168 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from graphql import (
-    FieldNode,
-    GraphQLError,
-)
+from graphql import GraphQLError
 from graphql.error import located_error
 
-from agentdata.engine.fields.mutations import Mutation
-from agentdata.engine.fields.roots import AnyNode
 from agentdata.engine.plans.explain import explain
-from agentdata.engine.plans.run import Run, UnplannedError
+from agentdata.engine.plans.failures import report
+from agentdata.engine.plans.run import Run, UnplannedError, WrongArgumentsError
 from agentdata.engine.reporting import client_error
 from agentdata.errors import AgentDataError
-from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from graphql import FieldNode
     from graphql.execution.values import VariableValues
 
-    from agentdata.context import Context, Principal
-    from agentdata.engine.fields.roots import Sought
+    from agentdata.engine.context import Context
+    from agentdata.engine.fields.mutations import Mutation
+    from agentdata.engine.fields.roots import NodeLookup, NodesById
     from agentdata.engine.plans.explain import Explained
-    from agentdata.engine.plans.projection import Rows
-    from agentdata.engine.plans.statements import Query
-    from agentdata.engine.plans.steps import LinkStep, NodeStep, PageStep
+    from agentdata.engine.plans.failures import Failure
+    from agentdata.engine.plans.projection import Projection
+    from agentdata.engine.plans.statements import ReadSet
+    from agentdata.engine.plans.steps import NodeStep, PageStep, RowStep
 
 
 @dataclass(frozen=True)
-class Root:
-    """A field that an operation begins with: its key in the response and what gives its value."""
+class RootField:
+    """A field that an operation begins with: its key in the response, and the function that answers it."""
 
     key: str
     value: Callable[[Run], Any]
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place in the document: what it asks is read from each request's variables, and for its project."""
+class ArgumentSlot:
+    """The arguments of one field in the document, which each request binds anew."""
 
     number: int
-    read: Callable[[VariableValues, Mapping[int, Any], UUID], Any]
+    path: str
+    bind: Callable[[VariableValues, Mapping[int, Any], Context], Any]
+    inherits: int | None = None
+    """The slot whose arguments the field takes as well."""
+    fails: bool = False
+    """Whether the plan expects the arguments to be wrong; the slot then holds the error."""
 
 
 @dataclass
-class Plan:
-    """A compiled query. It belongs to a document, not to a project or a key, and holds no data."""
+class ArgumentSlots:
+    """The arguments that a plan binds before anything of it runs."""
 
-    query: Query
-    roots: list[Root] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
-    scopes: set[ApiKeyScope] = field(default_factory=set)
+    slots: list[ArgumentSlot] = field(default_factory=list)
 
-    def given(self, principal: Principal, variables: VariableValues) -> dict[int, Any]:
-        """Read all that the operation asks with these variables, before anything of it runs.
+    def bind(self, context: Context, variables: VariableValues) -> dict[int, Any]:
+        """Bind all arguments for a request; slots that fail hold the error.
 
         Raises:
-            UnplannedError: Something of it is wrong; the plain way says what, and where.
+            WrongArgumentsError: Arguments are wrong of which the plan does not expect it.
 
         """
-        if not all(principal.may(scope) for scope in self.scopes):
-            raise UnplannedError
-        given: dict[int, Any] = {}
-        try:
-            for place in self.places:
-                given[place.number] = place.read(variables, given, principal.project_id)
-        except (AgentDataError, GraphQLError):
-            raise UnplannedError from None
-        return given
+        bindings: dict[int, Any] = {}
+        wrong: list[ArgumentSlot] = []
+        for slot in self.slots:
+            try:
+                if slot.inherits is None or slot.inherits in bindings:
+                    bindings[slot.number] = slot.bind(variables, bindings, context)
+            except (AgentDataError, GraphQLError) as error:
+                if slot.fails:
+                    bindings[slot.number] = error
+                else:
+                    wrong.append(slot)
+        if wrong:
+            expected = {slot.path for slot in self.slots if slot.fails}
+            raise WrongArgumentsError(frozenset(expected | {slot.path for slot in wrong}))
+        return bindings
+
+
+@dataclass
+class QueryPlan:
+    """A compiled query. It belongs to a document, not to a tenant or a client, and holds no data."""
+
+    reads: ReadSet
+    arguments: ArgumentSlots
+    roots: list[RootField] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
     async def answer(self, context: Context, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
-        """Run the plan in one statement and give its data, and errors for what was not found.
+        """Run the plan in one statement and return its data and errors.
 
         Raises:
-            UnplannedError: As ``given`` does.
+            WrongArgumentsError: Arguments are wrong of which the plan does not expect it.
 
         """
-        run = Run(context.principal, context.fetch, self.given(context.principal, variables))
-        await self.query.run(run)
-        return {root.key: root.value(run) for root in self.roots}, run.errors
+        run = Run(context, self.arguments.bind(context, variables))
+        await self.reads.run(run)
+        data = {root.key: root.value(run) for root in self.roots}
+        if not self.failures:
+            return data, run.errors
+        reported, errors = report(data, self.failures, run.bindings)
+        return reported, errors if reported is None else run.errors + errors
 
     async def explain(self, context: Context, variables: VariableValues, *, analyze: bool) -> Explained:
-        """Tell what the plan reads; with ``analyze`` also what each read takes, which runs it.
+        """Describe what the plan reads; with ``analyze`` also what each read takes, which runs it.
 
         Raises:
-            UnplannedError: As ``given`` does.
+            WrongArgumentsError: As ``answer`` does.
 
         """
-        run = Run(context.principal, context.fetch, self.given(context.principal, variables))
-        return await explain(self.query, run, analyze=analyze)
+        run = Run(context, self.arguments.bind(context, variables))
+        return await explain(self.reads, run, analyze=analyze)
 
 
 @dataclass(frozen=True)
-class Write:
-    """A field of a mutation: what it does, how its arguments are read, and what is selected of its result."""
+class MutationField:
+    """A field of a mutation: what it writes, how its arguments are coerced, and what is selected of its result."""
 
     key: str
     nodes: list[FieldNode]
     declared: Mutation
-    given: Callable[[VariableValues], dict[str, Any]]
-    selected: Selected
+    coerce: Callable[[VariableValues], dict[str, Any]]
+    result: ResultSelection
 
 
 @dataclass
 class MutationPlan:
     """A compiled mutation: its writes run one after another, each followed by the reads of its selection."""
 
-    asked: Plan
-    """What is asked of all results."""
-    writes: list[Write] = field(default_factory=list)
+    arguments: ArgumentSlots
+    """The arguments inside the selections of results."""
+    fields: list[MutationField | RootField] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
     async def answer(self, context: Context, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
-        """Run the writes and give their data; one that fails is null, with an error, and the others go on.
+        """Run the writes and return their data; one that fails is null, with an error, and the others go on.
 
         Raises:
-            UnplannedError: Something that is asked of a result is wrong; nothing has run.
+            WrongArgumentsError: Arguments inside a selection are wrong of which the plan does not expect it;
+                nothing has run.
 
         """
-        given = self.asked.given(context.principal, variables)
+        bindings = self.arguments.bind(context, variables)
         data: dict[str, Any] = {}
         errors: list[GraphQLError] = []
-        for write in self.writes:
-            data[write.key] = None
-            done = False
+        for each in self.fields:
+            if isinstance(each, RootField):
+                data[each.key] = each.value(Run(context, bindings))
+                continue
+            data[each.key] = None
+            written = False
             try:
-                result = await write.declared.run(context, write.given(variables))
-                done = True
-                data[write.key] = await write.selected.of(result, context, given)
-            except Exception as error:  # noqa: BLE001  # told as the error of this field
-                if done and (known := client_error(error)) is not None:
+                result = await each.declared.run(context, each.coerce(variables))
+                written = True
+                data[each.key] = await each.result.of(result, context, bindings)
+            except Exception as error:  # noqa: BLE001  # reported as the error of this field
+                if written and (known := client_error(error)) is not None:
                     known.message = f"the write was done; reading what it gave failed: {known.message}"
-                    errors.append(located_error(known, write.nodes, [write.key]))
+                    errors.append(located_error(known, each.nodes, [each.key]))
                 else:
-                    errors.append(located_error(error, write.nodes, [write.key]))
-        return data, errors
+                    errors.append(located_error(error, each.nodes, [each.key]))
+        if not self.failures:
+            return data, errors
+        reported, failed = report(data, self.failures, bindings)
+        return reported, errors + failed
 
     async def explain(self, context: Context, variables: VariableValues, *, analyze: bool) -> Explained:  # noqa: ARG002  # as a query's
         """Refuse: what is read after a write cannot be read without it."""
@@ -147,80 +175,80 @@ class MutationPlan:
 
 
 @dataclass
-class Selected:
-    """What is selected of what a write gave: of rows, with what is read for them, or of an object."""
+class ResultSelection:
+    """The selection of a write's result: of rows, with what is read for them, or of a plain object."""
 
-    query: Query | None = None
-    rows: Rows | None = None
-    fields: list[tuple[str, str, Selected | None]] = field(default_factory=list)
+    reads: ReadSet | None = None
+    projection: Projection | None = None
+    fields: list[tuple[str, str, ResultSelection | None]] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)
 
-    async def of(self, result: Any, context: Context, given: dict[int, Any]) -> Any:
-        """Give the response for a result."""
+    async def of(self, result: Any, context: Context, bindings: Mapping[int, Any]) -> Any:
+        """Return the response for a result."""
         several = isinstance(result, list)
         results = result if several else [result]
-        if self.rows is None or self.query is None:
-            made = [await self._object(each, context, given) for each in results]
+        if self.projection is None or self.reads is None:
+            objects = [await self._object(each, context, bindings) for each in results]
         else:
-            run = Run(context.principal, context.fetch, given, results)
-            await self.query.run(run)
-            made = self.rows.objects(run, results)
-        return made if several else made[0]
+            run = Run(context, bindings, results)
+            await self.reads.run(run)
+            objects = self.projection.objects(run, results)
+        return objects if several else objects[0]
 
-    async def _object(self, result: Any, context: Context, given: dict[int, Any]) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+    async def _object(self, result: Any, context: Context, bindings: Mapping[int, Any]) -> dict[str, Any]:
+        object_: dict[str, Any] = {}
         for key, name, below in self.fields:
             value = getattr(result, name) if name else self.constants[key]
-            made[key] = await below.of(value, context, given) if below else _plainly(value)
-        return made
+            object_[key] = await below.of(value, context, bindings) if below else _plain(value)
+        return object_
 
 
-def _plainly(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [_plainly(each) for each in value]
+        return [_plain(each) for each in value]
     return str(value) if isinstance(value, UUID) else value
 
 
 def constant(value: Any) -> Callable[[Run], Any]:
-    """Give what answers a root field with the same always."""
+    """Return a function that answers a root field with the same value always."""
     return lambda _: value
 
 
 def page_of(step: PageStep, run: Run) -> Any:
-    """Answer a root field with a page of the whole project."""
+    """Answer a root field with a page of all the tenant's rows."""
     return step.values(run)[None]
 
 
-def row_of(step: LinkStep, run: Run) -> Any:
+def only_row(step: RowStep, run: Run) -> Any:
     """Answer a root field with the only row that there is."""
     [row] = step.values(run).values()
     return row
 
 
-def one_row(step: LinkStep, place: int, nodes: list[FieldNode], key: str, run: Run) -> Any:
-    """Answer a root field with the row of one of its keys, or null and an error."""
-    _, _, missing = run.given[place]
+def row_by_key(step: RowStep, slot: int, nodes: list[FieldNode], key: str, run: Run) -> Any:
+    """Answer a root field with the row that has a key, or with null and an error."""
+    _, _, missing = run.bindings[slot]
     for row in step.values(run).values():
         return row
-    run.errors.append(_failed(missing, nodes, [key]))
+    run.errors.append(_located(missing, nodes, [key]))
     return None
 
 
-def node_rows(
-    declared: AnyNode, step: NodeStep, place: int, nodes: list[FieldNode], key: str, run: Run
+def nodes_by_id(
+    declared: NodesById, step: NodeStep, slot: int, nodes: list[FieldNode], key: str, run: Run
 ) -> Any:
-    """Answer a root field with the rows of ids; for each that is not there null, and an error."""
-    sought: Sequence[Sought] = run.given[place]
+    """Answer a root field with the rows of ids; an id without a row gives null and an error."""
+    lookups: Sequence[NodeLookup] = run.bindings[slot]
     found = step.values(run)
     rows = []
-    for index, each in enumerate(sought):
-        id_ = str(each.id)
+    for index, lookup in enumerate(lookups):
+        id_ = str(lookup.id)
         rows.append(found.get(id_))
         if id_ not in found:
             path: list[str | int] = [key, index] if declared.many else [key]
-            run.errors.append(_failed(each.missing, nodes, path))
+            run.errors.append(_located(lookup.missing, nodes, path))
     return rows if declared.many else rows[0]
 
 
-def _failed(error: AgentDataError, nodes: list[FieldNode], path: list[str | int]) -> GraphQLError:
+def _located(error: AgentDataError, nodes: list[FieldNode], path: list[str | int]) -> GraphQLError:
     return GraphQLError(error.message, nodes, path=path, original_error=error)

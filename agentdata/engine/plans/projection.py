@@ -1,150 +1,234 @@
-"""Rows: how what was read becomes the response, by functions that are made once for each plan."""
+"""Projections: how records become objects of the response, by functions that are compiled once for each plan.
+
+What a client selected of an object is a list of entries, each a key of the response and an expression. Expressions
+are small dataclasses that render Python source; a projection renders them into one function over all records.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 from sqlalchemy import Uuid
 
-from agentdata.engine.plans.statements import sent
+from agentdata.engine.plans.statements import wire_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.types import TypeEngine
 
-    from agentdata.engine.plans.run import Run
+    from agentdata.engine.plans.run import Record, Run
     from agentdata.engine.plans.statements import Read
 
     Key = Any
-    Record = Sequence[Any]
+
+
+class Failed(NamedTuple):
+    """Stands in an object for a field that failed, until its error is reported and the field becomes null."""
+
+    slot: int
+    """The slot that holds the error."""
 
 
 class Step(Protocol):
-    """What answers a field for all of its parents."""
+    """Answers a field for all of its parents."""
 
     @property
-    def total(self) -> bool:
-        """Whether it answers every key; otherwise a key that it does not know is null."""
+    def complete(self) -> bool:
+        """Whether it has a value for every key; otherwise a key that it does not have is null."""
 
     @property
-    def inline(self) -> Rows | None:
-        """What is made of the key alone, where it needs nothing else."""
+    def inline(self) -> Projection | None:
+        """The projection of the key alone, if it needs nothing else."""
 
     def values(self, run: Run) -> Mapping[Key, Any]:
-        """Give the value of each key, out of what was read."""
+        """Return the value of each key, out of the records that were read."""
 
 
-class Defaults(dict[Any, Any]):
-    """Values of keys, and what a key has that is not among them."""
+class Defaulting(dict[Any, Any]):
+    """Values by key, and a function for the keys that are not among them."""
 
     def __init__(self, values: Mapping[Key, Any], default: Callable[[Key], Any]) -> None:
         super().__init__(values)
         self._default = default
 
     def __missing__(self, key: Key) -> Any:
-        """Give what a key has that is not among them."""
+        """Return the default value of a key."""
         return self._default(key)
 
 
+@dataclass(frozen=True)
+class _Constant:
+    """The same value for all records."""
+
+    value: str
+
+    def render(self, _: Projection) -> str:
+        return repr(self.value)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A field that fails for every record."""
+
+    slot: int
+
+    def render(self, _: Projection) -> str:
+        return f"Failed({self.slot})"
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the record, as the response has it."""
+
+    name: str
+
+    def render(self, projection: Projection) -> str:
+        type_ = projection.types[self.name]
+        if projection.read is None:
+            value = f"r.{self.name}"
+            return f"(None if {value} is None else str({value}))" if isinstance(type_, Uuid) else value
+        value, response = f"r[{projection.read.at[self.name]}]", wire_format(type_).response
+        return value if response == "{0}" else f"(None if {value} is None else {response.format(value)})"
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A column of the record as a key: as the maps of steps and the records hold it."""
+
+    name: str
+
+    def render(self, projection: Projection) -> str:
+        if projection.read is None:
+            return _Column(self.name).render(projection)
+        return f"r[{projection.read.at[self.name]}]"
+
+
+@dataclass(frozen=True)
+class _Lookup:
+    """The value that a step has for a key."""
+
+    step: int
+    key: _Key
+    complete: bool
+
+    def render(self, projection: Projection) -> str:
+        key = self.key.render(projection)
+        return f"m{self.step}[{key}]" if self.complete else f"m{self.step}.get({key})"
+
+
+@dataclass(frozen=True)
+class _KeyObject:
+    """An object of which only the key, and constants, are selected: it needs no step. Null without a key."""
+
+    key: _Key
+    projection: Projection
+
+    def render(self, projection: Projection) -> str:
+        key = self.key.render(projection)
+        entries = ", ".join(
+            f"{name!r}: {key if isinstance(entry, _Column) else entry.render(projection)}"
+            for name, entry in self.projection.entries
+        )
+        return f"(None if {key} is None else {{{entries}}})"
+
+
+@dataclass(frozen=True)
+class _FirstPresent:
+    """The value of the first key that is not null; of the last one if all are."""
+
+    choices: tuple[tuple[_Key, _Lookup | _KeyObject], ...]
+
+    def render(self, projection: Projection) -> str:
+        *firsts, (_, last) = self.choices
+        conditions = [
+            f"{value.render(projection)} if {key.render(projection)} is not None else "
+            for key, value in firsts
+        ]
+        return "".join(conditions) + last.render(projection)
+
+
+_Expression = _Constant | _Failure | _Column | _FirstPresent
+
+
 @dataclass
-class Rows:
-    """The selected fields of rows: how records become their parts of the response."""
+class Projection:
+    """The selected fields of rows, and how records become objects with them."""
 
     types: Mapping[str, TypeEngine[Any]]
     read: Read | None = None
-    """What reads them; none where they are what a write gave."""
+    """The read that the records come from; None for rows that a write returned."""
     steps: list[Step] = field(default_factory=list)
-    _parts: list[tuple[str, str]] = field(default_factory=list)
-    _make: Callable[..., list[dict[str, Any]]] | None = None
+    entries: list[tuple[str, _Expression]] = field(default_factory=list)
+    _function: Callable[..., list[dict[str, Any]]] | None = None
 
     def constant(self, key: str, value: str) -> None:
-        """Answer a key with the same for all rows."""
-        self._parts.append((key, repr(value)))
+        """Answer a key with the same value for all rows."""
+        self.entries.append((key, _Constant(value)))
+
+    def failure(self, key: str, slot: int) -> None:
+        """Answer a key with ``Failed`` for all rows."""
+        self.entries.append((key, _Failure(slot)))
 
     def column(self, key: str, name: str) -> None:
         """Answer a key with a column."""
         self._need(name)
-        self._parts.append((key, f"\0{name}\0"))
+        self.entries.append((key, _Column(name)))
 
     def step(self, key: str, *steps: tuple[Step, str]) -> None:
-        """Answer a key with what a step gives for a column; of several, for the first that is not null."""
-        calls = []
+        """Answer a key with the value that a step has for a column; of several, for the first that is not null."""
+        choices: list[tuple[_Key, _Lookup | _KeyObject]] = []
         for step, by in steps:
             self._need(by)
+            column = _Key(by)
             if step.inline is not None:
-                calls.append(step.inline.of_key(by))
-                continue
-            place = f"m{len(self.steps)}"
-            calls.append(f"{place}[\1{by}\1]" if step.total else f"{place}.get(\1{by}\1)")
-            self.steps.append(step)
-        # What a step gives may be an object without fields, which is not nothing.
-        pairs = zip(calls[:-1], steps, strict=False)
-        chosen = "".join(f"{call} if \1{by}\1 is not None else " for call, (_, by) in pairs)
-        self._parts.append((key, chosen + calls[-1]))
-
-    def of_key(self, by: str) -> str:
-        """Give the expression for an object of which only the key is selected, by the column that has it."""
-        entries = [
-            f"{key!r}: {part if part[0] != chr(0) else f'{chr(1)}{by}{chr(1)}'}" for key, part in self._parts
-        ]
-        return f"(None if \1{by}\1 is None else {{{', '.join(entries)}}})"
+                choices.append((column, _KeyObject(column, step.inline)))
+            else:
+                choices.append((column, _Lookup(len(self.steps), column, step.complete)))
+                self.steps.append(step)
+        # The column decides, not the value: a step may return {}, which must not be treated as null.
+        self.entries.append((key, _FirstPresent(tuple(choices))))
 
     def objects(self, run: Run, records: Sequence[Any]) -> list[dict[str, Any]]:
-        """Make records into their parts of the response, in their order."""
+        """Make each record into its object of the response, in the records' order."""
         if not records:
             return []
-        if self._make is None:
-            self._make = self._compiled()
-        return self._make(records, *[step.values(run) for step in self.steps])
+        if self._function is None:
+            self._function = self._compiled()
+        return self._function(records, *[step.values(run) for step in self.steps])
 
     def _need(self, name: str) -> None:
         if self.read is not None:
             self.read.need(name)
 
     def _compiled(self) -> Callable[..., list[dict[str, Any]]]:
-        entries = []
-        for key, part in self._parts:
-            text = re.sub("\0(.*?)\0", lambda found: self._written(found[1]), part)
-            entries.append(f"{key!r}: {re.sub(chr(1) + '(.*?)' + chr(1), lambda f: self._key(f[1]), text)}")
+        entries = ", ".join(f"{key!r}: {expression.render(self)}" for key, expression in self.entries)
         maps = "".join(f", m{index}" for index in range(len(self.steps)))
-        source = f"def make(rs{maps}):\n    return [{{{', '.join(entries)}}} for r in rs]"
-        scope: dict[str, Any] = {"Fragment": orjson.Fragment, "time": _time}
-        # Names of columns are the models' own and keys are written by repr: nothing of a client is code.
+        source = f"def objects(rs{maps}):\n    return [{{{entries}}} for r in rs]"
+        scope: dict[str, Any] = {"Fragment": orjson.Fragment, "time": _time, "Failed": Failed}
+        # Column names are the models' own and keys are written by repr: no text of a client is code.
         exec(source, scope)  # noqa: S102
-        return scope["make"]  # type: ignore[no-any-return]  # made by the line above
-
-    def _written(self, name: str) -> str:
-        type_ = self.types[name]
-        if self.read is None:
-            value = f"r.{name}"
-            return f"(None if {value} is None else str({value}))" if isinstance(type_, Uuid) else value
-        value, how = f"r[{self.read.at[name]}]", sent(type_).written
-        return value if how == "{0}" else f"(None if {value} is None else {how.format(value)})"
-
-    def _key(self, name: str) -> str:
-        return self._written(name) if self.read is None else f"r[{self.read.at[name]}]"
+        return scope["objects"]  # type: ignore[no-any-return]  # defined by the line above
 
 
 def records_by_key(records: Iterable[Record], at: int) -> Iterable[tuple[Key, list[Record]]]:
-    """Give each key the records that it stands in; those of one key come one after another."""
+    """Group records by the key that stands at a position; records of one key come one after another."""
     for key, found in groupby(records, itemgetter(at)):
         yield key, list(found)
 
 
 def _time(sent: str) -> str:
-    """Write a time that was sent, as `2026-01-31 23:59:59.5`, as every time in a response is written."""
+    """Write a time that was sent as `2026-01-31 23:59:59.5` as the response has it."""
     clock = sent[11:]
     # PostgreSQL leaves out the zeros at the end of a fraction.
     return f"{sent[:10]}T{clock if len(clock) in (8, 15) else clock.ljust(15, '0')}Z"
 
 
 def moment(sent: str) -> datetime:
-    """Give a time that was sent as a time."""
+    """Parse a time that was sent."""
     return datetime.fromisoformat(sent).replace(tzinfo=UTC)

@@ -1,14 +1,14 @@
-"""Queries: all that an operation reads, as one statement.
+"""The statement of a plan: everything that an operation reads, in one round trip and one snapshot.
 
-Each field that leads to other rows is a **read**: a row set with a key in each row, by which the field's
-parents find theirs. The keys of a read come out of the read above it, inside the database, so that all reads
-of an operation are one statement, one round trip and one snapshot, however deep it is:
+Each field that leads to other rows is a **read**: a set of rows with a key in each, by which the field's parents
+find theirs. The keys of a read come out of the read above it, inside the database, so all reads of an operation are
+one statement, however deep it is:
 
     WITH r0 AS MATERIALIZED (sessions …), r1 AS MATERIALIZED (messages … of ARRAY(SELECT id FROM r0))
     SELECT 0, … FROM r0 UNION ALL SELECT 1, … FROM r1 UNION ALL SELECT 2, … FROM (calls … of r1)
 
-What belongs to the document is compiled once; only which form a read has (its filter, order, cursor) and the
-parameters come with each request.
+A read is compiled once for each form (its filter, order, cursor and size). A request chooses the form of each read
+and sends the parameters.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from sqlalchemy import ARRAY, Boolean, DateTime, Float, Integer, Numeric, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
-from agentdata.engine.lru import Kept
+from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
-from agentdata.engine.sql.links import KEYS, PROJECT
+from agentdata.engine.sql.links import KEYS
+from agentdata.engine.sql.tenancy import TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -36,84 +37,89 @@ if TYPE_CHECKING:
 
     from agentdata.engine.plans.run import Run
 
+    Process = Callable[[Any], Any] | None
+    """Converts a parameter for the driver, or None for values sent as they are."""
+
 DIALECT = asyncpg_dialect(json_serializer=lambda value: orjson.dumps(value).decode())  # type: ignore[no-untyped-call]  # SQLAlchemy's
 """How statements are written for the driver."""
 
 LIMIT = "limit"
-"""The parameter that is written into the statement: PostgreSQL plans a page by its size."""
+"""The parameter that is written into the SQL as a number: PostgreSQL plans a page by its size."""
 
 KEY = "key"
-"""What the key of a read is called among its columns."""
+"""The name of a read's key among its columns."""
 
 _PARAMETER = re.compile(r"\$(\d+)")
-_KEPT_CHARACTERS = 2_000_000
-"""How many characters of SQL are kept of each kind: statements of single reads, and of whole operations."""
+_CACHED_CHARACTERS = 2_000_000
+"""How many characters of SQL are cached of each kind: of single reads, and of whole operations."""
 
 
-class Ask(NamedTuple):
-    """What a request asks of a read: all that the SQL depends on, and the parameters."""
+class ReadForm(NamedTuple):
+    """The form of a read in one request: everything that its SQL depends on, and its parameters."""
 
     shape: Hashable = None
     values: Mapping[str, Any] = {}
     limit: int | None = None
-    beside: tuple[str, ...] = ()
-    """Columns that are read beside those that the operation selects."""
+    extra: tuple[str, ...] = ()
+    """Columns that are read in addition to the selected ones."""
 
 
-NOTHING = Ask()
+FIXED = ReadForm()
+"""The form of reads that no argument changes."""
 
 
-class GivenKeys(NamedTuple):
+class RequestKeys(NamedTuple):
     """Keys that come with the request: one, or a list."""
 
-    of: Callable[[Run], Any]
+    get: Callable[[Run], Any]
     many: bool = False
 
 
-class Above(NamedTuple):
-    """Keys that are a column of another read, of all of its rows or of those that a condition holds for."""
+class ReadKeys(NamedTuple):
+    """Keys that are a column of another read: of all of its rows, or of those that meet a condition."""
 
     read: Read
     column: str
     where: str = ""
 
     def sql(self, *, distinct: bool = False) -> str:
-        """Give the statement of the keys."""
+        """Write the SELECT of the keys."""
         column = self.read.column(self.column)
         select = "SELECT DISTINCT" if distinct else "SELECT"
         where = f"{column} IS NOT NULL" + (f" AND {self.where}" if self.where else "")
-        return f"{select} {column} FROM r{self.read.place} WHERE {where}"
+        return f"{select} {column} FROM r{self.read.position} WHERE {where}"
 
 
 @dataclass(eq=False)
 class Read:
-    """One row set of a plan: how it is selected, and by which keys."""
+    """One set of rows that a plan reads: how it is selected, and by which keys."""
 
     what: Hashable
-    """What it reads. Reads of the same have the same SQL."""
+    """Identifies the rows. Reads of the same rows have the same SQL."""
     select: Callable[[Any, list[str]], Select[Any]]
-    """Builds its statement, of its shape and columns: the key comes first."""
+    """Builds the SELECT of a shape with the named columns behind the key."""
     types: Mapping[str, TypeEngine[Any]]
-    keys: GivenKeys | list[Above] | None
-    ask: Callable[[Mapping[int, Any]], Ask] = lambda _: NOTHING
+    keys: RequestKeys | list[ReadKeys] | None
+    form: Callable[[Mapping[int, Any]], ReadForm] = lambda _: FIXED
+    """Returns the form for the bound arguments of a request."""
     names: list[str] = field(default_factory=list)
     path: str = ""
-    """Where in the document it is asked for."""
+    """Where in the document the rows are selected."""
     key_type: TypeEngine[Any] | None = field(default_factory=Uuid)
-    same: str | None = None
-    """The column that holds the key as well, if there is one."""
-    place: int = 0
+    key_column: str | None = None
+    """The column that equals the key, if there is one: the key is not sent twice."""
+    position: int = 0
     at: dict[str, int] = field(default_factory=dict)
-    """Where in a record its columns stand."""
+    """Where in a record each column stands."""
 
     def need(self, name: str) -> None:
         """Read a column."""
         if name not in self.names and name != KEY:
             self.names.append(name)
 
-    def column(self, name: str, beside: Sequence[str] = ()) -> str:
-        """Give what a column is called inside of the statement."""
-        return "c0" if name == KEY else f"c{[*self.names, *beside].index(name) + 1}"
+    def column(self, name: str, extra: Sequence[str] = ()) -> str:
+        """Return the name of a column inside of the statement."""
+        return "c0" if name == KEY else f"c{[*self.names, *extra].index(name) + 1}"
 
     @property
     def above(self) -> list[Read]:
@@ -121,22 +127,22 @@ class Read:
         return [keys.read for keys in self.keys] if isinstance(self.keys, list) else []
 
     def is_below(self, other: Read) -> bool:
-        """Tell whether its keys come from another read, at whatever distance."""
+        """Return whether its keys come from another read, directly or through others."""
         return any(read is other or read.is_below(other) for read in self.above)
 
     def type(self, name: str) -> TypeEngine[Any]:
-        """Give the type of a column."""
+        """Return the type of a column."""
         if name == KEY and self.key_type is not None:
             return self.key_type
         return self.types[name]
 
 
-class _Piece(NamedTuple):
-    """A read's own statement: text between parameters, and the parameters by name."""
+class _ReadSql(NamedTuple):
+    """The compiled SELECT of a read: the text between its parameters, and the parameters by name."""
 
     texts: list[str]
     names: list[str]
-    parameters: dict[str, tuple[Any, Callable[[Any], Any] | None]]
+    parameters: dict[str, tuple[Any, Process]]
     key_type: str
 
 
@@ -144,42 +150,42 @@ class Statement(NamedTuple):
     """A statement as the driver takes it, and where in the records of each read its columns stand."""
 
     text: str
-    parameters: list[tuple[Callable[[Run, Sequence[Ask]], Any], Callable[[Any], Any] | None]]
-    places: list[dict[str, int]]
+    parameters: list[tuple[Callable[[Run, Sequence[ReadForm]], Any], Process]]
+    columns: list[dict[str, int]]
     reads: list[str]
-    """The SQL of each read by itself, as it stands in the text."""
+    """The SQL of each read, as it stands in the text."""
 
-    def arguments(self, run: Run, asks: Sequence[Ask]) -> list[Any]:
-        """Give the parameters in the driver's order."""
+    def arguments(self, run: Run, forms: Sequence[ReadForm]) -> list[Any]:
+        """Return the parameters in the driver's order."""
         return [
             process(value) if process is not None and value is not None else value
-            for value, process in ((get(run, asks), process) for get, process in self.parameters)
+            for value, process in ((get(run, forms), process) for get, process in self.parameters)
         ]
 
 
-class Texts:
-    """The SQL of reads and of whole operations, kept while it is in use."""
+class SqlCache:
+    """Caches the SQL of single reads and of whole operations, each kind up to a number of characters."""
 
-    def __init__(self, characters: int = _KEPT_CHARACTERS) -> None:
-        self.pieces: Kept[_Piece] = Kept(characters)
-        self.statements: Kept[Statement] = Kept(characters)
+    def __init__(self, characters: int = _CACHED_CHARACTERS) -> None:
+        self.reads: WeightedLRU[_ReadSql] = WeightedLRU(characters)
+        self.statements: WeightedLRU[Statement] = WeightedLRU(characters)
 
-    def piece(self, read: Read, ask: Ask) -> _Piece:
-        """Give the statement of a read."""
-        names = [*read.names, *ask.beside]
-        key = (read.what, ask.shape, tuple(names))
-        piece = self.pieces.get(key)
-        if piece is None:
-            piece = _compiled(read.select(ask.shape, names))
-            self.pieces.put(key, piece, sum(map(len, piece.texts)))
-        return piece
+    def read_sql(self, read: Read, form: ReadForm) -> _ReadSql:
+        """Return the compiled SELECT of a read in a form."""
+        names = [*read.names, *form.extra]
+        key = (read.what, form.shape, tuple(names))
+        compiled = self.reads.get(key)
+        if compiled is None:
+            compiled = _compiled(read.select(form.shape, names))
+            self.reads.put(key, compiled, sum(map(len, compiled.texts)))
+        return compiled
 
 
-def _compiled(select: Select[Any]) -> _Piece:
+def _compiled(select: Select[Any]) -> _ReadSql:
     compiled = select.compile(dialect=DIALECT)
     order = compiled.positiontup or []
     texts = _PARAMETER.split(str(compiled))
-    parameters: dict[str, tuple[Any, Callable[[Any], Any] | None]] = {}
+    parameters: dict[str, tuple[Any, Process]] = {}
     for name in order:
         type_ = compiled.binds[name].type
         parameters[name] = (
@@ -188,16 +194,17 @@ def _compiled(select: Select[Any]) -> _Piece:
         )
     keys = compiled.binds.get(KEYS)
     key_type = "" if keys is None else keys.type.item_type.compile(DIALECT)  # type: ignore[attr-defined]  # an ARRAY
-    return _Piece(texts[::2], [order[int(number) - 1] for number in texts[1::2]], parameters, key_type)
+    return _ReadSql(texts[::2], [order[int(number) - 1] for number in texts[1::2]], parameters, key_type)
 
 
-class Query:
+class ReadSet:
     """The reads of a plan. Together they are one statement."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, cache: SqlCache) -> None:
         self.reads: list[Read] = []
-        self._texts = texts
-        self._slots: list[str] = []
+        self._cache = cache
+        self._slot_types: list[str] = []
+        """The type of each column of a record, which all reads share."""
 
     def add(self, read: Read) -> Read:
         """Add a read."""
@@ -205,42 +212,34 @@ class Query:
         return read
 
     def lay_out(self) -> None:
-        """Say where each read and, in its records, each column stands, once it is known what is read."""
-        reads, self.reads = self.reads, []
-        for read in reads:
-            self._place(read)
+        """Assign positions to the reads, and to their columns in the records, once all columns are known."""
+        self.reads = _ordered(self.reads)
+        for position, read in enumerate(self.reads):
+            read.position = position
         for read in self.reads:
-            self._stand(read, read.names, read.at, self._slots)
+            self._assign(read, read.names, read.at, self._slot_types)
             if read.key_type is not None:
-                if read.same in read.at:
-                    read.at[KEY] = read.at[read.same]
+                if read.key_column in read.at:
+                    read.at[KEY] = read.at[read.key_column]
                 else:
-                    self._stand(read, [KEY], read.at, self._slots)
+                    self._assign(read, [KEY], read.at, self._slot_types)
 
-    def _place(self, read: Read) -> None:
-        """Place a read behind those that its keys come from."""
-        if read not in self.reads:
-            for above in read.above:
-                self._place(above)
-            read.place = len(self.reads)
-            self.reads.append(read)
-
-    def _stand(self, read: Read, names: Iterable[str], at: dict[str, int], slots: list[str]) -> None:
-        """Give columns the first places of their types that are still free in the read's records."""
+    def _assign(self, read: Read, names: Iterable[str], at: dict[str, int], slots: list[str]) -> None:
+        """Assign to each column the first slot of its type that the read's records still have free."""
         tag = int(self.tagged)
-        taken = {place - tag for place in at.values()}
+        taken = {position - tag for position in at.values()}
         for name in names:
-            kind = sent(read.type(name)).type
-            free = (place for place, of in enumerate(slots) if of == kind and place not in taken)
-            place = next(free, len(slots))
-            if place == len(slots):
+            kind = wire_format(read.type(name)).type
+            free = (slot for slot, of in enumerate(slots) if of == kind and slot not in taken)
+            slot = next(free, len(slots))
+            if slot == len(slots):
                 slots.append(kind)
-            taken.add(place)
-            at[name] = place + tag
+            taken.add(slot)
+            at[name] = slot + tag
 
     @property
     def tagged(self) -> bool:
-        """Tell whether the first column of a record says which read it is of."""
+        """Whether the first column of a record holds the position of its read."""
         return len(self.reads) > 1
 
     async def run(self, run: Run) -> None:
@@ -248,148 +247,164 @@ class Query:
         if not self.reads:
             return
         statement, arguments = self.prepare(run)
-        records = await run.fetch(statement.text, arguments)
+        records = await run.context.fetch(statement.text, arguments)
         if not self.tagged:
             run.records = [records]
             return
         run.records = [[] for _ in self.reads]
-        for place, found in groupby(records, itemgetter(0)):
-            run.records[place] += found
+        for position, found in groupby(records, itemgetter(0)):
+            run.records[position] += found
 
     def prepare(self, run: Run) -> tuple[Statement, list[Any]]:
-        """Give the statement for what is asked, and its parameters."""
-        asks = [read.ask(run.given) for read in self.reads]
-        run.statement = self.statement(asks)
-        return run.statement, run.statement.arguments(run, asks)
+        """Return the statement for the bound arguments of a run, and its parameters."""
+        forms = [read.form(run.bindings) for read in self.reads]
+        statement = self.statement(forms)
+        run.columns = statement.columns
+        return statement, statement.arguments(run, forms)
 
-    def statement(self, asks: Sequence[Ask]) -> Statement:
-        """Give the statement of a form."""
-        key = (self, *[(ask.shape, ask.limit, ask.beside) for ask in asks])
-        statement = self._texts.statements.get(key)
+    def statement(self, forms: Sequence[ReadForm]) -> Statement:
+        """Return the statement for one form of each read."""
+        key = (self, *[(form.shape, form.limit, form.extra) for form in forms])
+        statement = self._cache.statements.get(key)
         if statement is None:
-            statement = _Assembly(self, asks, self._texts).statement()
-            # The SQL of the reads is there twice: as part of the text, and by itself.
-            self._texts.statements.put(key, statement, 2 * len(statement.text))
+            statement = _Assembly(self, forms, self._cache).statement()
+            # The SQL of each read is stored twice: as part of the text, and on its own.
+            self._cache.statements.put(key, statement, 2 * len(statement.text))
         return statement
 
-    def places(self, asks: Sequence[Ask]) -> tuple[list[str], list[dict[str, int]]]:
-        """Give the types that records hold, and where everything that is read of each read stands."""
-        slots = [*self._slots]
-        places = [{**read.at} for read in self.reads]
-        for read, ask, at in zip(self.reads, asks, places, strict=True):
-            self._stand(read, ask.beside, at, slots)
-        return slots, places
+    def layout(self, forms: Sequence[ReadForm]) -> tuple[list[str], list[dict[str, int]]]:
+        """Return the types of a record's columns, and where in it each read's columns stand, extra ones included."""
+        slots = [*self._slot_types]
+        columns = [{**read.at} for read in self.reads]
+        for read, form, at in zip(self.reads, forms, columns, strict=True):
+            self._assign(read, form.extra, at, slots)
+        return slots, columns
+
+
+def _ordered(reads: Sequence[Read]) -> list[Read]:
+    """Order reads so that each comes behind those that its keys come from."""
+    ordered: dict[Read, None] = {}
+    stack = [*reversed(reads)]
+    while stack:
+        missing = [above for above in stack[-1].above if above not in ordered]
+        if missing:
+            stack += reversed(missing)
+        else:
+            ordered.setdefault(stack.pop())
+    return [*ordered]
 
 
 class _Assembly:
-    """Puts the statements of reads together into one."""
+    """Assembles the SELECTs of reads into one statement."""
 
-    def __init__(self, query: Query, asks: Sequence[Ask], texts: Texts) -> None:
-        self._query = query
-        self._asks = asks
-        self._texts = texts
+    def __init__(self, reads: ReadSet, forms: Sequence[ReadForm], cache: SqlCache) -> None:
+        self._reads = reads
+        self._forms = forms
+        self._cache = cache
         self._numbers: dict[Hashable, int] = {}
         self._parameters: list[Any] = []
 
     def statement(self) -> Statement:
-        reads = self._query.reads
-        slots, places = self._query.places(self._asks)
-        above = {each for read in reads for each in read.above}
-        tables, branches, owns = [], [], []
-        for read, ask, at in zip(reads, self._asks, places, strict=True):
-            columns = ", ".join(f"c{number}" for number in range(len(read.names) + len(ask.beside) + 1))
-            own, table = self._own(read, ask), f"r{read.place}"
-            owns.append(own)
-            source = f"(\n{own}\n) AS {table} ({columns})"
-            if read in above:
-                tables.append(f"{table} ({columns}) AS MATERIALIZED (\n{own}\n)")
+        reads = self._reads.reads
+        slots, columns_of = self._reads.layout(self._forms)
+        shared = {above for read in reads for above in read.above}
+        tables, branches, selects = [], [], []
+        for read, form, at in zip(reads, self._forms, columns_of, strict=True):
+            columns = ", ".join(f"c{number}" for number in range(len(read.names) + len(form.extra) + 1))
+            select, table = self._select(read, form), f"r{read.position}"
+            selects.append(select)
+            source = f"(\n{select}\n) AS {table} ({columns})"
+            if read in shared:
+                tables.append(f"{table} ({columns}) AS MATERIALIZED (\n{select}\n)")
                 source = table
-            branches.append(f"SELECT {self._sent(read, ask, slots, at)} FROM {source}")  # noqa: S608  # compiled parts
+            branches.append(f"SELECT {self._select_list(read, form, slots, at)} FROM {source}")  # noqa: S608  # compiled parts
         head = "WITH " + ",\n".join(tables) + "\n" if tables else ""
-        return Statement(head + "\nUNION ALL\n".join(branches), self._parameters, places, owns)
+        return Statement(head + "\nUNION ALL\n".join(branches), self._parameters, columns_of, selects)
 
-    def _own(self, read: Read, ask: Ask) -> str:
-        """Give a read's own statement, with what stands for its parameters."""
-        piece = self._texts.piece(read, ask)
-        filled = [piece.texts[0]]
-        for name, text in zip(piece.names, piece.texts[1:], strict=True):
-            filled += [self._value(read, ask, name, piece), text]
-        return "".join(filled)
+    def _select(self, read: Read, form: ReadForm) -> str:
+        """Write the SELECT of a read, with the numbers or expressions that stand for its parameters."""
+        compiled = self._cache.read_sql(read, form)
+        parts = [compiled.texts[0]]
+        for name, text in zip(compiled.names, compiled.texts[1:], strict=True):
+            parts += [self._parameter(read, form, name, compiled), text]
+        return "".join(parts)
 
-    def _value(self, read: Read, ask: Ask, name: str, piece: _Piece) -> str:
-        """Give what stands for a parameter of a read's own statement."""
+    def _parameter(self, read: Read, form: ReadForm, name: str, compiled: _ReadSql) -> str:
+        """Write what stands for a parameter of a read."""
         if name == KEYS:
-            return self._keys(read, piece)
-        if name == PROJECT:
-            return self._number(PROJECT, lambda run, _: run.principal.project_id, None)
-        if name == LIMIT and ask.limit is not None:
-            return str(ask.limit)
-        fixed, process = piece.parameters[name]
-        place = read.place
-        if name in ask.values:
-            return self._number((place, name), lambda _, asks: asks[place].values[name], process)
-        return self._number((place, name), lambda *_: fixed, process)
+            return self._keys(read, compiled)
+        if name == TENANT:
+            return self._number(TENANT, lambda run, _: run.context.tenant_id, None)
+        if name == LIMIT and form.limit is not None:
+            return str(form.limit)
+        fixed, process = compiled.parameters[name]
+        position = read.position
+        if name in form.values:
+            return self._number((position, name), lambda _, forms: forms[position].values[name], process)
+        return self._number((position, name), lambda *_: fixed, process)
 
-    def _keys(self, read: Read, piece: _Piece) -> str:
+    def _keys(self, read: Read, compiled: _ReadSql) -> str:
         match read.keys:
-            case GivenKeys(of, many):
-                number = self._number(("keys", read.place), lambda run, _: of(run), None)
-                # Its length in sight, or out of sight: so that the plan is the same for any keys, and kept.
+            case RequestKeys(get, many):
+                number = self._number(("keys", read.position), lambda run, _: get(run), None)
+                # One key is written as ARRAY[$1] and many via unnest, so that PostgreSQL's cached plan does not
+                # depend on the number of keys.
                 if many:
-                    return f"ARRAY(SELECT unnest({number}::{piece.key_type}[]))"
-                return f"ARRAY[{number}::{piece.key_type}]"
+                    return f"ARRAY(SELECT unnest({number}::{compiled.key_type}[]))"
+                return f"ARRAY[{number}::{compiled.key_type}]"
             case [keys]:
                 return f"ARRAY({keys.sql(distinct=True)})"
             case [*several]:
                 return f"ARRAY({' UNION '.join(keys.sql() for keys in several)})"
         raise AssertionError("a read without keys has no parameter for them")
 
-    def _number(self, key: Hashable, get: Any, process: Any) -> str:
+    def _number(self, key: Hashable, get: Any, process: Process) -> str:
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers) + 1
             self._parameters.append((get, process))
         return f"${self._numbers[key]}"
 
-    def _sent(self, read: Read, ask: Ask, slots: list[str], at: Mapping[str, int]) -> str:
-        """Give what is sent of a read's rows: what it has not is null."""
-        tag = int(self._query.tagged)
+    def _select_list(self, read: Read, form: ReadForm, slots: list[str], at: Mapping[str, int]) -> str:
+        """Build the SELECT list of one UNION branch; missing columns are NULL."""
+        tag = int(self._reads.tagged)
         columns = [f"NULL::{kind}" for kind in slots]
-        for name, place in at.items():
-            columns[place - tag] = sent(read.type(name)).column.format(read.column(name, ask.beside))
-        return ", ".join([*([str(read.place)] if tag else []), *(columns or ["NULL"])])
+        for name, position in at.items():
+            column = read.column(name, form.extra)
+            columns[position - tag] = wire_format(read.type(name)).column.format(column)
+        return ", ".join([*([str(read.position)] if tag else []), *(columns or ["NULL"])])
 
 
-class Sent(NamedTuple):
-    """How a column is sent: the type, what is selected of it, and what is written into the response."""
+class WireFormat(NamedTuple):
+    """How a column travels: its type in the record, its expression in the SELECT list, and in the response."""
 
     type: str
     column: str
-    written: str = "{0}"
+    response: str = "{0}"
 
 
-_TEXT = Sent("text", "{0}::text")
-_SENT: tuple[tuple[tuple[Any, ...], Sent], ...] = (
+_TEXT = WireFormat("text", "{0}::text")
+_WIRE_FORMATS: tuple[tuple[tuple[Any, ...], WireFormat], ...] = (
     ((Uuid, String), _TEXT),
-    ((JSONB,), _TEXT._replace(written="Fragment({0})")),
-    ((DateTime,), Sent("text", "({0} AT TIME ZONE 'UTC')::text", "time({0})")),
-    ((ARRAY,), Sent("text[]", "{0}::text[]")),
-    ((Integer,), Sent("int8", "{0}::int8")),
-    ((Numeric, Float), Sent("float8", "{0}::float8")),
-    ((Boolean,), Sent("bool", "{0}")),
+    ((JSONB,), _TEXT._replace(response="Fragment({0})")),
+    ((DateTime,), WireFormat("text", "({0} AT TIME ZONE 'UTC')::text", "time({0})")),
+    ((ARRAY,), WireFormat("text[]", "{0}::text[]")),
+    ((Integer,), WireFormat("int8", "{0}::int8")),
+    ((Numeric, Float), WireFormat("float8", "{0}::float8")),
+    ((Boolean,), WireFormat("bool", "{0}")),
 )
 
 
-def sent(type_: TypeEngine[Any]) -> Sent:
-    """Tell how a column of a type is sent.
+def wire_format(type_: TypeEngine[Any]) -> WireFormat:
+    """Return how a column of a type travels.
 
-    Ids, JSON and times are sent as text, as they are in the response or nearly so: what the driver would make
-    of them costs more than all the rest of a row.
+    Ids, JSON and times are sent as text, as the response has them or nearly so: the objects that the driver would
+    make of them cost more than all the rest of a row.
 
     Raises:
         UnplannedError: No column of the contract has had this type so far.
 
     """
-    for types, how in _SENT:
+    for types, how in _WIRE_FORMATS:
         if isinstance(type_, types):
             return how
     raise UnplannedError

@@ -1,256 +1,294 @@
-"""The steps of plans: each answers one kind of declared field, for all of its parents."""
+"""The steps of plans: each answers one kind of declared field, for all of its parents, out of the records read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import DateTime
 
-from agentdata.engine.fields.roots import NODES
-from agentdata.engine.plans.projection import Defaults, Rows, moment, records_by_key
-from agentdata.engine.plans.statements import KEY, Ask
-from agentdata.engine.sql.batches import Batch, Gives
-from agentdata.engine.sql.pages import Page
-from models import ApiKey
-from models.enums import ApiKeyScope
+from agentdata.engine.plans.projection import Defaulting, Projection, moment, records_by_key
+from agentdata.engine.plans.statements import KEY, ReadForm
+from agentdata.engine.sql.batches import Gives
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
-    from sqlalchemy import Select
-
-    from agentdata.engine.plans.projection import Key, Record
-    from agentdata.engine.plans.run import Run
+    from agentdata.engine.plans.projection import Key
+    from agentdata.engine.plans.run import Record, Run
     from agentdata.engine.plans.statements import Read
-    from agentdata.engine.sql.pages import Slice
+    from agentdata.engine.sql.nodes import NodeTypes
+    from agentdata.engine.sql.pages import PageRequest
+
+VALUE = "value"
+"""The name of the only column of reads that give each key one value."""
 
 
 @dataclass
-class LinkStep:
+class RowStep:
     """One row for each key."""
 
     read: Read
-    rows: Rows
-    total = False
+    projection: Projection
+    complete = False
     inline = None
 
     def values(self, run: Run) -> Mapping[Key, Any]:
-        """Give the row of each key."""
-        records, at = run.of(self.read), self.read.at[KEY]
-        objects = self.rows.objects(run, records)
-        return {record[at]: made for record, made in zip(records, objects, strict=True)}
+        """Return the row of each key."""
+        records, at = run.records[self.read.position], self.read.at[KEY]
+        objects = self.projection.objects(run, records)
+        return {record[at]: object_ for record, object_ in zip(records, objects, strict=True)}
 
 
 @dataclass
 class KeyStep:
-    """One row for each key, of which nothing is selected but the key: that the row exists is known."""
+    """One row for each key, of which only the key is selected: the row is known to exist, so nothing is read."""
 
-    rows: Rows
-    total = True
+    projection: Projection
+    complete = True
 
     @property
-    def inline(self) -> Rows:
-        """All of it."""
-        return self.rows
+    def inline(self) -> Projection:
+        """The projection of the key alone."""
+        return self.projection
 
     def values(self, run: Run) -> Mapping[Key, Any]:
-        """Give the row of each key."""
-        return Defaults({None: None}, lambda key: self.rows.objects(run, [(key,)])[0])
-
-
-def of_batch(batch: Batch, shape: Any, names: Sequence[str]) -> Select[Any]:
-    """Give the statement of a batch with some of the columns that it gives."""
-    statement = batch.computation.statement(shape)
-    key, *columns = statement.selected_columns
-    if batch.model is None:
-        named = {column.key: column for column in columns}
-        return statement.with_only_columns(key, *[named[name] for name in names])
-    row = statement.column_descriptions[1]["entity"]
-    return statement.with_only_columns(key, *[getattr(row, name) for name in names])
+        """Return the row of each key."""
+        return Defaulting({None: None}, lambda key: self.projection.objects(run, [(key,)])[0])
 
 
 @dataclass
 class BatchStep:
-    """What a batch gives for each key."""
+    """What a batch gives each key."""
 
     gives: Gives
     read: Read
-    rows: Rows
+    projection: Projection
     inline = None
 
     @property
-    def total(self) -> bool:
-        """A list may be empty, but is never null."""
-        return self.gives in {Gives.ROWS, Gives.OBJECTS}
+    def complete(self) -> bool:
+        """Whether every key has a value: a list may be empty, but is never null."""
+        return self.gives.is_list
 
     def values(self, run: Run) -> Mapping[Key, Any]:
-        """Give what each key gets."""
-        records, at = run.of(self.read), self.read.at[KEY]
-        made = zip(records, self.rows.objects(run, records), strict=True)
+        """Return what each key gets."""
+        records, at = run.records[self.read.position], self.read.at[KEY]
+        objects = zip(records, self.projection.objects(run, records), strict=True)
         if self.gives is Gives.VALUE:
-            return {record[at]: each["value"] for record, each in made}
-        if not self.total:
-            return {record[at]: each for record, each in made}
+            return {record[at]: object_[VALUE] for record, object_ in objects}
+        if not self.complete:
+            return {record[at]: object_ for record, object_ in objects}
         lists: dict[Key, list[Any]] = {}
-        for record, each in made:
-            lists.setdefault(record[at], []).append(each)
-        return Defaults(lists, lambda _: [])
+        for record, object_ in objects:
+            lists.setdefault(record[at], []).append(object_)
+        return Defaulting(lists, lambda _: [])
+
+
+@dataclass(frozen=True)
+class Edges:
+    """A selection of edges: for each key of the response `node`, `cursor` or a type name, and the nodes."""
+
+    fields: list[tuple[str, str]]
+    nodes: list[tuple[str, Projection]]
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    """A selection of `pageInfo`: for each key of the response a field of it or a type name."""
+
+    fields: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ListField:
+    """A selected field about the list as a whole, such as `totalCount`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class TypeName:
+    """A selected `__typename`."""
+
+    name: str
+
+
+class _Span(NamedTuple):
+    """Where the rows of one connection stand among all records, and whether the database has more."""
+
+    start: int
+    end: int
+    more: bool
+
+
+_NO_ROWS = _Span(0, 0, False)  # noqa: FBT003  # more
 
 
 @dataclass
 class PageStep:
-    """A connection for each key, with those of its parts that are selected."""
+    """A connection for each key, with those of its fields that are selected.
 
-    page: Page
-    place: int
+    ``fields`` holds them by their keys in the response, in the order of the selection.
+    """
+
+    slot: int
     read: Read
-    total_read: Read | None = None
-    nodes: list[tuple[str, Rows]] = field(default_factory=list)
-    edges: list[tuple[str, list[tuple[str, str]], list[tuple[str, Rows]]]] = field(default_factory=list)
-    infos: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
-    totals: list[str] = field(default_factory=list)
-    typenames: list[tuple[str, str]] = field(default_factory=list)
-    # The keys of the response in the order in which they are selected.
-    order: list[str] = field(default_factory=list)
-    total = True
+    list_reads: dict[str, Read] = field(default_factory=dict)
+    """The reads of fields that are about the list as a whole, by the fields' names."""
+    fields: dict[str, Projection | Edges | PageInfo | ListField | TypeName] = field(default_factory=dict)
+    complete = True
     inline = None
 
     @property
     def reads_rows(self) -> bool:
-        """Tell whether anything of its rows is selected."""
-        return bool(self.nodes or self.edges or self.infos)
+        """Whether any field needs the rows of the page."""
+        return any(isinstance(each, Projection | Edges | PageInfo) for each in self.fields.values())
 
-    def ask(self, given: Mapping[int, Any]) -> Ask:
-        """Give what is asked of its rows."""
-        asked: Slice = given[self.place]
-        keys = [key.name for key in asked.order] if self._cursors else []
-        beside = tuple(name for name in dict.fromkeys(keys) if name not in self.read.names)
-        # One more row tells whether there are more; who does not ask is spared it, with all below it.
-        limit = asked.size + 1 if self.infos else asked.size
-        return Ask(asked.shape, asked.values, limit, beside)
+    def form(self, bindings: Mapping[int, Any]) -> ReadForm:
+        """Return the form in which a request reads the rows."""
+        request: PageRequest = bindings[self.slot]
+        sort_keys = [key.name for key in request.order] if self._has_cursors else []
+        extra = tuple(name for name in dict.fromkeys(sort_keys) if name not in self.read.names)
+        # One row more tells whether there is a next page; without `pageInfo`, it and all rows below it are spared.
+        more = any(isinstance(each, PageInfo) for each in self.fields.values())
+        return ReadForm(request.shape, request.values, request.size + more, extra)
 
-    def ask_total(self, given: Mapping[int, Any]) -> Ask:
-        """Give what is asked of how many rows there are: the filter, on whatever page."""
-        asked: Slice = given[self.place]
-        return Ask(asked.shape.of_all(), asked.values)
+    def list_form(self, bindings: Mapping[int, Any]) -> ReadForm:
+        """Return the form in which a request reads a field about the list as a whole: the filter alone."""
+        request: PageRequest = bindings[self.slot]
+        return ReadForm(request.shape.of_all(), request.values)
 
     @property
-    def _cursors(self) -> bool:
-        edges = any(what == "cursor" for _, fields, _ in self.edges for _, what in fields)
-        return edges or any(what.endswith("Cursor") for _, fields in self.infos for _, what in fields)
-
-    def _read_back(self, name: str) -> Callable[[Any], Any]:
-        """Give what makes a column that was sent into the value that a cursor holds."""
-        return moment if isinstance(self.read.type(name), DateTime) else _same
+    def _has_cursors(self) -> bool:
+        return any(
+            what.lower().endswith("cursor")
+            for each in self.fields.values()
+            if isinstance(each, Edges | PageInfo)
+            for _, what in each.fields
+        )
 
     def values(self, run: Run) -> Mapping[Key, Any]:
-        """Give the connection of each key."""
-        asked: Slice = run.given[self.place]
-        totals = {}
-        if self.total_read is not None:
-            records, key, count = run.of(self.total_read), self.total_read.at.get(KEY), self.total_read.at
-            totals = {None if key is None else r[key]: r[count["count"]] for r in records}
-        spans: dict[Key, tuple[int, int, bool]] = {}
-        kept: list[Record] = []
-        if self.reads_rows:
-            records, at = run.of(self.read), self.read.at.get(KEY)
-            for key_, found in [(None, records)] if at is None else records_by_key(records, at):
-                page = found[: asked.size]
-                if asked.backward:
-                    page.reverse()
-                spans[key_] = (len(kept), len(kept) + len(page), len(found) > asked.size)
-                kept += page
-        found_parts = dict(self._parts(run, asked, kept, totals))
-        parts = [(name, found_parts[name]) for name in self.order]
+        """Return the connection of each key."""
+        request: PageRequest = run.bindings[self.slot]
+        page = _Pages(request, run, self.read if self.reads_rows else None, with_cursors=self._has_cursors)
+        lists = {name: _values_by_key(run, read) for name, read in self.list_reads.items()}
+        fields = [(key, self._field(each, page, run, lists)) for key, each in self.fields.items()]
 
         def connection(key: Key) -> dict[str, Any]:
-            span = spans.get(key, (0, 0, False))
-            return {name: part(key, *span) for name, part in parts}
+            span = page.spans.get(key, _NO_ROWS)
+            return {name: value(key, span) for name, value in fields}
 
-        return Defaults({key: connection(key) for key in spans}, connection)
+        return Defaulting({key: connection(key) for key in page.spans}, connection)
 
-    def _parts(self, run: Run, asked: Slice, kept: list[Record], totals: dict[Key, int]) -> Any:
-        places = run.places(self.read) if self.reads_rows else {}
-        keys = [(places[key.name], self._read_back(key.name)) for key in asked.order] if self._cursors else []
-        project_id = run.principal.project_id
-
-        def cursor(record: Record) -> str:
-            values = [None if record[place] is None else back(record[place]) for place, back in keys]
-            return asked.cursor_of(values, project_id)
-
-        for name, type_name in self.typenames:
-            yield name, partial(_same, type_name)
-        for name, rows in self.nodes:
-            yield name, partial(_cut, rows.objects(run, kept))
-        for name, fields, rows_of in self.edges:
-            made = {key: rows.objects(run, kept) for key, rows in rows_of}
-            edges = [
-                {
-                    key: made[key][at] if what == "node" else cursor(record) if what == "cursor" else what
-                    for key, what in fields
-                }
-                for at, record in enumerate(kept)
-            ]
-            yield name, partial(_cut, edges)
-        for name, fields in self.infos:
-            yield name, partial(_info, fields, asked, kept, cursor)
-        for name in self.totals:
-            yield name, partial(_total, totals)
+    def _field(
+        self,
+        selected: Projection | Edges | PageInfo | ListField | TypeName,
+        page: _Pages,
+        run: Run,
+        lists: Mapping[str, Mapping[Key, Any]],
+    ) -> Callable[[Key, _Span], Any]:
+        """Return the function that answers one selected field for the connection of each key."""
+        match selected:
+            case Projection():
+                objects = selected.objects(run, page.records)
+                return lambda _, span: objects[span.start : span.end]
+            case Edges(fields, nodes):
+                edges = [*page.edges(fields, {key: each.objects(run, page.records) for key, each in nodes})]
+                return lambda _, span: edges[span.start : span.end]
+            case PageInfo(fields):
+                return lambda _, span: {name: page.info(what, span) for name, what in fields}
+            case ListField(name):
+                values = lists[name]
+                return lambda key, _: values[key]
+            case TypeName(name):
+                return lambda *_: name
 
 
-def _same(value: Any, *_: Any) -> Any:
+class _Pages:
+    """The pages of all keys in one run: their records one after another, and the span of each key."""
+
+    def __init__(self, request: PageRequest, run: Run, read: Read | None, *, with_cursors: bool) -> None:
+        self.request = request
+        self.records: list[Record] = []
+        self.spans: dict[Key, _Span] = {}
+        self._tenant_id = run.context.tenant_id
+        self._sort_keys: list[tuple[int, Callable[[Any], Any]]] = []
+        if read is None:
+            return
+        found, at = run.records[read.position], read.at.get(KEY)
+        for key, records in [(None, found)] if at is None else records_by_key(found, at):
+            page = records[: request.size]
+            if request.backward:
+                page.reverse()
+            start = len(self.records)
+            self.spans[key] = _Span(start, start + len(page), len(records) > request.size)
+            self.records += page
+        if with_cursors:
+            columns = run.columns[read.position]
+            self._sort_keys = [(columns[key.name], _cursor_value(read, key.name)) for key in request.order]
+
+    def edges(
+        self, fields: list[tuple[str, str]], nodes: Mapping[str, list[Any]]
+    ) -> Iterator[dict[str, Any]]:
+        for at, record in enumerate(self.records):
+            yield {
+                key: nodes[key][at] if what == "node" else self._cursor(record) if what == "cursor" else what
+                for key, what in fields
+            }
+
+    def info(self, what: str, span: _Span) -> Any:
+        came_from = self.request.cursor is not None
+        match what:
+            case "hasNextPage":
+                return came_from if self.request.backward else span.more
+            case "hasPreviousPage":
+                return span.more if self.request.backward else came_from
+            case "startCursor":
+                return self._cursor(self.records[span.start]) if span.end > span.start else None
+            case "endCursor":
+                return self._cursor(self.records[span.end - 1]) if span.end > span.start else None
+        return what
+
+    def _cursor(self, record: Record) -> str:
+        values = [None if record[at] is None else value_of(record[at]) for at, value_of in self._sort_keys]
+        return self.request.cursor_of(values, self._tenant_id)
+
+
+def _cursor_value(read: Read, name: str) -> Callable[[Any], Any]:
+    """Return the function that converts a column as it was sent into the value that a cursor holds."""
+    return moment if isinstance(read.type(name), DateTime) else _unchanged
+
+
+def _unchanged(value: Any) -> Any:
     return value
 
 
-def _cut(made: list[Any], _key: Key, start: int, end: int, _more: bool) -> list[Any]:  # noqa: FBT001  # a part of a span
-    return made[start:end]
-
-
-def _total(totals: dict[Key, int], key: Key, *_: Any) -> int:
-    return totals[key]
-
-
-def _info(
-    fields: list[tuple[str, str]],
-    asked: Slice,
-    kept: list[Record],
-    cursor: Callable[[Record], str],
-    _key: Key,
-    start: int,
-    end: int,
-    more: bool,  # noqa: FBT001  # a part of a span
-) -> dict[str, Any]:
-    came_from = asked.cursor is not None
-    values: dict[str, Callable[[], Any]] = {
-        "hasNextPage": lambda: came_from if asked.backward else more,
-        "hasPreviousPage": lambda: more if asked.backward else came_from,
-        "startCursor": lambda: cursor(kept[start]) if end > start else None,
-        "endCursor": lambda: cursor(kept[end - 1]) if end > start else None,
-    }
-    return {name: values[what]() if what in values else what for name, what in fields}
+def _values_by_key(run: Run, read: Read) -> dict[Key, Any]:
+    key, value = read.at.get(KEY), read.at[VALUE]
+    return {None if key is None else record[key]: record[value] for record in run.records[read.position]}
 
 
 @dataclass
 class NodeStep:
-    """The row of each id, whatever its type: of each type, a step that has the rows of it."""
+    """The row of each id, whatever its type: one step for each type has its rows."""
 
-    types: Read
-    steps: list[LinkStep | KeyStep]
-    total = False
+    types: NodeTypes
+    read: Read
+    steps: list[RowStep | KeyStep]
+    complete = False
     inline = None
 
     def values(self, run: Run) -> Mapping[Key, Any]:
-        """Give the row of each id."""
-        at, place_at = self.types.at[KEY], self.types.at["place"]
+        """Return the row of each id that the client may find."""
+        at, value_at = self.read.at[KEY], self.read.at[VALUE]
         rows: dict[int, Mapping[Key, Any]] = {}
         found: dict[Key, Any] = {}
-        for record in run.of(self.types):
-            id_, place = record[at], record[place_at]
-            if NODES[place] is ApiKey and not run.principal.may(ApiKeyScope.ADMIN):
+        for record in run.records[self.read.position]:
+            id_, position = record[at], record[value_at]
+            if not self.types.visible(self.types.models[position], run.context):
                 continue
-            if place not in rows:
-                rows[place] = self.steps[place].values(run)
-            found[id_] = rows[place][id_]
+            if position not in rows:
+                rows[position] = self.steps[position].values(run)
+            found[id_] = rows[position][id_]
         return found

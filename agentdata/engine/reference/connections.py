@@ -1,4 +1,4 @@
-"""The fields of a connection. Rows and total are read only where they are selected."""
+"""The fields of a connection in the reference way. Rows and total are read only if they are selected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agentdata.engine.sql.pages import Connected
+    from agentdata.engine.reference.loading import LazyConnection
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class PageInfo:
-    """Where a page stands in its list."""
+    """The position of a page in its list."""
 
     has_next_page: bool
     has_previous_page: bool
@@ -27,28 +27,28 @@ class PageInfo:
     end_cursor: str | None
 
 
-async def edges(root: Connected):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
-    """Give the rows with their cursors."""
+async def edges(root: LazyConnection):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
+    """Return the rows with their cursors."""
     return [Edge(root.cursor_of(row), row) for row in (await root.rows()).rows]
 
 
-async def nodes(root: Connected):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
-    """Give the rows."""
+async def nodes(root: LazyConnection):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
+    """Return the rows."""
     return (await root.rows()).rows
 
 
-async def page_info(root: Connected):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
-    """Tell where the page stands. On the side that it was reached from there is the row of the cursor."""
+async def page_info(root: LazyConnection):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
+    """Return the position of the page. The row of the request's cursor lies on the side it came from."""
     page = await root.rows()
-    came_from = root.slice.cursor is not None
+    came_from = root.request.cursor is not None
     return PageInfo(
-        has_next_page=came_from if root.slice.backward else page.more,
-        has_previous_page=page.more if root.slice.backward else came_from,
+        has_next_page=came_from if root.request.backward else page.more,
+        has_previous_page=page.more if root.request.backward else came_from,
         start_cursor=root.cursor_of(page.rows[0]) if page.rows else None,
         end_cursor=root.cursor_of(page.rows[-1]) if page.rows else None,
     )
 
 
-def total_count(root: Connected):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
-    """Give how many rows there are on all pages."""
+def total_count(root: LazyConnection):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
+    """Count the rows of all pages."""
     return root.total()

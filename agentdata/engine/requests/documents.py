@@ -1,4 +1,4 @@
-"""Documents that clients send, read and validated once and kept while they are in use."""
+"""Documents that clients send: parsed and validated once, and cached while they are in use."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.schema import validate_document
 
 from agentdata.engine.binding.variables import Variables
-from agentdata.engine.lru import Kept
+from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
-from agentdata.engine.requests.limits import Measure, measured_of
+from agentdata.engine.requests.limits import Measure, size_key
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
 
 if TYPE_CHECKING:
@@ -30,21 +30,23 @@ if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLSchema
     from graphql.execution.values import VariableValues
 
-    from agentdata.engine.plans.run import Plan, Planner
+    from agentdata.engine.plans.compiler import Compiler
+    from agentdata.engine.plans.plan import MutationPlan, QueryPlan
     from agentdata.engine.requests.limits import Limits
 
 # The rule that compares overlapping fields is the only one whose work grows faster than the document. The
 # default lets it take 0.7 s; with this it is 0.05 s. The library offers this attribute for the purpose.
 overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 50_000
 
-_KEPT_CHARACTERS = 200_000
-"""How much text the kept documents may have together; parsed, a character takes some 220 bytes."""
+_CACHED_CHARACTERS = 200_000
+"""How much text the cached documents may have together; parsed, a character takes some 220 bytes."""
 
-_KEPT_SIZES = 64
+_CACHED_SIZES = 64
 """How many combinations of page sizes are remembered as allowed for one operation."""
 
-_KEPT_PLANS = 4
-"""How many plans one operation keeps: one for each combination of values of @skip and @include."""
+_CACHED_PLANS = 4
+"""How many plans one operation caches: one for each combination of values of @skip and @include, and of fields
+with wrong arguments."""
 
 
 class InvalidRequestError(Exception):
@@ -56,7 +58,7 @@ class InvalidRequestError(Exception):
 
 
 def invalid(error: AgentDataError) -> InvalidRequestError:
-    """Refuse a request for a reason of ours."""
+    """Return the refusal of a request for a reason of ours."""
     return InvalidRequestError([GraphQLError(error.message, original_error=error)])
 
 
@@ -67,25 +69,29 @@ class Operation:
     document: DocumentNode
     node: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
-    _page_variables: tuple[str, ...] | None = None
+    _size_variables: tuple[str, ...] | None = None
     _allowed: set[tuple[Hashable, ...]] = field(default_factory=set)
     _conditions: tuple[str, ...] | None = None
     _variables: Variables | None = None
-    _plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict)
+    _plans: dict[tuple[Any, ...], QueryPlan | MutationPlan | None] = field(default_factory=dict)
 
     @property
     def name(self) -> str | None:
-        """The operation's name, where it has one."""
+        """The operation's name, or None."""
         return self.node.name.value if self.node.name else None
 
     def variables(self, schema: GraphQLSchema) -> Variables:
-        """Give the variables that it declares."""
+        """Return the variables that it declares."""
         if self._variables is None:
             self._variables = Variables(schema, self.node.variable_definitions or ())
         return self._variables
 
-    def plan(self, planner: Planner, variables: VariableValues) -> Plan:
-        """Give the plan for the values that @skip and @include have, compiled when they come first.
+    def plan(
+        self, compiler: Compiler, variables: VariableValues, failing: frozenset[str] = frozenset()
+    ) -> QueryPlan | MutationPlan:
+        """Return the plan for the values of @skip and @include; it is compiled when they come for the first time.
+
+        ``failing`` are the paths of fields whose arguments are wrong.
 
         Raises:
             UnplannedError: A plan cannot hold the operation.
@@ -96,12 +102,12 @@ class Operation:
             for fragment in self.fragments.values():
                 found += _conditions(fragment)
             self._conditions = tuple(dict.fromkeys(found))
-        case = tuple(variables.coerced.get(name) for name in self._conditions)
+        case = (failing, *[variables.coerced.get(name) for name in self._conditions])
         if case not in self._plans:
-            if len(self._plans) >= _KEPT_PLANS:
+            if len(self._plans) >= _CACHED_PLANS:
                 self._plans.clear()
             try:
-                self._plans[case] = planner.plan(self.node, self.fragments, variables)
+                self._plans[case] = compiler.compile(self.node, self.fragments, variables, failing)
             except (UnplannedError, GraphQLError):
                 self._plans[case] = None
         plan = self._plans[case]
@@ -109,27 +115,27 @@ class Operation:
             raise UnplannedError
         return plan
 
-    def check(self, schema: GraphQLSchema, limits: Limits, variables: Mapping[str, Any]) -> None:
-        """Hold the operation to the limits; page sizes that were allowed before are not measured again.
+    def check(self, schema: GraphQLSchema, limits: Limits, variables: VariableValues) -> None:
+        """Check the operation against the limits; sizes that were allowed before are not measured again.
 
         Raises:
             InvalidRequestError: It passes a limit.
 
         """
-        if self._page_variables is not None and self._sizes(variables) in self._allowed:
+        if self._size_variables is not None and self._sizes(variables) in self._allowed:
             return
         measure = Measure(schema, self.fragments, variables)
         try:
             limits.check(measure.operation(self.node))
         except LimitExceededError as error:
             raise invalid(error) from None
-        self._page_variables = tuple(sorted(measure.page_variables))
-        if len(self._allowed) >= _KEPT_SIZES:
+        self._size_variables = tuple(sorted(measure.size_variables))
+        if len(self._allowed) >= _CACHED_SIZES:
             self._allowed.clear()
         self._allowed.add(self._sizes(variables))
 
-    def _sizes(self, variables: Mapping[str, Any]) -> tuple[Hashable, ...]:
-        return tuple(measured_of(variables.get(name)) for name in self._page_variables or ())
+    def _sizes(self, variables: VariableValues) -> tuple[Hashable, ...]:
+        return tuple(size_key(variables.coerced.get(name)) for name in self._size_variables or ())
 
 
 class Document:
@@ -144,7 +150,7 @@ class Document:
         ]
 
     def operation(self, name: str | None) -> Operation:
-        """Give the operation of a name, or the only one.
+        """Return the operation of a name, or the only one.
 
         Raises:
             InvalidRequestError: There is none of this name, or the name is missing and there are several.
@@ -167,24 +173,24 @@ class Document:
 
 
 class Documents:
-    """Reads documents, and keeps those that were used last."""
+    """Parses and validates documents, and caches those that were used last."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self._schema = schema
         self._limits = limits
-        self._kept: Kept[Document] = Kept(_KEPT_CHARACTERS)
+        self._cache: WeightedLRU[Document] = WeightedLRU(_CACHED_CHARACTERS)
 
-    def read(self, text: str) -> Document:
-        """Give a document parsed and validated.
+    def get(self, text: str) -> Document:
+        """Return a document, parsed and validated.
 
         Raises:
             InvalidRequestError: It has a syntax error, is not valid against the schema, or is too long.
 
         """
-        document = self._kept.get(text)
+        document = self._cache.get(text)
         if document is None:
             document = Document(self._parse(text))
-            self._kept.put(text, document, len(text))
+            self._cache.put(text, document, len(text))
         return document
 
     def _parse(self, text: str) -> DocumentNode:
@@ -202,7 +208,7 @@ class Documents:
 
 
 def _as_limit(error: GraphQLError) -> GraphQLError:
-    """Say an abort for the size of a document as what it is."""
+    """Turn an abort for the size of a document into the error for a limit."""
     if not error.message.endswith("aborted."):
         return error
     limit = LimitExceededError(
@@ -212,7 +218,7 @@ def _as_limit(error: GraphQLError) -> GraphQLError:
 
 
 def _conditions(node: Node) -> Iterator[str]:
-    """Give the variables that decide what is selected."""
+    """Yield the variables of directives, which decide what is selected."""
     if isinstance(node, DirectiveNode):
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):

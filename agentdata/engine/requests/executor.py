@@ -1,4 +1,4 @@
-"""Runs one operation: by its plan, or the plain way, which is graphql-core's."""
+"""The executor: it answers an operation by its plan, or the reference way, which is graphql-core's."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from graphql import Executor as GraphQLExecutor
 from graphql.error import located_error
 from strawberry.execution import optimized_is_awaitable
 
-from agentdata.engine.plans.run import UnplannedError
+from agentdata.engine.contract import core_schema
+from agentdata.engine.plans.run import UnplannedError, WrongArgumentsError
 from agentdata.engine.requests.documents import Documents, InvalidRequestError
 from agentdata.engine.requests.limits import Limits
 
 if TYPE_CHECKING:
     import strawberry
-    from graphql import GraphQLSchema
     from graphql.execution.values import VariableValues
 
+    from agentdata.engine.context import Context
+    from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.plans.explain import Explained
-    from agentdata.engine.plans.run import Planner
+    from agentdata.engine.plans.plan import MutationPlan, QueryPlan
     from agentdata.engine.requests.documents import Operation
 
 
@@ -32,63 +34,92 @@ class Executor:
     """
 
     def __init__(
-        self, schema: strawberry.Schema, limits: Limits | None = None, planner: Planner | None = None
+        self, schema: strawberry.Schema, limits: Limits | None = None, compiler: Compiler | None = None
     ) -> None:
-        self._schema: GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+        self._schema = core_schema(schema)
         self._limits = limits or Limits()
         self._documents = Documents(self._schema, self._limits)
-        self._planner = planner
+        self._compiler = compiler
+        self.reference_runs = 0
+        """How many operations ran the reference way, because no plan could hold them."""
 
-    def read(self, text: str, operation_name: str | None) -> Operation:
-        """Give the operation of a document that a request asks for.
+    def operation(self, document: str, name: str | None) -> Operation:
+        """Return the operation of a document that a request names.
 
         Raises:
-            InvalidRequestError: The document is not valid, too long, or the name does not say one operation.
+            InvalidRequestError: The document is not valid, too long, or the name does not identify one operation.
 
         """
-        return self._documents.read(text).operation(operation_name)
+        return self._documents.get(document).operation(name)
 
-    async def execute(self, operation: Operation, variables: dict[str, Any], context: Any) -> ExecutionResult:
+    async def execute(
+        self, operation: Operation, variables: dict[str, Any], context: Context
+    ) -> ExecutionResult:
         """Run an operation; errors of its fields are part of the result.
 
         Raises:
-            InvalidRequestError: The variables are wrong, or with them the operation passes a limit.
+            InvalidRequestError: The variables are wrong, or the operation passes a limit with them.
 
         """
         values = self._values(operation, variables)
-        if self._planner is not None:
+        if self._compiler is not None:
             with suppress(UnplannedError):
-                return await self._run_plan(self._planner, operation, values, context)
-        return await self._run_plainly(operation, variables, context)
+                return await self._run_plan(self._compiler, operation, values, context)
+        self.reference_runs += 1
+        context.way = "reference"
+        return await self._run_reference(operation, variables, context)
 
     async def explain(
-        self, operation: Operation, variables: dict[str, Any], context: Any, *, analyze: bool
+        self, operation: Operation, variables: dict[str, Any], context: Context, *, analyze: bool
     ) -> Explained | None:
-        """Tell what a query reads, and with ``analyze`` what that takes; None where it has no plan.
+        """Describe what a query reads, and with ``analyze`` what that takes; return None if it has no plan.
 
         Raises:
             InvalidRequestError: As ``execute`` does.
 
         """
         values = self._values(operation, variables)
-        if self._planner is not None:
-            with suppress(UnplannedError):
-                plan = operation.plan(self._planner, values)
+        if self._compiler is None:
+            return None
+        with suppress(UnplannedError, WrongArgumentsError):
+            try:
+                plan = operation.plan(self._compiler, values)
+                return await plan.explain(context, values, analyze=analyze)
+            except WrongArgumentsError as wrong:
+                plan = operation.plan(self._compiler, values, wrong.paths)
                 return await plan.explain(context, values, analyze=analyze)
         return None
 
     def _values(self, operation: Operation, variables: dict[str, Any]) -> VariableValues:
-        """Coerce variables, and hold the operation to the limits with them."""
+        """Coerce the variables, and check the operation against the limits with them."""
         values = operation.variables(self._schema).coerce(variables)
         if isinstance(values, list):
             raise InvalidRequestError(values)
-        operation.check(self._schema, self._limits, values.coerced)
+        operation.check(self._schema, self._limits, values)
         return values
 
-    async def _run_plainly(
-        self, operation: Operation, variables: dict[str, Any], context: Any
+    async def _run_plan(
+        self, compiler: Compiler, operation: Operation, variables: VariableValues, context: Context
     ) -> ExecutionResult:
-        # graphql-core's own, which gives resolvers the variables as it reads arguments with them.
+        try:
+            try:
+                data, errors = await operation.plan(compiler, variables).answer(context, variables)
+            except WrongArgumentsError as wrong:
+                # Nothing has run. A plan in which these fields fail answers all the others as usual.
+                plan: QueryPlan | MutationPlan = operation.plan(compiler, variables, wrong.paths)
+                data, errors = await plan.answer(context, variables)
+        except UnplannedError:
+            raise
+        except WrongArgumentsError:
+            raise UnplannedError from None
+        except Exception as error:  # noqa: BLE001  # reported as the error of a field would be
+            return ExecutionResult(None, [located_error(error, [operation.node])])
+        return ExecutionResult(data, errors or None)
+
+    async def _run_reference(
+        self, operation: Operation, variables: dict[str, Any], context: Context
+    ) -> ExecutionResult:
+        # graphql-core's own coercion gives resolvers the variables in the form in which it binds arguments.
         prepared: Any = GraphQLExecutor.build(
             self._schema,
             operation.document,
@@ -101,15 +132,3 @@ class Executor:
             raise InvalidRequestError(prepared)
         result = prepared.execute_operation()
         return result if isinstance(result, ExecutionResult) else await result
-
-    async def _run_plan(
-        self, planner: Planner, operation: Operation, variables: VariableValues, context: Any
-    ) -> ExecutionResult:
-        plan = operation.plan(planner, variables)
-        try:
-            data, errors = await plan.answer(context, variables)
-        except UnplannedError:
-            raise
-        except Exception as error:  # noqa: BLE001  # told as the error of a field would be
-            return ExecutionResult(None, [located_error(error, [operation.node])])
-        return ExecutionResult(data, errors or None)

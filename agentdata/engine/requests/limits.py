@@ -1,34 +1,34 @@
-"""How much one document may ask for. Measuring visits each selection and each fragment once."""
+"""Limits on what one document may ask for. Measuring visits each selection and each fragment once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import (
-    EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLList,
     GraphQLNonNull,
+    GraphQLObjectType,
     InlineFragmentNode,
     IntValueNode,
-    ListValueNode,
-    NullValueNode,
     VariableNode,
     get_named_type,
     is_composite_type,
 )
-from graphql.utilities import coerce_input_literal
+from graphql.pyutils import Undefined
 
+from agentdata.engine.binding.arguments import argument_value, variables_in
+from agentdata.engine.contract import declaration, metadata, strawberry_field
+from agentdata.engine.costs import COST, Cost
+from agentdata.engine.sql.pages import DEFAULT_SIZE, Page
 from agentdata.errors import LimitExceededError
-from resolvers.buckets import DEFAULT_GROUPS, most_in_all
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
 
     from graphql import (
         GraphQLField,
@@ -39,24 +39,19 @@ if TYPE_CHECKING:
         SelectionSetNode,
         ValueNode,
     )
-
-DEFAULT_PAGE_SIZE = 50
-"""The size of a page where the operation does not say one."""
+    from graphql.execution.values import VariableValues
 
 SHORT_LIST_SIZE = 5
-"""What a list of unstated size counts as where it has no pages or leads to no further rows.
+"""What a list of unstated size counts as if it has no pages or leads to no further rows.
 
 The tool calls of a message are such a list: they could fill a page, but hardly ever do.
 """
-
-SEARCH_ROWS = 50_000
-"""What a search by text counts as beside its page: it ranks thousands of texts to find the best."""
 
 INTROSPECTION_ROWS = 100_000
 """What `__schema` or `__type` counts as: it takes the server as long as a large read."""
 
 _MOST = 10**15
-"""Measures stop here: beyond it, nobody cares by how much a limit is passed."""
+"""Measures stop here: beyond it, it does not matter by how much a limit is passed."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +130,13 @@ class Measure:
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
-    variables: Mapping[str, Any]
-    page_variables: set[str] = field(default_factory=set, init=False)
-    """The variables that sizes depend on, known after measuring."""
+    variables: VariableValues
+    size_variables: set[str] = field(default_factory=set, init=False)
+    """The variables that the size depends on, known after measuring."""
     _spread: dict[str, Size] = field(default_factory=dict, init=False)
 
     def operation(self, operation: OperationDefinitionNode) -> Size:
-        """Give the size of the operation."""
+        """Return the size of the operation."""
         return self._selection(operation.selection_set, self.schema.get_root_type(operation.operation))
 
     def _selection(self, selection_set: SelectionSetNode, parent: GraphQLNamedType | None) -> Size:
@@ -179,83 +174,89 @@ class Measure:
             return Size(1, 1, aliases, 0)
         inner_type = get_named_type(declared.type)
         inner = self._selection(node.selection_set, inner_type)
-        own, times = self._rows(node, declared, parent, leads_on=inner.rows > 0)
-        ranked = SEARCH_ROWS if "query" in declared.args else 0
+        own, objects = self._objects(node, declared, parent, leads_on=inner.rows > 0)
+        beside = _cost(declared).rows
         return Size(
             inner.depth + 1,
             1,
             min(inner.aliases + aliases, _MOST),
-            min(ranked + times * (own + inner.rows), _MOST),
+            min(beside + objects * (own + inner.rows), _MOST),
         )
 
-    def _rows(
+    def _objects(
         self, node: FieldNode, declared: GraphQLField, parent: GraphQLNamedType | None, *, leads_on: bool
     ) -> tuple[int, int]:
-        """Give how many rows each object of a field stands for, and how many objects there may be."""
+        """Return how many rows each object of a field stands for, and how many objects each parent may have."""
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        if "first" in declared.args or "last" in declared.args:
+        if isinstance(declaration(declared), Page):
             sizes = [self._number(given[name]) for name in ("first", "last") if name in given]
-            unstated = DEFAULT_PAGE_SIZE if leads_on else SHORT_LIST_SIZE
+            unstated = DEFAULT_SIZE if leads_on else SHORT_LIST_SIZE
             return 1, max((size for size in sizes if size is not None), default=unstated)
-        if parent is not None and parent.name.endswith(("Connection", "Edge")):
-            # The rows of a page were counted at the field that gave the page.
+        if parent is not None and parent.name in _parts_of_pages(self.schema):
+            # The rows of a page were counted at the field that is the page.
             return 0, 1
-        if "interval" in declared.args:
-            return 1, self._buckets(given, declared)
-        if _is_list_of_objects(declared.type):
-            number = self._number(given["ids"]) if "ids" in given else None
-            return 1, SHORT_LIST_SIZE if number is None else number
-        return 1, 1
+        cost = _cost(declared)
+        if cost.arguments:
+            return 1, self._declared_objects(cost, given, declared)
+        return 1, SHORT_LIST_SIZE if _is_list_of_objects(declared.type) else 1
 
-    def _buckets(self, given: Mapping[str, ValueNode], declared: GraphQLField) -> int:
-        """Give how many buckets a series may have by its arguments. One that has too many reads nothing."""
-        values = []
-        for name in ("from", "to", "interval"):
-            node = given[name]
-            if isinstance(node, VariableNode):
-                self.page_variables.add(node.name.value)
-                values.append(self.variables.get(node.name.value))
-            else:
-                values.append(coerce_input_literal(node, declared.args[name].type))
-        begin, end, interval = values
-        if begin is None or end is None or interval is None:
-            # A variable that may be null is; the field refuses it.
-            return 0
-        return most_in_all(begin, end, interval.value, self._groups(given))
-
-    def _groups(self, given: Mapping[str, ValueNode]) -> int:
-        """Give how many groups a series may have by its arguments."""
-        by, most = given.get("groupBy", NullValueNode()), given.get("groups", NullValueNode())
-        dimensions, groups = self._number(by), self._number(most)
-        # One dimension may be written without brackets.
-        if not dimensions and not isinstance(by, EnumValueNode):
-            return 1
-        return DEFAULT_GROUPS if groups is None else groups
+    def _declared_objects(self, cost: Cost, given: Mapping[str, ValueNode], declared: GraphQLField) -> int:
+        """Return how many objects a field may have by its declared cost; none if an argument is wrong."""
+        names = {each.python_name: name for name, each in _arguments(declared)}
+        values: dict[str, Any] = {}
+        for python_name in cost.arguments:
+            name = names[python_name]
+            node = given.get(name)
+            self.size_variables.update(each.name.value for each in variables_in([node] if node else []))
+            value = argument_value(declared.args[name], node, self.variables)
+            if value is not Undefined:
+                values[python_name] = value
+            elif node is not None or isinstance(declared.args[name].type, GraphQLNonNull):
+                return 0
+        return cost.objects(values)
 
     def _number(self, node: ValueNode) -> int | None:
-        """Give the number that an argument asks for: itself, or how many values it lists."""
+        """Return the size that an argument asks for, or None if it is null."""
         match node:
             case IntValueNode():
                 return max(int(node.value), 0)
-            case ListValueNode():
-                return len(node.values)
             case VariableNode():
-                self.page_variables.add(node.name.value)
-                return size_of(self.variables.get(node.name.value))
+                self.size_variables.add(node.name.value)
+                value = self.variables.coerced.get(node.name.value)
+                return max(value, 0) if isinstance(value, int) else None
             case _:
                 return None
 
 
-def size_of(value: object) -> int | None:
-    """Give what the value of a variable means as a size."""
-    if isinstance(value, list):
-        return len(value)
-    return max(value, 0) if isinstance(value, int) else None
+def size_key(value: object) -> Hashable:
+    """Return what tells two values of a variable apart that sizes depend on."""
+    return tuple(map(size_key, value)) if isinstance(value, list) else value
 
 
-def measured_of(value: object) -> Hashable:
-    """Give what the size of an operation depends on in the value of a variable."""
-    return value if isinstance(value, datetime | Enum) else size_of(value)
+_NO_COST = Cost()
+
+
+def _cost(declared: GraphQLField) -> Cost:
+    return metadata(declared).get(COST) or _NO_COST
+
+
+def _arguments(declared: GraphQLField) -> Iterator[tuple[str, Any]]:
+    """Yield the arguments of a field, as they were declared, by their names in the contract."""
+    return zip(declared.args, strawberry_field(declared).arguments, strict=True)
+
+
+@cache
+def _parts_of_pages(schema: GraphQLSchema) -> frozenset[str]:
+    """Return the names of the types that connections are made of."""
+    connections = {
+        get_named_type(field.type)
+        for type_ in schema.type_map.values()
+        if isinstance(type_, GraphQLObjectType)
+        for field in type_.fields.values()
+        if isinstance(declaration(field), Page)
+    }
+    edges = {get_named_type(connection.fields["edges"].type) for connection in connections}
+    return frozenset(type_.name for type_ in connections | edges)
 
 
 def _is_list_of_objects(type_: GraphQLOutputType) -> bool:

@@ -1,4 +1,4 @@
-"""Batch fields: a function builds one statement that answers all parents by their keys."""
+"""Batches: fields whose values one statement computes for all parents at once."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from agentdata.engine.sql.computations import Given
-from agentdata.engine.sql.links import KEYS
+from agentdata.engine.sql.computations import Bindings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agentdata.engine.reference.reader import Reader
+    from sqlalchemy import Select
+
     from agentdata.engine.sql.computations import Computation
 
 
 class Gives(Enum):
-    """What a batch gives for each parent."""
+    """What a batch returns for each parent."""
 
     VALUE = "one value: the statement's second column, or null"
     VALUES = "an object of the statement's columns"
@@ -25,14 +25,23 @@ class Gives(Enum):
     ROW = "one row of a model, or null"
     ROWS = "a list of rows of a model"
 
+    @property
+    def is_list(self) -> bool:
+        """Whether each parent gets a list, which may be empty but is never null."""
+        return self in {Gives.OBJECTS, Gives.ROWS}
+
+    @property
+    def is_object(self) -> bool:
+        """Whether each parent gets objects made of the statement's columns, rather than a value or rows."""
+        return self in {Gives.VALUES, Gives.OBJECTS}
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """A declared batch field.
 
-    The first column of its statement is a parent's key, what follows is what that parent gets. ``inherits``
-    says that the parent is what a batch gave, and that the statement is about what that one's was about, and
-    about what is asked besides.
+    The first column of its statement is a parent's key; the other columns are what that parent gets.
+    ``inherits``: the parent object came from another batch; this statement uses the parent's arguments plus its own.
     """
 
     computation: Computation
@@ -40,45 +49,24 @@ class Batch:
     model: Any = None
     inherits: bool = False
 
-    def given(self, arguments: Mapping[str, Any], parent: Given | None = None) -> Given:
-        """Read what a client asks.
+    def bind(self, arguments: Mapping[str, Any], parent: Bindings | None = None) -> Bindings:
+        """Bind the field's arguments, after those of the parent's batch if the batch inherits them.
 
         Raises:
             AgentDataError: A filter or another argument is wrong.
 
         """
-        own = self.computation.given(arguments)
+        own = self.computation.bind(arguments)
         if not self.inherits or parent is None:
             return own
-        return Given(tuple((dict(parent.shape) | dict(own.shape)).items()), parent.values | own.values)
+        return Bindings(tuple((dict(parent.shape) | dict(own.shape)).items()), parent.values | own.values)
 
-
-@dataclass(frozen=True)
-class Computed:
-    """An object that a batch gave, which knows what it was asked, for batches below it."""
-
-    row: Any
-    key: Any
-    given: Given
-
-    def __getattr__(self, name: str) -> Any:
-        """Give a column of the object."""
-        return getattr(self.row, name)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A batch as it stands at one place in a document."""
-
-    batch: Batch
-    given: Given
-
-    async def fetch(self, reader: Reader, keys: list[Any]) -> Sequence[Any]:
-        """Give what each key gets, by one statement."""
-        found: dict[Any, list[Any]] = {key: [] for key in keys}
-        statement = self.batch.computation.statement(self.given.shape)
-        for row in await reader.execute(statement, {KEYS: keys, **self.given.values}):
-            is_object = self.batch.gives in {Gives.VALUES, Gives.OBJECTS}
-            found[row[0]].append(Computed(row, row[0], self.given) if is_object else row[1])
-        many = self.batch.gives in {Gives.ROWS, Gives.OBJECTS}
-        return [found[key] if many else next(iter(found[key]), None) for key in keys]
+    def statement(self, shape: tuple[tuple[str, Any], ...], names: Sequence[str]) -> Select[Any]:
+        """Build the statement of a shape with only the named columns behind the key."""
+        statement = self.computation.statement(shape)
+        key, *columns = statement.selected_columns
+        if self.model is None:
+            named = {column.key: column for column in columns}
+            return statement.with_only_columns(key, *[named[name] for name in names])
+        row = statement.column_descriptions[1]["entity"]
+        return statement.with_only_columns(key, *[getattr(row, name) for name in names])

@@ -1,4 +1,8 @@
-"""Statements that a function builds of what a client asks: for batch fields, and lists of computed rows."""
+"""Computations: statements that a function builds from a field's arguments.
+
+Batch fields and lists of computed rows are computations. Arguments are bound in two parts: the shape, which decides
+the SQL, and the values, which are its parameters. So a statement is built once for all arguments of one shape.
+"""
 
 from __future__ import annotations
 
@@ -8,81 +12,87 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import CompoundSelect, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from models import Base
+from models.base import Base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Select
+    from strawberry.types.arguments import StrawberryArgument
 
     from agentdata.engine.sql.filters import Filters, Term
 
 
-class Given(NamedTuple):
-    """What one place in a document asks: what its statement depends on, and its parameters."""
+class Bindings(NamedTuple):
+    """Bound arguments: the shape that the SQL depends on, and the values of its parameters."""
 
     shape: tuple[tuple[str, Any], ...]
     values: dict[str, Any]
+
+
+NO_BINDINGS = Bindings((), {})
 
 
 @dataclass(frozen=True, eq=False)
 class Computation:
     """A statement that a function builds.
 
-    ``bound`` are arguments that the declaration gives, ``filters`` those that clients give, each with what
-    reads it; ``reads`` reads other arguments of clients, into what the statement depends on and parameters.
+    The function's keyword arguments come from three sources: the ``constants`` of the declaration; the terms of
+    those field arguments that are ``filters``, under their own names; and what ``binder`` makes of all other
+    field arguments.
     """
 
     function: Callable[..., Any]
-    bound: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
     filters: Mapping[str, Filters] = field(default_factory=dict)
-    reads: Callable[[Mapping[str, Any]], Given] | None = None
+    binder: Callable[..., Bindings] | None = None
+    arguments: tuple[StrawberryArgument, ...] = ()
 
     @property
     def takes_arguments(self) -> bool:
-        """Tell whether clients say what it is about."""
-        return bool(self.filters) or self.reads is not None
+        """Whether the statement depends on arguments of the field."""
+        return bool(self.arguments)
 
     @property
-    def unasked(self) -> tuple[tuple[str, Any], ...]:
-        """What the statement depends on where clients ask nothing in particular: its columns are the same."""
-        return (*self.bound.items(), *dict.fromkeys(self.filters).items())
+    def default_shape(self) -> tuple[tuple[str, Any], ...]:
+        """The shape for default arguments; the statement's columns do not depend on the arguments."""
+        return (*self.constants.items(), *dict.fromkeys(self.filters).items())
 
-    def given(self, arguments: Mapping[str, Any]) -> Given:
-        """Read what a client asks.
+    def bind(self, arguments: Mapping[str, Any]) -> Bindings:
+        """Bind a field's arguments.
 
         Raises:
             AgentDataError: A filter or another argument is wrong.
 
         """
-        shape: dict[str, Any] = dict(self.bound)
+        shape: dict[str, Any] = dict(self.constants)
         values: dict[str, Any] = {}
         for name, filters in self.filters.items():
             term: Term | None = None
             if arguments.get(name) is not None:
-                term, more = filters.read(arguments[name], name)
-                values |= more
+                term, parameters = filters.parse(arguments[name], name)
+                values |= parameters
             shape[name] = term
-        if self.reads is not None:
-            more_shape, more = self.reads(arguments)
-            shape |= dict(more_shape)
-            values |= more
-        return Given(tuple(shape.items()), values)
+        if self.binder is not None:
+            bound = self.binder(arguments, **self.constants)
+            shape |= dict(bound.shape)
+            values |= bound.values
+        return Bindings(tuple(shape.items()), values)
 
     def statement(self, shape: tuple[tuple[str, Any], ...]) -> Select[Any]:
-        """Build the statement."""
-        return self.function(**dict(shape))  # type: ignore[no-any-return]  # what the function gives
+        """Build the statement of a shape."""
+        return self.function(**dict(shape))  # type: ignore[no-any-return]  # what the function returns
 
     def parts(self, shape: tuple[tuple[str, Any], ...]) -> Sequence[Any]:
-        """Build the statements that together give the rows: several where the function unites them all."""
+        """Build the statements whose rows together are the list: several if the function returns a UNION ALL."""
         built = self.function(**dict(shape))
         return built.selects if isinstance(built, CompoundSelect) else [built]
 
 
-class Derived(DeclarativeBase):
+class ComputedRow(DeclarativeBase):
     """The declarative base of rows that a statement computes: they have columns and types, but no table.
 
-    Their attributes may not be called ``count`` or ``index``, which are methods of rows.
+    Attributes may not be called ``count`` or ``index``, which are methods of SQLAlchemy's rows.
     """
 
     metadata = MetaData()

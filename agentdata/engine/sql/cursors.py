@@ -1,4 +1,4 @@
-"""Cursors: where a row stands in one order, opaque to clients and bound to that order and the project."""
+"""Cursors: a row's position in one order, opaque to clients and bound to that order and the tenant."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 _DIGEST_BYTES = 6
 
 
-def encode(values: Sequence[Any], order: str, project_id: UUID) -> str:
-    """Give the cursor of a row by the values that it is ordered by."""
+def encode(values: Sequence[Any], order: str, tenant_id: UUID) -> str:
+    """Return the cursor of a row by its values of the sort keys."""
     payload = orjson.dumps(values, default=_plain)
-    return base64.urlsafe_b64encode(_digest(payload, order, project_id) + payload).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_digest(payload, order, tenant_id) + payload).decode().rstrip("=")
 
 
-def decode(cursor: str, order: str, project_id: UUID, types: Sequence[type], field: str) -> list[Any]:
-    """Give back the values of a cursor.
+def decode(cursor: str, order: str, tenant_id: UUID, types: Sequence[type], field: str) -> list[Any]:
+    """Return the values that a cursor holds.
 
     Raises:
-        BadUserInputError: It was not made here, or for another order, kind of row, or project.
+        BadUserInputError: The cursor was not made here, or was made for another list, order, or tenant.
 
     """
     try:
         data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         payload = data[_DIGEST_BYTES:]
-        if data[:_DIGEST_BYTES] != _digest(payload, order, project_id):
+        if data[:_DIGEST_BYTES] != _digest(payload, order, tenant_id):
             raise _foreign(field)
         values = orjson.loads(payload)
         return [_parse(value, type_) for value, type_ in zip(values, types, strict=True)]
@@ -45,13 +45,13 @@ def decode(cursor: str, order: str, project_id: UUID, types: Sequence[type], fie
 
 
 def _plain(value: Any) -> Any:
-    # A plan reads NUMERIC as the driver gives it, other ways as a number.
+    # A plan reads NUMERIC as the driver's Decimal; the reference way reads it as a float.
     return float(value) if isinstance(value, Decimal) else str(value)
 
 
-def _digest(payload: bytes, order: str, project_id: UUID) -> bytes:
-    # Nothing can be gained by forging a cursor, it only says where to begin; the digest finds mistakes.
-    key = hashlib.blake2b(payload, digest_size=_DIGEST_BYTES, key=project_id.bytes)
+def _digest(payload: bytes, order: str, tenant_id: UUID) -> bytes:
+    # The digest finds mistakes; forging a cursor gains nothing, because it only says where to begin.
+    key = hashlib.blake2b(payload, digest_size=_DIGEST_BYTES, key=tenant_id.bytes)
     key.update(order.encode())
     return key.digest()
 

@@ -1,7 +1,7 @@
-"""Filters. What a client sent is read into a term, which says what is asked, and the values that it asks for.
+"""Filters: what a client sent is parsed into a term, and terms become SQL conditions.
 
-The term alone makes the conditions, with parameters where the values go: so that a statement is built once
-for all filters of the same form.
+A term says which columns are compared and how; the values are parameters beside it. So a statement is built once
+for all filters of one form.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ from agentdata.engine.binding.inputs import as_uuid
 from agentdata.engine.sql.links import Link
 from agentdata.errors import BadUserInputError, LimitExceededError
 from agentdata.operations.values import camel, check_json
-from schema.inputs.filters import ToMany
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,34 +47,35 @@ if TYPE_CHECKING:
 
     Condition = ColumnElement[bool]
 
-    Given = Mapping[str, Any]
+    InputObject = Mapping[str, Any]
     """An input object as graphql-core coerced it, by the contract's names."""
 
-    Read = Callable[[Any, str, "_Asking"], list["Term"]]
-    """Reads what was given to a field, whose path it is told."""
+    Parse = Callable[[Any, str, "_Parameters"], list["Term"]]
+    """Parses the value of a filter's field; the second argument is the field's path for errors."""
 
-    Fields = Mapping[str, tuple[int, Read]]
-    """By the contract's names: the place in the declaration, which no two share, and how it is read."""
+    Parsers = Mapping[str, tuple[int, Parse]]
+    """The parser of each field by its name in the contract, with the field's position in the declaration."""
 
     Operand = Callable[[Any, str], Any]
+    """Converts a value of the contract for the comparison with a column; the second argument is its path."""
 
 MAX_DEPTH = 20
-"""How deep a filter nests at the most."""
+"""How deep a filter may nest."""
 
 MAX_VALUES = 1_000
-"""How many values a filter lists at the most."""
+"""How many values one operator, or how many filters one `and` or `or`, may list."""
 
 
-# Not tuples: those of one kind equal those of another with the same parts, and statements are kept by terms.
+# Dataclasses and not tuples: tuples of two kinds with the same parts are equal, and statements are cached by term.
 @dataclass(frozen=True)
-class All:
+class AllOf:
     """All of the terms hold."""
 
     terms: tuple[Term, ...]
 
 
 @dataclass(frozen=True)
-class Any_:  # noqa: N801  # beside All; Any is a name of typing
+class AnyOf:
     """At least one of the terms holds."""
 
     terms: tuple[Term, ...]
@@ -83,14 +83,14 @@ class Any_:  # noqa: N801  # beside All; Any is a name of typing
 
 @dataclass(frozen=True)
 class Not:
-    """The term does not hold; what is unknown, because something is null, does not hold either."""
+    """The term is not true. An unknown term (a comparison with null) is not true."""
 
     term: Term
 
 
 @dataclass(frozen=True)
 class Linked:
-    """Some row behind the link, or none, meets the whole term."""
+    """One row behind the link meets the whole term, or, with ``none``, no row does."""
 
     link: Link
     none: bool
@@ -98,8 +98,8 @@ class Linked:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A column is asked for a value: the one of the parameter, or of the term itself."""
+class Comparison:
+    """A column is compared with a parameter, or with a value that is part of the term."""
 
     column: str
     operator: str
@@ -107,68 +107,75 @@ class Asked:
     value: bool | None
 
 
-Term = All | Any_ | Not | Linked | Asked
+Term = AllOf | AnyOf | Not | Linked | Comparison
 
 
-class Filter(NamedTuple):
-    """A filter as it was read."""
+class ToMany:
+    """The base of input types with conditions on the rows of a relation to many: `some` and `none`."""
+
+
+class ParsedFilter(NamedTuple):
+    """A parsed filter: its term and the values of the term's parameters."""
 
     term: Term
     values: dict[str, Any]
 
 
 class Filters:
-    """Reads filters of one input type, which ask of rows of ``model``, from what graphql-core coerced.
+    """Parses filters of one input type, which select rows of ``model``.
 
-    How each field is read is worked out once, when the first filter comes: types may hold themselves.
+    The parser of each field is made when the first filter comes, because input types may contain themselves.
     """
 
     def __init__(self, model: type[Any], type_: Any) -> None:
         self.model = model
         self._type = type_
 
-    def read(self, given: Given, path: str = "filter") -> Filter:
-        """Read a filter; its parameters are named after ``path``.
+    def parse(self, filter_: InputObject, path: str = "filter") -> ParsedFilter:
+        """Parse a filter; its parameters are named after ``path``.
 
         Raises:
-            BadUserInputError: Something in the filter is null, empty, too long a list, or cannot be stored.
+            BadUserInputError: A value is null, a list is empty or too long, or a value cannot be stored.
+            LimitExceededError: The filter nests too deep.
 
         """
-        asking = _Asking(path)
-        return Filter(self.term(given, path, asking), asking.values)
+        parameters = _Parameters(path)
+        return ParsedFilter(self.term(filter_, path, parameters), parameters.values)
 
-    def term(self, given: Given, path: str, asking: _Asking) -> Term:
-        """Read what a row must meet."""
+    def term(self, filter_: InputObject, path: str, parameters: _Parameters) -> Term:
+        """Parse a filter, or a filter inside of it, into a term."""
         if path.count(".") > MAX_DEPTH:
-            raise LimitExceededError(f"the filter nests deeper than {MAX_DEPTH} levels", field=asking.prefix)
-        return All(tuple(_terms(self._fields, given, path, asking)))
+            raise LimitExceededError(
+                f"the filter nests deeper than {MAX_DEPTH} levels", field=parameters.prefix
+            )
+        return AllOf(tuple(_terms(self._parsers, filter_, path, parameters)))
 
     @cached_property
-    def _fields(self) -> Fields:
-        return _fields({each: self._reading(each) for each in _declared(_class_of(self._type))})
+    def _parsers(self) -> Parsers:
+        return _by_name({each: self._parser(each) for each in _fields_of(_class_of(self._type))})
 
-    def _reading(self, field: StrawberryField) -> Read:
+    def _parser(self, field: StrawberryField) -> Parse:
         name, type_, link = field.python_name, _class_of(field.type), field.metadata.get("link")
         match name:
             case "and_":
-                return partial(_each, self)
+                return partial(_all_of, self)
             case "or_":
-                return partial(_any, self)
+                return partial(_any_of, self)
             case "not_":
                 return partial(_not, self)
         if link is None:
-            return partial(_terms, _of_column(self.model.__mapper__.columns[name], name, type_))
+            return partial(_terms, _operators(self.model.__mapper__.columns[name], name, type_))
         if not issubclass(type_, ToMany):
-            return partial(_linked, link, False, filters_on(link.model, type_))  # noqa: FBT003  # some row
-        # All that is asked must hold for one and the same row.
+            return partial(_linked, link, False, filters_for(link.model, type_))  # noqa: FBT003  # some row
+        # All conditions must hold for one and the same row, so they stay together in one term.
         return partial(
             _terms,
-            _fields(
+            _by_name(
                 {
                     how: partial(
-                        _linked, link, how.python_name == "none", filters_on(link.model, _class_of(how.type))
+                        _linked, link, how.python_name == "none", filters_for(link.model, _class_of(how.type))
                     )
-                    for how in _declared(type_)
+                    for how in _fields_of(type_)
                 }
             ),
         )
@@ -177,99 +184,108 @@ class Filters:
 _FILTERS: dict[tuple[Any, Any], Filters] = {}
 
 
-def filters_on(model: type[Any], type_: Any) -> Filters:
-    """Give what reads filters of an input type, which ask of rows of ``model``: the same for the same."""
+def filters_for(model: type[Any], type_: Any) -> Filters:
+    """Return the parser of filters of an input type on rows of ``model``: one object for each such pair."""
     return _FILTERS.setdefault((model, type_), Filters(model, type_))
 
 
-class _Asking:
-    """The values that a filter asks for, as parameters."""
+class _Parameters:
+    """Collects the values that a filter compares with, and names the parameters for them."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.values: dict[str, Any] = {}
 
-    def parameter(self, value: Any) -> str:
-        """Name a value."""
+    def add(self, value: Any) -> str:
+        """Add a value and return the name of its parameter."""
         name = f"{self.prefix}_{len(self.values)}"
         self.values[name] = value
         return name
 
 
-def _fields(readings: Mapping[StrawberryField, Read]) -> Fields:
+def _by_name(parsers: Mapping[StrawberryField, Parse]) -> Parsers:
     return {
-        field.graphql_name or camel(field.python_name): (place, read)
-        for place, (field, read) in enumerate(readings.items())
+        field.graphql_name or camel(field.python_name): (position, parse)
+        for position, (field, parse) in enumerate(parsers.items())
     }
 
 
-def _terms(fields: Fields, given: Given, path: str, asking: _Asking) -> list[Term]:
-    """Read what was said in an input object. In whatever order that was, the terms are the same."""
+def _terms(parsers: Parsers, given: InputObject, path: str, parameters: _Parameters) -> list[Term]:
+    """Parse the fields of an input object in the order of their declaration, not in the order they were sent.
+
+    So two filters that differ only in order share one term, and one statement.
+    """
     terms: list[Term] = []
-    for name in sorted(given, key=fields.__getitem__) if len(given) > 1 else given:
+    for name in sorted(given, key=parsers.__getitem__) if len(given) > 1 else given:
         value, field = given[name], f"{path}.{name}"
         if value is None:
-            raise BadUserInputError(
-                f"{field} may not be null; leave it out to ask nothing of it", field=field
-            )
-        terms += fields[name][1](value, field, asking)
+            raise BadUserInputError(f"{field} may not be null; leave it out to not filter by it", field=field)
+        terms += parsers[name][1](value, field, parameters)
     return terms
 
 
-def _each(filters: Filters, given: list[Given], field: str, asking: _Asking) -> list[Term]:
-    return [filters.term(each, field, asking) for each in _some(given, field)]
+def _all_of(filters: Filters, given: list[InputObject], field: str, parameters: _Parameters) -> list[Term]:
+    return [filters.term(each, field, parameters) for each in _bounded(given, field)]
 
 
-def _any(filters: Filters, given: list[Given], field: str, asking: _Asking) -> list[Term]:
-    return [Any_(tuple(_each(filters, given, field, asking)))]
+def _any_of(filters: Filters, given: list[InputObject], field: str, parameters: _Parameters) -> list[Term]:
+    return [AnyOf(tuple(_all_of(filters, given, field, parameters)))]
 
 
-def _not(filters: Filters, given: Given, field: str, asking: _Asking) -> list[Term]:
-    return [Not(filters.term(given, field, asking))]
+def _not(filters: Filters, given: InputObject, field: str, parameters: _Parameters) -> list[Term]:
+    return [Not(filters.term(given, field, parameters))]
 
 
 def _linked(
     link: Link,
     none: bool,  # noqa: FBT001  # as the term has it
     filters: Filters,
-    given: Given,
+    given: InputObject,
     field: str,
-    asking: _Asking,
+    parameters: _Parameters,
 ) -> list[Term]:
-    return [Linked(link, none, filters.term(given, field, asking))]
+    return [Linked(link, none, filters.term(given, field, parameters))]
 
 
-def _of_column(column: Any, name: str, type_: Any) -> Fields:
-    """Tell how the operators of a column are read."""
-    readings: dict[StrawberryField, Read] = {}
-    for field in _declared(type_):
-        asked = field.python_name
-        if asked in _OF_TERM:
-            readings[field] = partial(_asked_by_term, name, asked)
+def _operators(column: Any, name: str, type_: Any) -> Parsers:
+    """Return the parser of each operator that a column has."""
+    parsers: dict[StrawberryField, Parse] = {}
+    for field in _fields_of(type_):
+        operator_ = field.python_name
+        if operator_ in _CONSTANT_OPERATORS:
+            parsers[field] = partial(_constant_comparison, name, operator_)
         else:
-            readings[field] = partial(_asked, name, asked, _operand(column.type, asked))
-    return _fields(readings)
+            parsers[field] = partial(_comparison, name, operator_, _operand(column.type, operator_))
+    return _by_name(parsers)
 
 
-def _asked_by_term(column: str, asked: str, value: bool, _field: str, _asking: _Asking) -> list[Term]:  # noqa: FBT001  # a value
-    return [Asked(column, asked, None, value)]
+def _constant_comparison(
+    column: str,
+    operator_: str,
+    value: bool,  # noqa: FBT001  # a value
+    _field: str,
+    _parameters: _Parameters,
+) -> list[Term]:
+    return [Comparison(column, operator_, None, value)]
 
 
-def _asked(column: str, asked: str, operand: Operand, value: Any, field: str, asking: _Asking) -> list[Term]:
-    return [Asked(column, asked, asking.parameter(operand(value, field)), None)]
+def _comparison(
+    column: str, operator_: str, operand: Operand, value: Any, field: str, parameters: _Parameters
+) -> list[Term]:
+    return [Comparison(column, operator_, parameters.add(operand(value, field)), None)]
 
 
-def _operand(type_: Any, asked: str) -> Operand:
-    """Give what makes a value of the contract into one that a column of the type is compared with."""
-    each = next((operand for types, operand in _OPERANDS if isinstance(type_, types)), _as_it_is)
-    return partial(_list, each) if asked in _LISTS else each
+def _operand(type_: Any, operator_: str) -> Operand:
+    """Return the function that converts a value of the contract for the comparison with a column of a type."""
+    each = next((operand for types, operand in _OPERANDS if isinstance(type_, types)), _unchanged)
+    return partial(_list, each) if operator_ in _LISTS else each
 
 
 def _list(each: Operand, values: list[Any], field: str) -> list[Any]:
-    return [each(value, field) for value in _some(values, field)]
+    return [each(value, field) for value in _bounded(values, field)]
 
 
-def _some(values: list[Any], field: str) -> list[Any]:
+def _bounded(values: list[Any], field: str) -> list[Any]:
     if not values or len(values) > MAX_VALUES:
         raise BadUserInputError(
             f"{field} lists {len(values)} values; it may list from 1 to {MAX_VALUES}, or be left out",
@@ -278,7 +294,7 @@ def _some(values: list[Any], field: str) -> list[Any]:
     return values
 
 
-def _as_it_is(value: Any, _field: str) -> Any:
+def _unchanged(value: Any, _field: str) -> Any:
     return value
 
 
@@ -288,7 +304,7 @@ def _storable(value: Any, field: str) -> Any:
 
 
 def _decimal(value: float, _field: str) -> Decimal:
-    # The number as it is written: what it is in binary is another one, which no column holds.
+    # Decimal(repr(0.1)) is 0.1, as the client wrote it; Decimal(0.1) is a binary fraction that no column holds.
     return Decimal(repr(value))
 
 
@@ -297,44 +313,45 @@ _OPERANDS: tuple[tuple[tuple[Any, ...], Operand], ...] = (
     ((String, ARRAY, JSONB), _storable),
     ((Numeric,), _decimal),
 )
-"""How values are read by the types of columns; others are taken as they are."""
+"""The conversion of values by the type of the column; values for other types are taken as they are."""
 
 
-def _declared(type_: Any) -> list[StrawberryField]:
+def _fields_of(type_: Any) -> list[StrawberryField]:
     return get_object_definition(type_, strict=True).fields
 
 
 def _class_of(type_: Any) -> Any:
-    """Give the class of an input type, which may be optional, a list, or said to be elsewhere."""
+    """Return the class of an input type, which may be optional, a list, or a lazy reference."""
     while isinstance(type_, StrawberryContainer):
         type_ = type_.of_type
     return type_.resolve_type() if isinstance(type_, LazyType) else type_
 
 
 def condition(target: Any, term: Term) -> Condition:
-    """Give what a row of ``target`` (a model or an alias of it) must meet."""
+    """Build the SQL condition of a term on rows of ``target`` (a model or an alias of it)."""
     match term:
-        case All(terms):
+        case AllOf(terms):
             return and_(true(), *[condition(target, each) for each in terms])
-        case Any_(terms):
+        case AnyOf(terms):
             return or_(*[condition(target, each) for each in terms])
         case Not(each):
             return not_(func.coalesce(condition(target, each), literal(value=False)))
         case Linked(link, none, each):
             other = aliased(link.model)
-            there = link.some(other, getattr(target, link.local)).where(condition(other, each))
+            there = link.matching(other, getattr(target, link.local)).where(condition(other, each))
             return not_(there.exists()) if none else there.exists()
-        case Asked(name, asked, None, value):
-            return _OF_TERM[asked](getattr(target, name), value)
-        case Asked(name, asked, parameter, _):
+        case Comparison(name, operator_, None, value):
+            return _CONSTANT_OPERATORS[operator_](getattr(target, name), value)
+        case Comparison(name, operator_, parameter, _):
             column = getattr(target, name)
-            operand: Any = bindparam(parameter, type_=_TYPES.get(asked, _same)(_comparable(column.type)))
-            return _OPERATORS[asked](column, operand)
+            type_ = _PARAMETER_TYPES.get(operator_, _same)(_comparable(column.type))
+            operand: Any = bindparam(parameter, type_=type_)
+            return _OPERATORS[operator_](column, operand)
 
 
 def _comparable(type_: Any) -> Any:
-    """Give the type of what a column is compared with, which may be more than the column can hold."""
-    # A parameter of the column's own type would be cut, or be an error where that cannot be.
+    """Return the type of the values that a column is compared with, which may exceed what it can hold."""
+    # A parameter of the column's own type would be cut to fit, or be an error where it cannot be cut.
     match type_:
         case SmallInteger():
             return Integer()
@@ -358,11 +375,11 @@ def _is_empty(column: Any, empty: Any) -> Condition:
     return nothing if empty else not_(nothing)
 
 
-_OF_TERM: dict[str, Callable[[Any, Any], Condition]] = {
+_CONSTANT_OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
     "is_null": lambda column, null: column.is_(None) if null else column.is_not(None),
     "is_empty": _is_empty,
 }
-"""Operators whose value is part of the statement."""
+"""Operators whose value is part of the SQL rather than a parameter."""
 
 _OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
     "eq": operator.eq,
@@ -373,7 +390,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
     "gte": operator.ge,
     "lt": operator.lt,
     "lte": operator.le,
-    # PostgreSQL makes a range of it, also under row-level security, for an index of bytewise order.
+    # PostgreSQL turns ^@ into an index range in bytewise order, also under row-level security.
     "starts_with": lambda column, prefix: column.bool_op("^@")(prefix),
     "contains": lambda column, value: column.contains(value),
     "has_key": lambda column, key: column.has_key(key),
@@ -383,11 +400,11 @@ _OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
 
 _LISTS = {"in_", "not_in", "contains_all", "contains_any"}
 
-_TYPES: dict[str, Callable[[Any], Any]] = {
+_PARAMETER_TYPES: dict[str, Callable[[Any], Any]] = {
     "in_": ARRAY,
     "not_in": ARRAY,
     "has_key": lambda _: Text(),
     "contains_all": lambda _: ARRAY(Text),
     "contains_any": lambda _: ARRAY(Text),
 }
-"""The types of parameters that are not of the column's type."""
+"""The parameter's type, for operators that do not compare with a value of the column's type."""

@@ -1,7 +1,6 @@
-"""How rows of one table find rows of another: what relations, pages and filters all stand on.
+"""Links: how rows of one table find rows of another. Relations, pages and filters all stand on them.
 
-A statement is built once for any project and any parents: both are parameters of it, which every execution
-gives anew. ``reader.execute`` and plans give the project; the keys are given with each execution.
+A statement is built once for any parents: their keys are a parameter, which each execution gives.
 """
 
 from __future__ import annotations
@@ -12,103 +11,87 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ARRAY, String, Text, Uuid, and_, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import array
 
+from agentdata.engine.sql.tenancy import owned
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Select
 
-    from agentdata.engine.reference.reader import Reader
-    from models import Base
-
-PROJECT = "project_id"
-"""The parameter that holds the project."""
-
 KEYS = "keys"
 """The parameter that holds the keys of all parents."""
 
 
-def owned(target: Any) -> ColumnElement[bool]:
-    """Restrict a table that a statement names to the project, itself included."""
-    key = target.project_id if hasattr(target, "project_id") else target.id
-    return key == bindparam(PROJECT, type_=Uuid)  # type: ignore[no-any-return]  # an attribute found by its name
-
-
 def keys_table() -> Any:
-    """Give the parents' keys as a table with the column ``key``."""
+    """Return the parents' keys as a table with the column ``key``."""
     keys = bindparam(KEYS, type_=ARRAY(Uuid))
     return func.unnest(keys).table_valued(column("key", Uuid)).render_derived()
 
 
 def among_keys(column: Any) -> ColumnElement[bool]:
-    """Tell whether a column is one of the parents' keys."""
-    # A key that is longer than the column is not one of its values; as the column's type it would be cut.
+    """Restrict a column to the parents' keys."""
+    # A key that is longer than the column equals none of its values; cast to the column's type it would be cut.
     type_ = Text() if isinstance(column.type, String) else column.type
     return column == any_(bindparam(KEYS, type_=ARRAY(type_)))  # type: ignore[no-any-return]  # a comparison
 
 
 @dataclass(frozen=True)
 class Via:
-    """A table between two others that holds a pair of keys in each row."""
+    """A table between two others; each of its rows holds a pair of their ids."""
 
-    model: type[Base]
+    model: type[Any]
     near: str
     far: str
 
 
 @dataclass(frozen=True)
 class Link:
-    """The rows of ``model`` whose ``remote`` column is, or whose array holds, the parent's ``local`` column.
+    """The rows of ``model`` whose ``remote`` column equals, or whose array contains, the parent's ``local`` column.
 
-    Where an array holds it, both share ``root_id``, by which an index finds the few rows that may.
-    With ``via``, another table holds the pairs of the parent's and the row's ids. Where no two rows can have
-    the same ``remote`` a link is also a batch: it answers each key with its row or None.
+    If ``remote`` is an array, parent and row share a ``root_id``; its index finds the few candidates.
+    With ``via``, another table holds the pairs of the parent's id and the row's id.
     """
 
-    model: type[Base]
+    model: type[Any]
     local: str = "id"
     remote: str = "id"
     via: Via | None = None
     fold_case: bool = False
 
-    def holds(self, target: Any, key: Any) -> ColumnElement[bool]:
-        """Tell whether a row of ``target`` (the model or an alias of it) belongs to a parent's key."""
+    def matches(self, target: Any, key: Any) -> ColumnElement[bool]:
+        """Build the condition that a row of ``target`` (the model or an alias of it) belongs to a parent's key."""
         if self.via is not None:
             pair: Any = self.via.model.__table__.alias()
             pairs = select(1).where(
-                owned(pair.c), pair.c[self.via.near] == key, pair.c[self.via.far] == target.id
+                owned(pair), pair.c[self.via.near] == key, pair.c[self.via.far] == target.id
             )
-            # The key may belong to a statement further out, which SQLAlchemy would list here anew.
+            # The key may belong to an outer statement, whose table SQLAlchemy would otherwise list here again.
             return pairs.correlate_except(pair).exists()
         column: Any = getattr(target, self.remote)
         if isinstance(column.type, ARRAY):
             parent: Any = self.model.__table__.alias()
-            root = select(parent.c.root_id).where(owned(parent.c), parent.c.id == key)
+            root = select(parent.c.root_id).where(owned(parent), parent.c.id == key)
             shared = target.root_id == root.correlate_except(parent).scalar_subquery()
             return and_(shared, column.contains(array([key])))
         return column == key  # type: ignore[no-any-return]  # an attribute found by its name
 
-    def some(self, target: Any, key: Any) -> Select[Any]:
-        """Ask whether a row of ``target`` belongs to a parent's key; it may be found several times."""
+    def matching(self, target: Any, key: Any) -> Select[Any]:
+        """Select 1 for each row of ``target`` that belongs to a parent's key, possibly several times."""
         if self.via is None:
-            return select(1).where(owned(target), self.holds(target, key))
-        # The pairs are joined: PostgreSQL can begin at the rows, and go through their pairs to the parents.
+            return select(1).where(owned(target), self.matches(target, key))
+        # A join lets PostgreSQL begin at the rows and reach the parents through the pairs.
         pair: Any = self.via.model.__table__.alias()
         pairs = select(1).select_from(pair).join(target, pair.c[self.via.far] == target.id)
-        return pairs.where(owned(pair.c), owned(target), pair.c[self.via.near] == key)
+        return pairs.where(owned(pair), owned(target), pair.c[self.via.near] == key)
 
     def rows(self, names: Sequence[str] | None = None) -> Select[Any]:
-        """Give the row of each key, or some of its columns, as (key, …)."""
+        """Select the row of each key, or the named columns of it, as (key, …)."""
         remote: ColumnElement[Any] = getattr(self.model, self.remote)
         selected = [self.model] if names is None else [getattr(self.model, name) for name in names]
         if self.fold_case:
-            # The database folds both, as it does for its index; nobody else folds quite as it does.
-            given = func.unnest(bindparam(KEYS, type_=ARRAY(Text)))
-            keys = given.table_valued(column("key", Text)).render_derived()
+            # The database folds both sides, as it does for its index; no other program folds quite like it.
+            texts = func.unnest(bindparam(KEYS, type_=ARRAY(Text)))
+            keys = texts.table_valued(column("key", Text)).render_derived()
             joined = keys.join(self.model.__table__, func.lower(remote) == func.lower(keys.c.key))
             return select(keys.c.key, *selected).select_from(joined).where(owned(self.model))
         return select(remote, *selected).where(owned(self.model), among_keys(remote))
-
-    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
-        """Give the row of each key, in one statement."""
-        found = await reader.pairs(self.rows(), {KEYS: parents})
-        return [found.get(key) for key in parents]

@@ -1,4 +1,4 @@
-"""Pages: filter, order and cursor become one statement, for one parent or for many."""
+"""Pages: a filter, an order and a cursor become one statement, for one parent or for many."""
 
 from __future__ import annotations
 
@@ -24,103 +24,105 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from agentdata.engine.sql.computations import Given
+from agentdata.engine.sql.computations import NO_BINDINGS, Bindings
 from agentdata.engine.sql.cursors import decode, encode
-from agentdata.engine.sql.filters import Filters, Term, condition
-from agentdata.engine.sql.links import KEYS, keys_table, owned
+from agentdata.engine.sql.filters import condition
+from agentdata.engine.sql.links import keys_table
+from agentdata.engine.sql.tenancy import owned
 from agentdata.errors import BadUserInputError
-from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
 
-    from agentdata.engine.reference.reader import Reader
     from agentdata.engine.sql.computations import Computation
+    from agentdata.engine.sql.filters import Filters, Term
     from agentdata.engine.sql.links import Link
 
 DEFAULT_SIZE = 50
-MAX_SIZE = 500
+"""How many rows a page has if the request does not say."""
 
-NOTHING_GIVEN = Given((), {})
+MAX_SIZE = 500
+"""How many rows a page may have."""
 
 
 class Ordering(NamedTuple):
-    """One key of an order: an attribute of the row, and whether the greatest comes first.
+    """One key of an order: an attribute of the row, and whether the greatest value comes first.
 
-    Null is less than every value, so that one index serves an order and its reverse.
+    Null sorts below every value, so one index serves an order and its reverse.
     """
 
     name: str
     descending: bool = False
 
 
-class Shape(NamedTuple):
-    """All of a slice that its statement depends on; the rest are parameters."""
+class PageShape(NamedTuple):
+    """The part of a page request that its SQL depends on; everything else is a parameter."""
 
     filter: Term | None
     order: tuple[Ordering, ...]
     backward: bool
-    # Of the cursor's values, which are null; None where there is no cursor.
+    # For each value of the cursor, whether it is null; None without a cursor.
     start: tuple[bool, ...] | None
-    # What the rows depend on where they are computed.
-    given: tuple[tuple[str, Any], ...] = ()
+    # The shape of the computation, for computed rows.
+    computed: tuple[tuple[str, Any], ...] = ()
 
-    def of_all(self) -> Shape:
-        """Give what is the same on whatever page: how many there are depends on the filter alone."""
+    def of_all(self) -> PageShape:
+        """Return what all pages of the list share: the total depends on the filter alone."""
         return self._replace(order=(), backward=False, start=None)
 
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A declared list of rows: all of a project's, or those that a link leads to, in an order by default.
+    """A declared list of rows: all rows of the tenant, or those that a link leads to, with a default order.
 
-    Its rows are those of the model's table, or what a statement computes, which has the model's columns and
-    holds the project by itself; where it is a UNION ALL, each part of it is filtered, ordered and cut by
-    itself first, so that an index of each can serve the page.
+    The rows come from the model's table, or from a computation whose columns are those of the model and which
+    restricts itself to the tenant. If the computation is a UNION ALL, each part of it is filtered, ordered and
+    cut on its own first, so that an index of each table can serve the page.
     """
 
     model: Any
     link: Link | None
     default_order: tuple[Ordering, ...]
     filters: Filters | None
-    scope: ApiKeyScope = ApiKeyScope.READ
+    scope: Any = None
+    """The scope that a client needs for the page; None if every client may read it."""
     computation: Computation | None = None
 
-    def rows(self, shape: Shape, names: Sequence[str] | None = None) -> Select[Any]:
-        """Give each parent's rows, or some of their columns, as (parent, …); without a link it is null."""
+    def rows(self, shape: PageShape, names: Sequence[str] | None = None) -> Select[Any]:
+        """Select the rows of each parent, or the named columns of them, as (parent, …); parent is null without a link."""
         keys = None if self.link is None else keys_table()
         parts: list[tuple[Any, ColumnElement[bool]]] = []
         for target in self._targets(shape):
-            held, ranges = self._holds(shape, target, keys), self._beyond(shape, target)
-            # What is computed would be computed for each range, and no index begins in it.
+            conditions, ranges = self._conditions(shape, target, keys), self._ranges(shape, target)
+            # A computation would run once for each range, and no index could begin at one.
             if ranges and (keys is not None or self.computation is not None):
                 ranges = [or_(*ranges)]
-            parts += [(target, and_(*held, each)) for each in ranges or [true()]]
-        inner, columns = self._rows_of(shape, parts, names, keys)
+            parts += [(target, and_(*conditions, each)) for each in ranges or [true()]]
+        inner, columns = self._first_rows(shape, parts, names, keys)
         if keys is None:
             return inner.with_only_columns(null(), *columns)
-        # A lateral subquery is run for one parent after another, so rows come in its order, parent by parent.
+        # PostgreSQL runs a lateral subquery for one parent after another, so rows come in order, parent by parent.
         lateral = inner.lateral()
         outer = [aliased(self.model, lateral)] if names is None else [lateral.c[name] for name in names]
         return select(keys.c.key, *outer).select_from(keys.join(lateral, true()))
 
-    def _rows_of(
+    def _first_rows(
         self,
-        shape: Shape,
+        shape: PageShape,
         parts: list[tuple[Any, ColumnElement[bool]]],
         names: Sequence[str] | None,
         keys: Any,
     ) -> tuple[Select[Any], list[Any]]:
-        """Give the first rows of several parts: of each its first, so that an index can begin at each."""
+        """Select the first rows of all parts together: first those of each part, so that an index can begin at each."""
         merges = len(parts) > 1
-        more = [key.name for key in shape.order] if merges else []
-        read = None if names is None else dict.fromkeys([*names, *more])
+        sort_keys = [key.name for key in shape.order] if merges else []
+        wanted = None if names is None else dict.fromkeys([*names, *sort_keys])
         firsts = []
         for target, condition_ in parts:
-            selected = [target] if read is None else [getattr(target, name).label(name) for name in read]
+            selected = [target] if wanted is None else [getattr(target, name).label(name) for name in wanted]
             first = self._first(shape, target, select(*selected).where(condition_))
             firsts.append(first if keys is None else first.correlate(keys))
         if not merges:
@@ -130,37 +132,39 @@ class Page:
         chosen = [row] if names is None else [merged.c[name] for name in names]
         return self._first(shape, row, select(*chosen)), chosen
 
-    def _first(self, shape: Shape, target: Any, rows: Select[Any]) -> Select[Any]:
+    def _first(self, shape: PageShape, target: Any, rows: Select[Any]) -> Select[Any]:
         return rows.order_by(*self._sorted(shape, target)).limit(bindparam("limit", type_=Integer))
 
-    def totals(self, shape: Shape) -> Select[Any]:
-        """Give how many rows each parent has in all, on whatever page, as (parent, count)."""
+    def totals(self, shape: PageShape) -> Select[Any]:
+        """Count the rows of each parent on all pages together, as (parent, count)."""
         keys = None if self.link is None else keys_table()
-        held = [(target, self._holds(shape, target, keys)) for target in self._targets(shape)]
-        counts = [select(func.count()).select_from(target).where(*each) for target, each in held]
+        counts = [
+            select(func.count()).select_from(target).where(*self._conditions(shape, target, keys))
+            for target in self._targets(shape)
+        ]
         total = reduce(operator.add, [count.scalar_subquery() for count in counts])
         return select(null() if keys is None else keys.c.key, total)
 
     def nullable(self, key: Ordering) -> bool:
-        """Tell whether the key of a row may be null."""
+        """Return whether the sort key of a row may be null."""
         return bool(self.model.__mapper__.columns[key.name].nullable)
 
-    def _targets(self, shape: Shape) -> list[Any]:
-        """Give what rows are read of: the table, or what the parts of the computation give."""
+    def _targets(self, shape: PageShape) -> list[Any]:
+        """Return what rows are selected from: the table, or the parts of the computation."""
         if self.computation is None:
             return [self._table]
         return [
             aliased(self.model, self._typed(part).subquery(), adapt_on_names=True)
-            for part in self.computation.parts(shape.given)
+            for part in self.computation.parts(shape.computed)
         ]
 
     @cached_property
     def _table(self) -> Any:
-        # Made once: SQLAlchemy makes all columns of an alias anew, a fifth of the time of compiling a page.
+        # Cached: SQLAlchemy makes all columns of an alias anew, a fifth of the time that compiling a page takes.
         return aliased(self.model)
 
     def _typed(self, part: Select[Any]) -> Select[Any]:
-        """Give a statement whose columns have the model's types; SQLAlchemy takes a count for 32 bits."""
+        """Give the columns of a statement the types of the model; SQLAlchemy takes a count for 32 bits."""
         declared = self.model.__mapper__.columns
         columns = part.selected_columns
         return part.with_only_columns(
@@ -168,13 +172,13 @@ class Page:
             maintain_column_froms=True,
         )
 
-    def _holds(self, shape: Shape, target: Any, keys: Any) -> list[ColumnElement[bool]]:
-        held = [owned(target)] if self.computation is None else []
+    def _conditions(self, shape: PageShape, target: Any, keys: Any) -> list[ColumnElement[bool]]:
+        conditions = [owned(target)] if self.computation is None else []
         if self.link is not None:
-            held.append(self.link.holds(target, keys.c.key))
-        return held + ([] if shape.filter is None else [condition(target, shape.filter)])
+            conditions.append(self.link.matches(target, keys.c.key))
+        return conditions + ([] if shape.filter is None else [condition(target, shape.filter)])
 
-    def _sorted(self, shape: Shape, target: Any) -> list[ColumnElement[Any]]:
+    def _sorted(self, shape: PageShape, target: Any) -> list[ColumnElement[Any]]:
         keys = []
         for key in shape.order:
             column = getattr(target, key.name)
@@ -185,16 +189,16 @@ class Page:
             keys.append(sorted_)
         return keys
 
-    def _beyond(self, shape: Shape, target: Any) -> list[ColumnElement[bool]]:
-        """Give what comes behind the cursor, as ranges without a row in common; an index can begin at each.
+    def _ranges(self, shape: PageShape, target: Any) -> list[ColumnElement[bool]]:
+        """Return the rows behind the cursor as disjoint ranges; an index can begin at each.
 
-        Keys that go the same way are compared as one row. To compare with null gives null, so where nulls
-        come behind they are a range of their own.
+        Keys of one direction are compared as one row. A comparison with null is null, so nulls that come behind
+        the cursor are a range of their own.
         """
         if shape.start is None:
             return []
         ranges: list[ColumnElement[bool]] = []
-        # What is true of a row that stands where the cursor does, as far as the keys before go.
+        # Holds for rows that equal the cursor in all keys before the current one.
         level: list[ColumnElement[bool]] = []
         keys = zip(shape.order, shape.start, range(len(shape.order)), strict=True)
         runs = groupby(keys, lambda key: (key[0].descending is not shape.backward, key[1]))
@@ -216,10 +220,10 @@ class Page:
         return ranges
 
 
-class Slice:
-    """What one field asks of a page: the filter, the order, and where to begin, for any number of parents.
+class PageRequest:
+    """A request for a page: the filter, the order, the size and the cursor, for any number of parents.
 
-    It holds for every project, unless it begins at a cursor, which is one project's own.
+    It holds for every tenant unless it has a cursor, which belongs to one tenant.
 
     Raises:
         BadUserInputError: The filter, a cursor or a size is wrong.
@@ -229,9 +233,9 @@ class Slice:
     def __init__(
         self,
         page: Page,
-        project_id: UUID,
+        tenant_id: UUID,
         *,
-        given: Given = NOTHING_GIVEN,
+        computed: Bindings = NO_BINDINGS,
         filter_: Mapping[str, Any] | None,
         order: Sequence[Ordering],
         first: int | None,
@@ -241,35 +245,59 @@ class Slice:
     ) -> None:
         self.page = page
         self.size = _size(first, after, last, before)
-        ordered = tuple(order) or page.default_order
+        sort_keys = tuple(order) or page.default_order
         # The id makes every order total.
-        self.order = (*ordered, Ordering("id", ordered[-1].descending))
+        self.order = (*sort_keys, Ordering("id", sort_keys[-1].descending))
         self.backward = last is not None or (before is not None and first is None)
         self.cursor = before if self.backward else after
-        self.values: dict[str, Any] = {"limit": self.size + 1, **given.values}
+        # One row more than the page holds tells whether there is a next page.
+        self.values: dict[str, Any] = {"limit": self.size + 1, **computed.values}
         term = None
         if filter_ is not None and page.filters is not None:
-            term, values = page.filters.read(filter_)
+            term, values = page.filters.parse(filter_)
             self.values |= values
         start = None
         if self.cursor is not None:
-            at = self._decoded(self.cursor, "before" if self.backward else "after", project_id)
+            at = self._decoded(self.cursor, "before" if self.backward else "after", tenant_id)
             self.values |= {f"start_{index}": value for index, value in enumerate(at) if value is not None}
             start = tuple(value is None for value in at)
-        self.shape = Shape(term, self.order, self.backward, start, given.shape)
+        self.shape = PageShape(term, self.order, self.backward, start, computed.shape)
 
-    def cursor_of(self, values: Sequence[Any], project_id: UUID) -> str:
-        """Give the cursor of a row by its values of the order's keys."""
-        return encode(values, self._signature, project_id)
+    @classmethod
+    def of(cls, page: Page, arguments: Mapping[str, Any], tenant_id: UUID) -> PageRequest:
+        """Make the request of a field's arguments.
+
+        Raises:
+            BadUserInputError: The filter, a cursor or a size is wrong.
+
+        """
+        return cls(
+            page,
+            tenant_id,
+            computed=NO_BINDINGS if page.computation is None else page.computation.bind(arguments),
+            filter_=arguments.get("filter"),
+            order=[
+                Ordering(key["field"].value, key["direction"].value == "DESC")
+                for key in arguments.get("order_by") or ()
+            ],
+            first=arguments.get("first"),
+            after=arguments.get("after"),
+            last=arguments.get("last"),
+            before=arguments.get("before"),
+        )
+
+    def cursor_of(self, values: Sequence[Any], tenant_id: UUID) -> str:
+        """Return the cursor of a row by its values of the sort keys."""
+        return encode(values, self._signature, tenant_id)
 
     @cached_property
     def _signature(self) -> str:
         keys = ",".join(f"{key.name}{'-' if key.descending else '+'}" for key in self.order)
         return f"{self.page.model.__tablename__}:{keys}"
 
-    def _decoded(self, cursor: str, field: str, project_id: UUID) -> list[Any]:
+    def _decoded(self, cursor: str, field: str, tenant_id: UUID) -> list[Any]:
         types = [self.page.model.__mapper__.columns[key.name].type.python_type for key in self.order]
-        return decode(cursor, self._signature, project_id, types, field)
+        return decode(cursor, self._signature, tenant_id, types, field)
 
 
 def _size(first: int | None, after: str | None, last: int | None, before: str | None) -> int:
@@ -287,65 +315,3 @@ def _size(first: int | None, after: str | None, last: int | None, before: str | 
     if not 0 <= size <= MAX_SIZE:
         raise BadUserInputError(f"{field} must be from 0 to {MAX_SIZE}, not {size}", field=field)
     return size
-
-
-class Connected:
-    """A connection of one parent, read only as far as its fields are selected, together with its siblings."""
-
-    def __init__(self, reader: Reader, key: Hashable, slice_: Slice, parent: Any) -> None:
-        self.reader = reader
-        self.slice = slice_
-        self.parent = parent
-        self._key = key
-
-    def rows(self) -> Awaitable[Rows]:
-        """Give the rows of the page."""
-        return self.reader.load((self._key, "rows"), _RowsOf(self.slice), self.parent)
-
-    def total(self) -> Awaitable[int]:
-        """Give how many rows there are on all pages."""
-        return self.reader.load((self._key, "total"), _TotalOf(self.slice), self.parent)
-
-    def cursor_of(self, row: Any) -> str:
-        """Give the cursor that stands at a row."""
-        values = [getattr(row, key.name) for key in self.slice.order]
-        return self.slice.cursor_of(values, self.reader.project_id)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One page's rows, and whether there are more in the direction of reading."""
-
-    rows: list[Any]
-    more: bool
-
-
-@dataclass(frozen=True)
-class _RowsOf:
-    slice: Slice
-
-    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Rows]:
-        found: dict[Any, list[Any]] = {parent: [] for parent in parents}
-        page = self.slice.page
-        # What is computed may be another row under the same key elsewhere, so it is no object of the model.
-        names = (
-            None if page.computation is None else [each.key for each in page.model.__mapper__.column_attrs]
-        )
-        statement = page.rows(self.slice.shape, names)
-        for row in await reader.execute(statement, {KEYS: parents, **self.slice.values}):
-            found[row[0]].append(row[1] if names is None else row)
-        return [self._cut(found[parent]) for parent in parents]
-
-    def _cut(self, rows: list[Any]) -> Rows:
-        page = rows[: self.slice.size]
-        return Rows(page[::-1] if self.slice.backward else page, more=len(rows) > self.slice.size)
-
-
-@dataclass(frozen=True)
-class _TotalOf:
-    slice: Slice
-
-    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[int]:
-        statement = self.slice.page.totals(self.slice.shape)
-        totals = await reader.pairs(statement, {KEYS: parents, **self.slice.values})
-        return [totals[parent] for parent in parents]

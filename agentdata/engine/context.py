@@ -1,0 +1,57 @@
+"""The context of an operation, as far as the engine needs it: whose data it reads, what it may do, and how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import strawberry
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
+
+    from agentdata.engine.reference.reader import Reader
+
+Result = TypeVar("Result")
+
+
+class Context(Protocol):
+    """One operation of one request."""
+
+    way: str
+    """How it ran: "plan", or "reference" if no plan could hold it."""
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant whose data the operation reads and writes."""
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the reference way; a plan does without."""
+
+    def may(self, scope: Any) -> bool:
+        """Return whether the client has a scope."""
+
+    def require(self, scope: Any) -> None:
+        """Refuse a client without a scope.
+
+        Raises:
+            AgentDataError: The client does not have the scope.
+
+        """
+
+    async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        """Run a plan's statement in one snapshot and return its rows."""
+
+    async def write(
+        self,
+        operation: Callable[..., Awaitable[Result]],
+        arguments: dict[str, Any],
+        *,
+        scope: Any,
+        idempotency_key: str | None = None,
+    ) -> Result:
+        """Run a write in a transaction of its own and return its result."""
+
+
+Info = strawberry.Info[Context, None]
