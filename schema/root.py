@@ -32,6 +32,7 @@ from resolvers.fields import DECLARED, computation, page
 from resolvers.mutations import ID, Deleted, given, input_, mutation
 from resolvers.paging import Ordering
 from resolvers.statistics import SESSIONS
+from schema.declarations import object_type
 from schema.enums import ApiKeyScope
 from schema.inputs.agent import AgentFilter, AgentOrder, CreateAgentInput, UpdateAgentInput
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder, RecordAgentMetricInput
@@ -124,9 +125,9 @@ _LATEST_MEASURED = (Ordering("timestamp", descending=True),)
 _BEST = (Ordering("rank", descending=True),)
 
 
-@strawberry.type(description="All that can be read. An answer shows one moment of the data of one project.")
+@object_type
 class Query:
-    """All that can be read."""
+    """All that can be read. An answer shows one moment of the data of one project."""
 
     project: Project = strawberry.field(
         metadata={DECLARED: roots.TheProject()},
@@ -387,11 +388,9 @@ class Query:
     )
 
 
-@strawberry.type(
-    description="All that can be written. Each field is one transaction, done as a whole or not at all."
-)
+@object_type
 class Mutation:
-    """All that can be written."""
+    """All that can be written. Each field is one transaction, done as a whole or not at all."""
 
     update_project: Project | None = mutation(
         projects.update, "Change the project.", input_(UpdateProjectInput), scope=ApiKeyScope.ADMIN

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 import strawberry
-from strawberry import UNSET
 
+from schema.declarations import input_type, optional
 from schema.enums import (
     AccessorType,
     AuditKind,
@@ -28,193 +28,176 @@ _IS_NULL = "If true, the value must be null; if false, it must not be."
 _IS_EMPTY = "If true, the list must be empty; if false, it must not be."
 
 
-@strawberry.input(description="Conditions on an id. All that are given must hold.")
+@input_type
 class IDFilter:
     """Conditions on an id. All that are given must hold."""
 
-    eq: strawberry.ID | None = strawberry.field(default=UNSET, description=_EQ)
-    in_: list[strawberry.ID] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    not_in: list[strawberry.ID] | None = strawberry.field(default=UNSET, description=_NOT_IN)
-    is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
+    eq: strawberry.ID | None = optional(_EQ)
+    in_: list[strawberry.ID] | None = optional(_IN, name="in")
+    not_in: list[strawberry.ID] | None = optional(_NOT_IN)
+    is_null: bool | None = optional(_IS_NULL)
 
 
-@strawberry.input(
-    description="Conditions on a text, compared exactly, case included. All that are given must hold."
-)
+@input_type
 class StringFilter:
     """Conditions on a text, compared exactly, case included. All that are given must hold."""
 
-    eq: str | None = strawberry.field(default=UNSET, description=_EQ)
-    ne: str | None = strawberry.field(default=UNSET, description=_NE)
-    in_: list[str] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    not_in: list[str] | None = strawberry.field(default=UNSET, description=_NOT_IN)
-    starts_with: str | None = strawberry.field(
-        default=UNSET, description="Begins with this text, in the same case."
-    )
-    is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
+    eq: str | None = optional(_EQ)
+    ne: str | None = optional(_NE)
+    in_: list[str] | None = optional(_IN, name="in")
+    not_in: list[str] | None = optional(_NOT_IN)
+    starts_with: str | None = optional("Begins with this text, in the same case.")
+    is_null: bool | None = optional(_IS_NULL)
 
 
-@strawberry.input(description="A condition on a Boolean.")
+@input_type
 class BooleanFilter:
     """A condition on a Boolean."""
 
-    eq: bool | None = strawberry.field(default=UNSET, description=_EQ)
+    eq: bool | None = optional(_EQ)
 
 
-@strawberry.input(description="Conditions on a whole number. All that are given must hold.")
+@input_type
 class IntFilter:
     """Conditions on a whole number. All that are given must hold."""
 
-    eq: int | None = strawberry.field(default=UNSET, description=_EQ)
-    ne: int | None = strawberry.field(default=UNSET, description=_NE)
-    in_: list[int] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    gt: int | None = strawberry.field(default=UNSET, description=_GT)
-    gte: int | None = strawberry.field(default=UNSET, description=_GTE)
-    lt: int | None = strawberry.field(default=UNSET, description=_LT)
-    lte: int | None = strawberry.field(default=UNSET, description=_LTE)
-    is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
+    eq: int | None = optional(_EQ)
+    ne: int | None = optional(_NE)
+    in_: list[int] | None = optional(_IN, name="in")
+    gt: int | None = optional(_GT)
+    gte: int | None = optional(_GTE)
+    lt: int | None = optional(_LT)
+    lte: int | None = optional(_LTE)
+    is_null: bool | None = optional(_IS_NULL)
 
 
-@strawberry.input(description="Conditions on a whole number of up to 64 bits. All that are given must hold.")
+@input_type
 class BigIntFilter:
     """Conditions on a whole number of up to 64 bits. All that are given must hold."""
 
-    eq: BigInt | None = strawberry.field(default=UNSET, description=_EQ)
-    ne: BigInt | None = strawberry.field(default=UNSET, description=_NE)
-    in_: list[BigInt] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    gt: BigInt | None = strawberry.field(default=UNSET, description=_GT)
-    gte: BigInt | None = strawberry.field(default=UNSET, description=_GTE)
-    lt: BigInt | None = strawberry.field(default=UNSET, description=_LT)
-    lte: BigInt | None = strawberry.field(default=UNSET, description=_LTE)
-    is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
+    eq: BigInt | None = optional(_EQ)
+    ne: BigInt | None = optional(_NE)
+    in_: list[BigInt] | None = optional(_IN, name="in")
+    gt: BigInt | None = optional(_GT)
+    gte: BigInt | None = optional(_GTE)
+    lt: BigInt | None = optional(_LT)
+    lte: BigInt | None = optional(_LTE)
+    is_null: bool | None = optional(_IS_NULL)
 
 
-@strawberry.input(description="Conditions on a number. All that are given must hold.")
+@input_type
 class FloatFilter:
     """Conditions on a number. All that are given must hold."""
 
-    eq: float | None = strawberry.field(default=UNSET, description=_EQ)
-    ne: float | None = strawberry.field(default=UNSET, description=_NE)
-    in_: list[float] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    gt: float | None = strawberry.field(default=UNSET, description=_GT)
-    gte: float | None = strawberry.field(default=UNSET, description=_GTE)
-    lt: float | None = strawberry.field(default=UNSET, description=_LT)
-    lte: float | None = strawberry.field(default=UNSET, description=_LTE)
-    is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
+    eq: float | None = optional(_EQ)
+    ne: float | None = optional(_NE)
+    in_: list[float] | None = optional(_IN, name="in")
+    gt: float | None = optional(_GT)
+    gte: float | None = optional(_GTE)
+    lt: float | None = optional(_LT)
+    lte: float | None = optional(_LTE)
+    is_null: bool | None = optional(_IS_NULL)
 
 
-@strawberry.input(
-    description="Conditions on a point in time, where later is greater. All that are given must hold."
-)
+@input_type
 class DateTimeFilter:
     """Conditions on a point in time, where later is greater. All that are given must hold."""
 
-    eq: datetime | None = strawberry.field(default=UNSET, description=_EQ)
-    ne: datetime | None = strawberry.field(default=UNSET, description=_NE)
-    in_: list[datetime] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    gt: datetime | None = strawberry.field(default=UNSET, description=_GT)
-    gte: datetime | None = strawberry.field(default=UNSET, description=_GTE)
-    lt: datetime | None = strawberry.field(default=UNSET, description=_LT)
-    lte: datetime | None = strawberry.field(default=UNSET, description=_LTE)
-    is_null: bool | None = strawberry.field(default=UNSET, description=_IS_NULL)
+    eq: datetime | None = optional(_EQ)
+    ne: datetime | None = optional(_NE)
+    in_: list[datetime] | None = optional(_IN, name="in")
+    gt: datetime | None = optional(_GT)
+    gte: datetime | None = optional(_GTE)
+    lt: datetime | None = optional(_LT)
+    lte: datetime | None = optional(_LTE)
+    is_null: bool | None = optional(_IS_NULL)
 
 
-@strawberry.input(description="Conditions on a list of texts, such as tags. All that are given must hold.")
+@input_type
 class ListFilter:
     """Conditions on a list of texts, such as tags. All that are given must hold."""
 
-    contains_all: list[str] | None = strawberry.field(
-        default=UNSET, description="Contains all of these; a list of 1 to 1,000."
-    )
-    contains_any: list[str] | None = strawberry.field(
-        default=UNSET, description="Contains at least one of these; a list of 1 to 1,000."
-    )
-    is_empty: bool | None = strawberry.field(default=UNSET, description=_IS_EMPTY)
+    contains_all: list[str] | None = optional("Contains all of these; a list of 1 to 1,000.")
+    contains_any: list[str] | None = optional("Contains at least one of these; a list of 1 to 1,000.")
+    is_empty: bool | None = optional(_IS_EMPTY)
 
 
-@strawberry.input(description="Conditions on a JSON value. All that are given must hold.")
+@input_type
 class JSONFilter:
     """Conditions on a JSON value. All that are given must hold."""
 
-    contains: JSON | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "Contains this: every key and value of an object, at the same place, and every item of an array."
-        ),
+    contains: JSON | None = optional(
+        "Contains this: every key and value of an object, at the same place, and every item of an array."
     )
-    has_key: str | None = strawberry.field(
-        default=UNSET,
-        description="An object with this key at its top level, or an array that contains this string.",
+    has_key: str | None = optional(
+        "An object with this key at its top level, or an array that contains this string."
     )
-    is_empty: bool | None = strawberry.field(
-        default=UNSET,
-        description="If true, the value must be an empty object or array; if false, it must not be.",
+    is_empty: bool | None = optional(
+        "If true, the value must be an empty object or array; if false, it must not be."
     )
 
 
-@strawberry.input(description="Conditions on the status of a session. All that are given must hold.")
+@input_type
 class SessionStatusFilter:
     """Conditions on the status of a session. All that are given must hold."""
 
-    eq: SessionStatus | None = strawberry.field(default=UNSET, description=_EQ)
-    in_: list[SessionStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    not_in: list[SessionStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+    eq: SessionStatus | None = optional(_EQ)
+    in_: list[SessionStatus] | None = optional(_IN, name="in")
+    not_in: list[SessionStatus] | None = optional(_NOT_IN)
 
 
-@strawberry.input(description="Conditions on the role of a message. All that are given must hold.")
+@input_type
 class MessageRoleFilter:
     """Conditions on the role of a message. All that are given must hold."""
 
-    eq: MessageRole | None = strawberry.field(default=UNSET, description=_EQ)
-    in_: list[MessageRole] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    not_in: list[MessageRole] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+    eq: MessageRole | None = optional(_EQ)
+    in_: list[MessageRole] | None = optional(_IN, name="in")
+    not_in: list[MessageRole] | None = optional(_NOT_IN)
 
 
-@strawberry.input(description="Conditions on the status of a tool call. All that are given must hold.")
+@input_type
 class ToolCallStatusFilter:
     """Conditions on the status of a tool call. All that are given must hold."""
 
-    eq: ToolCallStatus | None = strawberry.field(default=UNSET, description=_EQ)
-    in_: list[ToolCallStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    not_in: list[ToolCallStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+    eq: ToolCallStatus | None = optional(_EQ)
+    in_: list[ToolCallStatus] | None = optional(_IN, name="in")
+    not_in: list[ToolCallStatus] | None = optional(_NOT_IN)
 
 
-@strawberry.input(description="Conditions on the status of a sandbox. All that are given must hold.")
+@input_type
 class SandboxStatusFilter:
     """Conditions on the status of a sandbox. All that are given must hold."""
 
-    eq: SandboxStatus | None = strawberry.field(default=UNSET, description=_EQ)
-    in_: list[SandboxStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    not_in: list[SandboxStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+    eq: SandboxStatus | None = optional(_EQ)
+    in_: list[SandboxStatus] | None = optional(_IN, name="in")
+    not_in: list[SandboxStatus] | None = optional(_NOT_IN)
 
 
-@strawberry.input(description="Conditions on a verification status. All that are given must hold.")
+@input_type
 class VerificationStatusFilter:
     """Conditions on a verification status. All that are given must hold."""
 
-    eq: VerificationStatus | None = strawberry.field(default=UNSET, description=_EQ)
-    in_: list[VerificationStatus] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    not_in: list[VerificationStatus] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+    eq: VerificationStatus | None = optional(_EQ)
+    in_: list[VerificationStatus] | None = optional(_IN, name="in")
+    not_in: list[VerificationStatus] | None = optional(_NOT_IN)
 
 
-@strawberry.input(description="Conditions on what kind of party used a memory. All that are given must hold.")
+@input_type
 class AccessorTypeFilter:
     """Conditions on what kind of party used a memory. All that are given must hold."""
 
-    eq: AccessorType | None = strawberry.field(default=UNSET, description=_EQ)
-    in_: list[AccessorType] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    not_in: list[AccessorType] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+    eq: AccessorType | None = optional(_EQ)
+    in_: list[AccessorType] | None = optional(_IN, name="in")
+    not_in: list[AccessorType] | None = optional(_NOT_IN)
 
 
-@strawberry.input(
-    description="Conditions on the kind of an entry of an audit trail. All that are given must hold."
-)
+@input_type
 class AuditKindFilter:
     """Conditions on the kind of an entry of an audit trail. All that are given must hold."""
 
-    eq: AuditKind | None = strawberry.field(default=UNSET, description=_EQ)
-    in_: list[AuditKind] | None = strawberry.field(default=UNSET, description=_IN, name="in")
-    not_in: list[AuditKind] | None = strawberry.field(default=UNSET, description=_NOT_IN)
+    eq: AuditKind | None = optional(_EQ)
+    in_: list[AuditKind] | None = optional(_IN, name="in")
+    not_in: list[AuditKind] | None = optional(_NOT_IN)
 
 
 class ToMany:

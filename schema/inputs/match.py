@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from enum import Enum
 
-import strawberry
-
+from schema.declarations import enum_type, enum_value, input_type, required
 from schema.enums import OrderDirection
 
 
-@strawberry.enum(description="The fields that matches can be ordered by.")
+@enum_type
 class MatchOrderField(Enum):
     """The fields that matches can be ordered by."""
 
-    RANK = strawberry.enum_value("rank", description="How well they match.")
-    CREATED_AT = strawberry.enum_value(
-        "created_at", description="When the messages were said, or the memories made."
-    )
+    RANK = enum_value("rank", "How well they match.")
+    CREATED_AT = enum_value("created_at", "When the messages were said, or the memories made.")
 
 
-@strawberry.input(description="A field to order matches by, and the direction.")
+@input_type
 class MatchOrder:
     """A field to order matches by, and the direction."""
 
-    field: MatchOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: MatchOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")

@@ -7,10 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
 from agentdata.execution.links import Via
 from models import Agent, Memory, MemorySource, Session, ToolCall, User
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import MessageRole, OrderDirection
 from schema.inputs.filters import (
     BooleanFilter,
@@ -33,51 +33,27 @@ if TYPE_CHECKING:
     from schema.inputs.user import UserFilter
 
 
-@strawberry.input(description="Selects messages. All conditions that are given must hold.")
+@input_type
 class MessageFilter:
     """Selects messages. All conditions that are given must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    session_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their sessions.")
-    user_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the users who speak."
-    )
-    agent_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the agents that speak."
-    )
-    external_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By their ids in another system."
-    )
-    role: MessageRoleFilter | None = strawberry.field(default=UNSET, description="By who speaks.")
-    sequence: IntFilter | None = strawberry.field(
-        default=UNSET, description="By their places in their sessions, from 1."
-    )
-    model: StringFilter | None = strawberry.field(default=UNSET, description="By the models that made them.")
-    media_type: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the media types of their files."
-    )
-    feedback: StringFilter | None = strawberry.field(
-        default=UNSET, description="By what the user thought of them."
-    )
-    flagged: BooleanFilter | None = strawberry.field(
-        default=UNSET, description="By whether someone should look at them."
-    )
-    token_count: IntFilter | None = strawberry.field(
-        default=UNSET, description="By how many tokens they have."
-    )
-    latency_ms: IntFilter | None = strawberry.field(
-        default=UNSET, description="By how long models took to write them, in milliseconds."
-    )
-    redacted_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they were redacted."
-    )
-    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they were said.")
-    updated_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when they last changed."
-    )
-    metadata_: JSONFilter | None = strawberry.field(
-        default=UNSET, name="metadata", description="By their `metadata`."
-    )
+    id: IDFilter | None = optional("By their ids.")
+    session_id: IDFilter | None = optional("By the ids of their sessions.")
+    user_id: IDFilter | None = optional("By the ids of the users who speak.")
+    agent_id: IDFilter | None = optional("By the ids of the agents that speak.")
+    external_id: StringFilter | None = optional("By their ids in another system.")
+    role: MessageRoleFilter | None = optional("By who speaks.")
+    sequence: IntFilter | None = optional("By their places in their sessions, from 1.")
+    model: StringFilter | None = optional("By the models that made them.")
+    media_type: StringFilter | None = optional("By the media types of their files.")
+    feedback: StringFilter | None = optional("By what the user thought of them.")
+    flagged: BooleanFilter | None = optional("By whether someone should look at them.")
+    token_count: IntFilter | None = optional("By how many tokens they have.")
+    latency_ms: IntFilter | None = optional("By how long models took to write them, in milliseconds.")
+    redacted_at: DateTimeFilter | None = optional("By when they were redacted.")
+    created_at: DateTimeFilter | None = optional("By when they were said.")
+    updated_at: DateTimeFilter | None = optional("By when they last changed.")
+    metadata_: JSONFilter | None = optional("By their `metadata`.", name="metadata")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
         Session, "By their sessions.", local="session_id"
     )
@@ -96,138 +72,91 @@ class MessageFilter:
     memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
         Memory, "By the memories that were made from them.", via=Via(MemorySource, "message_id", "memory_id")
     )
-    and_: list[MessageFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
-    )
-    or_: list[MessageFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: MessageFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[MessageFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[MessageFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: MessageFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the messages behind a relation to many.")
+@input_type
 class MessagesFilter(ToMany):
     """Conditions on the messages behind a relation to many."""
 
-    some: MessageFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: MessageFilter | None = strawberry.field(
-        default=UNSET, description="None of them meets this filter."
-    )
+    some: MessageFilter | None = optional("At least one of them meets this filter.")
+    none: MessageFilter | None = optional("None of them meets this filter.")
 
 
-@strawberry.enum(description="The fields that messages can be ordered by.")
+@enum_type
 class MessageOrderField(Enum):
     """The fields that messages can be ordered by."""
 
-    SEQUENCE = strawberry.enum_value("sequence", description="Their places in their sessions.")
-    CREATED_AT = strawberry.enum_value("created_at", description="When they were said.")
+    SEQUENCE = enum_value("sequence", "Their places in their sessions.")
+    CREATED_AT = enum_value("created_at", "When they were said.")
 
 
-@strawberry.input(description="A field to order messages by, and the direction.")
+@input_type
 class MessageOrder:
     """A field to order messages by, and the direction."""
 
-    field: MessageOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: MessageOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(description="What may be said of a message.")
+@input_type
 class MessageValues:
     """What may be said of a message."""
 
-    content: str | None = strawberry.field(default=UNSET, description="What is said, as plain text.")
-    parts: JSON | None = strawberry.field(
-        default=UNSET, description="The original structured content, where there is more than text."
+    content: str | None = optional("What is said, as plain text.")
+    parts: JSON | None = optional("The original structured content, where there is more than text.")
+    media_url: str | None = optional("Where an attached file is; at most 2,048 characters.")
+    media_type: str | None = optional("The media type of that file, such as `image/png`.")
+    user_id: strawberry.ID | None = optional(
+        "The id of the user who speaks; a new USER message takes the session's otherwise."
     )
-    media_url: str | None = strawberry.field(
-        default=UNSET, description="Where an attached file is; at most 2,048 characters."
+    agent_id: strawberry.ID | None = optional(
+        "The id of the agent that speaks; a new ASSISTANT message takes the session's otherwise."
     )
-    media_type: str | None = strawberry.field(
-        default=UNSET, description="The media type of that file, such as `image/png`."
+    model: str | None = optional("The model that wrote it.")
+    token_count: int | None = optional("How many tokens it has.")
+    prompt_tokens: int | None = optional(
+        "How many tokens the model read to write it; they count towards the session's total. Leave this"
+        " out where `recordUsage` reports them, or they count twice."
     )
-    user_id: strawberry.ID | None = strawberry.field(
-        default=UNSET,
-        description="The id of the user who speaks; a new USER message takes the session's otherwise.",
+    completion_tokens: int | None = optional(
+        "How many tokens the model wrote for it; they count towards the session's total. Leave this"
+        " out where `recordUsage` reports them, or they count twice."
     )
-    agent_id: strawberry.ID | None = strawberry.field(
-        default=UNSET,
-        description="The id of the agent that speaks; a new ASSISTANT message takes the session's otherwise.",
-    )
-    model: str | None = strawberry.field(default=UNSET, description="The model that wrote it.")
-    token_count: int | None = strawberry.field(default=UNSET, description="How many tokens it has.")
-    prompt_tokens: int | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "How many tokens the model read to write it; they count towards the session's total. Leave this"
-            " out where `recordUsage` reports them, or they count twice."
-        ),
-    )
-    completion_tokens: int | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "How many tokens the model wrote for it; they count towards the session's total. Leave this"
-            " out where `recordUsage` reports them, or they count twice."
-        ),
-    )
-    latency_ms: int | None = strawberry.field(
-        default=UNSET, description="How long the model took to write it, in milliseconds."
-    )
-    feedback: str | None = strawberry.field(
-        default=UNSET, description="What the user thought of it, such as `positive` or `negative`."
-    )
-    flagged: bool | None = strawberry.field(
-        default=UNSET, description="Whether someone should look at it; on creation false by default."
-    )
-    raw_payload: JSON | None = strawberry.field(
-        default=UNSET, description="What came from the platform or the model, untouched."
-    )
-    metadata_: JSON | None = strawberry.field(
-        default=UNSET,
-        description="Anything else: a JSON object; on creation `{}` by default.",
-        name="metadata",
+    latency_ms: int | None = optional("How long the model took to write it, in milliseconds.")
+    feedback: str | None = optional("What the user thought of it, such as `positive` or `negative`.")
+    flagged: bool | None = optional("Whether someone should look at it; on creation false by default.")
+    raw_payload: JSON | None = optional("What came from the platform or the model, untouched.")
+    metadata_: JSON | None = optional(
+        "Anything else: a JSON object; on creation `{}` by default.", name="metadata"
     )
 
 
-@strawberry.input(description="A message to append.")
+@input_type
 class AppendMessageInput(MessageValues):
     """A message to append."""
 
-    external_id: str | None = strawberry.field(
-        default=UNSET,
-        description="Its id in another system, unique among the project's messages; at most 255 characters.",
+    external_id: str | None = optional(
+        "Its id in another system, unique among the project's messages; at most 255 characters."
     )
-    role: MessageRole = strawberry.field(description="Who speaks.")
-    created_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it was said; now by default."
-    )
+    role: MessageRole = required("Who speaks.")
+    created_at: datetime | None = optional("When it was said; now by default.")
     tool_calls: list[Annotated["NewToolCallInput", strawberry.lazy("schema.inputs.tool_call")]] | None = (
-        strawberry.field(
-            default=UNSET, description="The tool calls that an ASSISTANT message makes; at most 1,000."
-        )
+        optional("The tool calls that an ASSISTANT message makes; at most 1,000.")
     )
-    tool_call_id: str | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "The `callId` of the call that a TOOL message answers. The call is settled with the message's"
-            " text as its result: as JSON where the text is a JSON object or array."
-        ),
+    tool_call_id: str | None = optional(
+        "The `callId` of the call that a TOOL message answers. The call is settled with the message's"
+        " text as its result: as JSON where the text is a JSON object or array."
     )
-    tool_error: str | None = strawberry.field(
-        default=UNSET, description="Why the call failed; it settles the call as FAILED."
-    )
+    tool_error: str | None = optional("Why the call failed; it settles the call as FAILED.")
 
 
-@strawberry.input(
-    description="The changes to a message. What is left out stays as it is; null clears what may be null."
-)
+@input_type
 class UpdateMessageInput(MessageValues):
     """The changes to a message. What is left out stays as it is; null clears what may be null."""
 
-    external_id: str | None = strawberry.field(
-        default=UNSET,
-        description="Its id in another system, unique among the project's messages; at most 255 characters.",
+    external_id: str | None = optional(
+        "Its id in another system, unique among the project's messages; at most 255 characters."
     )

@@ -7,9 +7,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
 from models import ModuleState, Session, StateTransition
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
 from schema.inputs.filters import (
     BooleanFilter,
@@ -28,35 +28,27 @@ if TYPE_CHECKING:
     from schema.inputs.state_transition import StateTransitionsFilter
 
 
-@strawberry.input(description="Selects states of modules. All conditions that are given must hold.")
+@input_type
 class ModuleStateFilter:
     """Selects states of modules. All conditions that are given must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    module_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the modules that they are states of."
+    id: IDFilter | None = optional("By their ids.")
+    module_id: StringFilter | None = optional("By the modules that they are states of.")
+    session_id: IDFilter | None = optional(
+        "By the ids of their sessions; null for those outside of sessions."
     )
-    session_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of their sessions; null for those outside of sessions."
+    previous_state_id: IDFilter | None = optional(
+        "By the ids of the states before them; null for first states."
     )
-    previous_state_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the states before them; null for first states."
+    version: IntFilter | None = optional("By their places in the history of their module.")
+    state_type: StringFilter | None = optional("By what kind of state they are.")
+    state: JSONFilter | None = optional("By their `state`.")
+    state_hash: StringFilter | None = optional(
+        "By the hashes of their `state`: equal states have equal hashes."
     )
-    version: IntFilter | None = strawberry.field(
-        default=UNSET, description="By their places in the history of their module."
-    )
-    state_type: StringFilter | None = strawberry.field(
-        default=UNSET, description="By what kind of state they are."
-    )
-    state: JSONFilter | None = strawberry.field(default=UNSET, description="By their `state`.")
-    state_hash: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the hashes of their `state`: equal states have equal hashes."
-    )
-    is_snapshot: BooleanFilter | None = strawberry.field(
-        default=UNSET, description="By whether they were set to be kept as snapshots."
-    )
-    expires_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they expire.")
-    created_at: DateTimeFilter | None = strawberry.field(default=UNSET, description="By when they were set.")
+    is_snapshot: BooleanFilter | None = optional("By whether they were set to be kept as snapshots.")
+    expires_at: DateTimeFilter | None = optional("By when they expire.")
+    created_at: DateTimeFilter | None = optional("By when they were set.")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
         Session, "By their sessions.", local="session_id"
     )
@@ -71,91 +63,65 @@ class ModuleStateFilter:
     transitions: (
         Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
     ) = linked(StateTransition, "By the transitions from them.", remote="state_id")
-    and_: list[ModuleStateFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
-    )
-    or_: list[ModuleStateFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: ModuleStateFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[ModuleStateFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[ModuleStateFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: ModuleStateFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the states of modules behind a relation to many.")
+@input_type
 class ModuleStatesFilter(ToMany):
     """Conditions on the states of modules behind a relation to many."""
 
-    some: ModuleStateFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: ModuleStateFilter | None = strawberry.field(
-        default=UNSET, description="None of them meets this filter."
-    )
+    some: ModuleStateFilter | None = optional("At least one of them meets this filter.")
+    none: ModuleStateFilter | None = optional("None of them meets this filter.")
 
 
-@strawberry.enum(description="The fields that states of modules can be ordered by.")
+@enum_type
 class ModuleStateOrderField(Enum):
     """The fields that states of modules can be ordered by."""
 
-    CREATED_AT = strawberry.enum_value("created_at", description="When they were set.")
-    VERSION = strawberry.enum_value("version", description="Their places in the history of their module.")
+    CREATED_AT = enum_value("created_at", "When they were set.")
+    VERSION = enum_value("version", "Their places in the history of their module.")
 
 
-@strawberry.input(description="A field to order states of modules by, and the direction.")
+@input_type
 class ModuleStateOrder:
     """A field to order states of modules by, and the direction."""
 
-    field: ModuleStateOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: ModuleStateOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(description="The state that a module has from now on, and what set it off.")
+@input_type
 class SetModuleStateInput:
     """The state that a module has from now on, and what set it off."""
 
-    module_id: str = strawberry.field(
-        description="The module: a name or id of your choice, of at most 255 characters."
+    module_id: str = required("The module: a name or id of your choice, of at most 255 characters.")
+    session_id: strawberry.ID | None = optional(
+        "The id of the session that it is the module's state in; without one, outside of all."
     )
-    session_id: strawberry.ID | None = strawberry.field(
-        default=UNSET,
-        description="The id of the session that it is the module's state in; without one, outside of all.",
+    state: JSON = required("The whole state: a JSON object.")
+    state_type: str | None = optional(
+        "What kind of state it is, such as `user_preferences` or `workflow_progress`; at most 255 characters."
     )
-    state: JSON = strawberry.field(description="The whole state: a JSON object.")
-    state_type: str | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "What kind of state it is, such as `user_preferences` or `workflow_progress`; at most 255"
-            " characters."
-        ),
+    expected_version: int | None = optional(
+        "The version of the latest state that you know of, expired or not; 0 if there is none. It is a"
+        " CONFLICT if another one was set meanwhile. Without it, the state is set behind what is there."
     )
-    expected_version: int | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "The version of the latest state that you know of, expired or not; 0 if there is none. It is a"
-            " CONFLICT if another one was set meanwhile. Without it, the state is set behind what is there."
-        ),
+    is_snapshot: bool | None = optional(
+        "Whether it is kept as a snapshot; by default it is if a `snapshotReason` is given."
     )
-    is_snapshot: bool | None = strawberry.field(
-        default=UNSET,
-        description="Whether it is kept as a snapshot; by default it is if a `snapshotReason` is given.",
+    snapshot_reason: str | None = optional("Why it is kept as a snapshot; only for a snapshot.")
+    expires_at: datetime | None = optional(
+        "When it ceases to be current; by default only when another one is set."
     )
-    snapshot_reason: str | None = strawberry.field(
-        default=UNSET, description="Why it is kept as a snapshot; only for a snapshot."
+    trigger_type: str | None = optional(
+        "What kind of thing set it off: `user_action`, `agent_decision` (by default), `scheduled` or"
+        " another; at most 255 characters. The first state of a module has no transition to say so."
     )
-    expires_at: datetime | None = strawberry.field(
-        default=UNSET, description="When it ceases to be current; by default only when another one is set."
+    trigger_id: str | None = optional(
+        "The id of what set it off, in whatever system; at most 255 characters."
     )
-    trigger_type: str | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "What kind of thing set it off: `user_action`, `agent_decision` (by default), `scheduled` or"
-            " another; at most 255 characters. The first state of a module has no transition to say so."
-        ),
-    )
-    trigger_id: str | None = strawberry.field(
-        default=UNSET, description="The id of what set it off, in whatever system; at most 255 characters."
-    )
-    transition_data: JSON | None = strawberry.field(
-        default=UNSET, description="Anything else about the transition: a JSON object; `{}` by default."
+    transition_data: JSON | None = optional(
+        "Anything else about the transition: a JSON object; `{}` by default."
     )

@@ -6,9 +6,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
 from models import ModuleState, Session
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
 from schema.inputs.filters import DateTimeFilter, IDFilter, JSONFilter, StringFilter, ToMany
 from schema.inputs.linked import linked
@@ -18,32 +18,20 @@ if TYPE_CHECKING:
     from schema.inputs.session import SessionFilter
 
 
-@strawberry.input(description="Selects transitions between states. All conditions that are given must hold.")
+@input_type
 class StateTransitionFilter:
     """Selects transitions between states. All conditions that are given must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    session_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of their sessions; null for those outside of sessions."
+    id: IDFilter | None = optional("By their ids.")
+    session_id: IDFilter | None = optional(
+        "By the ids of their sessions; null for those outside of sessions."
     )
-    state_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the states that they go on from."
-    )
-    next_state_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the states that they lead to."
-    )
-    trigger_type: StringFilter | None = strawberry.field(
-        default=UNSET, description="By what kind of thing set them off."
-    )
-    trigger_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of what set them off."
-    )
-    new_values: JSONFilter | None = strawberry.field(
-        default=UNSET, description="By their `newValues`, such as a key that was changed."
-    )
-    created_at: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when the next state was set."
-    )
+    state_id: IDFilter | None = optional("By the ids of the states that they go on from.")
+    next_state_id: IDFilter | None = optional("By the ids of the states that they lead to.")
+    trigger_type: StringFilter | None = optional("By what kind of thing set them off.")
+    trigger_id: StringFilter | None = optional("By the ids of what set them off.")
+    new_values: JSONFilter | None = optional("By their `newValues`, such as a key that was changed.")
+    created_at: DateTimeFilter | None = optional("By when the next state was set.")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
         Session, "By their sessions.", local="session_id"
     )
@@ -53,39 +41,29 @@ class StateTransitionFilter:
     next_state: Annotated["ModuleStateFilter", strawberry.lazy("schema.inputs.module_state")] | None = linked(
         ModuleState, "By the states that they lead to.", local="next_state_id"
     )
-    and_: list[StateTransitionFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
-    )
-    or_: list[StateTransitionFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: StateTransitionFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[StateTransitionFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[StateTransitionFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: StateTransitionFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the transitions behind a relation to many.")
+@input_type
 class StateTransitionsFilter(ToMany):
     """Conditions on the transitions behind a relation to many."""
 
-    some: StateTransitionFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: StateTransitionFilter | None = strawberry.field(
-        default=UNSET, description="None of them meets this filter."
-    )
+    some: StateTransitionFilter | None = optional("At least one of them meets this filter.")
+    none: StateTransitionFilter | None = optional("None of them meets this filter.")
 
 
-@strawberry.enum(description="The fields that transitions can be ordered by.")
+@enum_type
 class StateTransitionOrderField(Enum):
     """The fields that transitions can be ordered by."""
 
-    CREATED_AT = strawberry.enum_value("created_at", description="When the next state was set.")
+    CREATED_AT = enum_value("created_at", "When the next state was set.")
 
 
-@strawberry.input(description="A field to order transitions by, and the direction.")
+@input_type
 class StateTransitionOrder:
     """A field to order transitions by, and the direction."""
 
-    field: StateTransitionOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: StateTransitionOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")

@@ -7,9 +7,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
 from models import Agent, Session
+from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
 from schema.inputs.filters import DateTimeFilter, IDFilter, StringFilter, ToMany
 from schema.inputs.linked import linked
@@ -19,108 +19,72 @@ if TYPE_CHECKING:
     from schema.inputs.session import SessionFilter
 
 
-@strawberry.input(description="Selects usage records. All conditions that are given must hold.")
+@input_type
 class UsageRecordFilter:
     """Selects usage records. All conditions that are given must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By their ids.")
-    session_id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their sessions.")
-    agent_id: IDFilter | None = strawberry.field(
-        default=UNSET, description="By the ids of the agents that used the models."
-    )
-    run_id: StringFilter | None = strawberry.field(
-        default=UNSET, description="By the runs that they are part of."
-    )
-    model: StringFilter | None = strawberry.field(default=UNSET, description="By the models that were used.")
-    timestamp: DateTimeFilter | None = strawberry.field(
-        default=UNSET, description="By when the models were used."
-    )
+    id: IDFilter | None = optional("By their ids.")
+    session_id: IDFilter | None = optional("By the ids of their sessions.")
+    agent_id: IDFilter | None = optional("By the ids of the agents that used the models.")
+    run_id: StringFilter | None = optional("By the runs that they are part of.")
+    model: StringFilter | None = optional("By the models that were used.")
+    timestamp: DateTimeFilter | None = optional("By when the models were used.")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
         Session, "By their sessions.", local="session_id"
     )
     agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
         Agent, "By the agents that used the models.", local="agent_id"
     )
-    and_: list[UsageRecordFilter] | None = strawberry.field(
-        default=UNSET, name="and", description="All of these filters must hold."
-    )
-    or_: list[UsageRecordFilter] | None = strawberry.field(
-        default=UNSET, name="or", description="At least one of these filters must hold."
-    )
-    not_: UsageRecordFilter | None = strawberry.field(
-        default=UNSET, name="not", description="This filter must not hold."
-    )
+    and_: list[UsageRecordFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[UsageRecordFilter] | None = optional("At least one of these filters must hold.", name="or")
+    not_: UsageRecordFilter | None = optional("This filter must not hold.", name="not")
 
 
-@strawberry.input(description="Conditions on the usage records behind a relation to many.")
+@input_type
 class UsageRecordsFilter(ToMany):
     """Conditions on the usage records behind a relation to many."""
 
-    some: UsageRecordFilter | None = strawberry.field(
-        default=UNSET, description="At least one of them meets this filter."
-    )
-    none: UsageRecordFilter | None = strawberry.field(
-        default=UNSET, description="None of them meets this filter."
-    )
+    some: UsageRecordFilter | None = optional("At least one of them meets this filter.")
+    none: UsageRecordFilter | None = optional("None of them meets this filter.")
 
 
-@strawberry.enum(description="The fields that usage records can be ordered by.")
+@enum_type
 class UsageRecordOrderField(Enum):
     """The fields that usage records can be ordered by."""
 
-    TIMESTAMP = strawberry.enum_value("timestamp", description="When the models were used.")
-    COST_USD = strawberry.enum_value("cost_usd", description="What they cost; unknown comes before nothing.")
+    TIMESTAMP = enum_value("timestamp", "When the models were used.")
+    COST_USD = enum_value("cost_usd", "What they cost; unknown comes before nothing.")
 
 
-@strawberry.input(description="A field to order usage records by, and the direction.")
+@input_type
 class UsageRecordOrder:
     """A field to order usage records by, and the direction."""
 
-    field: UsageRecordOrderField = strawberry.field(description="The field to order by.")
-    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+    field: UsageRecordOrderField = required("The field to order by.")
+    direction: OrderDirection = required("The direction of the order.")
 
 
-@strawberry.input(
-    description=(
-        "A use of a model to record. Its tokens and cost count towards the totals of its session. Report"
-        " tokens here or on messages, not both, or they count twice."
-    )
-)
+@input_type
 class RecordUsageInput:
-    """A use of a model to record. Its tokens and cost count towards the totals of its session."""
+    """A use of a model to record.
 
-    session_id: strawberry.ID = strawberry.field(
-        description="The id of the session that the model was used in."
+    Its tokens and cost count towards the totals of its session. Report tokens here or on messages, not
+    both, or they count twice.
+    """
+
+    session_id: strawberry.ID = required("The id of the session that the model was used in.")
+    agent_id: strawberry.ID | None = optional("The id of the agent that used it; the session's by default.")
+    run_id: str | None = optional(
+        "The run that it was part of, as the agent's framework names it; at most 255 characters."
     )
-    agent_id: strawberry.ID | None = strawberry.field(
-        default=UNSET, description="The id of the agent that used it; the session's by default."
+    model: str = required("The model that was used; at most 255 characters.")
+    prompt_tokens: int | None = optional("How many tokens the model read; 0 by default.")
+    completion_tokens: int | None = optional("How many tokens the model wrote; 0 by default.")
+    cached_tokens: int | None = optional(
+        "How many tokens came out of the provider's cache; null if that is unknown. They are not added to"
+        " anything."
     )
-    run_id: str | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "The run that it was part of, as the agent's framework names it; at most 255 characters."
-        ),
+    cost_usd: float | None = optional(
+        "What it cost, in US dollars, from 0 to 999,999,999, to the billionth; null if that is unknown."
     )
-    model: str = strawberry.field(description="The model that was used; at most 255 characters.")
-    prompt_tokens: int | None = strawberry.field(
-        default=UNSET, description="How many tokens the model read; 0 by default."
-    )
-    completion_tokens: int | None = strawberry.field(
-        default=UNSET, description="How many tokens the model wrote; 0 by default."
-    )
-    cached_tokens: int | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "How many tokens came out of the provider's cache; null if that is unknown. They are not added to"
-            " anything."
-        ),
-    )
-    cost_usd: float | None = strawberry.field(
-        default=UNSET,
-        description=(
-            "What it cost, in US dollars, from 0 to 999,999,999, to the billionth; null if that is unknown."
-        ),
-    )
-    timestamp: datetime | None = strawberry.field(
-        default=UNSET, description="When the model was used; now by default."
-    )
+    timestamp: datetime | None = optional("When the model was used; now by default.")

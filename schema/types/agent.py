@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.execution.links import Via
+from models import Agent as AgentRow
 from models import AgentMetric as AgentMetricRow
 from models import AgentVersion as AgentVersionRow
 from models import Memory as MemoryRow
@@ -20,6 +21,7 @@ from resolvers import agents, series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.paging import Ordering
+from schema.declarations import object_type
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.agent_version import AgentVersionFilter, AgentVersionOrder
 from schema.inputs.memory import MemoryFilter, MemoryOrder
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from schema.types.user import User
 
 
-@strawberry.type(description="An AI agent and its configuration.")
+@object_type(model=AgentRow)
 class Agent(Node):
     """An AI agent and its configuration."""
 

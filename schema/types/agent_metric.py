@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import Agent as AgentRow
+from models import AgentMetric as AgentMetricRow
 from models import AgentVersion as AgentVersionRow
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.scalars import JSON
 from schema.types.node import Node
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from schema.types.agent_version import AgentVersion
 
 
-@strawberry.type(description="A measurement of an agent at one time. It never changes.")
+@object_type(model=AgentMetricRow)
 class AgentMetric(Node):
     """A measurement of an agent at one time. It never changes."""
 

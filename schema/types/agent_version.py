@@ -10,12 +10,14 @@ import strawberry
 
 from models import Agent as AgentRow
 from models import AgentMetric as AgentMetricRow
+from models import AgentVersion as AgentVersionRow
 from models import Session as SessionRow
 from models import User as UserRow
 from resolvers import series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, either, page, relation
 from resolvers.paging import Ordering
+from schema.declarations import object_type
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.scalars import JSON
@@ -31,9 +33,7 @@ if TYPE_CHECKING:
     from schema.types.statistics import Statistics
 
 
-@strawberry.type(
-    description="A version of an agent: what it was at one time. At most one version of an agent is active."
-)
+@object_type(model=AgentVersionRow)
 class AgentVersion(Node):
     """A version of an agent: what it was at one time. At most one version of an agent is active."""
 

@@ -6,14 +6,14 @@ from datetime import datetime
 
 import strawberry
 
+from models import ApiKey as ApiKeyRow
 from resolvers.fields import column
+from schema.declarations import object_type
 from schema.enums import ApiKeyScope
 from schema.types.node import Node
 
 
-@strawberry.type(
-    description="A key that opens one project to clients. Its secret is shown only once, when it is created."
-)
+@object_type(model=ApiKeyRow)
 class ApiKey(Node):
     """A key that opens one project to clients. Its secret is shown only once, when it is created."""
 
@@ -26,7 +26,7 @@ class ApiKey(Node):
     updated_at: datetime = column("When it last changed.")
 
 
-@strawberry.type(description="A new API key with its secret.")
+@object_type
 class CreatedApiKey:
     """A new API key with its secret."""
 

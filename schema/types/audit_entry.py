@@ -12,7 +12,9 @@ from models import SessionEvent as SessionEventRow
 from models import StateTransition as StateTransitionRow
 from models import ToolCall as ToolCallRow
 from models import UsageRecord as UsageRecordRow
+from resolvers import audit
 from resolvers.fields import column, either
+from schema.declarations import object_type
 from schema.enums import AuditKind
 from schema.types.message import Message
 from schema.types.session_event import SessionEvent
@@ -26,7 +28,7 @@ AuditSubject = Annotated[
 ]
 
 
-@strawberry.type(description="One thing that happened in a session.")
+@object_type(model=audit.AuditEntry)
 class AuditEntry:
     """One thing that happened in a session."""
 

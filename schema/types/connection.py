@@ -7,11 +7,12 @@ from typing import Generic, TypeVar
 import strawberry
 
 from resolvers import connections
+from schema.declarations import object_type
 
 Row = TypeVar("Row")
 
 
-@strawberry.type(description="The position of a page in its list.")
+@object_type
 class PageInfo:
     """The position of a page in its list."""
 
@@ -25,7 +26,7 @@ class PageInfo:
     )
 
 
-@strawberry.type(description="An object in a list, with its cursor.")
+@object_type
 class Edge(Generic[Row]):
     """An object in a list, with its cursor."""
 
@@ -35,7 +36,7 @@ class Edge(Generic[Row]):
     node: Row = strawberry.field(description="The object.")
 
 
-@strawberry.type(description="One page of a list, with cursors, as the Relay specification has it.")
+@object_type
 class Connection(Generic[Row]):
     """One page of a list, with cursors, as the Relay specification has it."""
 

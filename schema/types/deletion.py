@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import strawberry
 
+from schema.declarations import object_type
 
-@strawberry.type(description="What was deleted.")
+
+@object_type
 class Deletion:
     """What was deleted."""
 

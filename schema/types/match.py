@@ -8,7 +8,9 @@ import strawberry
 
 from models import Memory as MemoryRow
 from models import Message as MessageRow
+from resolvers import search
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 
 if TYPE_CHECKING:
     from schema.types.memory import Memory
@@ -25,7 +27,7 @@ _EXCERPT = (
 )
 
 
-@strawberry.type(description="A message that a search found.")
+@object_type(model=search.MessageMatch)
 class MessageMatch:
     """A message that a search found."""
 
@@ -36,7 +38,7 @@ class MessageMatch:
     excerpt: str = column(_EXCERPT.format("Of its content"))
 
 
-@strawberry.type(description="A memory that a search found.")
+@object_type(model=search.MemoryMatch)
 class MemoryMatch:
     """A memory that a search found."""
 

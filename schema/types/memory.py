@@ -21,6 +21,7 @@ from resolvers import memories
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.paging import Ordering
+from schema.declarations import object_type
 from schema.enums import VerificationStatus
 from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.memory_access import MemoryAccessFilter, MemoryAccessOrder
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from schema.types.user import User
 
 
-@strawberry.type(description="Something that is remembered.")
+@object_type(model=MemoryRow)
 class Memory(Node):
     """Something that is remembered."""
 
@@ -127,7 +128,7 @@ class Memory(Node):
     )
 
 
-@strawberry.type(description="A content that a memory had until it was replaced.")
+@object_type(model=MemoryRevisionRow)
 class MemoryRevision(Node):
     """A content that a memory had until it was replaced."""
 

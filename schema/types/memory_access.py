@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import Memory as MemoryRow
+from models import MemoryAccess as MemoryAccessRow
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.enums import AccessorType
 from schema.scalars import JSON
 from schema.types.node import Node
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from schema.types.memory import Memory
 
 
-@strawberry.type(description="One use of a memory.")
+@object_type(model=MemoryAccessRow)
 class MemoryAccess(Node):
     """One use of a memory."""
 

@@ -9,9 +9,11 @@ import strawberry
 
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
+from models import MemoryAnnotation as MemoryAnnotationRow
 from models import MemoryRevision as MemoryRevisionRow
 from models import User as UserRow
 from resolvers.fields import column, either, relation
+from schema.declarations import object_type
 from schema.enums import VerificationStatus
 from schema.types.node import Node
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from schema.types.memory import Memory, MemoryRevision
 
 
-@strawberry.type(description="A note on a memory, which may be applied to it, once.")
+@object_type(model=MemoryAnnotationRow)
 class MemoryAnnotation(Node):
     """A note on a memory, which may be applied to it, once."""
 

@@ -11,11 +11,13 @@ from agentdata.execution.links import Via
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import MemorySource
+from models import Message as MessageRow
 from models import Session as SessionRow
 from models import ToolCall as ToolCallRow
 from models import User as UserRow
 from resolvers.fields import column, page, relation
 from resolvers.paging import Ordering
+from schema.declarations import object_type
 from schema.enums import MessageRole
 from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.tool_call import ToolCallFilter, ToolCallOrder
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from schema.types.user import User
 
 
-@strawberry.type(description="One message of a session.")
+@object_type(model=MessageRow)
 class Message(Node):
     """One message of a session."""
 

@@ -14,6 +14,7 @@ from resolvers import module_states
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page, relation
 from resolvers.paging import Ordering
+from schema.declarations import object_type
 from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder
 from schema.inputs.state_transition import StateTransitionFilter, StateTransitionOrder
 from schema.scalars import JSON
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from schema.types.state_transition import StateTransition
 
 
-@strawberry.type(
-    description="One state of a module, in a session or outside of all. States are added, and never change."
-)
+@object_type(model=ModuleStateRow)
 class ModuleState(Node):
     """One state of a module, in a session or outside of all. States are added, and never change."""
 

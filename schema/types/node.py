@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import strawberry
 
 from resolvers.fields import column
+from schema.declarations import interface_type
 
 
-@strawberry.interface(description="An object with an id, by which `node` finds it.")
+@interface_type
 class Node:
-    """Anything that has an id. Rows are instances of the model that has the type's name."""
+    """An object with an id, by which `node` finds it."""
 
     id: strawberry.ID = column("The id: a UUIDv7, unique across all types. `node` finds any object by it.")
     created_at: datetime = column("When it was recorded.")
 
+    __model__: ClassVar[type[Any]]
+
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row is of this type."""
-        return type(row).__name__ == cls.__name__
+        """Tell whether a row is of this type: a row of its model, or one just written, which names its model."""
+        return getattr(row, "__model__", type(row)) is cls.__model__

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import ModuleState as ModuleStateRow
+from models import Project as ProjectRow
 from models import Session as SessionRow
 from resolvers import module_states, series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column
+from schema.declarations import object_type
 from schema.types.node import Node
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from schema.types.statistics import Statistics
 
 
-@strawberry.type(description="The tenant: nothing is ever visible or linkable from one project to another.")
+@object_type(model=ProjectRow)
 class Project(Node):
     """The tenant: nothing is ever visible or linkable from one project to another."""
 

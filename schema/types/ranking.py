@@ -10,7 +10,9 @@ import strawberry
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import User as UserRow
+from resolvers import rankings
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:
@@ -34,9 +36,7 @@ _ERROR_COUNT = "How many errors there were: tool calls that FAILED, and events o
 _LAST_ACTIVITY_AT = "When something last happened in any of them."
 
 
-@strawberry.type(
-    description="A place in a ranking of users: a user, and what the sessions with them add up to."
-)
+@object_type(model=rankings.UserRank)
 class UserRank:
     """A place in a ranking of users: a user, and what the sessions with them add up to."""
 
@@ -55,7 +55,7 @@ class UserRank:
     last_activity_at: datetime = column(_LAST_ACTIVITY_AT)
 
 
-@strawberry.type(description="A place in a ranking of agents: an agent, and what its sessions add up to.")
+@object_type(model=rankings.AgentRank)
 class AgentRank:
     """A place in a ranking of agents: an agent, and what its sessions add up to."""
 
@@ -74,7 +74,7 @@ class AgentRank:
     last_activity_at: datetime = column(_LAST_ACTIVITY_AT)
 
 
-@strawberry.type(description="A place in a ranking of tools: a tool, and how it was called.")
+@object_type(model=rankings.ToolRank)
 class ToolRank:
     """A place in a ranking of tools: a tool, and how it was called."""
 
@@ -102,13 +102,9 @@ class ToolRank:
     )
 
 
-@strawberry.type(
-    description=(
-        "A place in a ranking of models: a model, and what it was used for, by messages and by usage records."
-    )
-)
+@object_type(model=rankings.ModelRank)
 class ModelRank:
-    """A place in a ranking of models: a model, and what it was used for."""
+    """A place in a ranking of models: a model, and what it was used for, by messages and by usage records."""
 
     name: str | None = column(
         "The name of the model; null for messages that have tokens and do not say of which model."
@@ -125,7 +121,7 @@ class ModelRank:
     )
 
 
-@strawberry.type(description="A place in a ranking of memories: a memory, and how it was used.")
+@object_type(model=rankings.MemoryRank)
 class MemoryRank:
     """A place in a ranking of memories: a memory, and how it was used."""
 

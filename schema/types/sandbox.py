@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from models import Sandbox as SandboxRow
 from models import Session as SessionRow
 from models import User as UserRow
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.enums import SandboxStatus
 from schema.scalars import JSON
 from schema.types.node import Node
@@ -19,11 +21,7 @@ if TYPE_CHECKING:
     from schema.types.user import User
 
 
-@strawberry.type(
-    description=(
-        "The server that a session tries things on, such as a mock game server. A session has one at most."
-    )
-)
+@object_type(model=SandboxRow)
 class Sandbox(Node):
     """The server that a session tries things on, such as a mock game server. A session has one at most."""
 

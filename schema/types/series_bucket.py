@@ -11,6 +11,7 @@ from models import Agent as AgentRow
 from models import AgentVersion as AgentVersionRow
 from models import User as UserRow
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
     from schema.types.user import User
 
 
-@strawberry.type(
-    description="What was measured in one stretch of time: of one group, if the series is grouped."
-)
+@object_type
 class SeriesBucket:
-    """What was measured in one stretch of time."""
+    """What was measured in one stretch of time: of one group, if the series is grouped."""
 
     start: datetime = column(
         "When it begins; it ends where the next one begins. The first one may begin before `from`, and the"

@@ -32,6 +32,7 @@ from resolvers.messages import last as last_message
 from resolvers.module_states import FILTER as STATES
 from resolvers.module_states import current_in_sessions as current_states
 from resolvers.paging import Ordering
+from schema.declarations import object_type
 from schema.enums import SessionStatus
 from schema.inputs.audit_entry import AuditEntryFilter, AuditEntryOrder
 from schema.inputs.memory import MemoryFilter, MemoryOrder
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from schema.types.user import User
 
 
-@strawberry.type(description="One conversation or run of an agent, in a tree of sessions.")
+@object_type(model=SessionRow)
 class Session(Node):
     """One conversation or run of an agent, in a tree of sessions."""
 
@@ -274,7 +275,7 @@ class Session(Node):
     )
 
 
-@strawberry.type(description="A tag that was renamed.")
+@object_type
 class RenamedTag:
     """A tag that was renamed."""
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import Session as SessionRow
+from models import SessionEvent as SessionEventRow
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.scalars import JSON
 from schema.types.node import Node
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from schema.types.session import Session
 
 
-@strawberry.type(description="Something that happened in a session. It never changes.")
+@object_type(model=SessionEventRow)
 class SessionEvent(Node):
     """Something that happened in a session. It never changes."""
 

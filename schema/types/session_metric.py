@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import Session as SessionRow
+from models import SessionMetric as SessionMetricRow
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.scalars import JSON
 from schema.types.node import Node
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from schema.types.session import Session
 
 
-@strawberry.type(description="A measurement of a session at one time. It never changes.")
+@object_type(model=SessionMetricRow)
 class SessionMetric(Node):
     """A measurement of a session at one time. It never changes."""
 

@@ -10,13 +10,14 @@ from models import Session as SessionRow
 from resolvers import statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column
+from schema.declarations import object_type
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:
     from schema.types.statistics import Statistics
 
 
-@strawberry.type(description="What a session and all sessions below it add up to.")
+@object_type
 class SessionTree:
     """What a session and all sessions below it add up to."""
 

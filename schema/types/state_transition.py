@@ -9,7 +9,9 @@ import strawberry
 
 from models import ModuleState as ModuleStateRow
 from models import Session as SessionRow
+from models import StateTransition as StateTransitionRow
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.scalars import JSON
 from schema.types.node import Node
 
@@ -18,9 +20,7 @@ if TYPE_CHECKING:
     from schema.types.session import Session
 
 
-@strawberry.type(
-    description="A step from one state of a module to the next, recorded when the next one is set."
-)
+@object_type(model=StateTransitionRow)
 class StateTransition(Node):
     """A step from one state of a module to the next, recorded when the next one is set."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import strawberry
-
 from resolvers import statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column
+from schema.declarations import object_type
 from schema.scalars import BigInt
 
 
-@strawberry.type(description="How often one tool was called, and with what success.")
+@object_type
 class ToolStatistics:
     """How often one tool was called, and with what success."""
 
@@ -36,7 +35,7 @@ class ToolStatistics:
     )
 
 
-@strawberry.type(description="What one model was used for: by messages, and by usage records.")
+@object_type
 class ModelStatistics:
     """What one model was used for: by messages, and by usage records."""
 
@@ -54,7 +53,7 @@ class ModelStatistics:
     )
 
 
-@strawberry.type(description="How long messages took: those whose latency is known.")
+@object_type
 class LatencyStatistics:
     """How long messages took: those whose latency is known."""
 
@@ -71,7 +70,7 @@ class LatencyStatistics:
     )
 
 
-@strawberry.type(description="Totals and means over a set of sessions.")
+@object_type
 class Statistics:
     """Totals and means over a set of sessions."""
 

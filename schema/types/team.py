@@ -11,11 +11,13 @@ import strawberry
 from agentdata.execution.links import Via
 from models import Agent as AgentRow
 from models import Session as SessionRow
+from models import Team as TeamRow
 from models import TeamMember
 from resolvers import series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page
 from resolvers.paging import Ordering
+from schema.declarations import object_type
 from schema.inputs.agent import AgentFilter, AgentOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.types.connection import Connection
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from schema.types.statistics import Statistics
 
 
-@strawberry.type(description="A named group of agents that work together.")
+@object_type(model=TeamRow)
 class Team(Node):
     """A named group of agents that work together."""
 

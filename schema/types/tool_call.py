@@ -9,7 +9,9 @@ import strawberry
 
 from models import Message as MessageRow
 from models import Session as SessionRow
+from models import ToolCall as ToolCallRow
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.enums import ToolCallStatus
 from schema.scalars import JSON
 from schema.types.node import Node
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from schema.types.session import Session
 
 
-@strawberry.type(description="A call of a tool by a message. The TOOL message that answers it settles it.")
+@object_type(model=ToolCallRow)
 class ToolCall(Node):
     """A call of a tool by a message. The TOOL message that answers it settles it."""
 

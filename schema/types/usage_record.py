@@ -9,7 +9,9 @@ import strawberry
 
 from models import Agent as AgentRow
 from models import Session as SessionRow
+from models import UsageRecord as UsageRecordRow
 from resolvers.fields import column, relation
+from schema.declarations import object_type
 from schema.types.node import Node
 
 if TYPE_CHECKING:
@@ -17,9 +19,7 @@ if TYPE_CHECKING:
     from schema.types.session import Session
 
 
-@strawberry.type(
-    description="One use of a model in a session, which its session's totals include. It never changes."
-)
+@object_type(model=UsageRecordRow)
 class UsageRecord(Node):
     """One use of a model in a session, which its session's totals include. It never changes."""
 

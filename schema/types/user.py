@@ -11,10 +11,12 @@ import strawberry
 from models import Agent as AgentRow
 from models import Memory as MemoryRow
 from models import Session as SessionRow
+from models import User as UserRow
 from resolvers import series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column, page
 from resolvers.paging import Ordering
+from schema.declarations import object_type
 from schema.inputs.agent import AgentFilter, AgentOrder
 from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.session import SessionFilter, SessionOrder
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from schema.types.statistics import Statistics
 
 
-@strawberry.type(description="A person that agents talk with.")
+@object_type(model=UserRow)
 class User(Node):
     """A person that agents talk with."""
 

@@ -1,0 +1,77 @@
+"""How the parts of the contract are declared.
+
+The docstring of a class is the description of its type, so each text stands once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
+
+import strawberry
+from strawberry import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from enum import EnumMeta
+
+_Class = TypeVar("_Class", bound=type[Any])
+_Enum = TypeVar("_Enum", bound="EnumMeta")
+
+
+def optional(description: str, *, name: str | None = None) -> Any:
+    """Declare a field of an input that clients may leave out: it is then UNSET, which differs from null."""
+    return strawberry.field(default=UNSET, description=description, name=name)
+
+
+def required(description: str) -> Any:
+    """Declare a field of an input that clients must give."""
+    return strawberry.field(description=description)
+
+
+def enum_value(stored: str, description: str) -> Any:
+    """Declare a value of an enum, by what it stands for in Python and in the database."""
+    return strawberry.enum_value(stored, description=description)
+
+
+# `optional` is no field specifier: type checkers would not know that its fields have a default.
+@overload
+@dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
+def object_type(cls: _Class) -> _Class: ...
+
+
+@overload
+@dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
+def object_type(*, model: type[Any]) -> Callable[[_Class], _Class]: ...
+
+
+def object_type(cls: Any = None, *, model: type[Any] | None = None) -> Any:
+    """Declare a type of object. ``model`` is the model of its rows, which the type has as ``__model__``."""
+
+    def declare(cls: Any) -> Any:
+        if model is not None:
+            cls.__model__ = model
+        return strawberry.type(cls, description=_text(cls))
+
+    return declare if cls is None else declare(cls)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
+def interface_type(cls: _Class) -> _Class:
+    """Declare an interface."""
+    return strawberry.interface(cls, description=_text(cls))
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(required, strawberry.field))
+def input_type(cls: _Class) -> _Class:
+    """Declare an input object."""
+    return strawberry.input(cls, description=_text(cls))
+
+
+def enum_type(cls: _Enum) -> _Enum:
+    """Declare an enum."""
+    return strawberry.enum(cls, description=_text(cls))
+
+
+def _text(cls: type[Any]) -> str:
+    """Return the docstring of a class as one line."""
+    return " ".join((cls.__doc__ or "").split())
