@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Select
+    from strawberry.types.arguments import StrawberryArgument
 
     from resolvers.filtering import Filters, Term
 
@@ -29,19 +30,20 @@ class Given(NamedTuple):
 class Computation:
     """A statement that a function builds.
 
-    ``bound`` are arguments that the declaration gives, ``filters`` those that clients give, each with what
-    reads it; ``reads`` reads other arguments of clients, into what the statement depends on and parameters.
+    ``bound`` are values that the declaration fixes. ``arguments`` are those of clients: ``filters`` reads the
+    ones that are filters, ``reads`` the others, into what the statement depends on and its parameters.
     """
 
     function: Callable[..., Any]
     bound: Mapping[str, Any] = field(default_factory=dict)
     filters: Mapping[str, Filters] = field(default_factory=dict)
-    reads: Callable[[Mapping[str, Any]], Given] | None = None
+    reads: Callable[..., Given] | None = None
+    arguments: tuple[StrawberryArgument, ...] = ()
 
     @property
     def takes_arguments(self) -> bool:
         """Tell whether clients say what it is about."""
-        return bool(self.filters) or self.reads is not None
+        return bool(self.arguments)
 
     @property
     def unasked(self) -> tuple[tuple[str, Any], ...]:
@@ -64,7 +66,7 @@ class Computation:
                 values |= more
             shape[name] = term
         if self.reads is not None:
-            more_shape, more = self.reads(arguments)
+            more_shape, more = self.reads(arguments, **self.bound)
             shape |= dict(more_shape)
             values |= more
         return Given(tuple(shape.items()), values)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DECLARED = "agentdata"
 """Under this key of a field's metadata stands what it was declared as."""
 
+_FILTERS = "filters"
+"""Under this key of an argument's metadata stands the model whose rows it filters."""
+
 
 def column(description: str, *, name: str | None = None) -> Any:
     """Declare a field that is a column of its row, by its name."""
@@ -53,11 +56,10 @@ def page(
     default: Sequence[Ordering] = (Ordering("created_at", descending=True),),
     scope: ApiKeyScope = ApiKeyScope.READ,
     computed: Computation | None = None,
-    arguments: Sequence[StrawberryArgument] = (),
 ) -> Any:
     """Declare a field that is a page of rows: all of the project's, or those whose ``by`` is the row's id.
 
-    ``computed`` is a statement that gives the rows, and ``arguments`` are what it is asked.
+    ``computed`` is a statement that gives the rows; its arguments stand before those of the page.
     """
     link = None if by is None and via is None else Link(model, remote=by or "id", via=via)
     filters = None if filter_ is None else filters_on(model, filter_)
@@ -72,6 +74,7 @@ def page(
         return Connected(reader, place, slice_, None if link is None else getattr(root, link.local))
 
     field: Any = strawberry.field(resolver=resolve, description=description, metadata={DECLARED: declared})
+    arguments = () if computed is None else computed.arguments
     field.arguments = [*arguments, *_page_arguments(declared, filter_, order)]
     return field
 
@@ -99,18 +102,16 @@ def batch(
     *,
     model: type[Any] | None = None,
     arguments: Sequence[StrawberryArgument] = (),
-    filters: Mapping[str, type[Any]] | None = None,
-    reads: Callable[[Mapping[str, Any]], Given] | None = None,
+    reads: Callable[..., Given] | None = None,
     inherits: bool = False,
     **bound: Any,
 ) -> Any:
     """Declare a field by a function that builds one statement for all parents' keys.
 
-    ``filters`` names the arguments that are filters and the models that they ask of; ``reads`` reads the
-    others; ``bound`` is what the function is told besides. What ``inherits`` is asked as the batch was that
-    gave its parent, and besides.
+    ``arguments``, ``reads`` and ``bound`` are those of ``computation``. With ``inherits`` the parent object
+    came from another batch; the statement takes the parent's arguments and this field's own.
     """
-    declared = Batch(computation(function, arguments, filters, reads, **bound), gives, model, inherits)
+    declared = Batch(computation(function, *arguments, reads=reads, **bound), gives, model, inherits)
 
     def resolve(root: Any, info: Info, **_given: Any) -> Any:
         parent = root.given if inherits else None
@@ -126,15 +127,21 @@ def batch(
 
 def computation(
     function: Callable[..., Any],
-    arguments: Sequence[StrawberryArgument] = (),
-    filters: Mapping[str, type[Any]] | None = None,
-    reads: Callable[[Mapping[str, Any]], Given] | None = None,
+    *arguments: StrawberryArgument,
+    reads: Callable[..., Given] | None = None,
     **bound: Any,
 ) -> Computation:
-    """Declare a statement that a function builds of what a client asks."""
-    types = {each.python_name: each.type for each in arguments}
-    read = {name: filters_on(model, types[name]) for name, model in (filters or {}).items()}
-    return Computation(function, bound, read, reads)
+    """Declare a statement that a function builds from the arguments of a field.
+
+    An argument that is a filter reaches the function under its own name. ``reads`` turns the other arguments
+    into what the function takes; ``bound`` are fixed values, which both ``reads`` and the function take.
+    """
+    filters = {
+        each.python_name: filters_on(each.metadata[_FILTERS], each.type)
+        for each in arguments
+        if _FILTERS in each.metadata
+    }
+    return Computation(function, bound, filters, reads, arguments)
 
 
 @dataclass(frozen=True)
@@ -162,13 +169,19 @@ def _place(info: Info) -> int:
     return id(info._raw_info.field_nodes[0])  # noqa: SLF001  # Strawberry shows no nodes
 
 
-def argument(name: str, type_: Any, description: str, *, required: bool = False) -> StrawberryArgument:
-    """Declare an argument, null by default where it is not required."""
+def argument(
+    name: str, type_: Any, description: str, *, required: bool = False, filters: type[Any] | None = None
+) -> StrawberryArgument:
+    """Declare an argument, null by default where it is not required.
+
+    ``filters`` is the model whose rows it filters, if it is a filter of a computation.
+    """
     return StrawberryArgument(
         python_name=name,
         graphql_name=None,
         type_annotation=StrawberryAnnotation(type_ if required else type_ | None),
         description=description,
+        metadata={} if filters is None else {_FILTERS: filters},
         **({} if required else {"default": strawberry.UNSET}),
     )
 

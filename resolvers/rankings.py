@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-MEMORIES = argument("memories", MemoryFilter, "Which of the memories to rank; all by default.")
+MEMORIES = argument(
+    "memories", MemoryFilter, "Which of the memories to rank; all by default.", filters=Memory
+)
 
 
 class _OfSessions(Derived):

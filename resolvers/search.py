@@ -145,7 +145,7 @@ def _asked(arguments: Mapping[str, Any]) -> Given:
     return Given((), {_QUERY: query})
 
 
-QUERY = argument(
+_WORDS = argument(
     _QUERY,
     str,
     (
@@ -156,8 +156,16 @@ QUERY = argument(
     ),
     required=True,
 )
-MESSAGES = argument("filter", MessageFilter, "Which messages to search; all by default.")
-MEMORIES = argument("filter", MemoryFilter, "Which memories to search; all by default.")
 
-FOUND_MESSAGES = computation(_messages, [MESSAGES], {"filter": Message}, _asked)
-FOUND_MEMORIES = computation(_memories, [MEMORIES], {"filter": Memory}, _asked)
+FOUND_MESSAGES = computation(
+    _messages,
+    _WORDS,
+    argument("filter", MessageFilter, "Which messages to search; all by default.", filters=Message),
+    reads=_asked,
+)
+FOUND_MEMORIES = computation(
+    _memories,
+    _WORDS,
+    argument("filter", MemoryFilter, "Which memories to search; all by default.", filters=Memory),
+    reads=_asked,
+)

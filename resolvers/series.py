@@ -41,17 +41,19 @@ from agentdata.execution.buckets import DEFAULT_GROUPS, MAX_BUCKETS, MAX_GROUPS,
 from agentdata.execution.links import among_keys, keys_table, owned
 from agentdata.operations.values import check_text
 from models import AgentMetric, Message, Session, SessionEvent, SessionMetric, ToolCall, UsageRecord
+from resolvers.batches import Gives
 from resolvers.computations import Given
-from resolvers.fields import argument
+from resolvers.fields import argument, batch
 from resolvers.filtering import condition
 from resolvers.sums import PERCENTILES, percentiles
 from schema.enums import Interval, SeriesDimension, SeriesMetric
 from schema.inputs.session import SessionFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
+    from strawberry.types.arguments import StrawberryArgument
 
     from resolvers.filtering import Term
 
@@ -92,6 +94,7 @@ ARGUMENTS = (
         "sessions",
         SessionFilter,
         "In which sessions to measure; in all by default. Goes with every metric but `AGENT_METRIC`.",
+        filters=Session,
     ),
 )
 """What is asked of the series of what has sessions."""
@@ -260,6 +263,18 @@ _METRICS = {
         (*_OF_SESSIONS, SeriesDimension.TOOL),
     ),
 }
+
+
+def measured(description: str, *, by: str, arguments: Sequence[StrawberryArgument] = ARGUMENTS) -> Any:
+    """Declare a field that is a series: of the sessions whose column ``by`` is the row's id."""
+    return batch(
+        measurements,
+        f"{description} In buckets, empty ones included: at most 11,000, and of all groups together 100,000.",
+        Gives.OBJECTS,
+        arguments=arguments,
+        reads=asked,
+        column=by,
+    )
 
 
 def asked(arguments: Mapping[str, Any], column: str) -> Given:

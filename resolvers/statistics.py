@@ -27,7 +27,8 @@ from sqlalchemy.orm import aliased
 from agentdata.execution.links import among_keys, keys_table, owned
 from models import Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
-from resolvers.fields import argument
+from resolvers.batches import Gives
+from resolvers.fields import argument, batch
 from resolvers.filtering import Term, condition
 from resolvers.sessions import ERRORS, within_trees
 from resolvers.sums import percentiles, share, total
@@ -41,6 +42,7 @@ SESSIONS = argument(
     SessionFilter,
     "Which of the sessions to count; all by default. For a range of time, filter by when they began:"
     " `{startedAt: {gte: …, lt: …}}`.",
+    filters=Session,
 )
 
 TREE = "line"
@@ -64,6 +66,11 @@ _SESSION = (
     "user_satisfaction",
 )
 """The columns of a session of which there are counts, sums or means."""
+
+
+def summed(description: str, *, by: str, inherits: bool = False) -> Any:
+    """Declare a field that sums up sessions: those whose column ``by`` is the row's id, or its ``TREE``."""
+    return batch(totals, description, Gives.VALUES, arguments=[SESSIONS], inherits=inherits, column=by)
 
 
 def totals(column: str, sessions: Term | None = None) -> Select[Any]:

@@ -312,10 +312,7 @@ class Query:
         filter_=UserRankFilter,
         order=UserRankOrder,
         default=(Ordering("message_count", descending=True),),
-        computed=computation(
-            rankings.of_sessions, [SESSIONS], {"sessions": models.Session}, column="user_id"
-        ),
-        arguments=[SESSIONS],
+        computed=computation(rankings.of_sessions, SESSIONS, column="user_id"),
     )
     top_agents: Connection[AgentRank] = page(
         rankings.AgentRank,
@@ -325,10 +322,7 @@ class Query:
         filter_=AgentRankFilter,
         order=AgentRankOrder,
         default=(Ordering("success_rate", descending=True),),
-        computed=computation(
-            rankings.of_sessions, [SESSIONS], {"sessions": models.Session}, column="agent_id"
-        ),
-        arguments=[SESSIONS],
+        computed=computation(rankings.of_sessions, SESSIONS, column="agent_id"),
     )
     top_tools: Connection[ToolRank] = page(
         rankings.ToolRank,
@@ -337,8 +331,7 @@ class Query:
         filter_=ToolRankFilter,
         order=ToolRankOrder,
         default=(Ordering("failed_count", descending=True),),
-        computed=computation(rankings.tools, [SESSIONS], {"sessions": models.Session}),
-        arguments=[SESSIONS],
+        computed=computation(rankings.tools, SESSIONS),
     )
     top_models: Connection[ModelRank] = page(
         rankings.ModelRank,
@@ -347,8 +340,7 @@ class Query:
         filter_=ModelRankFilter,
         order=ModelRankOrder,
         default=(Ordering("total_tokens", descending=True),),
-        computed=computation(rankings.models, [SESSIONS], {"sessions": models.Session}),
-        arguments=[SESSIONS],
+        computed=computation(rankings.models, SESSIONS),
     )
     top_memories: Connection[MemoryRank] = page(
         rankings.MemoryRank,
@@ -357,8 +349,7 @@ class Query:
         filter_=MemoryRankFilter,
         order=MemoryRankOrder,
         default=(Ordering("usefulness", descending=True),),
-        computed=computation(rankings.memories, [rankings.MEMORIES], {"memories": models.Memory}),
-        arguments=[rankings.MEMORIES],
+        computed=computation(rankings.memories, rankings.MEMORIES),
     )
     search_messages: Connection[MessageMatch] = page(
         search.MessageMatch,
@@ -367,7 +358,6 @@ class Query:
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MESSAGES,
-        arguments=[search.QUERY, search.MESSAGES],
     )
     search_memories: Connection[MemoryMatch] = page(
         search.MemoryMatch,
@@ -377,7 +367,6 @@ class Query:
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MEMORIES,
-        arguments=[search.QUERY, search.MEMORIES],
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,

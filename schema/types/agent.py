@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -122,15 +121,8 @@ class Agent(Node):
         by="agent_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "How it was measured, and what was measured in its sessions, over time. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        filters={"sessions": SessionRow},
-        reads=partial(series.asked, column="agent_id"),
-        column="agent_id",
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "How it was measured, and what was measured in its sessions, over time.", by="agent_id"
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
@@ -139,11 +131,6 @@ class Agent(Node):
         order=MemoryOrder,
         by="agent_id",
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What its sessions add up to.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        column="agent_id",
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "What its sessions add up to.", by="agent_id"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -14,8 +13,7 @@ from models import AgentVersion as AgentVersionRow
 from models import Session as SessionRow
 from models import User as UserRow
 from resolvers import series, statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, either, page, relation
+from resolvers.fields import column, either, page, relation
 from resolvers.paging import Ordering
 from schema.declarations import object_type
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
@@ -68,21 +66,9 @@ class AgentVersion(Node):
         by="version_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What the sessions that ran on it add up to.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        column="agent_version_id",
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "What the sessions that ran on it add up to.", by="agent_version_id"
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "How it was measured, and what was measured in its sessions, over time. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        filters={"sessions": SessionRow},
-        reads=partial(series.asked, column="agent_version_id"),
-        column="agent_version_id",
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "How it was measured, and what was measured in its sessions, over time.", by="agent_version_id"
     )

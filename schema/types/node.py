@@ -22,5 +22,5 @@ class Node:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row is of this type: a row of its model, or one just written, which names its model."""
+        """Tell whether a row is one of the type's model. Rows that were just written name their model."""
         return getattr(row, "__model__", type(row)) is cls.__model__

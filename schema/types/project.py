@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from models import ModuleState as ModuleStateRow
 from models import Project as ProjectRow
-from models import Session as SessionRow
 from resolvers import module_states, series, statistics
 from resolvers.batches import Gives
 from resolvers.fields import batch, column
@@ -38,24 +36,11 @@ class Project(Node):
             Gives.ROWS,
             model=ModuleStateRow,
             arguments=[module_states.FILTER],
-            filters={"filter": ModuleStateRow},
         )
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "What was measured in it over time. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        filters={"sessions": SessionRow},
-        reads=partial(series.asked, column="project_id"),
-        column="project_id",
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "What was measured in it over time.", by="project_id"
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What its sessions add up to.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        column="project_id",
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "What its sessions add up to.", by="project_id"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -220,7 +219,6 @@ class Session(Node):
             Gives.ROWS,
             model=ModuleStateRow,
             arguments=[STATES],
-            filters={"filter": ModuleStateRow},
         )
     )
     state_transitions: Connection[
@@ -241,14 +239,10 @@ class Session(Node):
         by="session_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "What was measured in it over time, without the sessions below it. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "What was measured in it over time, without the sessions below it.",
+        by="id",
         arguments=series.OF_SESSION,
-        reads=partial(series.asked, column="id"),
-        column="id",
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from models import Session as SessionRow
 from resolvers import statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column
+from resolvers.fields import column
 from schema.declarations import object_type
 from schema.scalars import BigInt
 
@@ -38,12 +36,6 @@ class SessionTree:
         "From when the first of them began until the last of them ended, or until now where one is open,"
         " in milliseconds."
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What its sessions add up to, or those of them that are asked for.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        inherits=True,
-        column=statistics.TREE,
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "What its sessions add up to, or those of them that are asked for.", by=statistics.TREE, inherits=True
     )

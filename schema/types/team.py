@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -14,8 +13,7 @@ from models import Session as SessionRow
 from models import Team as TeamRow
 from models import TeamMember
 from resolvers import series, statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, page
+from resolvers.fields import column, page
 from resolvers.paging import Ordering
 from schema.declarations import object_type
 from schema.inputs.agent import AgentFilter, AgentOrder
@@ -53,21 +51,9 @@ class Team(Node):
         by="team_id",
         default=(Ordering("started_at", descending=True),),
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "What was measured over time in the sessions held by the team. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        filters={"sessions": SessionRow},
-        reads=partial(series.asked, column="team_id"),
-        column="team_id",
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "What was measured over time in the sessions held by the team.", by="team_id"
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What the sessions held by the team add up to.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        column="team_id",
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "What the sessions held by the team add up to.", by="team_id"
     )

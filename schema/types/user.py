@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -13,8 +12,7 @@ from models import Memory as MemoryRow
 from models import Session as SessionRow
 from models import User as UserRow
 from resolvers import series, statistics
-from resolvers.batches import Gives
-from resolvers.fields import batch, column, page
+from resolvers.fields import column, page
 from resolvers.paging import Ordering
 from schema.declarations import object_type
 from schema.inputs.agent import AgentFilter, AgentOrder
@@ -64,21 +62,9 @@ class User(Node):
         order=MemoryOrder,
         by="user_id",
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = batch(
-        series.measurements,
-        "What was measured over time in the sessions with the user. In buckets, empty ones"
-        " included: at most 11,000, and of all groups together 100,000.",
-        Gives.OBJECTS,
-        arguments=series.ARGUMENTS,
-        filters={"sessions": SessionRow},
-        reads=partial(series.asked, column="user_id"),
-        column="user_id",
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+        "What was measured over time in the sessions with the user.", by="user_id"
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
-        statistics.totals,
-        "What the sessions with the user add up to.",
-        Gives.VALUES,
-        arguments=[statistics.SESSIONS],
-        filters={"sessions": SessionRow},
-        column="user_id",
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+        "What the sessions with the user add up to.", by="user_id"
     )
