@@ -19,25 +19,51 @@ if TYPE_CHECKING:
 
 
 @input_type
-class UserRankFilter:
-    """Selects from a ranking of users. All conditions that are given must hold."""
+class SessionTotalsFilter:
+    """Conditions on what the sessions of someone add up to."""
 
-    id: IDFilter | None = optional("By the ids of the users.", name="userId")
-    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
-        User, "By the users themselves."
+    session_count: BigIntFilter | None = optional("The number of sessions.")
+    completed_count: BigIntFilter | None = optional("The number of sessions that ended as COMPLETED.")
+    failed_count: BigIntFilter | None = optional("The number of sessions that ended as FAILED.")
+    success_rate: FloatFilter | None = optional(
+        "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1."
     )
-    session_count: BigIntFilter | None = optional("By how many sessions they have.")
-    completed_count: BigIntFilter | None = optional("By how many of their sessions ended as COMPLETED.")
-    failed_count: BigIntFilter | None = optional("By how many of their sessions ended as FAILED.")
-    success_rate: FloatFilter | None = optional("By the share of their sessions that COMPLETED, from 0 to 1.")
-    message_count: BigIntFilter | None = optional("By how many messages their sessions have.")
-    interaction_count: BigIntFilter | None = optional("By how many turns users took in their sessions.")
-    prompt_tokens: BigIntFilter | None = optional("By how many prompt tokens models read.")
-    completion_tokens: BigIntFilter | None = optional("By how many completion tokens models wrote.")
-    total_tokens: BigIntFilter | None = optional("By how many tokens models read and wrote.")
-    cost_usd: FloatFilter | None = optional("By what their sessions cost, in US dollars.")
-    error_count: BigIntFilter | None = optional("By how many errors their sessions have.")
-    last_activity_at: DateTimeFilter | None = optional("By when something last happened in their sessions.")
+    message_count: BigIntFilter | None = optional("The number of messages in the sessions.")
+    interaction_count: BigIntFilter | None = optional(
+        "The number of user turns: messages with the role USER."
+    )
+    prompt_tokens: BigIntFilter | None = optional("The number of prompt tokens that models read.")
+    completion_tokens: BigIntFilter | None = optional("The number of completion tokens that models wrote.")
+    total_tokens: BigIntFilter | None = optional("The number of prompt and completion tokens together.")
+    cost_usd: FloatFilter | None = optional("The total cost of the sessions, in US dollars.")
+    error_count: BigIntFilter | None = optional("The number of errors.")
+    last_activity_at: DateTimeFilter | None = optional("When something last happened in any of the sessions.")
+
+
+_SESSION_COUNT = enum_value("session_count", "The number of sessions.")
+_COMPLETED_COUNT = enum_value("completed_count", "The number of sessions that ended as COMPLETED.")
+_FAILED_COUNT = enum_value("failed_count", "The number of sessions that ended as FAILED.")
+_SUCCESS_RATE = enum_value(
+    "success_rate", "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1."
+)
+_MESSAGE_COUNT = enum_value("message_count", "The number of messages in the sessions.")
+_INTERACTION_COUNT = enum_value("interaction_count", "The number of user turns: messages with the role USER.")
+_PROMPT_TOKENS = enum_value("prompt_tokens", "The number of prompt tokens that models read.")
+_COMPLETION_TOKENS = enum_value("completion_tokens", "The number of completion tokens that models wrote.")
+_TOTAL_TOKENS = enum_value("total_tokens", "The number of prompt and completion tokens together.")
+_COST_USD = enum_value("cost_usd", "The total cost of the sessions, in US dollars.")
+_ERROR_COUNT = enum_value("error_count", "The number of errors.")
+_LAST_ACTIVITY_AT = enum_value("last_activity_at", "When something last happened in any of the sessions.")
+
+
+@input_type
+class UserRankFilter(SessionTotalsFilter):
+    """Selects from a ranking of users. All given conditions must hold."""
+
+    id: IDFilter | None = optional("The id of the user.", name="userId")
+    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
+        User, "Conditions on the user."
+    )
     and_: list[UserRankFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[UserRankFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: UserRankFilter | None = optional("This filter must not hold.", name="not")
@@ -47,18 +73,18 @@ class UserRankFilter:
 class UserRankOrderField(Enum):
     """The fields that a ranking of users can be ordered by."""
 
-    SESSION_COUNT = enum_value("session_count", "How many sessions they have.")
-    COMPLETED_COUNT = enum_value("completed_count", "How many of their sessions ended as COMPLETED.")
-    FAILED_COUNT = enum_value("failed_count", "How many of their sessions ended as FAILED.")
-    SUCCESS_RATE = enum_value("success_rate", "The share of their sessions that COMPLETED, from 0 to 1.")
-    MESSAGE_COUNT = enum_value("message_count", "How many messages their sessions have.")
-    INTERACTION_COUNT = enum_value("interaction_count", "How many turns users took in their sessions.")
-    PROMPT_TOKENS = enum_value("prompt_tokens", "How many prompt tokens models read.")
-    COMPLETION_TOKENS = enum_value("completion_tokens", "How many completion tokens models wrote.")
-    TOTAL_TOKENS = enum_value("total_tokens", "How many tokens models read and wrote.")
-    COST_USD = enum_value("cost_usd", "What their sessions cost, in US dollars.")
-    ERROR_COUNT = enum_value("error_count", "How many errors their sessions have.")
-    LAST_ACTIVITY_AT = enum_value("last_activity_at", "When something last happened in their sessions.")
+    SESSION_COUNT = _SESSION_COUNT
+    COMPLETED_COUNT = _COMPLETED_COUNT
+    FAILED_COUNT = _FAILED_COUNT
+    SUCCESS_RATE = _SUCCESS_RATE
+    MESSAGE_COUNT = _MESSAGE_COUNT
+    INTERACTION_COUNT = _INTERACTION_COUNT
+    PROMPT_TOKENS = _PROMPT_TOKENS
+    COMPLETION_TOKENS = _COMPLETION_TOKENS
+    TOTAL_TOKENS = _TOTAL_TOKENS
+    COST_USD = _COST_USD
+    ERROR_COUNT = _ERROR_COUNT
+    LAST_ACTIVITY_AT = _LAST_ACTIVITY_AT
 
 
 @input_type
@@ -70,25 +96,13 @@ class UserRankOrder:
 
 
 @input_type
-class AgentRankFilter:
-    """Selects from a ranking of agents. All conditions that are given must hold."""
+class AgentRankFilter(SessionTotalsFilter):
+    """Selects from a ranking of agents. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By the ids of the agents.", name="agentId")
+    id: IDFilter | None = optional("The id of the agent.", name="agentId")
     agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By the agents themselves."
+        Agent, "Conditions on the agent."
     )
-    session_count: BigIntFilter | None = optional("By how many sessions they have.")
-    completed_count: BigIntFilter | None = optional("By how many of their sessions ended as COMPLETED.")
-    failed_count: BigIntFilter | None = optional("By how many of their sessions ended as FAILED.")
-    success_rate: FloatFilter | None = optional("By the share of their sessions that COMPLETED, from 0 to 1.")
-    message_count: BigIntFilter | None = optional("By how many messages their sessions have.")
-    interaction_count: BigIntFilter | None = optional("By how many turns users took in their sessions.")
-    prompt_tokens: BigIntFilter | None = optional("By how many prompt tokens models read.")
-    completion_tokens: BigIntFilter | None = optional("By how many completion tokens models wrote.")
-    total_tokens: BigIntFilter | None = optional("By how many tokens models read and wrote.")
-    cost_usd: FloatFilter | None = optional("By what their sessions cost, in US dollars.")
-    error_count: BigIntFilter | None = optional("By how many errors their sessions have.")
-    last_activity_at: DateTimeFilter | None = optional("By when something last happened in their sessions.")
     and_: list[AgentRankFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[AgentRankFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: AgentRankFilter | None = optional("This filter must not hold.", name="not")
@@ -98,18 +112,18 @@ class AgentRankFilter:
 class AgentRankOrderField(Enum):
     """The fields that a ranking of agents can be ordered by."""
 
-    SESSION_COUNT = enum_value("session_count", "How many sessions they have.")
-    COMPLETED_COUNT = enum_value("completed_count", "How many of their sessions ended as COMPLETED.")
-    FAILED_COUNT = enum_value("failed_count", "How many of their sessions ended as FAILED.")
-    SUCCESS_RATE = enum_value("success_rate", "The share of their sessions that COMPLETED, from 0 to 1.")
-    MESSAGE_COUNT = enum_value("message_count", "How many messages their sessions have.")
-    INTERACTION_COUNT = enum_value("interaction_count", "How many turns users took in their sessions.")
-    PROMPT_TOKENS = enum_value("prompt_tokens", "How many prompt tokens models read.")
-    COMPLETION_TOKENS = enum_value("completion_tokens", "How many completion tokens models wrote.")
-    TOTAL_TOKENS = enum_value("total_tokens", "How many tokens models read and wrote.")
-    COST_USD = enum_value("cost_usd", "What their sessions cost, in US dollars.")
-    ERROR_COUNT = enum_value("error_count", "How many errors their sessions have.")
-    LAST_ACTIVITY_AT = enum_value("last_activity_at", "When something last happened in their sessions.")
+    SESSION_COUNT = _SESSION_COUNT
+    COMPLETED_COUNT = _COMPLETED_COUNT
+    FAILED_COUNT = _FAILED_COUNT
+    SUCCESS_RATE = _SUCCESS_RATE
+    MESSAGE_COUNT = _MESSAGE_COUNT
+    INTERACTION_COUNT = _INTERACTION_COUNT
+    PROMPT_TOKENS = _PROMPT_TOKENS
+    COMPLETION_TOKENS = _COMPLETION_TOKENS
+    TOTAL_TOKENS = _TOTAL_TOKENS
+    COST_USD = _COST_USD
+    ERROR_COUNT = _ERROR_COUNT
+    LAST_ACTIVITY_AT = _LAST_ACTIVITY_AT
 
 
 @input_type
@@ -122,24 +136,20 @@ class AgentRankOrder:
 
 @input_type
 class ToolRankFilter:
-    """Selects from a ranking of tools. All conditions that are given must hold."""
+    """Selects from a ranking of tools. All given conditions must hold."""
 
-    name: StringFilter | None = optional("By their names.")
-    call_count: BigIntFilter | None = optional("By how often they were called.")
-    pending_count: BigIntFilter | None = optional("By how many calls have no answer yet.")
-    succeeded_count: BigIntFilter | None = optional("By how many calls gave a result.")
-    failed_count: BigIntFilter | None = optional("By how many calls gave an error.")
+    name: StringFilter | None = optional("The name of the tool.")
+    call_count: BigIntFilter | None = optional("The number of calls.")
+    pending_count: BigIntFilter | None = optional("The number of calls that are still pending.")
+    succeeded_count: BigIntFilter | None = optional("The number of calls that returned a result.")
+    failed_count: BigIntFilter | None = optional("The number of calls that failed.")
     success_rate: FloatFilter | None = optional(
-        "By the share of the settled calls that gave a result, from 0 to 1."
+        "The share of settled calls that returned a result, from 0 to 1."
     )
-    mean_duration_ms: FloatFilter | None = optional("By the mean duration of their calls, in milliseconds.")
-    p50_duration_ms: FloatFilter | None = optional("By the median duration of their calls, in milliseconds.")
-    p95_duration_ms: FloatFilter | None = optional(
-        "By the duration that 95 % of their calls keep within, in milliseconds."
-    )
-    p99_duration_ms: FloatFilter | None = optional(
-        "By the duration that 99 % of their calls keep within, in milliseconds."
-    )
+    mean_duration_ms: FloatFilter | None = optional("The mean duration of the calls, in milliseconds.")
+    p50_duration_ms: FloatFilter | None = optional("The median duration of the calls, in milliseconds.")
+    p95_duration_ms: FloatFilter | None = optional("The 95th percentile of the durations, in milliseconds.")
+    p99_duration_ms: FloatFilter | None = optional("The 99th percentile of the durations, in milliseconds.")
     and_: list[ToolRankFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[ToolRankFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: ToolRankFilter | None = optional("This filter must not hold.", name="not")
@@ -149,22 +159,18 @@ class ToolRankFilter:
 class ToolRankOrderField(Enum):
     """The fields that a ranking of tools can be ordered by."""
 
-    NAME = enum_value("name", "Their names.")
-    CALL_COUNT = enum_value("call_count", "How often they were called.")
-    PENDING_COUNT = enum_value("pending_count", "How many calls have no answer yet.")
-    SUCCEEDED_COUNT = enum_value("succeeded_count", "How many calls gave a result.")
-    FAILED_COUNT = enum_value("failed_count", "How many calls gave an error.")
+    NAME = enum_value("name", "The name of the tool.")
+    CALL_COUNT = enum_value("call_count", "The number of calls.")
+    PENDING_COUNT = enum_value("pending_count", "The number of calls that are still pending.")
+    SUCCEEDED_COUNT = enum_value("succeeded_count", "The number of calls that returned a result.")
+    FAILED_COUNT = enum_value("failed_count", "The number of calls that failed.")
     SUCCESS_RATE = enum_value(
-        "success_rate", "The share of the settled calls that gave a result, from 0 to 1."
+        "success_rate", "The share of settled calls that returned a result, from 0 to 1."
     )
-    MEAN_DURATION_MS = enum_value("mean_duration_ms", "The mean duration of their calls, in milliseconds.")
-    P50_DURATION_MS = enum_value("p50_duration_ms", "The median duration of their calls, in milliseconds.")
-    P95_DURATION_MS = enum_value(
-        "p95_duration_ms", "The duration that 95 % of their calls keep within, in milliseconds."
-    )
-    P99_DURATION_MS = enum_value(
-        "p99_duration_ms", "The duration that 99 % of their calls keep within, in milliseconds."
-    )
+    MEAN_DURATION_MS = enum_value("mean_duration_ms", "The mean duration of the calls, in milliseconds.")
+    P50_DURATION_MS = enum_value("p50_duration_ms", "The median duration of the calls, in milliseconds.")
+    P95_DURATION_MS = enum_value("p95_duration_ms", "The 95th percentile of the durations, in milliseconds.")
+    P99_DURATION_MS = enum_value("p99_duration_ms", "The 99th percentile of the durations, in milliseconds.")
 
 
 @input_type
@@ -177,15 +183,15 @@ class ToolRankOrder:
 
 @input_type
 class ModelRankFilter:
-    """Selects from a ranking of models. All conditions that are given must hold."""
+    """Selects from a ranking of models. All given conditions must hold."""
 
-    name: StringFilter | None = optional("By their names.")
-    message_count: BigIntFilter | None = optional("By how many messages name them.")
-    usage_count: BigIntFilter | None = optional("By how many usage records they have.")
-    prompt_tokens: BigIntFilter | None = optional("By how many prompt tokens they read.")
-    completion_tokens: BigIntFilter | None = optional("By how many completion tokens they wrote.")
-    total_tokens: BigIntFilter | None = optional("By how many tokens they read and wrote.")
-    cost_usd: FloatFilter | None = optional("By what they cost by their usage records, in US dollars.")
+    name: StringFilter | None = optional("The name of the model.")
+    message_count: BigIntFilter | None = optional("The number of messages that name the model.")
+    usage_count: BigIntFilter | None = optional("The number of usage records that name the model.")
+    prompt_tokens: BigIntFilter | None = optional("The number of prompt tokens that the model read.")
+    completion_tokens: BigIntFilter | None = optional("The number of completion tokens that the model wrote.")
+    total_tokens: BigIntFilter | None = optional("The number of prompt and completion tokens together.")
+    cost_usd: FloatFilter | None = optional("The total cost of the usage records, in US dollars.")
     and_: list[ModelRankFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[ModelRankFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: ModelRankFilter | None = optional("This filter must not hold.", name="not")
@@ -195,13 +201,15 @@ class ModelRankFilter:
 class ModelRankOrderField(Enum):
     """The fields that a ranking of models can be ordered by."""
 
-    NAME = enum_value("name", "Their names.")
-    MESSAGE_COUNT = enum_value("message_count", "How many messages name them.")
-    USAGE_COUNT = enum_value("usage_count", "How many usage records they have.")
-    PROMPT_TOKENS = enum_value("prompt_tokens", "How many prompt tokens they read.")
-    COMPLETION_TOKENS = enum_value("completion_tokens", "How many completion tokens they wrote.")
-    TOTAL_TOKENS = enum_value("total_tokens", "How many tokens they read and wrote.")
-    COST_USD = enum_value("cost_usd", "What they cost by their usage records, in US dollars.")
+    NAME = enum_value("name", "The name of the model.")
+    MESSAGE_COUNT = enum_value("message_count", "The number of messages that name the model.")
+    USAGE_COUNT = enum_value("usage_count", "The number of usage records that name the model.")
+    PROMPT_TOKENS = enum_value("prompt_tokens", "The number of prompt tokens that the model read.")
+    COMPLETION_TOKENS = enum_value(
+        "completion_tokens", "The number of completion tokens that the model wrote."
+    )
+    TOTAL_TOKENS = enum_value("total_tokens", "The number of prompt and completion tokens together.")
+    COST_USD = enum_value("cost_usd", "The total cost of the usage records, in US dollars.")
 
 
 @input_type
@@ -214,13 +222,13 @@ class ModelRankOrder:
 
 @input_type
 class MemoryRankFilter:
-    """Selects from a ranking of memories. All conditions that are given must hold."""
+    """Selects from a ranking of memories. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By the ids of the memories.", name="memoryId")
-    usefulness: FloatFilter | None = optional("By how useful they were, from 0 to 1.")
-    rated_count: BigIntFilter | None = optional("By how many accesses say how useful they were.")
-    access_count: BigIntFilter | None = optional("By how many accesses to them were recorded.")
-    last_accessed_at: DateTimeFilter | None = optional("By when they were last accessed.")
+    id: IDFilter | None = optional("The id of the memory.", name="memoryId")
+    usefulness: FloatFilter | None = optional("The mean usefulness of the memory, from 0 to 1.")
+    rated_count: BigIntFilter | None = optional("The number of accesses that report a usefulness.")
+    access_count: BigIntFilter | None = optional("The number of recorded accesses to the memory.")
+    last_accessed_at: DateTimeFilter | None = optional("When the memory was last accessed.")
     and_: list[MemoryRankFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MemoryRankFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: MemoryRankFilter | None = optional("This filter must not hold.", name="not")
@@ -230,10 +238,10 @@ class MemoryRankFilter:
 class MemoryRankOrderField(Enum):
     """The fields that a ranking of memories can be ordered by."""
 
-    USEFULNESS = enum_value("usefulness", "How useful they were, from 0 to 1.")
-    RATED_COUNT = enum_value("rated_count", "How many accesses say how useful they were.")
-    ACCESS_COUNT = enum_value("access_count", "How many accesses to them were recorded.")
-    LAST_ACCESSED_AT = enum_value("last_accessed_at", "When they were last accessed.")
+    USEFULNESS = enum_value("usefulness", "The mean usefulness of the memory, from 0 to 1.")
+    RATED_COUNT = enum_value("rated_count", "The number of accesses that report a usefulness.")
+    ACCESS_COUNT = enum_value("access_count", "The number of recorded accesses to the memory.")
+    LAST_ACCESSED_AT = enum_value("last_accessed_at", "When the memory was last accessed.")
 
 
 @input_type

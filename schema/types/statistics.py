@@ -11,62 +11,70 @@ from schema.scalars import BigInt
 
 @object_type
 class ToolStatistics:
-    """How often one tool was called, and with what success."""
+    """How often one tool was called, and how its calls went."""
 
     name: str = column("The name of the tool.")
-    call_count: BigInt = column("How many calls there were.")
-    pending_count: BigInt = column("How many have no answer yet.")
-    succeeded_count: BigInt = column("How many gave a result.")
-    failed_count: BigInt = column("How many gave an error.")
+    call_count: BigInt = column("The number of calls.")
+    pending_count: BigInt = column("The number of calls that are still pending.")
+    succeeded_count: BigInt = column("The number of calls that returned a result.")
+    failed_count: BigInt = column("The number of calls that failed.")
     success_rate: float | None = column(
-        "The share of the settled calls that gave a result, from 0 to 1; null if none is settled."
+        "The share of settled calls that returned a result, from 0 to 1; null if none is settled."
     )
     mean_duration_ms: float | None = column(
-        "The mean duration of the calls whose duration is known, in milliseconds; null if none is."
+        "The mean of the known durations, in milliseconds; null if none is known."
     )
     p50_duration_ms: float | None = column(
-        "The median of their durations: half of the calls took no longer. In milliseconds."
+        "The median of the known durations, in milliseconds: half of the calls took no longer. Null if none is"
+        " known."
     )
     p95_duration_ms: float | None = column(
-        "The 95th percentile of their durations: 95 % of the calls took no longer. In milliseconds."
+        "The 95th percentile of the known durations, in milliseconds: 95 % of the calls took no longer. Null if"
+        " none is known."
     )
     p99_duration_ms: float | None = column(
-        "The 99th percentile of their durations: 99 % of the calls took no longer. In milliseconds."
+        "The 99th percentile of the known durations, in milliseconds: 99 % of the calls took no longer. Null if"
+        " none is known."
     )
 
 
 @object_type
 class ModelStatistics:
-    """What one model was used for: by messages, and by usage records."""
+    """The use of one model according to messages and usage records."""
 
-    name: str | None = column("The model; null for messages that have tokens and do not say of which model.")
-    message_count: BigInt = column("How many messages name it; under null, those that have tokens.")
-    usage_count: BigInt = column("How many usage records are of it.")
+    name: str | None = column(
+        "The name of the model; null for messages that have token counts but do not name a model."
+    )
+    message_count: BigInt = column(
+        "The number of messages that name the model; where the name is null, of messages with token counts."
+    )
+    usage_count: BigInt = column("The number of usage records that name the model.")
     prompt_tokens: BigInt = column(
-        "How many prompt tokens it read: the sum over the messages and the usage records."
+        "The number of prompt tokens that the model read: the sum over messages and usage records."
     )
     completion_tokens: BigInt = column(
-        "How many completion tokens it wrote: the sum over the messages and the usage records."
+        "The number of completion tokens that the model wrote: the sum over messages and usage records."
     )
     cost_usd: float = column(
-        "What its usage records cost, in US dollars; those whose cost is unknown, and messages, add nothing."
+        "The total cost of the usage records, in US dollars. Records whose cost is unknown add nothing, and"
+        " messages have no cost."
     )
 
 
 @object_type
 class LatencyStatistics:
-    """How long messages took: those whose latency is known."""
+    """How long it took to write messages, over the messages whose latency is known."""
 
-    count_: BigInt = column("How many messages have a latency.", name="count")
-    mean_ms: float | None = column("The mean, in milliseconds; null if there are none.")
+    count_: BigInt = column("The number of messages whose latency is known.", name="count")
+    mean_ms: float | None = column("The mean latency, in milliseconds; null if none is known.")
     p50_ms: float | None = column(
-        "The median, in milliseconds: half of the messages took no longer; null if there are none."
+        "The median latency, in milliseconds: half of the messages took no longer. Null if none is known."
     )
     p95_ms: float | None = column(
-        "The 95th percentile, in milliseconds: 95 % of the messages took no longer; null if there are none."
+        "The 95th percentile, in milliseconds: 95 % of the messages took no longer. Null if none is known."
     )
     p99_ms: float | None = column(
-        "The 99th percentile, in milliseconds: 99 % of the messages took no longer; null if there are none."
+        "The 99th percentile, in milliseconds: 99 % of the messages took no longer. Null if none is known."
     )
 
 
