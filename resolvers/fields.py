@@ -189,18 +189,22 @@ def argument(
 def _page_arguments(declared: Page, filter_: type[Any] | None, order: type[Any]) -> list[StrawberryArgument]:
     which = "Which objects to include; all by default."
     if declared.computation is not None:
-        which = "Which rows of the list to give, by what they say; all by default."
+        which = "Which rows of the list to include; all by default."
     return [
         *([] if filter_ is None else [argument("filter", filter_, which)]),
         argument(
             "order_by",
             list[order],  # type: ignore[valid-type]  # a type given as a value
-            "The order: by the first key, where that is equal by the next one, and in the end by id.",
+            "The sort keys, most significant first; ties are broken by id.",
         ),
         argument(
-            "first", int, "How many objects, from the start or after `after`; 50 by default, at most 500."
+            "first",
+            int,
+            "How many objects to return, from the start or after `after`; 50 by default, at most 500.",
         ),
-        argument("after", str, "A cursor of this list: only what comes after it. Goes with `first`."),
-        argument("last", int, "How many objects, from the end or before `before`; at most 500."),
-        argument("before", str, "A cursor of this list: only what comes before it. Goes with `last`."),
+        argument("after", str, "A cursor of this list, to return only what follows it. Use it with `first`."),
+        argument("last", int, "How many objects to return, from the end or before `before`; at most 500."),
+        argument(
+            "before", str, "A cursor of this list, to return only what precedes it. Use it with `last`."
+        ),
     ]

@@ -16,7 +16,9 @@ from resolvers.fields import argument
 from resolvers.filtering import Term, condition
 from schema.inputs.module_state import ModuleStateFilter
 
-FILTER = argument("filter", ModuleStateFilter, "Which of them to give; all by default.", filters=ModuleState)
+FILTER = argument(
+    "filter", ModuleStateFilter, "Which states to include; all by default.", filters=ModuleState
+)
 
 MAX_CURRENT = 500
 """How many current states are given of a session, or outside of sessions."""

@@ -49,13 +49,14 @@ def input_(type_: Any) -> StrawberryArgument:
     return given("input", type_, "The values to write.", as_="values")
 
 
-ID = given("id", strawberry.ID, "The id of the object to write to.", as_="id_")
+ID = given("id", strawberry.ID, "The id of the object.", as_="id_")
 
 _IDEMPOTENCY_KEY = given(
     "idempotency_key",
     str | None,
-    "A key of your choice, of at most 255 characters, that makes it safe to send this again. The same key and"
-    " input give the first result and write nothing; the same key with another input is a CONFLICT.",
+    "A key of your choice, of at most 255 characters, that makes it safe to send this mutation again. The"
+    " same key with the same input returns the first result and writes nothing; the same key with another"
+    " input fails with CONFLICT.",
     default=strawberry.UNSET,
 )
 
@@ -101,7 +102,7 @@ def mutation(
 
     field: Any = strawberry.mutation(
         resolver=resolve,
-        description=f"{description} Needs an API key with the scope {scope}.",
+        description=f"{description} Requires an API key with the scope {scope}.",
         metadata={DECLARED: declared},
     )
     field.arguments = [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])]

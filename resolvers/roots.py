@@ -71,10 +71,10 @@ MAX_IDS = 500
 """How many ids ``nodes`` takes."""
 
 _KEYS = {
-    "id": "Its id.",
-    "name": "Its name.",
-    "external_id": "Its id in another system.",
-    "email": "The e-mail address, without regard to case.",
+    "id": "The id.",
+    "name": "The name.",
+    "external_id": "The id in another system.",
+    "email": "The e-mail address, compared without regard to case.",
 }
 
 

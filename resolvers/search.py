@@ -149,10 +149,10 @@ _WORDS = argument(
     _QUERY,
     str,
     (
-        f"The words to look for, at most {MAX_QUERY:,} characters: all of them have to be there, in whatever"
-        ' order. `"two words"` in quotation marks stand next to each other, `or` between words means one of'
-        " them, and `-word` must not be there. Nothing else has a meaning, and no text is an error; one"
-        " without a word finds nothing."
+        f"The words to search for, in at most {MAX_QUERY:,} characters. All words must occur, in any order."
+        ' `"two words"` in quotation marks must stand next to each other, `or` between words requires only'
+        " one of them, and `-word` must not occur. No other character has a meaning, and no text is an error;"
+        " a text without words finds nothing."
     ),
     required=True,
 )

@@ -58,46 +58,47 @@ if TYPE_CHECKING:
     from resolvers.filtering import Term
 
 OF_SESSION = (
-    argument("metric", SeriesMetric, "What is measured.", required=True),
+    argument("metric", SeriesMetric, "What to measure.", required=True),
     argument(
         "metric_type",
         str,
-        "The `metricType` of metrics, such as `response_time`; goes with `AGENT_METRIC` and `SESSION_METRIC`."
-        " All types by default, which say little together: group them by `METRIC_TYPE`.",
+        "The `metricType` to measure, such as `response_time`, for `AGENT_METRIC` and `SESSION_METRIC`. All"
+        " types by default; group them by `METRIC_TYPE`, because their units may differ.",
     ),
-    argument("from", datetime, "Where it begins; measurements of this time count.", required=True),
-    argument("to", datetime, "Where it ends; measurements of this time do not count.", required=True),
-    argument("interval", Interval, "How long each bucket is.", required=True),
+    argument("from", datetime, "The start of the series, inclusive.", required=True),
+    argument("to", datetime, "The end of the series, exclusive.", required=True),
+    argument("interval", Interval, "The length of each bucket.", required=True),
     argument(
         "time_zone",
         str,
-        "The time zone by whose clock buckets begin, such as `Europe/Berlin`; `UTC` by default.",
+        "The time zone by whose clock the buckets begin, such as `Europe/Berlin`; `UTC` by default.",
     ),
     argument(
         "group_by",
         list[SeriesDimension],
-        "By what measurements are told apart, at most two: each group has buckets of its own, the group with"
-        " the most measurements first. Where nothing was measured there are no groups, and so no buckets.",
+        "What to group the measurements by, at most two dimensions. Each group has buckets of its own; the"
+        " group with the most measurements comes first. Without measurements there are no groups and no"
+        " buckets.",
     ),
     argument(
         "groups",
         int,
-        f"How many groups there are at most, those with the most measurements; {DEFAULT_GROUPS} by default,"
-        f" at most {MAX_GROUPS}. Goes with `groupBy`.",
+        f"The maximum number of groups, those with the most measurements; {DEFAULT_GROUPS} by default, at"
+        f" most {MAX_GROUPS}. Use it with `groupBy`.",
     ),
 )
-"""What is asked of a session's series."""
+"""The arguments of a session's series."""
 
 ARGUMENTS = (
     *OF_SESSION,
     argument(
         "sessions",
         SessionFilter,
-        "In which sessions to measure; in all by default. Goes with every metric but `AGENT_METRIC`.",
+        "Which sessions to measure; all by default. Not allowed for `AGENT_METRIC`.",
         filters=Session,
     ),
 )
-"""What is asked of the series of what has sessions."""
+"""The arguments of the series of objects that have sessions."""
 
 _YEARS = range(2, 9999)
 """In these years times can be told in every zone."""
@@ -269,7 +270,8 @@ def measured(description: str, *, by: str, arguments: Sequence[StrawberryArgumen
     """Declare a field that is a series: of the sessions whose column ``by`` is the row's id."""
     return batch(
         measurements,
-        f"{description} In buckets, empty ones included: at most 11,000, and of all groups together 100,000.",
+        f"{description} Empty buckets are included: at most {MAX_BUCKETS:,}, and {MAX_POINTS:,} over all"
+        " groups.",
         Gives.OBJECTS,
         arguments=arguments,
         reads=asked,
@@ -291,12 +293,12 @@ def asked(arguments: Mapping[str, Any], column: str) -> Given:
     if metric is SeriesMetric.AGENT_METRIC:
         if column not in measured.sources[0].names:
             raise BadUserInputError(
-                "AGENT_METRIC is measured of agents: ask the project, an agent or a version of one for it",
+                "AGENT_METRIC is only available on Project, Agent and AgentVersion",
                 field="metric",
             )
         if arguments.get("sessions") is not None:
             raise BadUserInputError(
-                "AGENT_METRIC is not measured in sessions: leave out sessions, or ask for another metric",
+                "AGENT_METRIC is not measured in sessions: omit sessions, or choose another metric",
                 field="sessions",
             )
     type_ = arguments.get("metric_type")

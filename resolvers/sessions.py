@@ -47,7 +47,7 @@ ERRORS: tuple[tuple[Any, ColumnElement[bool]], ...] = (
 """What counts as an error: a tool call that failed, and an event of the type `error`."""
 
 PATH = argument(
-    "path", list[str], "Where it stands: the keys that lead to it, or positions in arrays.", required=True
+    "path", list[str], "The path to the value: keys of objects and positions in arrays.", required=True
 )
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SESSIONS = argument(
     "sessions",
     SessionFilter,
-    "Which of the sessions to count; all by default. For a range of time, filter by when they began:"
+    "Which of the sessions to count; all by default. For a period of time, filter on their start:"
     " `{startedAt: {gte: …, lt: …}}`.",
     filters=Session,
 )

@@ -1,4 +1,4 @@
-"""The closed sets of the domain, as the contract names them."""
+"""The enums of the contract: the closed sets of the domain, and the words of queries."""
 
 from __future__ import annotations
 
@@ -59,9 +59,11 @@ __all__ = [
 class Interval(Enum):
     """How long the buckets of a series are, by the clock of its time zone."""
 
+    # The values are PostgreSQL's words for them.
+
     MINUTE = enum_value("minute", "A minute.")
-    HOUR = enum_value("hour", "An hour; one that the clock shows twice is two.")
-    DAY = enum_value("day", "A day from midnight to midnight, of 23 or 25 hours where the clock is changed.")
+    HOUR = enum_value("hour", "An hour; one that the clock shows twice counts as two.")
+    DAY = enum_value("day", "A day from midnight to midnight, of 23 or 25 hours when the clock is changed.")
     WEEK = enum_value("week", "A week, from Monday to Sunday.")
     MONTH = enum_value("month", "A month, from its first day to its last.")
 
@@ -78,20 +80,18 @@ class OrderDirection(Enum):
 
 @enum_type
 class SeriesMetric(Enum):
-    """What a series measures. What is not measured of agents is measured in sessions."""
+    """What a series measures. All metrics but `AGENT_METRIC` are measured in sessions."""
 
-    AGENT_METRIC = enum_value("agent_metric", "The values of the metrics of agents, by their timestamps.")
-    SESSION_METRIC = enum_value(
-        "session_metric", "The values of the metrics of sessions, by their timestamps."
-    )
+    AGENT_METRIC = enum_value("agent_metric", "The values of agents' metrics, by `timestamp`.")
+    SESSION_METRIC = enum_value("session_metric", "The values of sessions' metrics, by `timestamp`.")
     MESSAGE_LATENCY = enum_value(
         "message_latency",
-        "The latency in milliseconds of the messages that have one, by when they were created.",
+        "The known latencies of messages, in milliseconds, by `createdAt`.",
     )
     PROMPT_TOKENS = enum_value(
         "prompt_tokens",
-        "The prompt tokens of messages and usage records, which add up in sessions: of the"
-        " messages that have any, by when they were created, and of usage records by their timestamps.",
+        "The prompt tokens of messages, by `createdAt`, and of usage records, by `timestamp`. Messages"
+        " without prompt tokens are left out.",
     )
     COMPLETION_TOKENS = enum_value(
         "completion_tokens", "The completion tokens of messages and usage records, as for `PROMPT_TOKENS`."
@@ -101,23 +101,27 @@ class SeriesMetric(Enum):
     )
     COST = enum_value(
         "cost",
-        "The cost in US dollars of the usage records that have one, by their timestamps. What a"
-        " session was said to cost by itself has no time, and is not in it.",
+        "The known costs of usage records, in US dollars, by `timestamp`. A cost that was written to a"
+        " session itself has no time and is left out.",
     )
-    SESSIONS_STARTED = enum_value("sessions_started", "The sessions, each as 1, by when they started.")
+    SESSIONS_STARTED = enum_value(
+        "sessions_started", "The sessions that started, each counted as 1, by `startedAt`."
+    )
     ERRORS = enum_value(
         "errors",
-        "What went wrong, each as 1: tool calls that failed, by when they were made, and session"
-        " events of the type `error`, by their timestamps.",
+        "The errors, each counted as 1: failed tool calls, by `createdAt`, and session events of the type"
+        " `error`, by `timestamp`.",
     )
 
 
 @enum_type
 class SeriesDimension(Enum):
-    """By what the measurements of a series are told apart."""
+    """What the measurements of a series can be grouped by."""
 
     AGENT = enum_value("agent", "The agent that was measured, or the agent of the session.")
-    AGENT_VERSION = enum_value("agent_version", "The version that was measured, or that of the session.")
+    AGENT_VERSION = enum_value(
+        "agent_version", "The version that was measured, or the version of the session."
+    )
     USER = enum_value("user", "The user of the session.")
     MODEL = enum_value("model", "The model that the message or usage record names.")
     TOOL = enum_value("tool", "The tool that failed, by its name; null for session events.")

@@ -1,4 +1,4 @@
-"""Where every operation begins: a table of contents of the contract."""
+"""The root types of the contract, which are its table of contents."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ _BEST = (Ordering("rank", descending=True),)
 
 @object_type
 class Query:
-    """All that can be read. An answer shows one moment of the data of one project."""
+    """Everything that can be read. An answer shows one moment of the data of one project."""
 
     project: Project = strawberry.field(
         metadata={DECLARED: roots.TheProject()},
@@ -137,14 +137,14 @@ class Query:
     node: Node | None = strawberry.field(
         metadata={DECLARED: roots.NODE},
         resolver=roots.node,
-        description="Any object, by its id; NOT_FOUND if there is none with it.",
+        description="Any object, by its id; NOT_FOUND if there is none.",
     )
     nodes: list[Node | None] = strawberry.field(
         metadata={DECLARED: roots.SEVERAL_NODES},
         resolver=roots.nodes,
         description=(
             "Any objects, by 1 to 500 ids, in the order of the ids; null and a NOT_FOUND error for each id"
-            " that there is no object with."
+            " without an object."
         ),
     )
 
@@ -152,26 +152,26 @@ class Query:
         models.User, "A user, by exactly one key; NOT_FOUND if there is none.", "id", "email", "external_id"
     )
     users: Connection[User] = page(
-        models.User, "The users, the newest first.", filter_=UserFilter, order=UserOrder
+        models.User, "The users, newest first.", filter_=UserFilter, order=UserOrder
     )
     team: Team | None = roots.one(
         models.Team, "A team, by exactly one key; NOT_FOUND if there is none.", "id", "name", "external_id"
     )
     teams: Connection[Team] = page(
-        models.Team, "The teams, the newest first.", filter_=TeamFilter, order=TeamOrder
+        models.Team, "The teams, newest first.", filter_=TeamFilter, order=TeamOrder
     )
     agent: Agent | None = roots.one(
         models.Agent, "An agent, by exactly one key; NOT_FOUND if there is none.", "id", "name", "external_id"
     )
     agents: Connection[Agent] = page(
-        models.Agent, "The agents, the newest first.", filter_=AgentFilter, order=AgentOrder
+        models.Agent, "The agents, newest first.", filter_=AgentFilter, order=AgentOrder
     )
     agent_version: AgentVersion | None = roots.one(
         models.AgentVersion, "A version of an agent, by its id; NOT_FOUND if there is none.", "id"
     )
     agent_versions: Connection[AgentVersion] = page(
         models.AgentVersion,
-        "The versions of all agents, the newest first.",
+        "The versions of all agents, newest first.",
         filter_=AgentVersionFilter,
         order=AgentVersionOrder,
     )
@@ -180,7 +180,7 @@ class Query:
     )
     agent_metrics: Connection[AgentMetric] = page(
         models.AgentMetric,
-        "The metrics of all agents, the latest first.",
+        "The metrics of all agents, latest first.",
         filter_=AgentMetricFilter,
         order=AgentMetricOrder,
         default=_LATEST_MEASURED,
@@ -190,7 +190,7 @@ class Query:
     )
     sessions: Connection[Session] = page(
         models.Session,
-        "The sessions, the latest first.",
+        "The sessions, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         default=_LATEST,
@@ -200,7 +200,7 @@ class Query:
     )
     messages: Connection[Message] = page(
         models.Message,
-        "The messages of all sessions, the newest first.",
+        "The messages of all sessions, newest first.",
         filter_=MessageFilter,
         order=MessageOrder,
     )
@@ -209,7 +209,7 @@ class Query:
     )
     tool_calls: Connection[ToolCall] = page(
         models.ToolCall,
-        "The tool calls of all messages, the newest first.",
+        "The tool calls of all messages, newest first.",
         filter_=ToolCallFilter,
         order=ToolCallOrder,
     )
@@ -218,7 +218,7 @@ class Query:
     )
     session_events: Connection[SessionEvent] = page(
         models.SessionEvent,
-        "The events of all sessions, the latest first.",
+        "The events of all sessions, latest first.",
         filter_=SessionEventFilter,
         order=SessionEventOrder,
         default=_LAST,
@@ -228,7 +228,7 @@ class Query:
     )
     usage_records: Connection[UsageRecord] = page(
         models.UsageRecord,
-        "The usage records of all sessions, the latest first.",
+        "The usage records of all sessions, latest first.",
         filter_=UsageRecordFilter,
         order=UsageRecordOrder,
         default=_LAST,
@@ -238,7 +238,7 @@ class Query:
     )
     sandboxes: Connection[Sandbox] = page(
         models.Sandbox,
-        "The sandboxes of all sessions, the newest first.",
+        "The sandboxes of all sessions, newest first.",
         filter_=SandboxFilter,
         order=SandboxOrder,
     )
@@ -247,16 +247,18 @@ class Query:
     )
     module_states: Connection[ModuleState] = page(
         models.ModuleState,
-        "The states of all modules, the newest first.",
+        "The states of all modules, newest first.",
         filter_=ModuleStateFilter,
         order=ModuleStateOrder,
     )
     state_transition: StateTransition | None = roots.one(
-        models.StateTransition, "A transition between states, by its id; NOT_FOUND if there is none.", "id"
+        models.StateTransition,
+        "A transition between states of a module, by its id; NOT_FOUND if there is none.",
+        "id",
     )
     state_transitions: Connection[StateTransition] = page(
         models.StateTransition,
-        "The transitions between states of all modules, the newest first.",
+        "The transitions between states of all modules, newest first.",
         filter_=StateTransitionFilter,
         order=StateTransitionOrder,
     )
@@ -265,7 +267,7 @@ class Query:
     )
     session_metrics: Connection[SessionMetric] = page(
         models.SessionMetric,
-        "The metrics of all sessions, the latest first.",
+        "The metrics of all sessions, latest first.",
         filter_=SessionMetricFilter,
         order=SessionMetricOrder,
         default=_LATEST_MEASURED,
@@ -274,14 +276,14 @@ class Query:
         models.Memory, "A memory, by exactly one key; NOT_FOUND if there is none.", "id", "external_id"
     )
     memories: Connection[Memory] = page(
-        models.Memory, "The memories, the newest first.", filter_=MemoryFilter, order=MemoryOrder
+        models.Memory, "The memories, newest first.", filter_=MemoryFilter, order=MemoryOrder
     )
     memory_access: MemoryAccess | None = roots.one(
         models.MemoryAccess, "An access to a memory, by its id; NOT_FOUND if there is none.", "id"
     )
     memory_accesses: Connection[MemoryAccess] = page(
         models.MemoryAccess,
-        "The accesses to all memories, the latest first.",
+        "The accesses to all memories, latest first.",
         filter_=MemoryAccessFilter,
         order=MemoryAccessOrder,
     )
@@ -290,25 +292,25 @@ class Query:
     )
     memory_annotations: Connection[MemoryAnnotation] = page(
         models.MemoryAnnotation,
-        "The annotations on all memories, the newest first.",
+        "The annotations on all memories, newest first.",
         filter_=MemoryAnnotationFilter,
         order=MemoryAnnotationOrder,
     )
     memory_revision: MemoryRevision | None = roots.one(
         models.MemoryRevision,
-        "A content that a memory had before, by its id; NOT_FOUND if there is none.",
+        "A revision of a memory, by its id; NOT_FOUND if there is none.",
         "id",
     )
     memory_revisions: Connection[MemoryRevision] = page(
         models.MemoryRevision,
-        "The contents that all memories had before, the last replaced first.",
+        "The revisions of all memories, most recently replaced first.",
         filter_=MemoryRevisionFilter,
         order=MemoryRevisionOrder,
     )
     top_users: Connection[UserRank] = page(
         rankings.UserRank,
-        "The users with what the sessions with them add up to, those with the most messages first. Users"
-        " without any of the sessions have no place.",
+        "A ranking of users by totals over their sessions, most messages first. Users with no matching"
+        " session are left out.",
         filter_=UserRankFilter,
         order=UserRankOrder,
         default=(Ordering("message_count", descending=True),),
@@ -316,9 +318,9 @@ class Query:
     )
     top_agents: Connection[AgentRank] = page(
         rankings.AgentRank,
-        "The agents with what their sessions add up to, those with the highest success rate first: the share"
-        " of sessions that COMPLETED of those that COMPLETED or FAILED. Agents without either come last, and"
-        " agents without any of the sessions have no place.",
+        "A ranking of agents by totals over their sessions, highest success rate first: the share of"
+        " COMPLETED sessions among those that COMPLETED or FAILED. Agents without such a session come last;"
+        " agents with no matching session are left out.",
         filter_=AgentRankFilter,
         order=AgentRankOrder,
         default=(Ordering("success_rate", descending=True),),
@@ -326,8 +328,8 @@ class Query:
     )
     top_tools: Connection[ToolRank] = page(
         rankings.ToolRank,
-        "The tools with how they were called, those that failed most often first. A filter by `name` gives"
-        " the numbers of one tool.",
+        "A ranking of tools by their calls, most failures first. A filter on `name` gives the numbers of"
+        " one tool.",
         filter_=ToolRankFilter,
         order=ToolRankOrder,
         default=(Ordering("failed_count", descending=True),),
@@ -335,8 +337,7 @@ class Query:
     )
     top_models: Connection[ModelRank] = page(
         rankings.ModelRank,
-        "The models with what they were used for, by messages and by usage records, those of the most tokens"
-        " first.",
+        "A ranking of models by their use according to messages and usage records, most tokens first.",
         filter_=ModelRankFilter,
         order=ModelRankOrder,
         default=(Ordering("total_tokens", descending=True),),
@@ -344,8 +345,8 @@ class Query:
     )
     top_memories: Connection[MemoryRank] = page(
         rankings.MemoryRank,
-        "The memories with how they were used, the most useful first; those of which no access says how"
-        " useful they were come last.",
+        "A ranking of memories by their accesses, most useful first. Memories whose usefulness no access"
+        " reports come last.",
         filter_=MemoryRankFilter,
         order=MemoryRankOrder,
         default=(Ordering("usefulness", descending=True),),
@@ -353,24 +354,23 @@ class Query:
     )
     search_messages: Connection[MessageMatch] = page(
         search.MessageMatch,
-        "The messages whose content has the words of a query, the best matches first. Of messages that have"
-        f" the words, the newest {search.MAX_RANKED:,} are ranked, and `totalCount` counts no more.",
+        "The messages whose content has the words of a query, best matches first. Only the newest"
+        f" {search.MAX_RANKED:,} messages with the words are ranked and counted.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MESSAGES,
     )
     search_memories: Connection[MemoryMatch] = page(
         search.MemoryMatch,
-        "The memories whose name, description and content together have the words of a query, the best"
-        f" matches first. Of memories that have the words, the newest {search.MAX_RANKED:,} are ranked, and"
-        " `totalCount` counts no more.",
+        "The memories whose name, description and content together have the words of a query, best matches"
+        f" first. Only the newest {search.MAX_RANKED:,} memories with the words are ranked and counted.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MEMORIES,
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,
-        "The API keys of the project, the newest first. Needs an API key with the scope ADMIN.",
+        "The API keys of the project, newest first. Requires an API key with the scope ADMIN.",
         filter_=ApiKeyFilter,
         order=ApiKeyOrder,
         scope=ApiKeyScope.ADMIN,
@@ -379,7 +379,10 @@ class Query:
 
 @object_type
 class Mutation:
-    """All that can be written. Each field is one transaction, done as a whole or not at all."""
+    """Everything that can be written.
+
+    Each field is one transaction, which takes effect as a whole or not at all.
+    """
 
     update_project: Project | None = mutation(
         projects.update, "Change the project.", input_(UpdateProjectInput), scope=ApiKeyScope.ADMIN
@@ -389,14 +392,14 @@ class Mutation:
     )
     update_api_key: ApiKey | None = mutation(
         api_keys.update,
-        "Change an API key. Servers heed it within a second.",
+        "Change an API key. The change takes effect within a second.",
         ID,
         input_(UpdateApiKeyInput),
         scope=ApiKeyScope.ADMIN,
     )
     revoke_api_key: ApiKey | None = mutation(
         api_keys.revoke,
-        "Revoke an API key for good. Servers refuse it within a second.",
+        "Revoke an API key for good. It stops working within a second.",
         ID,
         scope=ApiKeyScope.ADMIN,
     )
@@ -405,7 +408,7 @@ class Mutation:
     update_user: User | None = mutation(users.update, "Change a user.", ID, input_(UpdateUserInput))
     delete_user: Deletion | None = mutation(
         users.delete,
-        "Delete a user. Their sessions, messages, agents and memories stay, without a user.",
+        "Delete a user. The user's sessions, messages, agents and memories are kept, without a user.",
         ID,
         returns=Deleted,
     )
@@ -413,17 +416,17 @@ class Mutation:
     create_team: Team | None = mutation(teams.create, "Add a team.", input_(CreateTeamInput), creates=True)
     update_team: Team | None = mutation(teams.update, "Change a team.", ID, input_(UpdateTeamInput))
     delete_team: Deletion | None = mutation(
-        teams.delete, "Delete a team. Its agents and sessions stay.", ID, returns=Deleted
+        teams.delete, "Delete a team. Its agents and sessions are kept.", ID, returns=Deleted
     )
     add_team_members: Team | None = mutation(
         teams.add_members,
-        "Add agents to a team; those that are members already stay.",
+        "Add agents to a team; agents that are already members are ignored.",
         given("team_id", strawberry.ID, "The id of the team.", as_="id_"),
         given("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
     )
     remove_team_members: Team | None = mutation(
         teams.remove_members,
-        "Remove agents from a team; those that are not members are ignored.",
+        "Remove agents from a team; agents that are not members are ignored.",
         given("team_id", strawberry.ID, "The id of the team.", as_="id_"),
         given("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
     )
@@ -434,8 +437,8 @@ class Mutation:
     update_agent: Agent | None = mutation(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
     delete_agent: Deletion | None = mutation(
         agents.delete,
-        "Delete an agent with its versions and metrics. Its sessions, messages and memories stay, without an"
-        " agent.",
+        "Delete an agent with its versions and metrics. Its sessions, messages and memories are kept,"
+        " without an agent.",
         ID,
         returns=Deleted,
     )
@@ -447,19 +450,19 @@ class Mutation:
     )
     activate_agent_version: AgentVersion | None = mutation(
         agent_versions.activate,
-        "Make a version its agent's active one; the one that was active no longer is.",
+        "Make a version the active one of its agent. The version that was active is deactivated.",
         ID,
     )
     delete_agent_version: Deletion | None = mutation(
         agent_versions.delete,
-        "Delete a version of an agent. Its sessions and metrics stay, without a version.",
+        "Delete a version of an agent. Its sessions and metrics are kept, without a version.",
         ID,
         returns=Deleted,
     )
 
     create_session: Session | None = mutation(
         sessions.create,
-        "Record a session in whatever status it has, such as one that took place earlier.",
+        "Record a session in any status, such as one that took place earlier.",
         input_(CreateSessionInput),
         creates=True,
     )
@@ -474,28 +477,30 @@ class Mutation:
     )
     end_session: Session | None = mutation(
         sessions.end,
-        "End a session. It is a CONFLICT if it has ended already.",
+        "End a session. Fails with CONFLICT if it has already ended.",
         ID,
-        given("input", EndSessionInput | None, "How it ended.", as_="values", default=strawberry.UNSET),
+        given(
+            "input", EndSessionInput | None, "How the session ended.", as_="values", default=strawberry.UNSET
+        ),
     )
     delete_session: Deletion | None = mutation(
         sessions.delete,
         "Delete a session with its messages, tool calls, events, usage records, states of modules, metrics"
-        " and sandbox. Its memories stay, without a session. It is a CONFLICT if it has children and `tree`"
-        " is not true.",
+        " and sandbox. Its memories are kept, without a session. Fails with CONFLICT if it has children and"
+        " `tree` is not true.",
         ID,
-        given("tree", bool, "Whether to delete all sessions below it with it.", default=False),
+        given("tree", bool, "Whether to delete all sessions below it as well.", default=False),
         returns=Deleted,
     )
     add_session_tags: list[Session] | None = mutation(
         sessions.add_tags,
-        "Add tags to sessions, after those that they have.",
+        "Add tags to sessions, after the tags that they have.",
         given("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
         given("tags", list[str], "The tags, from 1 to 100."),
     )
     remove_session_tags: list[Session] | None = mutation(
         sessions.remove_tags,
-        "Remove tags from sessions; sessions without them stay as they are.",
+        "Remove tags from sessions; sessions without the tags stay as they are.",
         given("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
         given("tags", list[str], "The tags, from 1 to 100."),
     )
@@ -503,18 +508,18 @@ class Mutation:
         sessions.rename_tag,
         "Rename a tag on every session of the project that has it.",
         given("from", str, "The tag to rename.", as_="old"),
-        given("to", str, "What it is called from now on.", as_="new"),
+        given("to", str, "The new name of the tag.", as_="new"),
     )
 
     append_messages: list[Message] | None = mutation(
         messages.append,
-        "Append messages to a session, in order, with the tool calls that they make and the answers that"
-        " they give.",
+        "Append messages to a session, in order, together with the tool calls that they make or answer.",
         given("session_id", strawberry.ID, "The id of the session."),
         given(
             "messages",
             list[AppendMessageInput],
-            "The messages, from 1 to 10,000. Their sequences continue after the last one of the session.",
+            "The messages, from 1 to 10,000. Their `sequence` continues after the last message of the"
+            " session.",
         ),
         creates=True,
     )
@@ -523,26 +528,25 @@ class Mutation:
     )
     redact_message: Message | None = mutation(
         messages.redact,
-        "Remove what was said from a message, and what its tool calls carried, for good. Who spoke and when"
-        " stays.",
+        "Remove the contents of a message and of its tool calls for good. Who spoke and when is kept.",
         ID,
     )
     delete_message: Deletion | None = mutation(
         messages.delete,
-        "Delete a message with its tool calls. The other messages keep their sequences.",
+        "Delete a message with its tool calls. The other messages keep their positions.",
         ID,
         returns=Deleted,
     )
     create_tool_call: ToolCall | None = mutation(
         tool_calls.create,
-        "Add a tool call to an ASSISTANT message, after those that it has.",
+        "Add a tool call to an ASSISTANT message, after the calls that it has.",
         given("message_id", strawberry.ID, "The id of the message."),
         input_(NewToolCallInput),
         creates=True,
     )
     record_tool_result: ToolCall | None = mutation(
         tool_calls.record_result,
-        "Record the outcome of a pending tool call. It is a CONFLICT if the call is settled already.",
+        "Record the outcome of a pending tool call. Fails with CONFLICT if the call is already settled.",
         ID,
         input_(RecordToolResultInput),
     )
@@ -555,37 +559,37 @@ class Mutation:
 
     record_events: list[SessionEvent] | None = mutation(
         session_events.record,
-        "Record events of a session, in order, all of them or none.",
+        "Record events of a session, in order: all of them, or none.",
         given("session_id", strawberry.ID, "The id of the session."),
         given(
             "events",
             list[RecordEventInput],
-            "The events, from 1 to 10,000. Their sequences continue after the last one of the session.",
+            "The events, from 1 to 10,000. Their `sequence` continues after the last event of the session.",
         ),
         creates=True,
     )
     delete_session_event: Deletion | None = mutation(
         session_events.delete,
-        "Delete an event of a session. The other events keep their sequences.",
+        "Delete an event of a session. The other events keep their positions.",
         ID,
         returns=Deleted,
     )
     record_usage: list[UsageRecord] | None = mutation(
         usage_records.record,
-        "Record uses of models, of one session or of many, all of them or none. Their tokens and costs are"
-        " added to the totals of their sessions at the same time.",
+        "Record uses of models, in one session or in many: all of them, or none. Their tokens and costs are"
+        " added to the totals of their sessions in the same transaction.",
         given("records", list[RecordUsageInput], "The usage records, from 1 to 10,000."),
         creates=True,
     )
     delete_usage_record: Deletion | None = mutation(
         usage_records.delete,
-        "Delete a usage record. Its tokens and its cost are taken off the totals of its session.",
+        "Delete a usage record. Its tokens and cost are subtracted from the totals of its session.",
         ID,
         returns=Deleted,
     )
     set_sandbox: Sandbox | None = mutation(
         sandboxes.set_,
-        "Change the sandbox of a session, or give it one where it has none.",
+        "Change the sandbox of a session, or create one if the session has none.",
         given("session_id", strawberry.ID, "The id of the session."),
         input_(SetSandboxInput),
         creates=True,
@@ -594,29 +598,29 @@ class Mutation:
         sandboxes.update, "Change a sandbox.", ID, input_(UpdateSandboxInput)
     )
     delete_sandbox: Deletion | None = mutation(
-        sandboxes.delete, "Delete a sandbox. Its session stays, without one.", ID, returns=Deleted
+        sandboxes.delete, "Delete a sandbox. Its session is kept, without one.", ID, returns=Deleted
     )
 
     set_module_state: ModuleState | None = mutation(
         module_states.set_,
-        "Set the state of a module: add one behind its latest, and record the transition between them.",
+        "Set the state of a module: add a state after its latest, and record the transition between them.",
         input_(SetModuleStateInput),
         creates=True,
     )
     set_module_states: list[ModuleState] | None = mutation(
         module_states.set_all,
-        "Set states of modules, in order, all or none.",
+        "Set states of modules, in order: all of them, or none.",
         given(
             "states",
             list[SetModuleStateInput],
-            "The states, from 1 to 1,000. Several of one module follow each other.",
+            "The states, from 1 to 1,000. States of the same module follow each other.",
         ),
         creates=True,
     )
 
     record_agent_metrics: list[AgentMetric] | None = mutation(
         agent_metrics.record,
-        "Record metrics of agents, all of them or none.",
+        "Record metrics of agents: all of them, or none.",
         given("metrics", list[RecordAgentMetricInput], "The metrics, from 1 to 10,000."),
         creates=True,
     )
@@ -625,7 +629,7 @@ class Mutation:
     )
     record_session_metrics: list[SessionMetric] | None = mutation(
         session_metrics.record,
-        "Record metrics of sessions, all of them or none.",
+        "Record metrics of sessions: all of them, or none.",
         given("metrics", list[RecordSessionMetricInput], "The metrics, from 1 to 10,000."),
         creates=True,
     )
@@ -638,13 +642,13 @@ class Mutation:
     )
     create_memories: list[Memory] | None = mutation(
         memories.create_all,
-        "Add memories, all of them or none.",
+        "Add memories: all of them, or none.",
         given("memories", list[CreateMemoryInput], "The memories, from 1 to 1,000."),
         creates=True,
     )
     update_memory: Memory | None = mutation(
         memories.update,
-        "Change a memory. A content that is replaced stays in its history.",
+        "Change a memory. A replaced content stays in the memory's history.",
         ID,
         input_(UpdateMemoryInput),
     )
@@ -656,55 +660,55 @@ class Mutation:
     )
     link_memories: Memory | None = mutation(
         memories.link,
-        "Relate a memory with others, both ways; those that it is related with already stay.",
+        "Link a memory with others, both ways; memories that are already linked are ignored.",
         given("memory_id", strawberry.ID, "The id of the memory."),
-        given("related_memory_ids", list[strawberry.ID], "The ids of the others, from 1 to 1,000."),
+        given("related_memory_ids", list[strawberry.ID], "The ids of the other memories, from 1 to 1,000."),
     )
     unlink_memories: Memory | None = mutation(
         memories.unlink,
-        "End that a memory is related with others, both ways; those that it is not related with are ignored.",
+        "Unlink a memory from others, both ways; memories that are not linked are ignored.",
         given("memory_id", strawberry.ID, "The id of the memory."),
-        given("related_memory_ids", list[strawberry.ID], "The ids of the others, from 1 to 1,000."),
+        given("related_memory_ids", list[strawberry.ID], "The ids of the other memories, from 1 to 1,000."),
     )
     record_memory_access: MemoryAccess | None = mutation(
         memory_accesses.record,
-        "Record an access to a memory, which raises its `accessCount` and `lastAccessedAt`.",
+        "Record an access to a memory, which updates `accessCount` and `lastAccessedAt` of the memory.",
         input_(RecordMemoryAccessInput),
         creates=True,
     )
     record_memory_accesses: list[MemoryAccess] | None = mutation(
         memory_accesses.record_all,
-        "Record accesses to memories, all of them or none. Each raises `accessCount` and `lastAccessedAt` of"
-        " its memory.",
+        "Record accesses to memories: all of them, or none. Each updates `accessCount` and `lastAccessedAt`"
+        " of its memory.",
         given("accesses", list[RecordMemoryAccessInput], "The accesses, from 1 to 1,000."),
         creates=True,
     )
     annotate_memory: MemoryAnnotation | None = mutation(
         memory_annotations.annotate,
-        "Put an annotation on a memory, which stays as it is until the annotation is applied.",
+        "Add an annotation to a memory. The memory does not change until the annotation is applied.",
         input_(AnnotateMemoryInput),
         creates=True,
     )
     annotate_memories: list[MemoryAnnotation] | None = mutation(
         memory_annotations.annotate_all,
-        "Put annotations on memories, all of them or none.",
+        "Add annotations to memories: all of them, or none.",
         given("annotations", list[AnnotateMemoryInput], "The annotations, from 1 to 1,000."),
         creates=True,
     )
     apply_annotation: MemoryAnnotation | None = mutation(
         memory_annotations.apply,
-        "Apply an annotation to its memory: a `correction` replaces the content, an `enhancement` is appended"
-        " to it on a line of its own, a `verification` sets `verificationStatus`. It is a CONFLICT if it is"
-        " applied already.",
+        "Apply an annotation to its memory: a `correction` replaces the content, an `enhancement` is"
+        " appended to it on a line of its own, and a `verification` sets `verificationStatus`. Fails with"
+        " CONFLICT if the annotation is already applied.",
         ID,
     )
     delete_memory_annotation: Deletion | None = mutation(
         memory_annotations.delete,
-        "Delete an annotation on a memory. What it changed when it was applied stays as it is.",
+        "Delete an annotation on a memory. The changes that it made when it was applied are kept.",
         ID,
         returns=Deleted,
     )
 
 
 schema = strawberry.Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))
-"""The contract: ``schema.graphql`` is its print."""
+"""The contract, which ``schema.graphql`` prints."""

@@ -1,1 +1,1 @@
-"""What clients send: filters, orders and the values of writes."""
+"""Input types: filters, orders and the values of mutations."""

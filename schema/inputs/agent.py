@@ -1,4 +1,4 @@
-"""What clients say of agents."""
+"""Inputs of agents."""
 
 from __future__ import annotations
 
@@ -36,41 +36,45 @@ if TYPE_CHECKING:
 
 @input_type
 class AgentFilter:
-    """Selects agents. All conditions that are given must hold."""
+    """Selects agents. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    owner_id: IDFilter | None = optional("By the ids of their owners.")
-    external_id: StringFilter | None = optional("By their ids in another system.")
-    name: StringFilter | None = optional("By their names.")
-    type: StringFilter | None = optional("By their types.")
-    provider: StringFilter | None = optional("By their providers.")
-    model: StringFilter | None = optional("By their models.")
-    active: BooleanFilter | None = optional("By whether they are in use.")
-    specializations: ListFilter | None = optional("By what they are good at.")
-    learning_mode: StringFilter | None = optional("By how they learn.")
-    training_status: StringFilter | None = optional("By how far they are trained.")
-    total_sessions: IntFilter | None = optional("By how many sessions they have had.")
-    success_rate: FloatFilter | None = optional("By their success rates, from 0 to 1.")
-    created_at: DateTimeFilter | None = optional("By when they were recorded.")
-    updated_at: DateTimeFilter | None = optional("By when they last changed.")
-    config: JSONFilter | None = optional("By their `config`.")
+    id: IDFilter | None = optional("The id of the agent.")
+    owner_id: IDFilter | None = optional("The id of the user who owns the agent.")
+    external_id: StringFilter | None = optional("The id of the agent in another system.")
+    name: StringFilter | None = optional("The name of the agent.")
+    type: StringFilter | None = optional("The kind of agent.")
+    provider: StringFilter | None = optional("The provider of the agent's model.")
+    model: StringFilter | None = optional("The model that the agent runs on.")
+    active: BooleanFilter | None = optional("Whether the agent is in use.")
+    specializations: ListFilter | None = optional("What the agent is good at.")
+    learning_mode: StringFilter | None = optional("How the agent learns.")
+    training_status: StringFilter | None = optional("How far the agent is trained.")
+    total_sessions: IntFilter | None = optional("The number of sessions of the agent.")
+    success_rate: FloatFilter | None = optional(
+        "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1."
+    )
+    created_at: DateTimeFilter | None = optional("When the agent was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the agent last changed.")
+    config: JSONFilter | None = optional("The agent's other configuration.")
     owner: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
-        User, "By their owners.", local="owner_id"
+        User, "Conditions on the user who owns the agent.", local="owner_id"
     )
     teams: Annotated["TeamsFilter", strawberry.lazy("schema.inputs.team")] | None = linked(
-        Team, "By the teams that they are members of.", via=Via(TeamMember, "agent_id", "team_id")
+        Team,
+        "Conditions on the teams that the agent is a member of.",
+        via=Via(TeamMember, "agent_id", "team_id"),
     )
     versions: Annotated["AgentVersionsFilter", strawberry.lazy("schema.inputs.agent_version")] | None = (
-        linked(AgentVersion, "By their versions.", remote="agent_id")
+        linked(AgentVersion, "Conditions on the versions of the agent.", remote="agent_id")
     )
     sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", remote="agent_id"
+        Session, "Conditions on the sessions of the agent.", remote="agent_id"
     )
     metrics: Annotated["AgentMetricsFilter", strawberry.lazy("schema.inputs.agent_metric")] | None = linked(
-        AgentMetric, "By how they were measured.", remote="agent_id"
+        AgentMetric, "Conditions on the metrics of the agent.", remote="agent_id"
     )
     memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
-        Memory, "By their memories.", remote="agent_id"
+        Memory, "Conditions on the memories of the agent.", remote="agent_id"
     )
     and_: list[AgentFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[AgentFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -79,21 +83,23 @@ class AgentFilter:
 
 @input_type
 class AgentsFilter(ToMany):
-    """Conditions on the agents behind a relation to many."""
+    """Conditions on related agents."""
 
-    some: AgentFilter | None = optional("At least one of them meets this filter.")
-    none: AgentFilter | None = optional("None of them meets this filter.")
+    some: AgentFilter | None = optional("At least one related object meets this filter.")
+    none: AgentFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class AgentOrderField(Enum):
     """The fields that agents can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were recorded.")
-    UPDATED_AT = enum_value("updated_at", "When they last changed.")
-    NAME = enum_value("name", "Their names.")
-    TOTAL_SESSIONS = enum_value("total_sessions", "How many sessions they have had.")
-    SUCCESS_RATE = enum_value("success_rate", "Their success rates.")
+    CREATED_AT = enum_value("created_at", "When the agent was recorded.")
+    UPDATED_AT = enum_value("updated_at", "When the agent last changed.")
+    NAME = enum_value("name", "The name of the agent.")
+    TOTAL_SESSIONS = enum_value("total_sessions", "The number of sessions of the agent.")
+    SUCCESS_RATE = enum_value(
+        "success_rate", "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1."
+    )
 
 
 @input_type
@@ -106,33 +112,40 @@ class AgentOrder:
 
 @input_type
 class AgentValues:
-    """What may be said of an agent."""
+    """The values of an agent."""
 
     external_id: str | None = optional(
-        "Its id in another system, unique among the project's agents; at most 255 characters."
+        "The id of the agent in another system, unique among the project's agents; at most 255 characters."
     )
-    type: str | None = optional("What kind of agent it is, such as `assistant`, `planner` or `custom`.")
-    description: str | None = optional("What it is for, in words.")
-    provider: str | None = optional("Who serves its model, such as `openai`, `anthropic` or `local`.")
-    model: str | None = optional("The model that it runs on, as its provider names it.")
-    temperature: float | None = optional("The sampling temperature, from 0 to 100; providers use 0 to 2.")
-    max_tokens: int | None = optional("The most tokens that an answer may have; at least 1.")
-    system_prompt: str | None = optional("The instructions that frame its sessions.")
-    config: JSON | None = optional(
-        "The rest of its configuration: a JSON object; on creation `{}` by default."
+    type: str | None = optional("The kind of agent, such as `assistant`, `planner` or `custom`.")
+    description: str | None = optional("What the agent is for, in words.")
+    provider: str | None = optional(
+        "The provider of the agent's model, such as `openai`, `anthropic` or `local`."
     )
+    model: str | None = optional("The model that the agent runs on, by the provider's name for it.")
+    temperature: float | None = optional(
+        "The sampling temperature, from 0 to 100; most providers accept 0 to 2."
+    )
+    max_tokens: int | None = optional("The maximum number of tokens in a response; at least 1.")
+    system_prompt: str | None = optional("The instructions that frame the agent's sessions.")
+    config: JSON | None = optional("Any other configuration: a JSON object; `{}` by default on creation.")
     tools: JSON | None = optional(
-        "The tools that it may call: a JSON array of definitions or names; on creation `[]` by default."
+        "The tools that the agent may call: a JSON array of definitions or names; `[]` by default on"
+        " creation."
     )
-    active: bool | None = optional("Whether it is in use; on creation true by default.")
-    run_id: int | None = optional("A counter of runs that its framework keeps.")
+    active: bool | None = optional("Whether the agent is in use; true by default on creation.")
+    run_id: int | None = optional("A run counter that the agent's framework maintains.")
     owner_id: strawberry.ID | None = optional(
-        "The id of the user that it belongs to, such as a custom agent's creator."
+        "The id of the user who owns the agent, such as the creator of a custom agent."
     )
-    specializations: list[str] | None = optional("What it is good at, such as `billing` or `code review`.")
-    learning_mode: str | None = optional("How it learns: `active`, `passive`, `supervised` or another.")
+    specializations: list[str] | None = optional(
+        "What the agent is good at, such as `billing` or `code review`."
+    )
+    learning_mode: str | None = optional(
+        "How the agent learns: `active`, `passive`, `supervised` or another value."
+    )
     training_status: str | None = optional(
-        "How far it is trained: `initial`, `trained`, `fine-tuned` or another."
+        "How far the agent is trained: `initial`, `trained`, `fine-tuned` or another value."
     )
 
 
@@ -140,15 +153,16 @@ class AgentValues:
 class CreateAgentInput(AgentValues):
     """An agent to add."""
 
-    name: str = required(
-        "What the agent is called, unique among the project's agents; at most 255 characters."
-    )
+    name: str = required("The name of the agent, unique among the project's agents; at most 255 characters.")
 
 
 @input_type
 class UpdateAgentInput(AgentValues):
-    """The changes to an agent. What is left out stays as it is; null clears what may be null."""
+    """The changes to an agent.
+
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """
 
     name: str | None = optional(
-        "What the agent is called, unique among the project's agents; at most 255 characters."
+        "The name of the agent, unique among the project's agents; at most 255 characters."
     )

@@ -1,4 +1,4 @@
-"""What clients say of the metrics of agents."""
+"""Inputs of the metrics of agents."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @input_type
 class AgentMetricFilter:
-    """Selects metrics of agents. All conditions that are given must hold."""
+    """Selects metrics of agents. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    agent_id: IDFilter | None = optional("By the ids of their agents.")
-    version_id: IDFilter | None = optional("By the ids of the versions that were measured.")
-    metric_type: StringFilter | None = optional("By what they measure.")
-    metric_value: FloatFilter | None = optional("By their values.")
-    timestamp: DateTimeFilter | None = optional("By the times that they are of.")
-    timeframe: StringFilter | None = optional("By the length of time that they are over.")
+    id: IDFilter | None = optional("The id of the metric.")
+    agent_id: IDFilter | None = optional("The id of the agent that was measured.")
+    version_id: IDFilter | None = optional("The id of the version that was measured.")
+    metric_type: StringFilter | None = optional("The kind of metric.")
+    metric_value: FloatFilter | None = optional("The measured value, in the unit of its kind.")
+    timestamp: DateTimeFilter | None = optional("When the agent was measured.")
+    timeframe: StringFilter | None = optional("The period that the value covers.")
     agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By their agents.", local="agent_id"
+        Agent, "Conditions on the agent that was measured.", local="agent_id"
     )
     version: Annotated["AgentVersionFilter", strawberry.lazy("schema.inputs.agent_version")] | None = linked(
-        AgentVersion, "By the versions that were measured.", local="version_id"
+        AgentVersion, "Conditions on the version that was measured.", local="version_id"
     )
     and_: list[AgentMetricFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[AgentMetricFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -44,18 +44,18 @@ class AgentMetricFilter:
 
 @input_type
 class AgentMetricsFilter(ToMany):
-    """Conditions on the metrics of agents behind a relation to many."""
+    """Conditions on related metrics of agents."""
 
-    some: AgentMetricFilter | None = optional("At least one of them meets this filter.")
-    none: AgentMetricFilter | None = optional("None of them meets this filter.")
+    some: AgentMetricFilter | None = optional("At least one related object meets this filter.")
+    none: AgentMetricFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class AgentMetricOrderField(Enum):
     """The fields that metrics of agents can be ordered by."""
 
-    TIMESTAMP = enum_value("timestamp", "The times that they are of.")
-    METRIC_VALUE = enum_value("metric_value", "Their values.")
+    TIMESTAMP = enum_value("timestamp", "When the agent was measured.")
+    METRIC_VALUE = enum_value("metric_value", "The measured value, in the unit of its kind.")
 
 
 @input_type
@@ -70,17 +70,18 @@ class AgentMetricOrder:
 class RecordAgentMetricInput:
     """A metric of an agent to record."""
 
-    agent_id: strawberry.ID = required("The id of the agent that is measured.")
+    agent_id: strawberry.ID = required("The id of the agent that was measured.")
     version_id: strawberry.ID | None = optional(
-        "The id of the version that is measured, one of the agent's own."
+        "The id of the version that was measured; it must be a version of the agent."
     )
     metric_type: str = required(
-        "What is measured: `response_time`, `accuracy`, `user_satisfaction` or another; at most 255"
+        "The kind of metric: `response_time`, `accuracy`, `user_satisfaction` or another value; at most 255"
         " characters."
     )
-    metric_value: float = required("What was measured, in the unit of its kind, from -1e100 to 1e100.")
-    timestamp: datetime | None = optional("The time that it is of; now by default.")
+    metric_value: float = required("The measured value, in the unit of its kind, from -1e100 to 1e100.")
+    timestamp: datetime | None = optional("When the agent was measured; now by default.")
     timeframe: str | None = optional(
-        "The length of time that it is over: `daily`, `weekly`, `monthly` or another; at most 255 characters."
+        "The period that the value covers: `daily`, `weekly`, `monthly` or another value, at"
+        " most 255 characters; null for a moment."
     )
-    metadata_: JSON | None = optional("Anything else: a JSON object; `{}` by default.", name="metadata")
+    metadata_: JSON | None = optional("Any other data: a JSON object; `{}` by default.", name="metadata")

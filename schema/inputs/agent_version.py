@@ -1,4 +1,4 @@
-"""What clients say of versions of agents."""
+"""Inputs of versions of agents."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 @input_type
 class AgentVersionFilter:
-    """Selects versions of agents. All conditions that are given must hold."""
+    """Selects versions of agents. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    agent_id: IDFilter | None = optional("By the ids of their agents.")
-    version_number: StringFilter | None = optional("By their numbers.")
-    is_active: BooleanFilter | None = optional("By whether they are active.")
-    created_at: DateTimeFilter | None = optional("By when they were recorded.")
-    updated_at: DateTimeFilter | None = optional("By when they last changed.")
-    activated_at: DateTimeFilter | None = optional("By when they last became active.")
+    id: IDFilter | None = optional("The id of the version.")
+    agent_id: IDFilter | None = optional("The id of the agent of the version.")
+    version_number: StringFilter | None = optional("The version number.")
+    is_active: BooleanFilter | None = optional("Whether the version is the agent's active one.")
+    created_at: DateTimeFilter | None = optional("When the version was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the version last changed.")
+    activated_at: DateTimeFilter | None = optional("When the version last became active.")
     agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By their agents.", local="agent_id"
+        Agent, "Conditions on the agent of the version.", local="agent_id"
     )
     sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By the sessions that ran on them.", remote="agent_version_id"
+        Session, "Conditions on the sessions that ran on the version.", remote="agent_version_id"
     )
     metrics: Annotated["AgentMetricsFilter", strawberry.lazy("schema.inputs.agent_metric")] | None = linked(
-        AgentMetric, "By how they were measured.", remote="version_id"
+        AgentMetric, "Conditions on the metrics of the version.", remote="version_id"
     )
     and_: list[AgentVersionFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[AgentVersionFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -53,19 +53,19 @@ class AgentVersionFilter:
 
 @input_type
 class AgentVersionsFilter(ToMany):
-    """Conditions on the versions of agents behind a relation to many."""
+    """Conditions on related versions of agents."""
 
-    some: AgentVersionFilter | None = optional("At least one of them meets this filter.")
-    none: AgentVersionFilter | None = optional("None of them meets this filter.")
+    some: AgentVersionFilter | None = optional("At least one related object meets this filter.")
+    none: AgentVersionFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class AgentVersionOrderField(Enum):
     """The fields that versions of agents can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were recorded.")
-    UPDATED_AT = enum_value("updated_at", "When they last changed.")
-    VERSION_NUMBER = enum_value("version_number", "Their numbers, as text.")
+    CREATED_AT = enum_value("created_at", "When the version was recorded.")
+    UPDATED_AT = enum_value("updated_at", "When the version last changed.")
+    VERSION_NUMBER = enum_value("version_number", "The version number, ordered as text.")
 
 
 @input_type
@@ -78,12 +78,14 @@ class AgentVersionOrder:
 
 @input_type
 class AgentVersionValues:
-    """What may be said of a version of an agent."""
+    """The values of a version of an agent."""
 
-    changes: JSON | None = optional("What is new in it: a JSON object; on creation `{}` by default.")
-    system_prompt: str | None = optional("The instructions of this version.")
-    config: JSON | None = optional("The configuration of this version: a JSON object.")
-    performance: JSON | None = optional("How well it did: a JSON object; on creation `{}` by default.")
+    changes: JSON | None = optional("What is new in the version: a JSON object; `{}` by default on creation.")
+    system_prompt: str | None = optional("The instructions that frame the sessions of this version.")
+    config: JSON | None = optional("The configuration of the version: a JSON object.")
+    performance: JSON | None = optional(
+        "How well the version performed: a JSON object; `{}` by default on creation."
+    )
 
 
 @input_type
@@ -92,21 +94,24 @@ class CreateAgentVersionInput(AgentVersionValues):
 
     agent_id: strawberry.ID = required("The id of the agent.")
     version_number: str = required(
-        "Its number, such as `1.1.0`, unique among the agent's versions; at most 64 characters."
+        "The version number, such as `1.1.0`, unique among the agent's versions; at most 64 characters."
     )
-    created_by_user_id: strawberry.ID | None = optional("The id of the user who made it.")
+    created_by_user_id: strawberry.ID | None = optional("The id of the user who made the version.")
     created_by_agent_id: strawberry.ID | None = optional(
-        "The id of the agent that made it; not together with `createdByUserId`."
+        "The id of the agent that made the version; not together with `createdByUserId`."
     )
     activate: bool | None = optional(
-        "Whether it becomes the agent's active version at once; false by default."
+        "Whether the version becomes the agent's active one at once; false by default."
     )
 
 
 @input_type
 class UpdateAgentVersionInput(AgentVersionValues):
-    """The changes to a version. What is left out stays as it is; null clears what may be null."""
+    """The changes to a version.
+
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """
 
     version_number: str | None = optional(
-        "Its number, unique among the agent's versions; at most 64 characters."
+        "The version number, such as `1.1.0`, unique among the agent's versions; at most 64 characters."
     )

@@ -1,4 +1,4 @@
-"""What clients say of API keys."""
+"""Inputs of API keys."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from schema.inputs.filters import (
 
 @input_type
 class ApiKeyFilter:
-    """Selects API keys. All conditions that are given must hold."""
+    """Selects API keys. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    name: StringFilter | None = optional("By their names.")
-    prefix: StringFilter | None = optional("By what their secrets begin with.")
-    scopes: ListFilter | None = optional("By what they may do: READ, WRITE, ADMIN.")
-    created_at: DateTimeFilter | None = optional("By when they were made.")
-    last_used_at: DateTimeFilter | None = optional("By when they were last used.")
-    expires_at: DateTimeFilter | None = optional("By when they expire.")
-    revoked_at: DateTimeFilter | None = optional("By when they were revoked.")
+    id: IDFilter | None = optional("The id of the API key.")
+    name: StringFilter | None = optional("The name of the key.")
+    prefix: StringFilter | None = optional(
+        "The first characters of the secret, by which keys can be told apart."
+    )
+    scopes: ListFilter | None = optional("What the key may do: READ, WRITE, ADMIN.")
+    created_at: DateTimeFilter | None = optional("When the key was created.")
+    last_used_at: DateTimeFilter | None = optional("When the key was last used.")
+    expires_at: DateTimeFilter | None = optional("When the key expires.")
+    revoked_at: DateTimeFilter | None = optional("When the key was revoked.")
     and_: list[ApiKeyFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[ApiKeyFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: ApiKeyFilter | None = optional("This filter must not hold.", name="not")
@@ -36,7 +38,7 @@ class ApiKeyFilter:
 class ApiKeyOrderField(Enum):
     """The fields that API keys can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were made.")
+    CREATED_AT = enum_value("created_at", "When the key was created.")
 
 
 @input_type
@@ -51,15 +53,15 @@ class ApiKeyOrder:
 class CreateApiKeyInput:
     """An API key to create."""
 
-    name: str = required("What it is for; at most 255 characters.")
-    scopes: list[ApiKeyScope] = required("What it may do; at least one.")
-    expires_at: datetime | None = optional("When it expires, a time in the future; never by default.")
+    name: str = required("The name of the key, such as its purpose; at most 255 characters.")
+    scopes: list[ApiKeyScope] = required("What the key may do; at least one scope.")
+    expires_at: datetime | None = optional("When the key expires, a time in the future; never by default.")
 
 
 @input_type
 class UpdateApiKeyInput:
-    """The changes to an API key. What is left out stays as it is."""
+    """The changes to an API key. Fields that are left out stay as they are."""
 
-    name: str | None = optional("What it is for; at most 255 characters.")
-    scopes: list[ApiKeyScope] | None = optional("What it may do; at least one.")
-    expires_at: datetime | None = optional("When it expires; null if it never does.")
+    name: str | None = optional("The name of the key, such as its purpose; at most 255 characters.")
+    scopes: list[ApiKeyScope] | None = optional("What the key may do; at least one scope.")
+    expires_at: datetime | None = optional("When the key expires; null if never.")

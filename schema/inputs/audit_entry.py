@@ -1,4 +1,4 @@
-"""What clients ask of the audit trail of a session."""
+"""Filters and orders of the audit trail of a session."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from schema.inputs.filters import AuditKindFilter, DateTimeFilter, IDFilter
 
 @input_type
 class AuditEntryFilter:
-    """Selects entries of an audit trail. All conditions that are given must hold."""
+    """Selects entries of an audit trail. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By the ids of what happened.")
+    id: IDFilter | None = optional("The id of the subject.")
     kind: AuditKindFilter | None = optional(
-        "By what kind of thing happened; only such things are looked for."
+        "The kind of subject; only subjects of these kinds are searched for."
     )
-    at: DateTimeFilter | None = optional("By when it happened.")
+    at: DateTimeFilter | None = optional("When it happened.")
     and_: list[AuditEntryFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[AuditEntryFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: AuditEntryFilter | None = optional("This filter must not hold.", name="not")

@@ -1,4 +1,4 @@
-"""What a filter may ask of one value. All that is asked together must hold together."""
+"""Filters on one value. All given conditions must hold."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _EQ = "Equal to this value."
 _NE = "Not equal to this value; null counts as not equal."
 _IN = "Equal to one of these values; a list of 1 to 1,000."
 _NOT_IN = "Equal to none of these values; a list of 1 to 1,000. Null counts as equal to none."
-_GT, _GTE = "Greater than this value.", "Greater than this value, or equal to it."
-_LT, _LTE = "Less than this value.", "Less than this value, or equal to it."
+_GT, _GTE = "Greater than this value.", "Greater than or equal to this value."
+_LT, _LTE = "Less than this value.", "Less than or equal to this value."
 _IS_NULL = "If true, the value must be null; if false, it must not be."
 _IS_EMPTY = "If true, the list must be empty; if false, it must not be."
 
 
 @input_type
 class IDFilter:
-    """Conditions on an id. All that are given must hold."""
+    """Conditions on an id. All given conditions must hold."""
 
     eq: strawberry.ID | None = optional(_EQ)
     in_: list[strawberry.ID] | None = optional(_IN, name="in")
@@ -40,13 +40,13 @@ class IDFilter:
 
 @input_type
 class StringFilter:
-    """Conditions on a text, compared exactly, case included. All that are given must hold."""
+    """Conditions on a text, compared exactly and with regard to case. All given conditions must hold."""
 
     eq: str | None = optional(_EQ)
     ne: str | None = optional(_NE)
     in_: list[str] | None = optional(_IN, name="in")
     not_in: list[str] | None = optional(_NOT_IN)
-    starts_with: str | None = optional("Begins with this text, in the same case.")
+    starts_with: str | None = optional("Starts with this text, with regard to case.")
     is_null: bool | None = optional(_IS_NULL)
 
 
@@ -59,7 +59,7 @@ class BooleanFilter:
 
 @input_type
 class IntFilter:
-    """Conditions on a whole number. All that are given must hold."""
+    """Conditions on a whole number. All given conditions must hold."""
 
     eq: int | None = optional(_EQ)
     ne: int | None = optional(_NE)
@@ -73,7 +73,7 @@ class IntFilter:
 
 @input_type
 class BigIntFilter:
-    """Conditions on a whole number of up to 64 bits. All that are given must hold."""
+    """Conditions on a whole number of up to 64 bits. All given conditions must hold."""
 
     eq: BigInt | None = optional(_EQ)
     ne: BigInt | None = optional(_NE)
@@ -87,7 +87,7 @@ class BigIntFilter:
 
 @input_type
 class FloatFilter:
-    """Conditions on a number. All that are given must hold."""
+    """Conditions on a number. All given conditions must hold."""
 
     eq: float | None = optional(_EQ)
     ne: float | None = optional(_NE)
@@ -101,7 +101,7 @@ class FloatFilter:
 
 @input_type
 class DateTimeFilter:
-    """Conditions on a point in time, where later is greater. All that are given must hold."""
+    """Conditions on a point in time, where later is greater. All given conditions must hold."""
 
     eq: datetime | None = optional(_EQ)
     ne: datetime | None = optional(_NE)
@@ -115,7 +115,7 @@ class DateTimeFilter:
 
 @input_type
 class ListFilter:
-    """Conditions on a list of texts, such as tags. All that are given must hold."""
+    """Conditions on a list of texts, such as tags. All given conditions must hold."""
 
     contains_all: list[str] | None = optional("Contains all of these; a list of 1 to 1,000.")
     contains_any: list[str] | None = optional("Contains at least one of these; a list of 1 to 1,000.")
@@ -124,13 +124,14 @@ class ListFilter:
 
 @input_type
 class JSONFilter:
-    """Conditions on a JSON value. All that are given must hold."""
+    """Conditions on a JSON value. All given conditions must hold."""
 
     contains: JSON | None = optional(
-        "Contains this: every key and value of an object, at the same place, and every item of an array."
+        "Contains this value: every key and value of an object, at the same place, and every item of an"
+        " array."
     )
     has_key: str | None = optional(
-        "An object with this key at its top level, or an array that contains this string."
+        "Is an object with this key at its top level, or an array that contains this string."
     )
     is_empty: bool | None = optional(
         "If true, the value must be an empty object or array; if false, it must not be."
@@ -139,7 +140,7 @@ class JSONFilter:
 
 @input_type
 class SessionStatusFilter:
-    """Conditions on the status of a session. All that are given must hold."""
+    """Conditions on the status of a session. All given conditions must hold."""
 
     eq: SessionStatus | None = optional(_EQ)
     in_: list[SessionStatus] | None = optional(_IN, name="in")
@@ -148,7 +149,7 @@ class SessionStatusFilter:
 
 @input_type
 class MessageRoleFilter:
-    """Conditions on the role of a message. All that are given must hold."""
+    """Conditions on the role of a message. All given conditions must hold."""
 
     eq: MessageRole | None = optional(_EQ)
     in_: list[MessageRole] | None = optional(_IN, name="in")
@@ -157,7 +158,7 @@ class MessageRoleFilter:
 
 @input_type
 class ToolCallStatusFilter:
-    """Conditions on the status of a tool call. All that are given must hold."""
+    """Conditions on the status of a tool call. All given conditions must hold."""
 
     eq: ToolCallStatus | None = optional(_EQ)
     in_: list[ToolCallStatus] | None = optional(_IN, name="in")
@@ -166,7 +167,7 @@ class ToolCallStatusFilter:
 
 @input_type
 class SandboxStatusFilter:
-    """Conditions on the status of a sandbox. All that are given must hold."""
+    """Conditions on the status of a sandbox. All given conditions must hold."""
 
     eq: SandboxStatus | None = optional(_EQ)
     in_: list[SandboxStatus] | None = optional(_IN, name="in")
@@ -175,7 +176,7 @@ class SandboxStatusFilter:
 
 @input_type
 class VerificationStatusFilter:
-    """Conditions on a verification status. All that are given must hold."""
+    """Conditions on a verification status. All given conditions must hold."""
 
     eq: VerificationStatus | None = optional(_EQ)
     in_: list[VerificationStatus] | None = optional(_IN, name="in")
@@ -184,7 +185,7 @@ class VerificationStatusFilter:
 
 @input_type
 class AccessorTypeFilter:
-    """Conditions on what kind of party used a memory. All that are given must hold."""
+    """Conditions on the kind of party that accessed a memory. All given conditions must hold."""
 
     eq: AccessorType | None = optional(_EQ)
     in_: list[AccessorType] | None = optional(_IN, name="in")
@@ -193,7 +194,7 @@ class AccessorTypeFilter:
 
 @input_type
 class AuditKindFilter:
-    """Conditions on the kind of an entry of an audit trail. All that are given must hold."""
+    """Conditions on the kind of an audit trail's entry. All given conditions must hold."""
 
     eq: AuditKind | None = optional(_EQ)
     in_: list[AuditKind] | None = optional(_IN, name="in")

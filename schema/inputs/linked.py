@@ -1,4 +1,4 @@
-"""Filters that ask of other rows."""
+"""Filters on related rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How clients order what searches by text find."""
+"""The order of search matches."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from schema.enums import OrderDirection
 class MatchOrderField(Enum):
     """The fields that matches can be ordered by."""
 
-    RANK = enum_value("rank", "How well they match.")
-    CREATED_AT = enum_value("created_at", "When the messages were said, or the memories made.")
+    RANK = enum_value("rank", "How well the text matches.")
+    CREATED_AT = enum_value("created_at", "When the message was said, or the memory was formed.")
 
 
 @input_type

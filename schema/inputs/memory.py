@@ -1,4 +1,4 @@
-"""What clients say of memories."""
+"""Inputs of memories."""
 
 from __future__ import annotations
 
@@ -47,51 +47,53 @@ if TYPE_CHECKING:
 
 @input_type
 class MemoryFilter:
-    """Selects memories. All conditions that are given must hold."""
+    """Selects memories. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    user_id: IDFilter | None = optional("By the ids of their users.")
-    agent_id: IDFilter | None = optional("By the ids of their agents.")
-    session_id: IDFilter | None = optional("By the ids of their sessions.")
-    external_id: StringFilter | None = optional("By their ids in another system.")
-    name: StringFilter | None = optional("By their names.")
-    memory_type: StringFilter | None = optional("By what kind of memory they are.")
-    source_type: StringFilter | None = optional("By what they come from.")
-    verification_status: VerificationStatusFilter | None = optional(
-        "By whether someone has made sure of them."
-    )
-    read_mode: StringFilter | None = optional("By how they are meant to be read.")
-    topics: ListFilter | None = optional("By their topics.")
-    importance: FloatFilter | None = optional("By how important they are.")
-    confidence: FloatFilter | None = optional("By how sure one can be of them, from 0 to 1.")
-    access_count: IntFilter | None = optional("By how often they were accessed.")
-    last_accessed_at: DateTimeFilter | None = optional("By when they were last accessed.")
-    expires_at: DateTimeFilter | None = optional("By when they expire.")
-    created_at: DateTimeFilter | None = optional("By when they were first remembered.")
-    updated_at: DateTimeFilter | None = optional("By when they last changed.")
-    data: JSONFilter | None = optional("By their `data`.")
-    metadata_: JSONFilter | None = optional("By their `metadata`.", name="metadata")
+    id: IDFilter | None = optional("The id of the memory.")
+    user_id: IDFilter | None = optional("The id of the user whom the memory is about.")
+    agent_id: IDFilter | None = optional("The id of the agent that keeps the memory.")
+    session_id: IDFilter | None = optional("The id of the session that the memory comes from.")
+    external_id: StringFilter | None = optional("The id of the memory in another system.")
+    name: StringFilter | None = optional("The name of the memory.")
+    memory_type: StringFilter | None = optional("The kind of memory.")
+    source_type: StringFilter | None = optional("Where the memory comes from.")
+    verification_status: VerificationStatusFilter | None = optional("Whether the memory has been verified.")
+    read_mode: StringFilter | None = optional("How the memory is meant to be read.")
+    topics: ListFilter | None = optional("The topics of the memory.")
+    importance: FloatFilter | None = optional("How important the memory is.")
+    confidence: FloatFilter | None = optional("How certain the memory is, from 0 to 1.")
+    access_count: IntFilter | None = optional("The number of recorded accesses to the memory.")
+    last_accessed_at: DateTimeFilter | None = optional("When the memory was last accessed.")
+    expires_at: DateTimeFilter | None = optional("When the memory expires.")
+    created_at: DateTimeFilter | None = optional("When the memory was formed.")
+    updated_at: DateTimeFilter | None = optional("When the memory last changed.")
+    data: JSONFilter | None = optional("What is remembered, in structured form.")
+    metadata_: JSONFilter | None = optional("Any other data.", name="metadata")
     user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
-        User, "By their users.", local="user_id"
+        User, "Conditions on the user whom the memory is about.", local="user_id"
     )
     agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By their agents.", local="agent_id"
+        Agent, "Conditions on the agent that keeps the memory.", local="agent_id"
     )
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
+        Session, "Conditions on the session that the memory comes from.", local="session_id"
     )
     related_memories: MemoriesFilter | None = linked(
-        Memory, "By the memories that they are related with.", via=Via(MemoryLink, "memory_id", "related_id")
+        Memory,
+        "Conditions on the memories linked with this one.",
+        via=Via(MemoryLink, "memory_id", "related_id"),
     )
     source_messages: Annotated["MessagesFilter", strawberry.lazy("schema.inputs.message")] | None = linked(
-        Message, "By the messages that they were made from.", via=Via(MemorySource, "memory_id", "message_id")
+        Message,
+        "Conditions on the messages that the memory was made from.",
+        via=Via(MemorySource, "memory_id", "message_id"),
     )
     accesses: Annotated["MemoryAccessesFilter", strawberry.lazy("schema.inputs.memory_access")] | None = (
-        linked(MemoryAccess, "By the accesses to them.", remote="memory_id")
+        linked(MemoryAccess, "Conditions on the accesses to the memory.", remote="memory_id")
     )
     annotations: (
         Annotated["MemoryAnnotationsFilter", strawberry.lazy("schema.inputs.memory_annotation")] | None
-    ) = linked(MemoryAnnotation, "By the annotations on them.", remote="memory_id")
+    ) = linked(MemoryAnnotation, "Conditions on the annotations on the memory.", remote="memory_id")
     and_: list[MemoryFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MemoryFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: MemoryFilter | None = optional("This filter must not hold.", name="not")
@@ -99,24 +101,24 @@ class MemoryFilter:
 
 @input_type
 class MemoriesFilter(ToMany):
-    """Conditions on the memories behind a relation to many."""
+    """Conditions on related memories."""
 
-    some: MemoryFilter | None = optional("At least one of them meets this filter.")
-    none: MemoryFilter | None = optional("None of them meets this filter.")
+    some: MemoryFilter | None = optional("At least one related object meets this filter.")
+    none: MemoryFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class MemoryOrderField(Enum):
     """The fields that memories can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were first remembered.")
-    UPDATED_AT = enum_value("updated_at", "When they last changed.")
-    NAME = enum_value("name", "Their names.")
-    IMPORTANCE = enum_value("importance", "How important they are.")
-    CONFIDENCE = enum_value("confidence", "How sure one can be of them.")
-    ACCESS_COUNT = enum_value("access_count", "How often they were accessed.")
-    LAST_ACCESSED_AT = enum_value("last_accessed_at", "When they were last accessed.")
-    EXPIRES_AT = enum_value("expires_at", "When they expire.")
+    CREATED_AT = enum_value("created_at", "When the memory was formed.")
+    UPDATED_AT = enum_value("updated_at", "When the memory last changed.")
+    NAME = enum_value("name", "The name of the memory.")
+    IMPORTANCE = enum_value("importance", "How important the memory is.")
+    CONFIDENCE = enum_value("confidence", "How certain the memory is, from 0 to 1.")
+    ACCESS_COUNT = enum_value("access_count", "The number of recorded accesses to the memory.")
+    LAST_ACCESSED_AT = enum_value("last_accessed_at", "When the memory was last accessed.")
+    EXPIRES_AT = enum_value("expires_at", "When the memory expires.")
 
 
 @input_type
@@ -129,41 +131,44 @@ class MemoryOrder:
 
 @input_type
 class MemoryValues:
-    """What may be said of a memory."""
+    """The values of a memory."""
 
     external_id: str | None = optional(
-        "Its id in another system, unique among the project's memories; at most 255 characters."
+        "The id of the memory in another system, unique among the project's memories; at most 255 characters."
     )
-    name: str | None = optional("What it is called; at most 255 characters.")
-    description: str | None = optional("What it is about, in words.")
+    name: str | None = optional("The name of the memory; at most 255 characters.")
+    description: str | None = optional("What the memory is about, in words.")
     data: JSON | None = optional(
-        "What is remembered, in structured form: a JSON object; on creation `{}` by default."
+        "What is remembered, in structured form: a JSON object; `{}` by default on creation."
     )
     memory_type: str | None = optional(
-        "What kind of memory it is, such as `fact` or `preference`; at most 255 characters."
+        "The kind of memory: `fact`, `preference`, `interaction` or another value; at most 255 characters."
     )
-    user_id: strawberry.ID | None = optional("The id of the user whom it is about.")
-    agent_id: strawberry.ID | None = optional("The id of the agent that remembers it.")
-    session_id: strawberry.ID | None = optional("The id of the session that it comes from.")
+    user_id: strawberry.ID | None = optional("The id of the user whom the memory is about.")
+    agent_id: strawberry.ID | None = optional("The id of the agent that keeps the memory.")
+    session_id: strawberry.ID | None = optional("The id of the session that the memory comes from.")
     importance: float | None = optional(
-        "How important it is, at least 0, on a scale of your own; on creation 1 by default."
+        "How important the memory is, at least 0, on a scale of your choice; 1 by default on creation."
     )
-    confidence: float | None = optional("How sure one can be of it, from 0 to 1.")
+    confidence: float | None = optional("How certain the memory is, from 0 to 1.")
     source_type: str | None = optional(
-        "What it comes from, such as `user_input`, `agent_inference` or `external`; at most 255 characters."
+        "Where the memory comes from: `user_input`, `agent_inference`, `external` or another value; at most"
+        " 255 characters."
     )
     verification_status: VerificationStatus | None = optional(
-        "Whether someone has made sure of it; on creation UNVERIFIED by default."
+        "Whether the memory has been verified; UNVERIFIED by default on creation."
     )
     topics: list[str] | None = optional(
-        "What it touches on; repetitions are dropped; on creation none by default."
+        "The topics of the memory; duplicates are dropped; none by default on creation."
     )
     read_mode: str | None = optional(
-        "How it is meant to be read, such as `always` or `on_demand`; at most 255 characters."
+        "How the memory is meant to be read, such as `always` or `on_demand`; at most 255 characters."
     )
-    expires_at: datetime | None = optional("From when on it should no longer be used; null if never.")
+    expires_at: datetime | None = optional(
+        "When the memory expires and should no longer be used; null if never."
+    )
     metadata_: JSON | None = optional(
-        "Anything else: a JSON object; on creation `{}` by default.", name="metadata"
+        "Any other data: a JSON object; `{}` by default on creation.", name="metadata"
     )
 
 
@@ -172,19 +177,23 @@ class CreateMemoryInput(MemoryValues):
     """A memory to add."""
 
     content: str = required("What is remembered, as plain text.")
-    created_at: datetime | None = optional("When it was first remembered; now by default.")
+    created_at: datetime | None = optional("When the memory was formed; now by default.")
     source_message_ids: list[strawberry.ID] | None = optional(
-        "The ids of the messages that it was made from; at most 1,000."
+        "The ids of the messages that the memory was made from; at most 1,000."
     )
 
 
 @input_type
 class UpdateMemoryInput(MemoryValues):
-    """The changes to a memory. What is left out stays as it is; null clears what may be null."""
+    """The changes to a memory.
+
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """
 
     content: str | None = optional(
-        "What is remembered, as plain text. The content that it replaces stays in `history`."
+        "What is remembered, as plain text. The replaced content stays in `history`."
     )
     source_message_ids: list[strawberry.ID] | None = optional(
-        "The ids of all messages that it was made from, in place of those so far; at most 1,000."
+        "The ids of all messages that the memory was made from, which replace the present ones; at most"
+        " 1,000."
     )

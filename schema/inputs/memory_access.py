@@ -1,4 +1,4 @@
-"""What clients say of accesses to memories."""
+"""Inputs of accesses to memories."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 @input_type
 class MemoryAccessFilter:
-    """Selects accesses to memories. All conditions that are given must hold."""
+    """Selects accesses to memories. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    memory_id: IDFilter | None = optional("By the ids of their memories.")
-    access_type: StringFilter | None = optional("By what was done with the memory.")
-    accessed_by: StringFilter | None = optional("By who accessed the memory.")
-    accessor_type: AccessorTypeFilter | None = optional("By what kind of party accessed the memory.")
-    usefulness: FloatFilter | None = optional("By how useful the memory was, from 0 to 1.")
-    created_at: DateTimeFilter | None = optional("By when the memory was accessed.")
+    id: IDFilter | None = optional("The id of the access.")
+    memory_id: IDFilter | None = optional("The id of the memory that was accessed.")
+    access_type: StringFilter | None = optional("The kind of access.")
+    accessed_by: StringFilter | None = optional("Who accessed the memory.")
+    accessor_type: AccessorTypeFilter | None = optional("The kind of party that accessed the memory.")
+    usefulness: FloatFilter | None = optional("How useful the memory was in this access, from 0 to 1.")
+    created_at: DateTimeFilter | None = optional("When the memory was accessed.")
     memory: Annotated["MemoryFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
-        Memory, "By their memories.", local="memory_id"
+        Memory, "Conditions on the memory that was accessed.", local="memory_id"
     )
     and_: list[MemoryAccessFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MemoryAccessFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -47,10 +47,10 @@ class MemoryAccessFilter:
 
 @input_type
 class MemoryAccessesFilter(ToMany):
-    """Conditions on the accesses behind a relation to many."""
+    """Conditions on related accesses."""
 
-    some: MemoryAccessFilter | None = optional("At least one of them meets this filter.")
-    none: MemoryAccessFilter | None = optional("None of them meets this filter.")
+    some: MemoryAccessFilter | None = optional("At least one related object meets this filter.")
+    none: MemoryAccessFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
@@ -58,7 +58,7 @@ class MemoryAccessOrderField(Enum):
     """The fields that accesses to memories can be ordered by."""
 
     CREATED_AT = enum_value("created_at", "When the memory was accessed.")
-    USEFULNESS = enum_value("usefulness", "How useful the memory was.")
+    USEFULNESS = enum_value("usefulness", "How useful the memory was in this access, from 0 to 1.")
 
 
 @input_type
@@ -75,12 +75,14 @@ class RecordMemoryAccessInput:
 
     memory_id: strawberry.ID = required("The id of the memory.")
     access_type: str = required(
-        "What was done with it, such as `read`, `update` or `reference`; at most 255 characters."
+        "The kind of access: `read`, `update`, `reference` or another value; at most 255 characters."
     )
     accessed_by: str = required(
-        "Who accessed it: the id of the agent or user, or a name; at most 255 characters."
+        "Who accessed the memory: the id of an agent or user, or a name; at most 255 characters."
     )
-    accessor_type: AccessorType = required("What kind of party accessed it.")
-    context: JSON | None = optional("In which context it was accessed: a JSON object, `{}` by default.")
-    usefulness: float | None = optional("How useful it was, from 0 to 1; null if that is unknown.")
-    created_at: datetime | None = optional("When it was accessed; now by default.")
+    accessor_type: AccessorType = required("The kind of party that accessed the memory.")
+    context: JSON | None = optional("The context of the access: a JSON object; `{}` by default.")
+    usefulness: float | None = optional(
+        "How useful the memory was in this access, from 0 to 1; null if unknown."
+    )
+    created_at: datetime | None = optional("When the memory was accessed; now by default.")

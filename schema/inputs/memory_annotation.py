@@ -1,4 +1,4 @@
-"""What clients say of annotations on memories."""
+"""Inputs of annotations on memories."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 @input_type
 class MemoryAnnotationFilter:
-    """Selects annotations on memories. All conditions that are given must hold."""
+    """Selects annotations on memories. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    memory_id: IDFilter | None = optional("By the ids of their memories.")
-    annotation_type: StringFilter | None = optional("By what kind of annotation they are.")
-    verification_status: VerificationStatusFilter | None = optional("By what verifications found.")
-    is_applied: BooleanFilter | None = optional("By whether they were applied.")
-    applied_at: DateTimeFilter | None = optional("By when they were applied.")
-    created_at: DateTimeFilter | None = optional("By when they were recorded.")
-    updated_at: DateTimeFilter | None = optional("By when they last changed.")
+    id: IDFilter | None = optional("The id of the annotation.")
+    memory_id: IDFilter | None = optional("The id of the annotated memory.")
+    annotation_type: StringFilter | None = optional("The kind of annotation.")
+    verification_status: VerificationStatusFilter | None = optional("The finding of a `verification`.")
+    is_applied: BooleanFilter | None = optional("Whether the annotation was applied to the memory.")
+    applied_at: DateTimeFilter | None = optional("When the annotation was applied.")
+    created_at: DateTimeFilter | None = optional("When the annotation was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the annotation last changed.")
     memory: Annotated["MemoryFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
-        Memory, "By their memories.", local="memory_id"
+        Memory, "Conditions on the annotated memory.", local="memory_id"
     )
     and_: list[MemoryAnnotationFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MemoryAnnotationFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -47,19 +47,19 @@ class MemoryAnnotationFilter:
 
 @input_type
 class MemoryAnnotationsFilter(ToMany):
-    """Conditions on the annotations behind a relation to many."""
+    """Conditions on related annotations."""
 
-    some: MemoryAnnotationFilter | None = optional("At least one of them meets this filter.")
-    none: MemoryAnnotationFilter | None = optional("None of them meets this filter.")
+    some: MemoryAnnotationFilter | None = optional("At least one related object meets this filter.")
+    none: MemoryAnnotationFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class MemoryAnnotationOrderField(Enum):
     """The fields that annotations on memories can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were recorded.")
-    UPDATED_AT = enum_value("updated_at", "When they last changed.")
-    APPLIED_AT = enum_value("applied_at", "When they were applied.")
+    CREATED_AT = enum_value("created_at", "When the annotation was recorded.")
+    UPDATED_AT = enum_value("updated_at", "When the annotation last changed.")
+    APPLIED_AT = enum_value("applied_at", "When the annotation was applied.")
 
 
 @input_type
@@ -72,22 +72,22 @@ class MemoryAnnotationOrder:
 
 @input_type
 class AnnotateMemoryInput:
-    """An annotation to put on a memory."""
+    """An annotation to add to a memory."""
 
     memory_id: strawberry.ID = required("The id of the memory.")
     annotation_type: str = required(
-        "What kind of annotation it is: `correction`, `enhancement`, `verification`, or another, which"
+        "The kind of annotation: `correction`, `enhancement`, `verification`, or another value, which"
         " cannot be applied; at most 255 characters."
     )
     content: str = required(
-        "What it says: for a `correction` the new content of the memory, for an `enhancement` what is"
-        " to be appended to it."
+        "The text of the annotation: for a `correction` the new content of the memory, for an `enhancement`"
+        " the text to append to it."
     )
     verification_status: VerificationStatus | None = optional(
-        "What a `verification` found, VERIFIED by default; with nothing but a verification."
+        "The finding of a `verification`, VERIFIED by default; not allowed for other annotations."
     )
-    created_by_user_id: strawberry.ID | None = optional("The id of the user who made it.")
+    created_by_user_id: strawberry.ID | None = optional("The id of the user who made the annotation.")
     created_by_agent_id: strawberry.ID | None = optional(
-        "The id of the agent that made it; not together with `createdByUserId`."
+        "The id of the agent that made the annotation; not together with `createdByUserId`."
     )
-    created_at: datetime | None = optional("When it was made; now by default.")
+    created_at: datetime | None = optional("When the annotation was made; now by default.")

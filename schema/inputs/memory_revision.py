@@ -1,4 +1,4 @@
-"""What clients say of the contents that memories have had."""
+"""Filters and orders of revisions of memories."""
 
 from __future__ import annotations
 
@@ -20,18 +20,24 @@ if TYPE_CHECKING:
 
 @input_type
 class MemoryRevisionFilter:
-    """Selects contents that memories have had. All conditions that are given must hold."""
+    """Selects revisions of memories. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    memory_id: IDFilter | None = optional("By the ids of their memories.")
-    annotation_id: IDFilter | None = optional("By the ids of the annotations that replaced them.")
-    created_at: DateTimeFilter | None = optional("By when they were replaced.")
+    id: IDFilter | None = optional("The id of the revision.")
+    memory_id: IDFilter | None = optional("The id of the memory that had the content.")
+    annotation_id: IDFilter | None = optional(
+        "The id of the annotation whose application replaced the content."
+    )
+    created_at: DateTimeFilter | None = optional("When the content was replaced.")
     memory: Annotated["MemoryFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
-        Memory, "By their memories.", local="memory_id"
+        Memory, "Conditions on the memory that had the content.", local="memory_id"
     )
     annotation: (
         Annotated["MemoryAnnotationFilter", strawberry.lazy("schema.inputs.memory_annotation")] | None
-    ) = linked(MemoryAnnotation, "By the annotations that replaced them.", local="annotation_id")
+    ) = linked(
+        MemoryAnnotation,
+        "Conditions on the annotation whose application replaced the content.",
+        local="annotation_id",
+    )
     and_: list[MemoryRevisionFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MemoryRevisionFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: MemoryRevisionFilter | None = optional("This filter must not hold.", name="not")
@@ -39,15 +45,15 @@ class MemoryRevisionFilter:
 
 @enum_type
 class MemoryRevisionOrderField(Enum):
-    """The fields that contents of memories can be ordered by."""
+    """The fields that revisions of memories can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were replaced.")
-    SEQUENCE = enum_value("sequence", "Their places in the histories of their memories.")
+    CREATED_AT = enum_value("created_at", "When the content was replaced.")
+    SEQUENCE = enum_value("sequence", "The position among the contents that the memory has had.")
 
 
 @input_type
 class MemoryRevisionOrder:
-    """A field to order contents of memories by, and the direction."""
+    """A field to order revisions of memories by, and the direction."""
 
     field: MemoryRevisionOrderField = required("The field to order by.")
     direction: OrderDirection = required("The direction of the order.")

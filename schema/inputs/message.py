@@ -1,4 +1,4 @@
-"""What clients say of messages."""
+"""Inputs of messages."""
 
 from __future__ import annotations
 
@@ -35,42 +35,44 @@ if TYPE_CHECKING:
 
 @input_type
 class MessageFilter:
-    """Selects messages. All conditions that are given must hold."""
+    """Selects messages. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    session_id: IDFilter | None = optional("By the ids of their sessions.")
-    user_id: IDFilter | None = optional("By the ids of the users who speak.")
-    agent_id: IDFilter | None = optional("By the ids of the agents that speak.")
-    external_id: StringFilter | None = optional("By their ids in another system.")
-    role: MessageRoleFilter | None = optional("By who speaks.")
-    sequence: IntFilter | None = optional("By their places in their sessions, from 1.")
-    model: StringFilter | None = optional("By the models that made them.")
-    media_type: StringFilter | None = optional("By the media types of their files.")
-    feedback: StringFilter | None = optional("By what the user thought of them.")
-    flagged: BooleanFilter | None = optional("By whether someone should look at them.")
-    token_count: IntFilter | None = optional("By how many tokens they have.")
-    latency_ms: IntFilter | None = optional("By how long models took to write them, in milliseconds.")
-    redacted_at: DateTimeFilter | None = optional("By when they were redacted.")
-    created_at: DateTimeFilter | None = optional("By when they were said.")
-    updated_at: DateTimeFilter | None = optional("By when they last changed.")
-    metadata_: JSONFilter | None = optional("By their `metadata`.", name="metadata")
+    id: IDFilter | None = optional("The id of the message.")
+    session_id: IDFilter | None = optional("The id of the session of the message.")
+    user_id: IDFilter | None = optional("The id of the user who speaks.")
+    agent_id: IDFilter | None = optional("The id of the agent that speaks.")
+    external_id: StringFilter | None = optional("The id of the message in another system.")
+    role: MessageRoleFilter | None = optional("The role of the speaker.")
+    sequence: IntFilter | None = optional("The position in the session, from 1.")
+    model: StringFilter | None = optional("The model that wrote the message.")
+    media_type: StringFilter | None = optional("The media type of the attached file.")
+    feedback: StringFilter | None = optional("The user's feedback on the message.")
+    flagged: BooleanFilter | None = optional("Whether the message is flagged for review.")
+    token_count: IntFilter | None = optional("The number of tokens in the message.")
+    latency_ms: IntFilter | None = optional("How long the model took to write the message, in milliseconds.")
+    redacted_at: DateTimeFilter | None = optional("When `redactMessage` removed the contents.")
+    created_at: DateTimeFilter | None = optional("When the message was said.")
+    updated_at: DateTimeFilter | None = optional("When the message last changed.")
+    metadata_: JSONFilter | None = optional("Any other data.", name="metadata")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
+        Session, "Conditions on the session of the message.", local="session_id"
     )
     user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
-        User, "By the users who speak.", local="user_id"
+        User, "Conditions on the user who speaks.", local="user_id"
     )
     agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By the agents that speak.", local="agent_id"
+        Agent, "Conditions on the agent that speaks.", local="agent_id"
     )
     tool_calls: Annotated["ToolCallsFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
-        ToolCall, "By the tool calls that they make.", remote="message_id"
+        ToolCall, "Conditions on the tool calls that the message makes.", remote="message_id"
     )
     tool_call: Annotated["ToolCallFilter", strawberry.lazy("schema.inputs.tool_call")] | None = linked(
-        ToolCall, "By the tool call that they answer.", remote="answer_id"
+        ToolCall, "Conditions on the tool call that the message answers.", remote="answer_id"
     )
     memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
-        Memory, "By the memories that were made from them.", via=Via(MemorySource, "message_id", "memory_id")
+        Memory,
+        "Conditions on the memories that were made from the message.",
+        via=Via(MemorySource, "message_id", "memory_id"),
     )
     and_: list[MessageFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MessageFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -79,18 +81,18 @@ class MessageFilter:
 
 @input_type
 class MessagesFilter(ToMany):
-    """Conditions on the messages behind a relation to many."""
+    """Conditions on related messages."""
 
-    some: MessageFilter | None = optional("At least one of them meets this filter.")
-    none: MessageFilter | None = optional("None of them meets this filter.")
+    some: MessageFilter | None = optional("At least one related object meets this filter.")
+    none: MessageFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class MessageOrderField(Enum):
     """The fields that messages can be ordered by."""
 
-    SEQUENCE = enum_value("sequence", "Their places in their sessions.")
-    CREATED_AT = enum_value("created_at", "When they were said.")
+    SEQUENCE = enum_value("sequence", "The position in the session, from 1.")
+    CREATED_AT = enum_value("created_at", "When the message was said.")
 
 
 @input_type
@@ -103,34 +105,36 @@ class MessageOrder:
 
 @input_type
 class MessageValues:
-    """What may be said of a message."""
+    """The values of a message."""
 
     content: str | None = optional("What is said, as plain text.")
-    parts: JSON | None = optional("The original structured content, where there is more than text.")
-    media_url: str | None = optional("Where an attached file is; at most 2,048 characters.")
-    media_type: str | None = optional("The media type of that file, such as `image/png`.")
+    parts: JSON | None = optional("The original structured content, if the message has more than text.")
+    media_url: str | None = optional("The address of an attached file; at most 2,048 characters.")
+    media_type: str | None = optional("The media type of the attached file, such as `image/png`.")
     user_id: strawberry.ID | None = optional(
-        "The id of the user who speaks; a new USER message takes the session's otherwise."
+        "The id of the user who speaks. A new USER message takes the session's user by default."
     )
     agent_id: strawberry.ID | None = optional(
-        "The id of the agent that speaks; a new ASSISTANT message takes the session's otherwise."
+        "The id of the agent that speaks. A new ASSISTANT message takes the session's agent by default."
     )
-    model: str | None = optional("The model that wrote it.")
-    token_count: int | None = optional("How many tokens it has.")
+    model: str | None = optional("The model that wrote the message.")
+    token_count: int | None = optional("The number of tokens in the message.")
     prompt_tokens: int | None = optional(
-        "How many tokens the model read to write it; they count towards the session's total. Leave this"
-        " out where `recordUsage` reports them, or they count twice."
+        "The number of tokens that the model read to write the message; they count towards the session's"
+        " total. Leave this out if `recordUsage` reports them, or they count twice."
     )
     completion_tokens: int | None = optional(
-        "How many tokens the model wrote for it; they count towards the session's total. Leave this"
-        " out where `recordUsage` reports them, or they count twice."
+        "The number of tokens that the model wrote for the message; they count towards the session's total."
+        " Leave this out if `recordUsage` reports them, or they count twice."
     )
-    latency_ms: int | None = optional("How long the model took to write it, in milliseconds.")
-    feedback: str | None = optional("What the user thought of it, such as `positive` or `negative`.")
-    flagged: bool | None = optional("Whether someone should look at it; on creation false by default.")
-    raw_payload: JSON | None = optional("What came from the platform or the model, untouched.")
+    latency_ms: int | None = optional("How long the model took to write the message, in milliseconds.")
+    feedback: str | None = optional("The user's feedback on the message, such as `positive` or `negative`.")
+    flagged: bool | None = optional(
+        "Whether the message is flagged for review; false by default on creation."
+    )
+    raw_payload: JSON | None = optional("The unmodified payload of the platform or model.")
     metadata_: JSON | None = optional(
-        "Anything else: a JSON object; on creation `{}` by default.", name="metadata"
+        "Any other data: a JSON object; `{}` by default on creation.", name="metadata"
     )
 
 
@@ -139,24 +143,29 @@ class AppendMessageInput(MessageValues):
     """A message to append."""
 
     external_id: str | None = optional(
-        "Its id in another system, unique among the project's messages; at most 255 characters."
+        "The id of the message in another system, unique among the project's messages; at most 255"
+        " characters."
     )
-    role: MessageRole = required("Who speaks.")
-    created_at: datetime | None = optional("When it was said; now by default.")
+    role: MessageRole = required("The role of the speaker.")
+    created_at: datetime | None = optional("When the message was said; now by default.")
     tool_calls: list[Annotated["NewToolCallInput", strawberry.lazy("schema.inputs.tool_call")]] | None = (
-        optional("The tool calls that an ASSISTANT message makes; at most 1,000.")
+        optional("The tool calls that the message makes; only for ASSISTANT messages; at most 1,000.")
     )
     tool_call_id: str | None = optional(
-        "The `callId` of the call that a TOOL message answers. The call is settled with the message's"
-        " text as its result: as JSON where the text is a JSON object or array."
+        "The `callId` of the tool call that a TOOL message answers. The text of the message becomes the"
+        " result of the call: as JSON if the text is a JSON object or array."
     )
-    tool_error: str | None = optional("Why the call failed; it settles the call as FAILED.")
+    tool_error: str | None = optional("Why the tool call failed; the call is settled as FAILED.")
 
 
 @input_type
 class UpdateMessageInput(MessageValues):
-    """The changes to a message. What is left out stays as it is; null clears what may be null."""
+    """The changes to a message.
+
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """
 
     external_id: str | None = optional(
-        "Its id in another system, unique among the project's messages; at most 255 characters."
+        "The id of the message in another system, unique among the project's messages; at most 255"
+        " characters."
     )

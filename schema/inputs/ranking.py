@@ -1,4 +1,4 @@
-"""What clients say of rankings."""
+"""Filters and orders of rankings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients say of sandboxes."""
+"""Inputs of sandboxes."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 @input_type
 class SandboxFilter:
-    """Selects sandboxes. All conditions that are given must hold."""
+    """Selects sandboxes. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    session_id: IDFilter | None = optional("By the ids of their sessions.")
-    user_id: IDFilter | None = optional("By the ids of the users whom they run for.")
-    kind: StringFilter | None = optional("By their kinds.")
-    external_server_id: StringFilter | None = optional("By the ids of the servers where they run.")
-    status: SandboxStatusFilter | None = optional("By their statuses.")
-    selection: JSONFilter | None = optional("By what is selected in them.")
-    created_at: DateTimeFilter | None = optional("By when they were recorded.")
-    updated_at: DateTimeFilter | None = optional("By when they last changed.")
+    id: IDFilter | None = optional("The id of the sandbox.")
+    session_id: IDFilter | None = optional("The id of the session of the sandbox.")
+    user_id: IDFilter | None = optional("The id of the user whom the sandbox runs for.")
+    kind: StringFilter | None = optional("The kind of server.")
+    external_server_id: StringFilter | None = optional("The id of the server that the sandbox runs on.")
+    status: SandboxStatusFilter | None = optional("Whether the sandbox is running.")
+    selection: JSONFilter | None = optional("What is selected in the sandbox.")
+    created_at: DateTimeFilter | None = optional("When the sandbox was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the sandbox last changed.")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
+        Session, "Conditions on the session of the sandbox.", local="session_id"
     )
     user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = linked(
-        User, "By the users whom they run for.", local="user_id"
+        User, "Conditions on the user whom the sandbox runs for.", local="user_id"
     )
     and_: list[SandboxFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[SandboxFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -47,8 +47,8 @@ class SandboxFilter:
 class SandboxOrderField(Enum):
     """The fields that sandboxes can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were recorded.")
-    UPDATED_AT = enum_value("updated_at", "When they last changed.")
+    CREATED_AT = enum_value("created_at", "When the sandbox was recorded.")
+    UPDATED_AT = enum_value("updated_at", "When the sandbox last changed.")
 
 
 @input_type
@@ -61,26 +61,31 @@ class SandboxOrder:
 
 @input_type
 class SandboxValues:
-    """What may be said of a sandbox."""
+    """The values of a sandbox."""
 
-    user_id: strawberry.ID | None = optional("The id of the user whom it runs for.")
-    kind: str | None = optional(
-        "What kind of server it is, such as `mock_game_server`; at most 255 characters."
+    user_id: strawberry.ID | None = optional("The id of the user whom the sandbox runs for.")
+    kind: str | None = optional("The kind of server, such as `mock_game_server`; at most 255 characters.")
+    external_server_id: str | None = optional(
+        "The id of the server that the sandbox runs on; at most 255 characters."
     )
-    external_server_id: str | None = optional("The id of the server where it runs; at most 255 characters.")
-    status: SandboxStatus | None = optional("Whether it is running; on creation STOPPED by default.")
-    selection: JSON | None = optional("What is selected in it: a JSON object; on creation `{}` by default.")
+    status: SandboxStatus | None = optional("Whether the sandbox is running; STOPPED by default on creation.")
+    selection: JSON | None = optional(
+        "What is selected in the sandbox: a JSON object; `{}` by default on creation."
+    )
 
 
 @input_type
 class SetSandboxInput(SandboxValues):
-    """What the sandbox of a session is to be.
+    """The values of a session's sandbox.
 
-    What is left out stays as it is, or is the default where the session has none yet; null clears what
-    may be null.
+    Fields that are left out stay as they are, or take their defaults if the session has no sandbox yet;
+    null clears a field that may be null.
     """
 
 
 @input_type
 class UpdateSandboxInput(SandboxValues):
-    """The changes to a sandbox. What is left out stays as it is; null clears what may be null."""
+    """The changes to a sandbox.
+
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """

@@ -1,4 +1,4 @@
-"""What clients say of the events of sessions."""
+"""Inputs of the events of sessions."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 @input_type
 class SessionEventFilter:
-    """Selects events of sessions. All conditions that are given must hold."""
+    """Selects events of sessions. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    session_id: IDFilter | None = optional("By the ids of their sessions.")
-    sequence: IntFilter | None = optional("By their places in their sessions, from 1.")
-    event_type: StringFilter | None = optional("By what happened.")
-    event_data: JSONFilter | None = optional("By what there is to say of them.")
-    timestamp: DateTimeFilter | None = optional("By when they happened.")
-    duration_ms: FloatFilter | None = optional("By how long they took, in milliseconds.")
+    id: IDFilter | None = optional("The id of the event.")
+    session_id: IDFilter | None = optional("The id of the session of the event.")
+    sequence: IntFilter | None = optional("The position among the session's events, from 1.")
+    event_type: StringFilter | None = optional("The kind of event.")
+    event_data: JSONFilter | None = optional("The details of the event.")
+    timestamp: DateTimeFilter | None = optional("When the event happened.")
+    duration_ms: FloatFilter | None = optional("How long the event took, in milliseconds.")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
+        Session, "Conditions on the session of the event.", local="session_id"
     )
     and_: list[SessionEventFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[SessionEventFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -48,19 +48,19 @@ class SessionEventFilter:
 
 @input_type
 class SessionEventsFilter(ToMany):
-    """Conditions on the events of sessions behind a relation to many."""
+    """Conditions on related events of sessions."""
 
-    some: SessionEventFilter | None = optional("At least one of them meets this filter.")
-    none: SessionEventFilter | None = optional("None of them meets this filter.")
+    some: SessionEventFilter | None = optional("At least one related object meets this filter.")
+    none: SessionEventFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class SessionEventOrderField(Enum):
     """The fields that events of sessions can be ordered by."""
 
-    SEQUENCE = enum_value("sequence", "Their places in their sessions.")
-    TIMESTAMP = enum_value("timestamp", "When they happened.")
-    DURATION_MS = enum_value("duration_ms", "How long they took.")
+    SEQUENCE = enum_value("sequence", "The position among the session's events, from 1.")
+    TIMESTAMP = enum_value("timestamp", "When the event happened.")
+    DURATION_MS = enum_value("duration_ms", "How long the event took, in milliseconds.")
 
 
 @input_type
@@ -76,9 +76,9 @@ class RecordEventInput:
     """An event of a session to record."""
 
     event_type: str = required(
-        "What happened: `user_input`, `agent_response`, `error`, `checkpoint` or another; at most 255"
-        " characters."
+        "The kind of event: `user_input`, `agent_response`, `error`, `checkpoint` or another value; at most"
+        " 255 characters."
     )
-    event_data: JSON | None = optional("What there is to say of it: a JSON object; `{}` by default.")
-    timestamp: datetime | None = optional("When it happened; now by default.")
-    duration_ms: float | None = optional("How long it took, in milliseconds; null if that is unknown.")
+    event_data: JSON | None = optional("The details of the event: a JSON object; `{}` by default.")
+    timestamp: datetime | None = optional("When the event happened; now by default.")
+    duration_ms: float | None = optional("How long the event took, in milliseconds; null if unknown.")

@@ -1,4 +1,4 @@
-"""What clients say of the metrics of sessions."""
+"""Inputs of the metrics of sessions."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @input_type
 class SessionMetricFilter:
-    """Selects metrics of sessions. All conditions that are given must hold."""
+    """Selects metrics of sessions. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    session_id: IDFilter | None = optional("By the ids of their sessions.")
-    metric_type: StringFilter | None = optional("By what they measure.")
-    metric_value: FloatFilter | None = optional("By their values.")
-    timestamp: DateTimeFilter | None = optional("By the times that they are of.")
+    id: IDFilter | None = optional("The id of the metric.")
+    session_id: IDFilter | None = optional("The id of the session that was measured.")
+    metric_type: StringFilter | None = optional("The kind of metric.")
+    metric_value: FloatFilter | None = optional("The measured value, in the unit of its kind.")
+    timestamp: DateTimeFilter | None = optional("When the session was measured.")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
+        Session, "Conditions on the session that was measured.", local="session_id"
     )
     and_: list[SessionMetricFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[SessionMetricFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -38,18 +38,18 @@ class SessionMetricFilter:
 
 @input_type
 class SessionMetricsFilter(ToMany):
-    """Conditions on the metrics of sessions behind a relation to many."""
+    """Conditions on related metrics of sessions."""
 
-    some: SessionMetricFilter | None = optional("At least one of them meets this filter.")
-    none: SessionMetricFilter | None = optional("None of them meets this filter.")
+    some: SessionMetricFilter | None = optional("At least one related object meets this filter.")
+    none: SessionMetricFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class SessionMetricOrderField(Enum):
     """The fields that metrics of sessions can be ordered by."""
 
-    TIMESTAMP = enum_value("timestamp", "The times that they are of.")
-    METRIC_VALUE = enum_value("metric_value", "Their values.")
+    TIMESTAMP = enum_value("timestamp", "When the session was measured.")
+    METRIC_VALUE = enum_value("metric_value", "The measured value, in the unit of its kind.")
 
 
 @input_type
@@ -64,11 +64,11 @@ class SessionMetricOrder:
 class RecordSessionMetricInput:
     """A metric of a session to record."""
 
-    session_id: strawberry.ID = required("The id of the session that is measured.")
+    session_id: strawberry.ID = required("The id of the session that was measured.")
     metric_type: str = required(
-        "What is measured: `response_time`, `token_usage`, `user_engagement` or another; at most 255"
-        " characters."
+        "The kind of metric: `response_time`, `token_usage`, `user_engagement` or another value; at most"
+        " 255 characters."
     )
-    metric_value: float = required("What was measured, in the unit of its kind, from -1e100 to 1e100.")
-    timestamp: datetime | None = optional("The time that it is of; now by default.")
-    metadata_: JSON | None = optional("Anything else: a JSON object; `{}` by default.", name="metadata")
+    metric_value: float = required("The measured value, in the unit of its kind, from -1e100 to 1e100.")
+    timestamp: datetime | None = optional("When the session was measured; now by default.")
+    metadata_: JSON | None = optional("Any other data: a JSON object; `{}` by default.", name="metadata")

@@ -1,4 +1,4 @@
-"""What clients ask of the transitions between states."""
+"""Filters and orders of transitions between states."""
 
 from __future__ import annotations
 
@@ -20,26 +20,24 @@ if TYPE_CHECKING:
 
 @input_type
 class StateTransitionFilter:
-    """Selects transitions between states. All conditions that are given must hold."""
+    """Selects transitions between states. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    session_id: IDFilter | None = optional(
-        "By the ids of their sessions; null for those outside of sessions."
-    )
-    state_id: IDFilter | None = optional("By the ids of the states that they go on from.")
-    next_state_id: IDFilter | None = optional("By the ids of the states that they lead to.")
-    trigger_type: StringFilter | None = optional("By what kind of thing set them off.")
-    trigger_id: StringFilter | None = optional("By the ids of what set them off.")
-    new_values: JSONFilter | None = optional("By their `newValues`, such as a key that was changed.")
-    created_at: DateTimeFilter | None = optional("By when the next state was set.")
+    id: IDFilter | None = optional("The id of the transition.")
+    session_id: IDFilter | None = optional("The id of the session of the states; null outside of sessions.")
+    state_id: IDFilter | None = optional("The id of the state before the transition.")
+    next_state_id: IDFilter | None = optional("The id of the state after the transition.")
+    trigger_type: StringFilter | None = optional("The kind of trigger.")
+    trigger_id: StringFilter | None = optional("The id of the trigger, in any system.")
+    new_values: JSONFilter | None = optional("The changed and added values after the transition.")
+    created_at: DateTimeFilter | None = optional("When the next state was set.")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
+        Session, "Conditions on the session of the states.", local="session_id"
     )
     state: Annotated["ModuleStateFilter", strawberry.lazy("schema.inputs.module_state")] | None = linked(
-        ModuleState, "By the states that they go on from.", local="state_id"
+        ModuleState, "Conditions on the state before the transition.", local="state_id"
     )
     next_state: Annotated["ModuleStateFilter", strawberry.lazy("schema.inputs.module_state")] | None = linked(
-        ModuleState, "By the states that they lead to.", local="next_state_id"
+        ModuleState, "Conditions on the state after the transition.", local="next_state_id"
     )
     and_: list[StateTransitionFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[StateTransitionFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -48,10 +46,10 @@ class StateTransitionFilter:
 
 @input_type
 class StateTransitionsFilter(ToMany):
-    """Conditions on the transitions behind a relation to many."""
+    """Conditions on related transitions."""
 
-    some: StateTransitionFilter | None = optional("At least one of them meets this filter.")
-    none: StateTransitionFilter | None = optional("None of them meets this filter.")
+    some: StateTransitionFilter | None = optional("At least one related object meets this filter.")
+    none: StateTransitionFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type

@@ -1,4 +1,4 @@
-"""What clients say of teams."""
+"""Inputs of teams."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ if TYPE_CHECKING:
 
 @input_type
 class TeamFilter:
-    """Selects teams. All conditions that are given must hold."""
+    """Selects teams. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    external_id: StringFilter | None = optional("By their ids in another system.")
-    name: StringFilter | None = optional("By their names.")
-    created_at: DateTimeFilter | None = optional("By when they were recorded.")
-    updated_at: DateTimeFilter | None = optional("By when they last changed.")
+    id: IDFilter | None = optional("The id of the team.")
+    external_id: StringFilter | None = optional("The id of the team in another system.")
+    name: StringFilter | None = optional("The name of the team.")
+    created_at: DateTimeFilter | None = optional("When the team was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the team last changed.")
     members: Annotated["AgentsFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By the agents that are members.", via=Via(TeamMember, "team_id", "agent_id")
+        Agent,
+        "Conditions on the agents that are members of the team.",
+        via=Via(TeamMember, "team_id", "agent_id"),
     )
     sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", remote="team_id"
+        Session, "Conditions on the sessions held by the team.", remote="team_id"
     )
     and_: list[TeamFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[TeamFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -46,19 +48,19 @@ class TeamFilter:
 
 @input_type
 class TeamsFilter(ToMany):
-    """Conditions on the teams behind a relation to many."""
+    """Conditions on related teams."""
 
-    some: TeamFilter | None = optional("At least one of them meets this filter.")
-    none: TeamFilter | None = optional("None of them meets this filter.")
+    some: TeamFilter | None = optional("At least one related object meets this filter.")
+    none: TeamFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class TeamOrderField(Enum):
     """The fields that teams can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were recorded.")
-    UPDATED_AT = enum_value("updated_at", "When they last changed.")
-    NAME = enum_value("name", "Their names.")
+    CREATED_AT = enum_value("created_at", "When the team was recorded.")
+    UPDATED_AT = enum_value("updated_at", "When the team last changed.")
+    NAME = enum_value("name", "The name of the team.")
 
 
 @input_type
@@ -73,22 +75,25 @@ class TeamOrder:
 class CreateTeamInput:
     """A team to add."""
 
-    name: str = required("What the team is called, unique among the project's teams; at most 255 characters.")
+    name: str = required("The name of the team, unique among the project's teams; at most 255 characters.")
     external_id: str | None = optional(
-        "Its id in another system, unique among the project's teams; at most 255 characters."
+        "The id of the team in another system, unique among the project's teams; at most 255 characters."
     )
     member_ids: list[strawberry.ID] | None = optional(
-        "The ids of the agents that are its members; at most 1,000."
+        "The ids of the agents that are members of the team; at most 1,000."
     )
 
 
 @input_type
 class UpdateTeamInput:
-    """The changes to a team. What is left out stays as it is; null clears what may be null."""
+    """The changes to a team.
+
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """
 
     name: str | None = optional(
-        "What the team is called, unique among the project's teams; at most 255 characters."
+        "The name of the team, unique among the project's teams; at most 255 characters."
     )
     external_id: str | None = optional(
-        "Its id in another system, unique among the project's teams; at most 255 characters."
+        "The id of the team in another system, unique among the project's teams; at most 255 characters."
     )

@@ -1,4 +1,4 @@
-"""What clients say of tool calls."""
+"""Inputs of tool calls."""
 
 from __future__ import annotations
 
@@ -29,24 +29,26 @@ if TYPE_CHECKING:
 
 @input_type
 class ToolCallFilter:
-    """Selects tool calls. All conditions that are given must hold."""
+    """Selects tool calls. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    session_id: IDFilter | None = optional("By the ids of their sessions.")
-    message_id: IDFilter | None = optional("By the ids of the messages that make them.")
-    call_id: StringFilter | None = optional("By the ids that the model gave them.")
-    name: StringFilter | None = optional("By the names of their tools.")
-    status: ToolCallStatusFilter | None = optional("By their statuses.")
-    error: StringFilter | None = optional("By why they failed.")
-    duration_ms: FloatFilter | None = optional("By how long they took, in milliseconds.")
-    started_at: DateTimeFilter | None = optional("By when the tool began.")
-    created_at: DateTimeFilter | None = optional("By when they were recorded.")
-    updated_at: DateTimeFilter | None = optional("By when they last changed.")
+    id: IDFilter | None = optional("The id of the tool call.")
+    session_id: IDFilter | None = optional("The id of the session of the call.")
+    message_id: IDFilter | None = optional("The id of the ASSISTANT message that makes the call.")
+    call_id: StringFilter | None = optional("The id that the model gave the call.")
+    name: StringFilter | None = optional("The name of the tool.")
+    status: ToolCallStatusFilter | None = optional(
+        "Whether the call is pending, and how it was settled if not."
+    )
+    error: StringFilter | None = optional("Why the call failed.")
+    duration_ms: FloatFilter | None = optional("How long the tool took, in milliseconds.")
+    started_at: DateTimeFilter | None = optional("When the tool started.")
+    created_at: DateTimeFilter | None = optional("When the tool call was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the tool call last changed.")
     message: Annotated["MessageFilter", strawberry.lazy("schema.inputs.message")] | None = linked(
-        Message, "By the messages that make them.", local="message_id"
+        Message, "Conditions on the ASSISTANT message that makes the call.", local="message_id"
     )
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
+        Session, "Conditions on the session of the call.", local="session_id"
     )
     and_: list[ToolCallFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[ToolCallFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -55,20 +57,20 @@ class ToolCallFilter:
 
 @input_type
 class ToolCallsFilter(ToMany):
-    """Conditions on the tool calls behind a relation to many."""
+    """Conditions on related tool calls."""
 
-    some: ToolCallFilter | None = optional("At least one of them meets this filter.")
-    none: ToolCallFilter | None = optional("None of them meets this filter.")
+    some: ToolCallFilter | None = optional("At least one related object meets this filter.")
+    none: ToolCallFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class ToolCallOrderField(Enum):
     """The fields that tool calls can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were made.")
-    POSITION = enum_value("position", "Their places in their messages.")
-    DURATION_MS = enum_value("duration_ms", "How long they took.")
-    NAME = enum_value("name", "The names of their tools.")
+    CREATED_AT = enum_value("created_at", "When the tool call was recorded.")
+    POSITION = enum_value("position", "The position among the calls of the message, from 0.")
+    DURATION_MS = enum_value("duration_ms", "How long the tool took, in milliseconds.")
+    NAME = enum_value("name", "The name of the tool.")
 
 
 @input_type
@@ -84,12 +86,12 @@ class ToolResultValues:
     """The outcome of a tool call."""
 
     result: JSON | None = optional(
-        "What the tool returned; it settles the call as SUCCEEDED, even if it is null."
+        "What the tool returned, which may be null; the call is settled as SUCCEEDED."
     )
     error: str | None = optional(
-        "Why the tool failed; it settles the call as FAILED. Not together with `result`."
+        "Why the call failed; the call is settled as FAILED. Not together with `result`."
     )
-    started_at: datetime | None = optional("When the tool began.")
+    started_at: datetime | None = optional("When the tool started.")
     duration_ms: float | None = optional("How long the tool took, in milliseconds.")
 
 
@@ -98,7 +100,7 @@ class NewToolCallInput(ToolResultValues):
     """A tool call that a message makes."""
 
     call_id: str | None = optional(
-        "The id that the model gave it, which its answer names; at most 255 characters."
+        "The id that the model gave the call, which the answer names; at most 255 characters."
     )
     name: str = required("The name of the tool; at most 255 characters.")
     arguments: JSON = required("The arguments for the tool: any JSON value, usually an object.")
@@ -111,11 +113,12 @@ class RecordToolResultInput(ToolResultValues):
 
 @input_type
 class UpdateToolCallInput(ToolResultValues):
-    """What to change of a tool call.
+    """The changes to a tool call.
 
-    A new result or error replaces what it had; what is left out stays as it is; null clears.
+    A new result or error replaces the present outcome. Fields that are left out stay as they are; null
+    clears a field that may be null.
     """
 
-    call_id: str | None = optional("The id that the model gave it; at most 255 characters.")
+    call_id: str | None = optional("The id that the model gave the call; at most 255 characters.")
     name: str | None = optional("The name of the tool; at most 255 characters.")
     arguments: JSON | None = optional("The arguments for the tool: any JSON value, usually an object.")

@@ -1,4 +1,4 @@
-"""What clients say of the usage of models."""
+"""Inputs of usage records."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 @input_type
 class UsageRecordFilter:
-    """Selects usage records. All conditions that are given must hold."""
+    """Selects usage records. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    session_id: IDFilter | None = optional("By the ids of their sessions.")
-    agent_id: IDFilter | None = optional("By the ids of the agents that used the models.")
-    run_id: StringFilter | None = optional("By the runs that they are part of.")
-    model: StringFilter | None = optional("By the models that were used.")
-    timestamp: DateTimeFilter | None = optional("By when the models were used.")
+    id: IDFilter | None = optional("The id of the usage record.")
+    session_id: IDFilter | None = optional("The id of the session that used the model.")
+    agent_id: IDFilter | None = optional("The id of the agent that used the model.")
+    run_id: StringFilter | None = optional("The run that used the model.")
+    model: StringFilter | None = optional("The model that was used.")
+    timestamp: DateTimeFilter | None = optional("When the model was used.")
     session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", local="session_id"
+        Session, "Conditions on the session that used the model.", local="session_id"
     )
     agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By the agents that used the models.", local="agent_id"
+        Agent, "Conditions on the agent that used the model.", local="agent_id"
     )
     and_: list[UsageRecordFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[UsageRecordFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -42,18 +42,20 @@ class UsageRecordFilter:
 
 @input_type
 class UsageRecordsFilter(ToMany):
-    """Conditions on the usage records behind a relation to many."""
+    """Conditions on related usage records."""
 
-    some: UsageRecordFilter | None = optional("At least one of them meets this filter.")
-    none: UsageRecordFilter | None = optional("None of them meets this filter.")
+    some: UsageRecordFilter | None = optional("At least one related object meets this filter.")
+    none: UsageRecordFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class UsageRecordOrderField(Enum):
     """The fields that usage records can be ordered by."""
 
-    TIMESTAMP = enum_value("timestamp", "When the models were used.")
-    COST_USD = enum_value("cost_usd", "What they cost; unknown comes before nothing.")
+    TIMESTAMP = enum_value("timestamp", "When the model was used.")
+    COST_USD = enum_value(
+        "cost_usd", "The cost of the use, in US dollars; an unknown cost counts as less than any."
+    )
 
 
 @input_type
@@ -66,25 +68,28 @@ class UsageRecordOrder:
 
 @input_type
 class RecordUsageInput:
-    """A use of a model to record.
+    """The use of a model to record.
 
-    Its tokens and cost count towards the totals of its session. Report tokens here or on messages, not
-    both, or they count twice.
+    Its tokens and cost count towards the totals of its session. Report tokens either here or on messages,
+    or they count twice.
     """
 
-    session_id: strawberry.ID = required("The id of the session that the model was used in.")
-    agent_id: strawberry.ID | None = optional("The id of the agent that used it; the session's by default.")
+    session_id: strawberry.ID = required("The id of the session that used the model.")
+    agent_id: strawberry.ID | None = optional(
+        "The id of the agent that used the model; the session's agent by default."
+    )
     run_id: str | None = optional(
-        "The run that it was part of, as the agent's framework names it; at most 255 characters."
+        "The run that used the model, by the name that the agent's framework gives it; at most 255"
+        " characters."
     )
     model: str = required("The model that was used; at most 255 characters.")
-    prompt_tokens: int | None = optional("How many tokens the model read; 0 by default.")
-    completion_tokens: int | None = optional("How many tokens the model wrote; 0 by default.")
+    prompt_tokens: int | None = optional("The number of tokens that the model read; 0 by default.")
+    completion_tokens: int | None = optional("The number of tokens that the model wrote; 0 by default.")
     cached_tokens: int | None = optional(
-        "How many tokens came out of the provider's cache; null if that is unknown. They are not added to"
-        " anything."
+        "The number of tokens that came from the provider's cache; null if unknown. They do not count"
+        " towards any total."
     )
     cost_usd: float | None = optional(
-        "What it cost, in US dollars, from 0 to 999,999,999, to the billionth; null if that is unknown."
+        "The cost of the use, in US dollars, from 0 to 999,999,999, to the billionth; null if unknown."
     )
     timestamp: datetime | None = optional("When the model was used; now by default.")

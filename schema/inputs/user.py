@@ -1,4 +1,4 @@
-"""What clients say of users."""
+"""Inputs of users."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 @input_type
 class UserFilter:
-    """Selects users. All conditions that are given must hold."""
+    """Selects users. All given conditions must hold."""
 
-    id: IDFilter | None = optional("By their ids.")
-    external_id: StringFilter | None = optional("By their ids in another system.")
-    email: StringFilter | None = optional("By their e-mail addresses, as they are written.")
-    name: StringFilter | None = optional("By their names.")
-    created_at: DateTimeFilter | None = optional("By when they were recorded.")
-    updated_at: DateTimeFilter | None = optional("By when they last changed.")
-    user_data: JSONFilter | None = optional("By their `userData`.")
+    id: IDFilter | None = optional("The id of the user.")
+    external_id: StringFilter | None = optional("The id of the user in another system.")
+    email: StringFilter | None = optional("The e-mail address, compared with regard to case.")
+    name: StringFilter | None = optional("The name of the user.")
+    created_at: DateTimeFilter | None = optional("When the user was recorded.")
+    updated_at: DateTimeFilter | None = optional("When the user last changed.")
+    user_data: JSONFilter | None = optional("Any other data on the user.")
     sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = linked(
-        Session, "By their sessions.", remote="user_id"
+        Session, "Conditions on the sessions with the user.", remote="user_id"
     )
     agents: Annotated["AgentsFilter", strawberry.lazy("schema.inputs.agent")] | None = linked(
-        Agent, "By the agents that they own.", remote="owner_id"
+        Agent, "Conditions on the agents that the user owns.", remote="owner_id"
     )
     memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = linked(
-        Memory, "By their memories.", remote="user_id"
+        Memory, "Conditions on the memories about the user.", remote="user_id"
     )
     and_: list[UserFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[UserFilter] | None = optional("At least one of these filters must hold.", name="or")
@@ -53,20 +53,20 @@ class UserFilter:
 
 @input_type
 class UsersFilter(ToMany):
-    """Conditions on the users behind a relation to many."""
+    """Conditions on related users."""
 
-    some: UserFilter | None = optional("At least one of them meets this filter.")
-    none: UserFilter | None = optional("None of them meets this filter.")
+    some: UserFilter | None = optional("At least one related object meets this filter.")
+    none: UserFilter | None = optional("No related object meets this filter.")
 
 
 @enum_type
 class UserOrderField(Enum):
     """The fields that users can be ordered by."""
 
-    CREATED_AT = enum_value("created_at", "When they were recorded.")
-    UPDATED_AT = enum_value("updated_at", "When they last changed.")
-    NAME = enum_value("name", "Their names.")
-    EMAIL = enum_value("email", "Their e-mail addresses.")
+    CREATED_AT = enum_value("created_at", "When the user was recorded.")
+    UPDATED_AT = enum_value("updated_at", "When the user last changed.")
+    NAME = enum_value("name", "The name of the user.")
+    EMAIL = enum_value("email", "The e-mail address.")
 
 
 @input_type
@@ -79,18 +79,18 @@ class UserOrder:
 
 @input_type
 class UserValues:
-    """What may be said of a user."""
+    """The values of a user."""
 
     external_id: str | None = optional(
-        "Its id in another system, unique among the project's users; at most 255 characters."
+        "The id of the user in another system, unique among the project's users; at most 255 characters."
     )
     email: str | None = optional(
         "The e-mail address, unique among the project's users without regard to case; at most 320 characters."
     )
     phone_number: str | None = optional("The phone number; at most 64 characters.")
-    name: str | None = optional("What the user is called; at most 255 characters.")
+    name: str | None = optional("The name of the user; at most 255 characters.")
     user_data: JSON | None = optional(
-        "Whatever else is known of the user: a JSON object; on creation `{}` by default."
+        "Any other data on the user: a JSON object; `{}` by default on creation."
     )
 
 
@@ -101,4 +101,7 @@ class CreateUserInput(UserValues):
 
 @input_type
 class UpdateUserInput(UserValues):
-    """The changes to a user. What is left out stays as it is; null clears what may be null."""
+    """The changes to a user.
+
+    Fields that are left out stay as they are; null clears a field that may be null.
+    """

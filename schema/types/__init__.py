@@ -1,1 +1,1 @@
-"""What clients receive."""
+"""Output types."""

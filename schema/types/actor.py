@@ -1,4 +1,4 @@
-"""Who did something."""
+"""The user or agent who did something."""
 
 from __future__ import annotations
 
@@ -9,6 +9,4 @@ import strawberry
 from schema.types.agent import Agent
 from schema.types.user import User
 
-Actor = Annotated[
-    User | Agent, strawberry.union("Actor", description="A user or an agent: who did something.")
-]
+Actor = Annotated[User | Agent, strawberry.union("Actor", description="The user or agent who did something.")]

@@ -45,39 +45,48 @@ if TYPE_CHECKING:
 class Agent(Node):
     """An AI agent and its configuration."""
 
-    name: str = column("What the agent is called, unique among the project's agents.")
-    external_id: str | None = column("Its id in another system, unique among the project's agents.")
-    type: str | None = column("What kind of agent it is, such as `assistant`, `planner` or `custom`.")
-    description: str | None = column("What it is for, in words.")
-    provider: str | None = column("Who serves its model, such as `openai`, `anthropic` or `local`.")
-    model: str | None = column("The model that it runs on, as its provider names it.")
-    temperature: float | None = column("The sampling temperature, from 0 to 100; providers use 0 to 2.")
-    max_tokens: int | None = column("The most tokens that an answer may have.")
-    system_prompt: str | None = column("The instructions that frame its sessions.")
-    config: JSON = column("The rest of its configuration: a JSON object.")
-    tools: JSON = column("The tools that it may call: a JSON array of their definitions or names.")
-    tool_count: int = batch(agents.tool_counts, "How many tools it may call.", Gives.VALUE)
-    active: bool = column("Whether it is in use.")
-    run_id: int | None = column("A counter of runs that its framework keeps.")
-    owner: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user that it belongs to, such as a custom agent's creator.", by="owner_id"
+    name: str = column("The name of the agent, unique among the project's agents.")
+    external_id: str | None = column(
+        "The id of the agent in another system, unique among the project's agents."
     )
-    specializations: list[str] = column("What it is good at, such as `billing` or `code review`.")
-    learning_mode: str | None = column("How it learns: `active`, `passive`, `supervised` or another.")
+    type: str | None = column("The kind of agent, such as `assistant`, `planner` or `custom`.")
+    description: str | None = column("What the agent is for, in words.")
+    provider: str | None = column(
+        "The provider of the agent's model, such as `openai`, `anthropic` or `local`."
+    )
+    model: str | None = column("The model that the agent runs on, by the provider's name for it.")
+    temperature: float | None = column(
+        "The sampling temperature, from 0 to 100; most providers accept 0 to 2."
+    )
+    max_tokens: int | None = column("The maximum number of tokens in a response.")
+    system_prompt: str | None = column("The instructions that frame the agent's sessions.")
+    config: JSON = column("Any other configuration: a JSON object.")
+    tools: JSON = column("The tools that the agent may call: a JSON array of definitions or names.")
+    tool_count: int = batch(agents.tool_counts, "The number of tools that the agent may call.", Gives.VALUE)
+    active: bool = column("Whether the agent is in use.")
+    run_id: int | None = column("A run counter that the agent's framework maintains.")
+    owner: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
+        UserRow, "The user who owns the agent, such as the creator of a custom agent.", by="owner_id"
+    )
+    specializations: list[str] = column("What the agent is good at, such as `billing` or `code review`.")
+    learning_mode: str | None = column(
+        "How the agent learns: `active`, `passive`, `supervised` or another value."
+    )
     training_status: str | None = column(
-        "How far it is trained: `initial`, `trained`, `fine-tuned` or another."
+        "How far the agent is trained: `initial`, `trained`, `fine-tuned` or another value."
     )
     last_active_at: datetime | None = batch(
         agents.last_active_at,
-        "When something last happened in one of its sessions; null if it has none. Kept by the system.",
+        "When something last happened in one of the agent's sessions; null if it has none. Maintained"
+        " automatically.",
         Gives.VALUE,
     )
-    total_sessions: int = column("How many sessions it has. Kept by the system.")
+    total_sessions: int = column("The number of sessions of the agent. Maintained automatically.")
     success_rate: float | None = column(
-        "The share that COMPLETED of its sessions that COMPLETED or FAILED, from 0 to 1; null if there are"
-        " none. Kept by the system."
+        "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1; null if there"
+        " are none. Maintained automatically."
     )
-    updated_at: datetime = column("When it last changed.")
+    updated_at: datetime = column("When the agent last changed.")
     active_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = batch(
         agents.active_versions,
         "The version that is active now; null if none is.",
@@ -86,20 +95,20 @@ class Agent(Node):
     )
     versions: Connection[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = page(
         AgentVersionRow,
-        "Its versions, the newest first.",
+        "The versions of the agent, newest first.",
         filter_=AgentVersionFilter,
         order=AgentVersionOrder,
         by="agent_id",
     )
     version_history: list[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = batch(
         agents.version_histories,
-        "The versions that are or were active, the latest activated first; at most 500.",
+        "The versions that are or were active, most recently activated first; at most 500.",
         Gives.ROWS,
         model=AgentVersionRow,
     )
     teams: Connection[Annotated["Team", strawberry.lazy("schema.types.team")]] = page(
         TeamRow,
-        "The teams that it is a member of, ordered by name.",
+        "The teams that the agent is a member of, ordered by name.",
         filter_=TeamFilter,
         order=TeamOrder,
         via=Via(TeamMember, "agent_id", "team_id"),
@@ -107,7 +116,7 @@ class Agent(Node):
     )
     sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "Its sessions, the latest first.",
+        "The sessions of the agent, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="agent_id",
@@ -115,22 +124,22 @@ class Agent(Node):
     )
     metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
         AgentMetricRow,
-        "How it was measured, the latest first.",
+        "The metrics of the agent, latest first.",
         filter_=AgentMetricFilter,
         order=AgentMetricOrder,
         by="agent_id",
         default=(Ordering("timestamp", descending=True),),
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
-        "How it was measured, and what was measured in its sessions, over time.", by="agent_id"
+        "Measurements of the agent and of its sessions over time.", by="agent_id"
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
-        "The memories that it keeps, the newest first.",
+        "The memories of the agent, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         by="agent_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
-        "What its sessions add up to.", by="agent_id"
+        "Totals and means over the sessions of the agent.", by="agent_id"
     )

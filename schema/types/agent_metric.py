@@ -28,14 +28,14 @@ class AgentMetric(Node):
         AgentRow, "The agent that was measured.", by="agent_id"
     )
     version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
-        AgentVersionRow, "The version that was measured; null if that is unknown.", by="version_id"
+        AgentVersionRow, "The version that was measured; null if unknown.", by="version_id"
     )
     metric_type: str = column(
-        "What was measured: `response_time`, `accuracy`, `user_satisfaction` or another."
+        "The kind of metric: `response_time`, `accuracy`, `user_satisfaction` or another value."
     )
-    metric_value: float = column("What was measured, in the unit of its kind.")
-    timestamp: datetime = column("The time that it is of.")
+    metric_value: float = column("The measured value, in the unit of its kind.")
+    timestamp: datetime = column("When the agent was measured.")
     timeframe: str | None = column(
-        "The length of time that it is over: `daily`, `weekly`, `monthly` or another; null for a moment."
+        "The period that the value covers: `daily`, `weekly`, `monthly` or another value; null for a moment."
     )
-    metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
+    metadata_: JSON = column("Any other data: a JSON object.", name="metadata")

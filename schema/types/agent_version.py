@@ -1,4 +1,4 @@
-"""A version of an agent: what it was at one time. At most one version of an agent is active."""
+"""A version of an agent."""
 
 from __future__ import annotations
 
@@ -33,26 +33,28 @@ if TYPE_CHECKING:
 
 @object_type(model=AgentVersionRow)
 class AgentVersion(Node):
-    """A version of an agent: what it was at one time. At most one version of an agent is active."""
+    """A version of an agent: its configuration at one time. At most one version of an agent is active."""
 
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] = relation(
-        AgentRow, "The agent that it is a version of.", by="agent_id"
+        AgentRow, "The agent of the version.", by="agent_id"
     )
-    version_number: str = column("Its number, such as `1.1.0`, unique among the agent's versions.")
-    changes: JSON = column("What is new in it: a JSON object.")
-    system_prompt: str | None = column("The instructions of this version.")
-    config: JSON | None = column("The configuration of this version: a JSON object.")
+    version_number: str = column("The version number, such as `1.1.0`, unique among the agent's versions.")
+    changes: JSON = column("What is new in the version: a JSON object.")
+    system_prompt: str | None = column("The instructions that frame the sessions of this version.")
+    config: JSON | None = column("The configuration of the version: a JSON object.")
     created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = either(
-        "The user or agent who made it.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
+        "The user or agent who made the version.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
     )
-    is_active: bool = column("Whether it is the agent's active version.")
-    activated_at: datetime | None = column("When it last became active; null if it never was.")
-    deactivated_at: datetime | None = column("When it last ceased to be active; null while it is.")
-    performance: JSON = column("How well it did: a JSON object.")
-    updated_at: datetime = column("When it last changed.")
+    is_active: bool = column("Whether the version is the agent's active one.")
+    activated_at: datetime | None = column("When the version last became active; null if never.")
+    deactivated_at: datetime | None = column(
+        "When the version last ceased to be active; null while it is active, and if it never was."
+    )
+    performance: JSON = column("How well the version performed: a JSON object.")
+    updated_at: datetime = column("When the version last changed.")
     sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "The sessions that ran on it, the latest first.",
+        "The sessions that ran on the version, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="agent_version_id",
@@ -60,15 +62,15 @@ class AgentVersion(Node):
     )
     metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
         AgentMetricRow,
-        "How it was measured, the latest first.",
+        "The metrics of the version, latest first.",
         filter_=AgentMetricFilter,
         order=AgentMetricOrder,
         by="version_id",
         default=(Ordering("timestamp", descending=True),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
-        "What the sessions that ran on it add up to.", by="agent_version_id"
+        "Totals and means over the sessions that ran on the version.", by="agent_version_id"
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
-        "How it was measured, and what was measured in its sessions, over time.", by="agent_version_id"
+        "Measurements of the version and of its sessions over time.", by="agent_version_id"
     )

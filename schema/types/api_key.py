@@ -1,4 +1,4 @@
-"""A key that opens one project to clients. Its secret is shown only once, when it is created."""
+"""API keys."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from schema.types.node import Node
 
 @object_type(model=ApiKeyRow)
 class ApiKey(Node):
-    """A key that opens one project to clients. Its secret is shown only once, when it is created."""
+    """A key that gives clients access to one project. Its secret is shown only once, on creation."""
 
-    name: str = column("What it is for.")
-    prefix: str = column("The beginning of its secret, by which keys can be told apart.")
-    scopes: list[ApiKeyScope] = column("What it may do.")
-    last_used_at: datetime | None = column("When it was last used, to the minute; null if it never was.")
-    expires_at: datetime | None = column("When it expires; null if it never does.")
-    revoked_at: datetime | None = column("When it was revoked; null if it was not.")
-    updated_at: datetime = column("When it last changed.")
+    name: str = column("The name of the key, such as its purpose.")
+    prefix: str = column("The first characters of the secret, by which keys can be told apart.")
+    scopes: list[ApiKeyScope] = column("What the key may do.")
+    last_used_at: datetime | None = column("When the key was last used, to the minute; null if never.")
+    expires_at: datetime | None = column("When the key expires; null if never.")
+    revoked_at: datetime | None = column("When the key was revoked; null if it was not.")
+    updated_at: datetime = column("When the API key last changed.")
 
 
 @object_type
@@ -33,6 +33,7 @@ class CreatedApiKey:
     api_key: ApiKey = strawberry.field(description="The key.")
     secret: str = strawberry.field(
         description=(
-            "What requests carry as `Authorization: Bearer`. It is shown this once; only its hash is kept."
+            "The secret that requests send as `Authorization: Bearer`. It is shown only this once; only its"
+            " hash is stored."
         )
     )

@@ -1,4 +1,4 @@
-"""The audit trail of a session: what happened in it, whatever it was, in one order."""
+"""The audit trail of a session: everything that happened in it, in one order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from schema.types.usage_record import UsageRecord
 
 AuditSubject = Annotated[
     Message | SessionEvent | StateTransition | ToolCall | UsageRecord,
-    strawberry.union("AuditSubject", description="What an entry of an audit trail is about."),
+    strawberry.union("AuditSubject", description="The subject of an audit trail's entry."),
 ]
 
 
@@ -32,13 +32,13 @@ AuditSubject = Annotated[
 class AuditEntry:
     """One thing that happened in a session."""
 
-    id: strawberry.ID = column("The id of what happened, which is that of its subject.")
+    id: strawberry.ID = column("The id of the entry, which is the id of its subject.")
     at: datetime = column(
-        "When it happened: the `createdAt` of a message, a transition or a tool call, the `timestamp` of an"
-        " event or the use of a model. For a tool call it is not its `startedAt`: a call stands beside the"
-        " message that makes it, whenever the tool began."
+        "When it happened: the `createdAt` of a message, transition or tool call, or the `timestamp` of an"
+        " event or usage record. A tool call is placed beside the message that makes it, whatever its"
+        " `startedAt`."
     )
-    kind: AuditKind = column("What kind of thing it is.")
+    kind: AuditKind = column("The kind of subject.")
     subject: AuditSubject = either(
         "What happened.",
         message_id=MessageRow,

@@ -1,4 +1,4 @@
-"""Pages of rows, by the Relay specification, with ``nodes`` beside ``edges``."""
+"""Pages of rows, as the Relay specification defines them, with ``nodes`` beside ``edges``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Row = TypeVar("Row")
 class PageInfo:
     """The position of a page in its list."""
 
-    has_next_page: bool = strawberry.field(description="Whether more objects come after this page.")
-    has_previous_page: bool = strawberry.field(description="Whether more objects come before this page.")
+    has_next_page: bool = strawberry.field(description="Whether more objects follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether more objects precede this page.")
     start_cursor: str | None = strawberry.field(
-        description="The cursor of the first object; null if the page is empty."
+        description="The cursor of the first object of the page; null if the page is empty."
     )
     end_cursor: str | None = strawberry.field(
-        description="The cursor of the last object; null if the page is empty."
+        description="The cursor of the last object of the page; null if the page is empty."
     )
 
 
@@ -31,14 +31,14 @@ class Edge(Generic[Row]):
     """An object in a list, with its cursor."""
 
     cursor: str = strawberry.field(
-        description="The position of the object in this order of the list, for `after` and `before`."
+        description="The position of the object in the list under this order, for `after` and `before`."
     )
     node: Row = strawberry.field(description="The object.")
 
 
 @object_type
 class Connection(Generic[Row]):
-    """One page of a list, with cursors, as the Relay specification has it."""
+    """One page of a list, with cursors, as the Relay specification defines it."""
 
     edges: list[Edge[Row]] = strawberry.field(
         resolver=connections.edges, description="The objects of the page with their cursors, in order."
@@ -51,5 +51,5 @@ class Connection(Generic[Row]):
     )
     total_count: int = strawberry.field(
         resolver=connections.total_count,
-        description="How many objects the list has on all pages together, under the same filter.",
+        description="The number of objects on all pages of the list, under the same filter.",
     )

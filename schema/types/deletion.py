@@ -1,4 +1,4 @@
-"""What a deletion leaves to say."""
+"""The result of a deletion."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from schema.declarations import object_type
 
 @object_type
 class Deletion:
-    """What was deleted."""
+    """The result of a deletion."""
 
     ids: list[strawberry.ID] = strawberry.field(
-        description="The id that was given; for a session also those of the sessions deleted with it."
+        description="The id that was given and, for a session, the ids of the sessions that were deleted"
+        " with it."
     )

@@ -1,4 +1,4 @@
-"""What searches by text find."""
+"""The results of searches."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from schema.types.message import Message
 
 _RANK = (
-    "How well it matches, from 0 to 1: the more often and the closer together the words stand, and the"
-    " shorter the text, the greater. It says something beside other matches of the same query only."
+    "How well the text matches, from 0 to 1. It grows with the occurrences of the words and with their"
+    " closeness, and shrinks with the length of the text. Compare it only among matches of the same query."
 )
 _EXCERPT = (
-    "{} where the words stand, as HTML: every word that was found is in a `<mark>` element, and everything"
-    " else is escaped, so that it is safe in a page whatever was said. At most two passages of some 24 words,"
-    " with ` … ` between them."
+    "The passages of {} that have the words, as HTML. Each word found is in a `<mark>` element, and all other"
+    " text is escaped, so that it is safe to show in a page. At most two passages of about 24 words, with"
+    " ` … ` between them."
 )
 
 
@@ -35,7 +35,7 @@ class MessageMatch:
         MessageRow, "The message.", by="id"
     )
     rank: float = column(_RANK)
-    excerpt: str = column(_EXCERPT.format("Of its content"))
+    excerpt: str = column(_EXCERPT.format("the content"))
 
 
 @object_type(model=search.MemoryMatch)
@@ -45,5 +45,7 @@ class MemoryMatch:
     memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
         MemoryRow, "The memory.", by="id"
     )
-    rank: float = column(_RANK + " A word in the name weighs most, and one in the description more.")
-    excerpt: str = column(_EXCERPT.format("Of its name, description and content, with ` · ` between them,"))
+    rank: float = column(
+        _RANK + " A word in the name weighs most, then one in the description, then one in the content."
+    )
+    excerpt: str = column(_EXCERPT.format("the name, description and content, with ` · ` between these,"))

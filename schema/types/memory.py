@@ -1,4 +1,4 @@
-"""Something that is remembered, and the contents that it had before."""
+"""Memories and their revisions."""
 
 from __future__ import annotations
 
@@ -46,57 +46,61 @@ class Memory(Node):
     """Something that is remembered."""
 
     created_at: datetime = column(
-        "When it was first remembered, as its writer gave it, or else when it was recorded."
+        "When the memory was formed: the time that its writer gave or, without one, when it was recorded."
     )
-    external_id: str | None = column("Its id in another system, unique among the project's memories.")
-    name: str | None = column("What it is called.")
-    description: str | None = column("What it is about, in words.")
+    external_id: str | None = column(
+        "The id of the memory in another system, unique among the project's memories."
+    )
+    name: str | None = column("The name of the memory.")
+    description: str | None = column("What the memory is about, in words.")
     content: str = column("What is remembered, as plain text.")
     data: JSON = column("What is remembered, in structured form: a JSON object.")
     memory_type: str | None = column(
-        "What kind of memory it is: `fact`, `preference`, `interaction` or another."
+        "The kind of memory: `fact`, `preference`, `interaction` or another value."
     )
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user whom it is about.", by="user_id"
+        UserRow, "The user whom the memory is about.", by="user_id"
     )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
-        AgentRow, "The agent that remembers it.", by="agent_id"
+        AgentRow, "The agent that keeps the memory.", by="agent_id"
     )
     session: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
-        SessionRow, "The session that it comes from.", by="session_id"
+        SessionRow, "The session that the memory comes from.", by="session_id"
     )
     importance: float = column(
-        "How important it is: 1 unless its writer said otherwise, at least 0, on a scale of the writer's own."
+        "How important the memory is, at least 0, on a scale of the writer's choice; 1 by default."
     )
-    confidence: float | None = column("How sure one can be of it, from 0 to 1.")
+    confidence: float | None = column("How certain the memory is, from 0 to 1.")
     source_type: str | None = column(
-        "What it comes from: `user_input`, `agent_inference`, `external` or another."
+        "Where the memory comes from: `user_input`, `agent_inference`, `external` or another value."
     )
-    verification_status: VerificationStatus = column("Whether someone has made sure of it.")
-    topics: list[str] = column("What it touches on, in the order in which that was given.")
-    read_mode: str | None = column("How it is meant to be read, such as `always` or `on_demand`.")
-    expires_at: datetime | None = column("From when on it should no longer be used; null if never.")
+    verification_status: VerificationStatus = column("Whether the memory has been verified.")
+    topics: list[str] = column("The topics of the memory, in the order in which they were given.")
+    read_mode: str | None = column("How the memory is meant to be read, such as `always` or `on_demand`.")
+    expires_at: datetime | None = column(
+        "When the memory expires and should no longer be used; null if never."
+    )
     last_accessed_at: datetime | None = column(
-        "When it was last accessed; null if it never was. Kept by the system."
+        "When the memory was last accessed; null if never. Maintained automatically."
     )
-    access_count: int = column("How many accesses to it were recorded. Kept by the system.")
-    metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
-    updated_at: datetime = column("When it last changed; accesses do not count as changes.")
+    access_count: int = column("The number of recorded accesses to the memory. Maintained automatically.")
+    metadata_: JSON = column("Any other data: a JSON object.", name="metadata")
+    updated_at: datetime = column("When the memory last changed; accesses do not count as changes.")
     usefulness: float | None = batch(
         memories.usefulness,
-        "How useful it was, from 0 to 1: the mean over the accesses that say so; null if none does.",
+        "The mean usefulness over the accesses that report one, from 0 to 1; null if none does.",
         Gives.VALUE,
     )
     related_memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
-        "The memories that it is linked with, the newest first. A link leads both ways.",
+        "The memories linked with this one, newest first. Links go both ways.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         via=Via(MemoryLink, "memory_id", "related_id"),
     )
     source_messages: Connection[Annotated["Message", strawberry.lazy("schema.types.message")]] = page(
         MessageRow,
-        "The messages that it was made from, the earliest first.",
+        "The messages that the memory was made from, earliest first.",
         filter_=MessageFilter,
         order=MessageOrder,
         via=Via(MemorySource, "memory_id", "message_id"),
@@ -104,7 +108,7 @@ class Memory(Node):
     )
     accesses: Connection[Annotated["MemoryAccess", strawberry.lazy("schema.types.memory_access")]] = page(
         MemoryAccessRow,
-        "The accesses to it, the latest first.",
+        "The accesses to the memory, latest first.",
         filter_=MemoryAccessFilter,
         order=MemoryAccessOrder,
         by="memory_id",
@@ -113,14 +117,14 @@ class Memory(Node):
         Annotated["MemoryAnnotation", strawberry.lazy("schema.types.memory_annotation")]
     ] = page(
         MemoryAnnotationRow,
-        "The annotations on it, the newest first.",
+        "The annotations on the memory, newest first.",
         filter_=MemoryAnnotationFilter,
         order=MemoryAnnotationOrder,
         by="memory_id",
     )
     history: Connection[Annotated["MemoryRevision", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRevisionRow,
-        "The contents that it had before the present one, the last one first.",
+        "The revisions of the memory: the contents it had before the present one, latest first.",
         filter_=MemoryRevisionFilter,
         order=MemoryRevisionOrder,
         by="memory_id",
@@ -130,18 +134,19 @@ class Memory(Node):
 
 @object_type(model=MemoryRevisionRow)
 class MemoryRevision(Node):
-    """A content that a memory had until it was replaced."""
+    """A former content of a memory, recorded when it was replaced."""
 
-    created_at: datetime = column("When it was replaced.")
+    created_at: datetime = column("When the content was replaced.")
     memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
-        MemoryRow, "The memory that had it.", by="memory_id"
+        MemoryRow, "The memory that had the content.", by="memory_id"
     )
-    sequence: int = column("Its place among the contents that the memory has had: 1, 2, 3 and so on.")
+    sequence: int = column("The position among the contents that the memory has had: 1, 2, 3 and so on.")
     content: str = column("What was remembered, as plain text.")
     annotation: Annotated["MemoryAnnotation", strawberry.lazy("schema.types.memory_annotation")] | None = (
         relation(
             MemoryAnnotationRow,
-            "The annotation whose application replaced it; null if `updateMemory` did, or if it was deleted.",
+            "The annotation whose application replaced the content; null if `updateMemory` replaced it, or"
+            " if the annotation was deleted.",
             by="annotation_id",
         )
     )

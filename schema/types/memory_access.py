@@ -1,4 +1,4 @@
-"""One use of a memory."""
+"""One access to a memory."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 @object_type(model=MemoryAccessRow)
 class MemoryAccess(Node):
-    """One use of a memory."""
+    """One access to a memory."""
 
     created_at: datetime = column("When the memory was accessed.")
     memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
         MemoryRow, "The memory that was accessed.", by="memory_id"
     )
-    access_type: str = column("What was done with it: `read`, `update`, `reference` or another.")
-    accessed_by: str = column("Who accessed it: the id of the agent or user, or a name.")
-    accessor_type: AccessorType = column("What kind of party accessed it.")
-    context: JSON = column("In which context it was accessed: a JSON object.")
-    usefulness: float | None = column("How useful it was, from 0 to 1; null if that is unknown.")
+    access_type: str = column("The kind of access: `read`, `update`, `reference` or another value.")
+    accessed_by: str = column("Who accessed the memory: the id of an agent or user, or a name.")
+    accessor_type: AccessorType = column("The kind of party that accessed the memory.")
+    context: JSON = column("The context of the access: a JSON object.")
+    usefulness: float | None = column(
+        "How useful the memory was in this access, from 0 to 1; null if unknown."
+    )

@@ -1,4 +1,4 @@
-"""A note on a memory, which may be applied to it."""
+"""A note on a memory."""
 
 from __future__ import annotations
 
@@ -24,24 +24,26 @@ if TYPE_CHECKING:
 
 @object_type(model=MemoryAnnotationRow)
 class MemoryAnnotation(Node):
-    """A note on a memory, which may be applied to it, once."""
+    """A note on a memory, which can be applied to the memory once."""
 
     memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
-        MemoryRow, "The memory that it is on.", by="memory_id"
+        MemoryRow, "The annotated memory.", by="memory_id"
     )
     annotation_type: str = column(
-        "What kind of annotation it is: `correction`, `enhancement`, `verification` or another."
+        "The kind of annotation: `correction`, `enhancement`, `verification` or another value."
     )
-    content: str = column("What it says.")
+    content: str = column("The text of the annotation.")
     verification_status: VerificationStatus | None = column(
-        "What a `verification` found; null for every other annotation."
+        "The finding of a `verification`; null for every other annotation."
     )
     created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = either(
-        "The user or agent who made it.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
+        "The user or agent who made the annotation.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
     )
-    is_applied: bool = column("Whether it was applied to the memory.")
-    applied_at: datetime | None = column("When it was applied; null if it was not.")
-    updated_at: datetime = column("When it last changed.")
+    is_applied: bool = column("Whether the annotation was applied to the memory.")
+    applied_at: datetime | None = column("When the annotation was applied; null if it was not.")
+    updated_at: datetime = column("When the annotation last changed.")
     revision: Annotated["MemoryRevision", strawberry.lazy("schema.types.memory")] | None = relation(
-        MemoryRevisionRow, "The content that it replaced; null if it replaced none.", remote="annotation_id"
+        MemoryRevisionRow,
+        "The revision that holds the content it replaced; null if it replaced none.",
+        remote="annotation_id",
     )

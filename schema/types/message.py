@@ -37,52 +37,56 @@ if TYPE_CHECKING:
 class Message(Node):
     """One message of a session."""
 
-    created_at: datetime = column("When it was said, as its writer gave it, or else when it was recorded.")
+    created_at: datetime = column(
+        "When the message was said: the time that its writer gave or, without one, when it was recorded."
+    )
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session that it belongs to.", by="session_id"
+        SessionRow, "The session of the message.", by="session_id"
     )
-    external_id: str | None = column("Its id in another system, unique among the project's messages.")
+    external_id: str | None = column(
+        "The id of the message in another system, unique among the project's messages."
+    )
     sequence: int = column(
-        "Its place in the session: 1, 2, 3 and so on. A deleted message leaves its place empty."
+        "The position in the session: 1, 2, 3 and so on. The position of a deleted message stays empty."
     )
-    role: MessageRole = column("Who speaks.")
+    role: MessageRole = column("The role of the speaker.")
     content: str | None = column("What is said, as plain text.")
-    parts: JSON | None = column("The original structured content, where there is more than text.")
-    media_url: str | None = column("Where an attached file is.")
-    media_type: str | None = column("The media type of that file, such as `image/png`.")
+    parts: JSON | None = column("The original structured content, if the message has more than text.")
+    media_url: str | None = column("The address of an attached file.")
+    media_type: str | None = column("The media type of the attached file, such as `image/png`.")
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
         UserRow, "The user who speaks.", by="user_id"
     )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
         AgentRow, "The agent that speaks.", by="agent_id"
     )
-    model: str | None = column("The model that wrote it.")
-    token_count: int | None = column("How many tokens it has.")
-    prompt_tokens: int | None = column("How many tokens the model read to write it.")
-    completion_tokens: int | None = column("How many tokens the model wrote for it.")
-    latency_ms: int | None = column("How long the model took to write it, in milliseconds.")
-    feedback: str | None = column("What the user thought of it, such as `positive` or `negative`.")
-    flagged: bool = column("Whether someone should look at it.")
-    raw_payload: JSON | None = column("What came from the platform or the model, untouched.")
-    metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
-    redacted_at: datetime | None = column(
-        "When its contents were removed by `redactMessage`; null if they were not."
-    )
-    updated_at: datetime = column("When it last changed.")
+    model: str | None = column("The model that wrote the message.")
+    token_count: int | None = column("The number of tokens in the message.")
+    prompt_tokens: int | None = column("The number of tokens that the model read to write the message.")
+    completion_tokens: int | None = column("The number of tokens that the model wrote for the message.")
+    latency_ms: int | None = column("How long the model took to write the message, in milliseconds.")
+    feedback: str | None = column("The user's feedback on the message, such as `positive` or `negative`.")
+    flagged: bool = column("Whether the message is flagged for review.")
+    raw_payload: JSON | None = column("The unmodified payload of the platform or model.")
+    metadata_: JSON = column("Any other data: a JSON object.", name="metadata")
+    redacted_at: datetime | None = column("When `redactMessage` removed the contents; null if it did not.")
+    updated_at: datetime = column("When the message last changed.")
     tool_calls: Connection[Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")]] = page(
         ToolCallRow,
-        "The tool calls that it makes, in order.",
+        "The tool calls that the message makes, in order.",
         filter_=ToolCallFilter,
         order=ToolCallOrder,
         by="message_id",
         default=(Ordering("position"),),
     )
     tool_call: Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")] | None = relation(
-        ToolCallRow, "The tool call that it answers, if it is a TOOL message that does.", remote="answer_id"
+        ToolCallRow,
+        "The tool call that the message answers; null unless it is a TOOL message that answers one.",
+        remote="answer_id",
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
-        "The memories that were made from it, the newest first.",
+        "The memories that were made from the message, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         via=Via(MemorySource, "message_id", "memory_id"),

@@ -1,4 +1,4 @@
-"""What all types of rows share."""
+"""The fields that all types of rows share."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from schema.declarations import interface_type
 class Node:
     """An object with an id, by which `node` finds it."""
 
-    id: strawberry.ID = column("The id: a UUIDv7, unique across all types. `node` finds any object by it.")
-    created_at: datetime = column("When it was recorded.")
+    id: strawberry.ID = column(
+        "The id: a UUIDv7, unique across all types. `node` finds any object by its id."
+    )
+    created_at: datetime = column("When the object was recorded.")
 
     __model__: ClassVar[type[Any]]
 

@@ -1,4 +1,4 @@
-"""The tenant: nothing is ever visible or linkable from one project to another."""
+"""The project, which is the tenant."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 @object_type(model=ProjectRow)
 class Project(Node):
-    """The tenant: nothing is ever visible or linkable from one project to another."""
+    """A tenant: no object is ever visible or linkable from another project."""
 
-    name: str = column("What it is called.")
-    slug: str = column("Its name in commands and addresses, unique over all projects.")
-    updated_at: datetime = column("When it last changed.")
+    name: str = column("The name of the project.")
+    slug: str = column("The name of the project in commands and addresses, unique among all projects.")
+    updated_at: datetime = column("When the project last changed.")
     current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
         batch(
             module_states.current_outside,
-            "The states that modules have now outside of sessions, the latest first; at most 500. Expired"
-            " states are not current.",
+            "The current states of modules outside of sessions, latest first; at most 500. Expired states"
+            " are not current.",
             Gives.ROWS,
             model=ModuleStateRow,
             arguments=[module_states.FILTER],
         )
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
-        "What was measured in it over time.", by="project_id"
+        "Measurements of the agents and sessions of the project over time.", by="project_id"
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
-        "What its sessions add up to.", by="project_id"
+        "Totals and means over the sessions of the project.", by="project_id"
     )

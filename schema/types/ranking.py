@@ -1,4 +1,4 @@
-"""Rows of rankings."""
+"""The entries of rankings."""
 
 from __future__ import annotations
 

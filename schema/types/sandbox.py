@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @object_type(model=SandboxRow)
 class Sandbox(Node):
-    """The server that a session tries things on, such as a mock game server. A session has one at most."""
+    """The server that a session tries things on, such as a mock game server. A session has at most one."""
 
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session that it belongs to, and goes with.", by="session_id"
+        SessionRow, "The session of the sandbox; the sandbox is deleted with it.", by="session_id"
     )
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user whom it runs for.", by="user_id"
+        UserRow, "The user whom the sandbox runs for.", by="user_id"
     )
-    kind: str | None = column("What kind of server it is, such as `mock_game_server`.")
-    external_server_id: str | None = column("The id of the server where it runs.")
-    status: SandboxStatus = column("Whether it is running.")
-    selection: JSON = column("What is selected in it: a JSON object.")
-    updated_at: datetime = column("When it last changed.")
+    kind: str | None = column("The kind of server, such as `mock_game_server`.")
+    external_server_id: str | None = column("The id of the server that the sandbox runs on.")
+    status: SandboxStatus = column("Whether the sandbox is running.")
+    selection: JSON = column("What is selected in the sandbox: a JSON object.")
+    updated_at: datetime = column("When the sandbox last changed.")

@@ -1,4 +1,4 @@
-"""What was measured in one stretch of time."""
+"""The measurements of one interval."""
 
 from __future__ import annotations
 
@@ -22,41 +22,48 @@ if TYPE_CHECKING:
 
 @object_type
 class SeriesBucket:
-    """What was measured in one stretch of time: of one group, if the series is grouped."""
+    """The measurements of one interval and, if the series is grouped, of one group."""
 
     start: datetime = column(
-        "When it begins; it ends where the next one begins. The first one may begin before `from`, and the"
-        " last one end after `to`, but only what is between these counts in them."
+        "When the bucket begins; it ends where the next one begins. The first bucket may begin before"
+        " `from` and the last one may end after `to`, but only measurements between the two count."
     )
-    count_: BigInt = column("How many measurements there are.", name="count")
-    sum: float = column("Their sum; 0 if there are none.")
-    mean: float | None = column("Their mean; null if there are none.")
-    min: float | None = column("The least of them; null if there are none.")
-    max: float | None = column("The greatest of them; null if there are none.")
-    p50: float | None = column("The median: half of them are at most this; null if there are none.")
-    p95: float | None = column("The 95th percentile: 95 of 100 are at most this; null if there are none.")
-    p99: float | None = column("The 99th percentile: 99 of 100 are at most this; null if there are none.")
+    count_: BigInt = column("The number of measurements.", name="count")
+    sum: float = column("The sum of the measurements; 0 if there are none.")
+    mean: float | None = column("The mean of the measurements; null if there are none.")
+    min: float | None = column("The least measurement; null if there are none.")
+    max: float | None = column("The greatest measurement; null if there are none.")
+    p50: float | None = column(
+        "The median: half of the measurements are at most this value; null if there are none."
+    )
+    p95: float | None = column(
+        "The 95th percentile: 95 % of the measurements are at most this value; null if there are none."
+    )
+    p99: float | None = column(
+        "The 99th percentile: 99 % of the measurements are at most this value; null if there are none."
+    )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
         AgentRow,
-        "The agent of its group; null if the series is not grouped by `AGENT`, or there is none.",
+        "The agent of the group; null if the series is not grouped by `AGENT`, or the group has no agent.",
         by="agent_id",
     )
     agent_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
         AgentVersionRow,
-        "The version of its group; null if the series is not grouped by `AGENT_VERSION`, or there is none.",
+        "The version of the group; null if the series is not grouped by `AGENT_VERSION`, or the group has"
+        " no version.",
         by="agent_version_id",
     )
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
         UserRow,
-        "The user of its group; null if the series is not grouped by `USER`, or there is none.",
+        "The user of the group; null if the series is not grouped by `USER`, or the group has no user.",
         by="user_id",
     )
     model: str | None = column(
-        "The model of its group; null if the series is not grouped by `MODEL`, or none is named."
+        "The model of the group; null if the series is not grouped by `MODEL`, or the group names no model."
     )
     tool: str | None = column(
-        "The tool of its group; null if the series is not grouped by `TOOL`, or there is none."
+        "The tool of the group; null if the series is not grouped by `TOOL`, or the group has no tool."
     )
     metric_type: str | None = column(
-        "The type of metric of its group; null if the series is not grouped by `METRIC_TYPE`."
+        "The kind of metric of the group; null if the series is not grouped by `METRIC_TYPE`."
     )

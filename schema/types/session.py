@@ -71,114 +71,117 @@ if TYPE_CHECKING:
 class Session(Node):
     """One conversation or run of an agent, in a tree of sessions."""
 
-    external_id: str | None = column("Its id in another system, unique among the project's sessions.")
-    title: str | None = column("What it is called.")
+    external_id: str | None = column(
+        "The id of the session in another system, unique among the project's sessions."
+    )
+    title: str | None = column("The title of the session.")
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user whom it is with.", by="user_id"
+        UserRow, "The user whom the session is with.", by="user_id"
     )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
-        AgentRow, "The agent that holds it.", by="agent_id"
+        AgentRow, "The agent that holds the session.", by="agent_id"
     )
     agent_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
         AgentVersionRow, "The version that the agent ran on.", by="agent_version_id"
     )
     team: Annotated["Team", strawberry.lazy("schema.types.team")] | None = relation(
-        TeamRow, "The team that holds it.", by="team_id"
+        TeamRow, "The team that holds the session.", by="team_id"
     )
-    status: SessionStatus = column("Whether it is going on, and how it ended if not.")
-    platform: str | None = column("Where it takes place, such as `web`, `slack` or `whatsapp`.")
-    provider: str | None = column("Who serves the model, such as `openai` or `anthropic`.")
-    purpose: str | None = column("What it is for.")
-    business_context: JSON = column("The business context that it belongs to: a JSON object.")
-    tags: list[str] = column("Its tags, in the order in which they were given.")
-    quality_score: float | None = column("How good it was, from 0 to 1.")
+    status: SessionStatus = column("Whether the session is open, and how it ended if not.")
+    platform: str | None = column("Where the session takes place, such as `web`, `slack` or `whatsapp`.")
+    provider: str | None = column("The provider of the model, such as `openai` or `anthropic`.")
+    purpose: str | None = column("What the session is for.")
+    business_context: JSON = column("The business context of the session: a JSON object.")
+    tags: list[str] = column("The tags of the session, in the order in which they were given.")
+    quality_score: float | None = column("How good the session was, from 0 to 1.")
     user_satisfaction: float | None = column("How satisfied the user was, from 0 to 1.")
-    learning_outcomes: JSON = column("What was learned from it: a JSON object.")
+    learning_outcomes: JSON = column("What was learned from the session: a JSON object.")
     source: str | None = column(
-        "What set it off: `user`, `webhook`, `scheduled_job`, `agent`, `api` or another."
+        "What triggered the session: `user`, `webhook`, `scheduled_job`, `agent`, `api` or another value."
     )
-    context: JSON = column("What the agent was given to know: a JSON object.")
-    state: JSON = column("What the agent keeps in it between turns: a JSON object.")
+    context: JSON = column("The context that the agent was given: a JSON object.")
+    state: JSON = column("What the agent keeps in the session between turns: a JSON object.")
     state_value: JSON | None = batch(
         sessions.state_values,
-        "What stands at one place in its state; null if there is nothing.",
+        "The value at one path of the session's `state`; null if there is none.",
         Gives.VALUE,
         arguments=[sessions.PATH],
         reads=sessions.path,
     )
-    metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
+    metadata_: JSON = column("Any other data: a JSON object.", name="metadata")
     last_activity_at: datetime = column(
-        "When something last happened in it: a message, an event or the use of a model. Kept by the system."
+        "When something last happened in the session: a message, an event or the use of a model. Maintained"
+        " automatically."
     )
-    started_at: datetime = column("When it began.")
-    ended_at: datetime | None = column("When it ended; null while it is open.")
-    is_active: bool = column("Whether it is open: ACTIVE or PAUSED.")
+    started_at: datetime = column("When the session started.")
+    ended_at: datetime | None = column("When the session ended; null while it is open.")
+    is_active: bool = column("Whether the session is open: ACTIVE or PAUSED.")
     interaction_count: int = column(
-        "How many turns the user had: messages with the role USER. Kept by the system."
+        "The number of user turns: messages with the role USER. Maintained automatically."
     )
-    message_count: int = column("How many messages it has. Kept by the system.")
+    message_count: int = column("The number of messages in the session. Maintained automatically.")
     prompt_tokens: BigInt = column(
-        "How many prompt tokens models read for it: the sum over its messages and its usage records."
-        " Kept by the system."
+        "The number of prompt tokens that models read: the sum over messages and usage records. Maintained"
+        " automatically."
     )
     completion_tokens: BigInt = column(
-        "How many completion tokens models wrote for it: the sum over its messages and its usage records."
-        " Kept by the system."
+        "The number of completion tokens that models wrote: the sum over messages and usage records."
+        " Maintained automatically."
     )
     cost_usd: float | None = column(
-        "What it cost, in US dollars: what was last written, and the costs of the usage records that came"
-        " since; null if that is unknown."
+        "The cost of the session, in US dollars: the value last written, plus the costs of later usage"
+        " records; null if unknown."
     )
-    updated_at: datetime = column("When it last changed.")
+    updated_at: datetime = column("When the session last changed.")
     parent: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
-        SessionRow, "The session directly above it; null for a root.", by="parent_id"
+        SessionRow, "The session directly above this one; null for a root.", by="parent_id"
     )
     children: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "The sessions directly below it, the earliest first.",
+        "The sessions directly below this one, earliest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="parent_id",
         default=(Ordering("started_at"),),
     )
     root: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The root of its tree; itself for a root.", by="root_id"
+        SessionRow, "The root of the session's tree; the session itself if it is a root.", by="root_id"
     )
-    depth: int = column("How many sessions are above it; 0 for a root, at most 100.")
+    depth: int = column("The number of sessions above this one: 0 for a root, at most 100.")
     ancestors: list[Annotated["Session", strawberry.lazy("schema.types.session")]] = batch(
         sessions.ancestors,
-        "The sessions above it, the root first, the parent last.",
+        "The sessions above this one, from the root to the parent.",
         Gives.ROWS,
         model=SessionRow,
     )
     descendants: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "All sessions below it, at whatever depth, the earliest first.",
+        "All sessions below this one, at any depth, earliest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="ancestor_ids",
         default=(Ordering("started_at"),),
     )
     tree: Annotated["SessionTree", strawberry.lazy("schema.types.session_tree")] = batch(
-        sessions.trees, "What it adds up to together with all sessions below it.", Gives.VALUES
+        sessions.trees, "Totals over the session and all sessions below it.", Gives.VALUES
     )
     messages: Connection[Annotated["Message", strawberry.lazy("schema.types.message")]] = page(
         MessageRow,
-        "Its messages, in order.",
+        "The messages of the session, in order.",
         filter_=MessageFilter,
         order=MessageOrder,
         by="session_id",
         default=(Ordering("sequence"),),
     )
     first_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
-        first_message, "Its first message; null if it has none.", Gives.ROW, model=MessageRow
+        first_message, "The first message; null if there is none.", Gives.ROW, model=MessageRow
     )
     last_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
-        last_message, "Its last message; null if it has none.", Gives.ROW, model=MessageRow
+        last_message, "The last message; null if there is none.", Gives.ROW, model=MessageRow
     )
     tool_calls: Connection[Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")]] = page(
         ToolCallRow,
-        "The tool calls of its messages, the earliest first.",
+        "The tool calls of the session, earliest first.",
         filter_=ToolCallFilter,
         order=ToolCallOrder,
         by="session_id",
@@ -186,7 +189,7 @@ class Session(Node):
     )
     events: Connection[Annotated["SessionEvent", strawberry.lazy("schema.types.session_event")]] = page(
         SessionEventRow,
-        "What happened in it, in order.",
+        "The events of the session, in order.",
         filter_=SessionEventFilter,
         order=SessionEventOrder,
         by="session_id",
@@ -194,18 +197,18 @@ class Session(Node):
     )
     usage: Connection[Annotated["UsageRecord", strawberry.lazy("schema.types.usage_record")]] = page(
         UsageRecordRow,
-        "The uses of models in it, the earliest first.",
+        "The usage records of the session, earliest first.",
         filter_=UsageRecordFilter,
         order=UsageRecordOrder,
         by="session_id",
         default=(Ordering("timestamp"),),
     )
     sandbox: Annotated["Sandbox", strawberry.lazy("schema.types.sandbox")] | None = relation(
-        SandboxRow, "The server that it tries things on; null if it has none.", remote="session_id"
+        SandboxRow, "The sandbox of the session; null if it has none.", remote="session_id"
     )
     module_states: Connection[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = page(
         ModuleStateRow,
-        "All states that modules had in it, the earliest first.",
+        "All states of modules in the session, earliest first.",
         filter_=ModuleStateFilter,
         order=ModuleStateOrder,
         by="session_id",
@@ -214,8 +217,8 @@ class Session(Node):
     current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
         batch(
             current_states,
-            "The states that modules have in it now, the latest first; at most 500. Expired states are not"
-            " current.",
+            "The current states of modules in the session, latest first; at most 500. Expired states are"
+            " not current.",
             Gives.ROWS,
             model=ModuleStateRow,
             arguments=[STATES],
@@ -225,7 +228,7 @@ class Session(Node):
         Annotated["StateTransition", strawberry.lazy("schema.types.state_transition")]
     ] = page(
         StateTransitionRow,
-        "The transitions between the states of modules in it, the earliest first.",
+        "The transitions between states of modules in the session, earliest first.",
         filter_=StateTransitionFilter,
         order=StateTransitionOrder,
         by="session_id",
@@ -233,28 +236,28 @@ class Session(Node):
     )
     metrics: Connection[Annotated["SessionMetric", strawberry.lazy("schema.types.session_metric")]] = page(
         SessionMetricRow,
-        "How it was measured, the latest first.",
+        "The metrics of the session, latest first.",
         filter_=SessionMetricFilter,
         order=SessionMetricOrder,
         by="session_id",
         default=(Ordering("timestamp", descending=True),),
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
-        "What was measured in it over time, without the sessions below it.",
+        "Measurements of the session over time, without the sessions below it.",
         by="id",
         arguments=series.OF_SESSION,
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
-        "The memories that come from it, the newest first.",
+        "The memories that come from the session, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         by="session_id",
     )
     audit_trail: Connection[Annotated["AuditEntry", strawberry.lazy("schema.types.audit_entry")]] = page(
         AuditEntryRow,
-        "All that happened in it, the earliest first: messages, events, transitions between states, tool"
-        " calls and uses of models. What happened at the same time is in the order in which it was recorded.",
+        "Everything that happened in the session, earliest first: messages, events, transitions, tool calls"
+        " and usage records. Entries of the same time are in the order in which they were recorded.",
         filter_=AuditEntryFilter,
         order=AuditEntryOrder,
         by="session_id",
@@ -263,7 +266,7 @@ class Session(Node):
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,
-        "What it adds up to by itself, without the sessions below it; see `tree` for those.",
+        "Totals over the session alone; see `tree` for the sessions below it.",
         Gives.VALUES,
         column="id",
     )
@@ -271,7 +274,7 @@ class Session(Node):
 
 @object_type
 class RenamedTag:
-    """A tag that was renamed."""
+    """The result of renaming a tag."""
 
-    name: str = strawberry.field(description="What it is called from now on.")
-    session_count: int = strawberry.field(description="How many sessions had the tag.")
+    name: str = strawberry.field(description="The new name of the tag.")
+    session_count: int = strawberry.field(description="The number of sessions that had the tag.")

@@ -1,4 +1,4 @@
-"""Something that happened in a session."""
+"""An event in a session."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 @object_type(model=SessionEventRow)
 class SessionEvent(Node):
-    """Something that happened in a session. It never changes."""
+    """An event in a session. It never changes."""
 
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session that it happened in.", by="session_id"
+        SessionRow, "The session of the event.", by="session_id"
     )
     sequence: int = column(
-        "Its place among the session's events: 1, 2, 3 and so on. A deleted event leaves its place empty."
+        "The position among the session's events: 1, 2, 3 and so on. The position of a deleted event stays"
+        " empty."
     )
     event_type: str = column(
-        "What happened: `user_input`, `agent_response`, `error`, `checkpoint` or another."
+        "The kind of event: `user_input`, `agent_response`, `error`, `checkpoint` or another value."
     )
-    event_data: JSON = column("What there is to say of it: a JSON object.")
-    timestamp: datetime = column("When it happened.")
-    duration_ms: float | None = column("How long it took, in milliseconds; null if that is unknown.")
+    event_data: JSON = column("The details of the event: a JSON object.")
+    timestamp: datetime = column("When the event happened.")
+    duration_ms: float | None = column("How long the event took, in milliseconds; null if unknown.")

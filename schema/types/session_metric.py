@@ -26,8 +26,8 @@ class SessionMetric(Node):
         SessionRow, "The session that was measured.", by="session_id"
     )
     metric_type: str = column(
-        "What was measured: `response_time`, `token_usage`, `user_engagement` or another."
+        "The kind of metric: `response_time`, `token_usage`, `user_engagement` or another value."
     )
-    metric_value: float = column("What was measured, in the unit of its kind.")
-    timestamp: datetime = column("The time that it is of.")
-    metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
+    metric_value: float = column("The measured value, in the unit of its kind.")
+    timestamp: datetime = column("When the session was measured.")
+    metadata_: JSON = column("Any other data: a JSON object.", name="metadata")

@@ -1,4 +1,4 @@
-"""What a tree of sessions adds up to."""
+"""Totals over a tree of sessions."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ if TYPE_CHECKING:
 
 @object_type
 class SessionTree:
-    """What a session and all sessions below it add up to."""
+    """Totals over a session and all sessions below it."""
 
-    session_count: int = column("How many sessions there are, this one included.")
+    session_count: int = column("The number of sessions, this one included.")
     max_depth: int = column(
-        "The greatest depth among them, counted from the root of the whole tree, which has depth 0."
+        "The greatest depth of the sessions, counted from the root of the whole tree, which has depth 0."
     )
-    message_count: BigInt = column("How many messages they have.")
-    prompt_tokens: BigInt = column("How many prompt tokens models read.")
-    completion_tokens: BigInt = column("How many completion tokens models wrote.")
+    message_count: BigInt = column("The number of messages in the sessions.")
+    prompt_tokens: BigInt = column("The number of prompt tokens that models read.")
+    completion_tokens: BigInt = column("The number of completion tokens that models wrote.")
     cost_usd: float = column(
-        "What they cost together, in US dollars; sessions whose cost is unknown add nothing."
+        "The total cost of the sessions, in US dollars. Sessions whose cost is unknown add nothing."
     )
-    error_count: BigInt = column(
-        "How many errors there were: tool calls that failed, and events of the type `error`."
-    )
+    error_count: BigInt = column("The number of errors: failed tool calls, and events of the type `error`.")
     duration_ms: float = column(
-        "From when the first of them began until the last of them ended, or until now where one is open,"
-        " in milliseconds."
+        "The time from the earliest start to the latest end of the sessions, in milliseconds; an open"
+        " session counts as ending now."
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
-        "What its sessions add up to, or those of them that are asked for.", by=statistics.TREE, inherits=True
+        "Totals and means over the sessions of the tree.", by=statistics.TREE, inherits=True
     )

@@ -1,4 +1,4 @@
-"""A step from one state of a module to the next, recorded when the next one is set."""
+"""A transition between states of a module."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
 @object_type(model=StateTransitionRow)
 class StateTransition(Node):
-    """A step from one state of a module to the next, recorded when the next one is set."""
+    """A transition from one state of a module to the next, recorded when the next state is set."""
 
     created_at: datetime = column("When the next state was set.")
     session: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
         SessionRow, "The session of the states; null outside of sessions.", by="session_id"
     )
     state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] = relation(
-        ModuleStateRow, "The state that it goes on from.", by="state_id"
+        ModuleStateRow, "The state before the transition.", by="state_id"
     )
     next_state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] | None = relation(
-        ModuleStateRow, "The state that it leads to.", by="next_state_id"
+        ModuleStateRow, "The state after the transition.", by="next_state_id"
     )
     trigger_type: str = column(
-        "What kind of thing set it off: `user_action`, `agent_decision`, `scheduled` or another."
+        "The kind of trigger: `user_action`, `agent_decision`, `scheduled` or another value."
     )
-    trigger_id: str | None = column("The id of what set it off, in whatever system.")
-    transition_data: JSON = column("Anything else about it: a JSON object.")
+    trigger_id: str | None = column("The id of the trigger, in any system.")
+    transition_data: JSON = column("Any other data on the transition: a JSON object.")
     previous_values: JSON = column(
-        "What really changed, as it was before: a JSON object of the keys that were changed or removed,"
-        " nested as in the state. Lists are whole values."
+        "The values before the transition: a JSON object of the keys that were changed or removed, nested"
+        " as in the state. Lists are compared as a whole."
     )
     new_values: JSON = column(
-        "What really changed, as it is after: a JSON object of the keys that were changed or added, nested"
-        " as in the state. Lists are whole values."
+        "The values after the transition: a JSON object of the keys that were changed or added, nested as"
+        " in the state. Lists are compared as a whole."
     )

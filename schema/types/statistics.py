@@ -1,4 +1,4 @@
-"""What sessions add up to."""
+"""Totals and means over sessions."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class ToolStatistics:
         "The mean of the known durations, in milliseconds; null if none is known."
     )
     p50_duration_ms: float | None = column(
-        "The median of the known durations, in milliseconds: half of the calls took no longer. Null if none is"
-        " known."
+        "The median of the known durations, in milliseconds: half of the calls took no longer. Null if none"
+        " is known."
     )
     p95_duration_ms: float | None = column(
-        "The 95th percentile of the known durations, in milliseconds: 95 % of the calls took no longer. Null if"
-        " none is known."
+        "The 95th percentile of the known durations, in milliseconds: 95 % of the calls took no longer. Null"
+        " if none is known."
     )
     p99_duration_ms: float | None = column(
-        "The 99th percentile of the known durations, in milliseconds: 99 % of the calls took no longer. Null if"
-        " none is known."
+        "The 99th percentile of the known durations, in milliseconds: 99 % of the calls took no longer. Null"
+        " if none is known."
     )
 
 
@@ -82,45 +82,49 @@ class LatencyStatistics:
 class Statistics:
     """Totals and means over a set of sessions."""
 
-    session_count: BigInt = column("How many sessions there are.")
-    open_count: BigInt = column("How many of them are open: active or paused.")
-    completed_count: BigInt = column("How many ended as COMPLETED.")
-    failed_count: BigInt = column("How many ended as FAILED.")
-    cancelled_count: BigInt = column("How many ended as CANCELLED.")
+    session_count: BigInt = column("The number of sessions.")
+    open_count: BigInt = column("The number of sessions that are open: ACTIVE or PAUSED.")
+    completed_count: BigInt = column("The number of sessions that ended as COMPLETED.")
+    failed_count: BigInt = column("The number of sessions that ended as FAILED.")
+    cancelled_count: BigInt = column("The number of sessions that ended as CANCELLED.")
     success_rate: float | None = column(
-        "The share that COMPLETED of those that COMPLETED or FAILED, from 0 to 1; null if there are none."
+        "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1; null if there"
+        " are none."
     )
-    message_count: BigInt = column("How many messages they have.")
-    interaction_count: BigInt = column("How many turns users took: messages with the role USER.")
-    prompt_tokens: BigInt = column("How many prompt tokens models read.")
-    completion_tokens: BigInt = column("How many completion tokens models wrote.")
+    message_count: BigInt = column("The number of messages in the sessions.")
+    interaction_count: BigInt = column("The number of user turns: messages with the role USER.")
+    prompt_tokens: BigInt = column("The number of prompt tokens that models read.")
+    completion_tokens: BigInt = column("The number of completion tokens that models wrote.")
     cost_usd: float = column(
-        "What they cost together, in US dollars; sessions whose cost is unknown add nothing."
+        "The total cost of the sessions, in US dollars. Sessions whose cost is unknown add nothing."
     )
     mean_quality_score: float | None = column(
-        "The mean quality score, from 0 to 1, of those that have one; null if none has."
+        "The mean of the known quality scores, from 0 to 1; null if none is known."
     )
     mean_user_satisfaction: float | None = column(
-        "The mean user satisfaction, from 0 to 1, of those that have one; null if none has."
+        "The mean of the known user satisfactions, from 0 to 1; null if none is known."
     )
     error_count: BigInt = batch(
         statistics.error_counts,
-        "How many errors there were: tool calls that failed, and events of the type `error`.",
+        "The number of errors: failed tool calls, and events of the type `error`.",
         Gives.VALUE,
         inherits=True,
     )
     latency: LatencyStatistics = batch(
-        statistics.latencies, "How long the messages in them took.", Gives.VALUES, inherits=True
+        statistics.latencies,
+        "How long it took to write the messages of the sessions.",
+        Gives.VALUES,
+        inherits=True,
     )
     tools: list[ToolStatistics] = batch(
         statistics.tools,
-        "How the tools in them were called, the most called first; at most 500 tools.",
+        "How the tools were called in the sessions, most called first; at most 500 tools.",
         Gives.OBJECTS,
         inherits=True,
     )
     models: list[ModelStatistics] = batch(
         statistics.models,
-        "What models were used for in them, those of the most tokens first; at most 500 models.",
+        "What the models were used for in the sessions, most tokens first; at most 500 models.",
         Gives.OBJECTS,
         inherits=True,
     )

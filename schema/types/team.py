@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 class Team(Node):
     """A named group of agents that work together."""
 
-    name: str = column("What the team is called, unique among the project's teams.")
-    external_id: str | None = column("Its id in another system, unique among the project's teams.")
-    updated_at: datetime = column("When it last changed.")
+    name: str = column("The name of the team, unique among the project's teams.")
+    external_id: str | None = column(
+        "The id of the team in another system, unique among the project's teams."
+    )
+    updated_at: datetime = column("When the team last changed.")
     members: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
         AgentRow,
-        "The agents that are its members, ordered by name.",
+        "The agents that are members of the team, ordered by name.",
         filter_=AgentFilter,
         order=AgentOrder,
         via=Via(TeamMember, "team_id", "agent_id"),
@@ -45,15 +47,15 @@ class Team(Node):
     )
     sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "The sessions held by the team, the latest first.",
+        "The sessions held by the team, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="team_id",
         default=(Ordering("started_at", descending=True),),
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
-        "What was measured over time in the sessions held by the team.", by="team_id"
+        "Measurements of the sessions held by the team over time.", by="team_id"
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
-        "What the sessions held by the team add up to.", by="team_id"
+        "Totals and means over the sessions held by the team.", by="team_id"
     )

@@ -1,4 +1,4 @@
-"""A call of a tool by a message. The TOOL message that answers it settles it."""
+"""A call of a tool by a message."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 @object_type(model=ToolCallRow)
 class ToolCall(Node):
-    """A call of a tool by a message. The TOOL message that answers it settles it."""
+    """A call of a tool by a message. The TOOL message that answers the call settles it."""
 
     message: Annotated["Message", strawberry.lazy("schema.types.message")] = relation(
-        MessageRow, "The ASSISTANT message that makes it.", by="message_id"
+        MessageRow, "The ASSISTANT message that makes the call.", by="message_id"
     )
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session that it belongs to.", by="session_id"
+        SessionRow, "The session of the call.", by="session_id"
     )
-    position: int = column("Its place among the calls of its message, from 0.")
+    position: int = column("The position among the calls of the message, from 0.")
     call_id: str | None = column(
-        "The id that the model gave it and that its answer names. It may occur again in the same session."
+        "The id that the model gave the call, which the answer names. It may occur again in the same session."
     )
     name: str = column("The name of the tool.")
     arguments: JSON = column("The arguments for the tool: any JSON value, usually an object.")
     result: JSON | None = column("What the tool returned; null while the call is pending and if it failed.")
-    error: str | None = column("Why it failed; null if it did not.")
-    status: ToolCallStatus = column("Whether it is pending, and how it ended if not.")
+    error: str | None = column("Why the call failed; null if it did not.")
+    status: ToolCallStatus = column("Whether the call is pending, and how it was settled if not.")
     answer: Annotated["Message", strawberry.lazy("schema.types.message")] | None = relation(
-        MessageRow, "The TOOL message that answers it; null if there is none.", by="answer_id"
+        MessageRow, "The TOOL message that answers the call; null if there is none.", by="answer_id"
     )
-    started_at: datetime | None = column("When the tool began.")
+    started_at: datetime | None = column("When the tool started.")
     duration_ms: float | None = column("How long the tool took, in milliseconds.")
-    updated_at: datetime = column("When it last changed.")
+    updated_at: datetime = column("When the tool call last changed.")

@@ -21,20 +21,22 @@ if TYPE_CHECKING:
 
 @object_type(model=UsageRecordRow)
 class UsageRecord(Node):
-    """One use of a model in a session, which its session's totals include. It never changes."""
+    """One use of a model in a session, which counts towards the session's totals. It never changes."""
 
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session that the model was used in.", by="session_id"
+        SessionRow, "The session that used the model.", by="session_id"
     )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
-        AgentRow, "The agent that used it.", by="agent_id"
+        AgentRow, "The agent that used the model.", by="agent_id"
     )
-    run_id: str | None = column("The run that it was part of, as the agent's framework names it.")
+    run_id: str | None = column(
+        "The run that used the model, by the name that the agent's framework gives it."
+    )
     model: str = column("The model that was used.")
-    prompt_tokens: int = column("How many tokens the model read.")
-    completion_tokens: int = column("How many tokens the model wrote.")
+    prompt_tokens: int = column("The number of tokens that the model read.")
+    completion_tokens: int = column("The number of tokens that the model wrote.")
     cached_tokens: int | None = column(
-        "How many tokens came out of the provider's cache; null if that is unknown."
+        "The number of tokens that came from the provider's cache; null if unknown."
     )
-    cost_usd: float | None = column("What it cost, in US dollars; null if that is unknown.")
+    cost_usd: float | None = column("The cost of the use, in US dollars; null if unknown.")
     timestamp: datetime = column("When the model was used.")

@@ -1,4 +1,4 @@
-"""A person that agents talk with."""
+"""A person whom agents talk with."""
 
 from __future__ import annotations
 
@@ -32,17 +32,19 @@ if TYPE_CHECKING:
 
 @object_type(model=UserRow)
 class User(Node):
-    """A person that agents talk with."""
+    """A person whom agents talk with."""
 
-    external_id: str | None = column("Its id in another system, unique among the project's users.")
+    external_id: str | None = column(
+        "The id of the user in another system, unique among the project's users."
+    )
     email: str | None = column("The e-mail address, unique among the project's users without regard to case.")
     phone_number: str | None = column("The phone number.")
-    name: str | None = column("What the user is called.")
-    user_data: JSON = column("Whatever else is known of the user: a JSON object.")
-    updated_at: datetime = column("When it last changed.")
+    name: str | None = column("The name of the user.")
+    user_data: JSON = column("Any other data on the user: a JSON object.")
+    updated_at: datetime = column("When the user last changed.")
     sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
-        "The sessions with the user, the latest first.",
+        "The sessions with the user, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
         by="user_id",
@@ -50,21 +52,21 @@ class User(Node):
     )
     agents: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
         AgentRow,
-        "The agents that the user owns, the newest first.",
+        "The agents that the user owns, newest first.",
         filter_=AgentFilter,
         order=AgentOrder,
         by="owner_id",
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
-        "The memories that are about the user, the newest first.",
+        "The memories about the user, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         by="user_id",
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
-        "What was measured over time in the sessions with the user.", by="user_id"
+        "Measurements of the sessions with the user over time.", by="user_id"
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
-        "What the sessions with the user add up to.", by="user_id"
+        "Totals and means over the sessions with the user.", by="user_id"
     )
