@@ -1,6 +1,6 @@
-"""How the parts of the contract are declared.
+"""Decorators and functions that declare the contract.
 
-The docstring of a class is the description of its type, so each text stands once.
+The docstring of a class is the description of its type, so that each text is written once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def required(description: str) -> Any:
 
 
 def enum_value(stored: str, description: str) -> Any:
-    """Declare a value of an enum, by what it stands for in Python and in the database."""
+    """Declare a value of an enum. ``stored`` is the value in Python and in SQL."""
     return strawberry.enum_value(stored, description=description)
 
 
@@ -45,7 +45,7 @@ def object_type(*, model: type[Any]) -> Callable[[_Class], _Class]: ...
 
 
 def object_type(cls: Any = None, *, model: type[Any] | None = None) -> Any:
-    """Declare a type of object. ``model`` is the model of its rows, which the type has as ``__model__``."""
+    """Declare an object type. ``model`` is the model of its rows, which becomes its ``__model__``."""
 
     def declare(cls: Any) -> Any:
         if model is not None:
