@@ -20,13 +20,13 @@ class ClosedSet(StrEnum):
 
 
 class SessionStatus(ClosedSet):
-    """Whether a session is going on, and how it ended if not."""
+    """Whether a session is open, and how it ended if not."""
 
-    ACTIVE = "ACTIVE", "It is going on."
-    PAUSED = "PAUSED", "It is waiting and will go on."
-    COMPLETED = "COMPLETED", "It has ended and achieved its purpose."
-    FAILED = "FAILED", "It has ended without achieving its purpose."
-    CANCELLED = "CANCELLED", "It was ended before it could achieve its purpose."
+    ACTIVE = "ACTIVE", "The session is open."
+    PAUSED = "PAUSED", "The session is open but waiting."
+    COMPLETED = "COMPLETED", "The session ended and achieved its purpose."
+    FAILED = "FAILED", "The session ended without achieving its purpose."
+    CANCELLED = "CANCELLED", "The session was ended before it could achieve its purpose."
 
 
 OPEN_STATUSES = (SessionStatus.ACTIVE, SessionStatus.PAUSED)
@@ -34,19 +34,19 @@ OPEN_STATUSES = (SessionStatus.ACTIVE, SessionStatus.PAUSED)
 
 
 class MessageRole(ClosedSet):
-    """Who speaks in a message."""
+    """The role of a message's speaker."""
 
     SYSTEM = "SYSTEM", "The instructions that frame the session."
     DEVELOPER = "DEVELOPER", "The instructions of the application's developer, subordinate to the system's."
-    USER = "USER", "The person whom the agent serves, or another agent in that place."
-    ASSISTANT = "ASSISTANT", "The agent. Only such messages make tool calls."
-    TOOL = "TOOL", "A tool, answering a tool call."
+    USER = "USER", "The person whom the agent serves, or another agent in that role."
+    ASSISTANT = "ASSISTANT", "The agent. Only ASSISTANT messages make tool calls."
+    TOOL = "TOOL", "A tool that answers a tool call."
 
 
 class ToolCallStatus(ClosedSet):
-    """Whether a tool call is pending, and how it ended if not."""
+    """Whether a tool call is pending, and how it was settled if not."""
 
-    PENDING = "PENDING", "It has no result yet."
+    PENDING = "PENDING", "The call has no outcome yet."
     SUCCEEDED = "SUCCEEDED", "The tool returned a result."
     FAILED = "FAILED", "The tool failed with an error."
 
@@ -54,23 +54,23 @@ class ToolCallStatus(ClosedSet):
 class SandboxStatus(ClosedSet):
     """Whether a sandbox is running."""
 
-    STOPPED = "STOPPED", "It is not running."
-    STARTING = "STARTING", "It is about to run."
-    RUNNING = "RUNNING", "It is running."
-    STOPPING = "STOPPING", "It is about to stop."
-    ERROR = "ERROR", "It failed."
+    STOPPED = "STOPPED", "The sandbox is not running."
+    STARTING = "STARTING", "The sandbox is about to run."
+    RUNNING = "RUNNING", "The sandbox is running."
+    STOPPING = "STOPPING", "The sandbox is about to stop."
+    ERROR = "ERROR", "The sandbox failed."
 
 
 class VerificationStatus(ClosedSet):
-    """Whether someone has made sure that a memory is true."""
+    """Whether a memory has been verified."""
 
-    UNVERIFIED = "UNVERIFIED", "Nobody has made sure of it."
-    VERIFIED = "VERIFIED", "It was found to be true."
-    DISPUTED = "DISPUTED", "It is doubted, or was found to be wrong."
+    UNVERIFIED = "UNVERIFIED", "Nobody has verified the memory."
+    VERIFIED = "VERIFIED", "The memory was found to be true."
+    DISPUTED = "DISPUTED", "The memory is doubted, or was found to be wrong."
 
 
 class AccessorType(ClosedSet):
-    """What kind of party used a memory."""
+    """The kind of party that accessed a memory."""
 
     AGENT = "AGENT", "An agent."
     USER = "USER", "A user."
@@ -78,13 +78,13 @@ class AccessorType(ClosedSet):
 
 
 class AuditKind(ClosedSet):
-    """What kind of thing an entry of an audit trail is about."""
+    """The kind of subject of an audit trail's entry."""
 
-    MESSAGE = "MESSAGE", "Something was said."
-    EVENT = "EVENT", "Something happened."
-    STATE_TRANSITION = "STATE_TRANSITION", "A module went from one state to the next."
-    TOOL_CALL = "TOOL_CALL", "A tool was called."
-    USAGE = "USAGE", "A model was used."
+    MESSAGE = "MESSAGE", "A message."
+    EVENT = "EVENT", "An event."
+    STATE_TRANSITION = "STATE_TRANSITION", "A transition between states of a module."
+    TOOL_CALL = "TOOL_CALL", "A tool call."
+    USAGE = "USAGE", "A usage record."
 
 
 class ApiKeyScope(ClosedSet):

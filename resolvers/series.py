@@ -268,9 +268,7 @@ _METRICS = {
 def _buckets(arguments: Mapping[str, Any]) -> int:
     """Return how many buckets a series may have. A series that has too many reads nothing."""
     begin, end, interval = arguments["from"], arguments["to"], arguments["interval"]
-    groups = arguments.get("groups")
-    if not arguments.get("group_by"):
-        groups = 1
+    groups = arguments.get("groups") if arguments.get("group_by") else 1
     return most_in_all(begin, end, interval.value, DEFAULT_GROUPS if groups is None else max(groups, 0))
 
 

@@ -33,7 +33,6 @@ def enum_value(stored: str, description: str) -> Any:
     return strawberry.enum_value(stored, description=description)
 
 
-# `optional` is no field specifier: type checkers would not know that its fields have a default.
 @overload
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
 def object_type(cls: _Class) -> _Class: ...
@@ -61,6 +60,7 @@ def interface_type(cls: _Class) -> _Class:
     return strawberry.interface(cls, description=_text(cls))
 
 
+# `optional` is not a field specifier: type checkers would then miss that its fields have a default.
 @dataclass_transform(kw_only_default=True, field_specifiers=(required, strawberry.field))
 def input_type(cls: _Class) -> _Class:
     """Declare an input object."""

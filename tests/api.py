@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from agentdata.context import Context, Principal
 from agentdata.engine.plans.compiler import Compiler
-from agentdata.engine.reporting import request_errors
+from agentdata.engine.reporting import field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.engine.requests.executor import Executor
 from agentdata.operations.write import run

@@ -1,4 +1,4 @@
-"""The context of an operation, as far as the engine needs it: whose data it reads, what it may do, and how."""
+"""The context of an operation, as far as the engine needs it: whose data it reads and what it may do."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def core_schema(schema: strawberry.Schema) -> GraphQLSchema:
 
 def core_info(info: Any) -> GraphQLResolveInfo[Any]:
     """Return graphql-core's view of the field that is being resolved."""
-    return info._raw_info  # type: ignore[no-any-return]  # noqa: SLF001 - Strawberry has no public name for it
+    return info._raw_info  # type: ignore[no-any-return]  # noqa: SLF001 - no public name for it
 
 
 def strawberry_field(field: GraphQLField) -> StrawberryField:

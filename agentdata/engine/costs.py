@@ -20,9 +20,10 @@ def _one(_: Mapping[str, Any]) -> int:
 class Cost:
     """What a field costs besides its page: a declaration states it, and the limits add it up.
 
-    ``objects`` returns how many objects the field may give each parent; it reads the ``arguments`` that it names,
-    by their names in Python. An argument that was not sent is missing; a wrong one makes the field cost nothing,
-    because the field answers with an error. ``rows`` is what it reads beside them, whatever its arguments are.
+    ``objects`` returns how many objects the field may give each parent; it reads the ``arguments`` that it
+    names, by their names in Python. An argument that was not sent is missing; a wrong one makes the field
+    cost nothing, because the field answers with an error. ``rows`` is what it reads beside them, whatever its
+    arguments are.
     """
 
     arguments: tuple[str, ...] = ()

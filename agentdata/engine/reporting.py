@@ -86,8 +86,8 @@ def _request_fault(error: GraphQLError) -> tuple[str, dict[str, Any]]:
 
 def _field_fault(error: GraphQLError) -> tuple[str, dict[str, Any]]:
     cause = error.original_error
-    # Errors of graphql-core and Strawberry about wrong arguments know their place in the document. An error about
-    # a result that its type cannot hold does not, and is a fault of ours.
+    # Errors of graphql-core and Strawberry about wrong arguments know their place in the document. An error
+    # about a result that its type cannot hold does not, and is a fault of ours.
     if cause is None or isinstance(cause, StrawberryInputCoercionError):
         return _without_exception_text(error.message), {"code": BadUserInputError.code}
     if isinstance(cause, GraphQLError) and cause.nodes:

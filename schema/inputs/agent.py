@@ -54,24 +54,24 @@ class AgentFilter:
     created_at: DateTimeFilter | None = optional("When the agent was recorded.")
     updated_at: DateTimeFilter | None = optional("When the agent last changed.")
     config: JSONFilter | None = optional("The agent's other configuration.")
-    owner: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+    owner: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = filter_on(
         User, "Conditions on the user who owns the agent.", local="owner_id"
     )
-    teams: Annotated[TeamsFilter, strawberry.lazy("schema.inputs.team")] | None = filter_on(
+    teams: Annotated["TeamsFilter", strawberry.lazy("schema.inputs.team")] | None = filter_on(
         Team,
         "Conditions on the teams that the agent is a member of.",
         via=Via(TeamMember, "agent_id", "team_id"),
     )
-    versions: Annotated[AgentVersionsFilter, strawberry.lazy("schema.inputs.agent_version")] | None = (
+    versions: Annotated["AgentVersionsFilter", strawberry.lazy("schema.inputs.agent_version")] | None = (
         filter_on(AgentVersion, "Conditions on the versions of the agent.", remote="agent_id")
     )
-    sessions: Annotated[SessionsFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the sessions of the agent.", remote="agent_id"
     )
-    metrics: Annotated[AgentMetricsFilter, strawberry.lazy("schema.inputs.agent_metric")] | None = filter_on(
-        AgentMetric, "Conditions on the metrics of the agent.", remote="agent_id"
+    metrics: Annotated["AgentMetricsFilter", strawberry.lazy("schema.inputs.agent_metric")] | None = (
+        filter_on(AgentMetric, "Conditions on the metrics of the agent.", remote="agent_id")
     )
-    memories: Annotated[MemoriesFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = filter_on(
         Memory, "Conditions on the memories of the agent.", remote="agent_id"
     )
     and_: list[AgentFilter] | None = optional("All of these filters must hold.", name="and")

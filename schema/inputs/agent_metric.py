@@ -31,11 +31,11 @@ class AgentMetricFilter:
     metric_value: FloatFilter | None = optional("The measured value, in the unit of its kind.")
     timestamp: DateTimeFilter | None = optional("When the agent was measured.")
     timeframe: StringFilter | None = optional("The period that the value covers.")
-    agent: Annotated[AgentFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = filter_on(
         Agent, "Conditions on the agent that was measured.", local="agent_id"
     )
-    version: Annotated[AgentVersionFilter, strawberry.lazy("schema.inputs.agent_version")] | None = filter_on(
-        AgentVersion, "Conditions on the version that was measured.", local="version_id"
+    version: Annotated["AgentVersionFilter", strawberry.lazy("schema.inputs.agent_version")] | None = (
+        filter_on(AgentVersion, "Conditions on the version that was measured.", local="version_id")
     )
     and_: list[AgentMetricFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[AgentMetricFilter] | None = optional("At least one of these filters must hold.", name="or")

@@ -31,14 +31,14 @@ class AgentVersionFilter:
     created_at: DateTimeFilter | None = optional("When the version was recorded.")
     updated_at: DateTimeFilter | None = optional("When the version last changed.")
     activated_at: DateTimeFilter | None = optional("When the version last became active.")
-    agent: Annotated[AgentFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = filter_on(
         Agent, "Conditions on the agent of the version.", local="agent_id"
     )
-    sessions: Annotated[SessionsFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the sessions that ran on the version.", remote="agent_version_id"
     )
-    metrics: Annotated[AgentMetricsFilter, strawberry.lazy("schema.inputs.agent_metric")] | None = filter_on(
-        AgentMetric, "Conditions on the metrics of the version.", remote="version_id"
+    metrics: Annotated["AgentMetricsFilter", strawberry.lazy("schema.inputs.agent_metric")] | None = (
+        filter_on(AgentMetric, "Conditions on the metrics of the version.", remote="version_id")
     )
     and_: list[AgentVersionFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[AgentVersionFilter] | None = optional("At least one of these filters must hold.", name="or")

@@ -67,13 +67,13 @@ class MemoryFilter:
     updated_at: DateTimeFilter | None = optional("When the memory last changed.")
     data: JSONFilter | None = optional("What is remembered, in structured form.")
     metadata_: JSONFilter | None = optional("Any other data.", name="metadata")
-    user: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = filter_on(
         User, "Conditions on the user whom the memory is about.", local="user_id"
     )
-    agent: Annotated[AgentFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = filter_on(
         Agent, "Conditions on the agent that keeps the memory.", local="agent_id"
     )
-    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the session that the memory comes from.", local="session_id"
     )
     related_memories: MemoriesFilter | None = filter_on(
@@ -81,16 +81,16 @@ class MemoryFilter:
         "Conditions on the memories linked with this one.",
         via=Via(MemoryLink, "memory_id", "related_id"),
     )
-    source_messages: Annotated[MessagesFilter, strawberry.lazy("schema.inputs.message")] | None = filter_on(
+    source_messages: Annotated["MessagesFilter", strawberry.lazy("schema.inputs.message")] | None = filter_on(
         Message,
         "Conditions on the messages that the memory was made from.",
         via=Via(MemorySource, "memory_id", "message_id"),
     )
-    accesses: Annotated[MemoryAccessesFilter, strawberry.lazy("schema.inputs.memory_access")] | None = (
+    accesses: Annotated["MemoryAccessesFilter", strawberry.lazy("schema.inputs.memory_access")] | None = (
         filter_on(MemoryAccess, "Conditions on the accesses to the memory.", remote="memory_id")
     )
     annotations: (
-        Annotated[MemoryAnnotationsFilter, strawberry.lazy("schema.inputs.memory_annotation")] | None
+        Annotated["MemoryAnnotationsFilter", strawberry.lazy("schema.inputs.memory_annotation")] | None
     ) = filter_on(MemoryAnnotation, "Conditions on the annotations on the memory.", remote="memory_id")
     and_: list[MemoryFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MemoryFilter] | None = optional("At least one of these filters must hold.", name="or")

@@ -30,7 +30,7 @@ class MemoryAccessFilter:
     accessor_type: AccessorTypeFilter | None = optional("The kind of party that accessed the memory.")
     usefulness: FloatFilter | None = optional("How useful the memory was in this access, from 0 to 1.")
     created_at: DateTimeFilter | None = optional("When the memory was accessed.")
-    memory: Annotated[MemoryFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+    memory: Annotated["MemoryFilter", strawberry.lazy("schema.inputs.memory")] | None = filter_on(
         Memory, "Conditions on the memory that was accessed.", local="memory_id"
     )
     and_: list[MemoryAccessFilter] | None = optional("All of these filters must hold.", name="and")

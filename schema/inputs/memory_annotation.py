@@ -36,7 +36,7 @@ class MemoryAnnotationFilter:
     applied_at: DateTimeFilter | None = optional("When the annotation was applied.")
     created_at: DateTimeFilter | None = optional("When the annotation was recorded.")
     updated_at: DateTimeFilter | None = optional("When the annotation last changed.")
-    memory: Annotated[MemoryFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+    memory: Annotated["MemoryFilter", strawberry.lazy("schema.inputs.memory")] | None = filter_on(
         Memory, "Conditions on the annotated memory.", local="memory_id"
     )
     and_: list[MemoryAnnotationFilter] | None = optional("All of these filters must hold.", name="and")

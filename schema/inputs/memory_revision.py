@@ -28,11 +28,11 @@ class MemoryRevisionFilter:
         "The id of the annotation whose application replaced the content."
     )
     created_at: DateTimeFilter | None = optional("When the content was replaced.")
-    memory: Annotated[MemoryFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+    memory: Annotated["MemoryFilter", strawberry.lazy("schema.inputs.memory")] | None = filter_on(
         Memory, "Conditions on the memory that had the content.", local="memory_id"
     )
     annotation: (
-        Annotated[MemoryAnnotationFilter, strawberry.lazy("schema.inputs.memory_annotation")] | None
+        Annotated["MemoryAnnotationFilter", strawberry.lazy("schema.inputs.memory_annotation")] | None
     ) = filter_on(
         MemoryAnnotation,
         "Conditions on the annotation whose application replaced the content.",

@@ -52,22 +52,22 @@ class MessageFilter:
     created_at: DateTimeFilter | None = optional("When the message was said.")
     updated_at: DateTimeFilter | None = optional("When the message last changed.")
     metadata_: JSONFilter | None = optional("Any other data.", name="metadata")
-    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the session of the message.", local="session_id"
     )
-    user: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = filter_on(
         User, "Conditions on the user who speaks.", local="user_id"
     )
-    agent: Annotated[AgentFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = filter_on(
         Agent, "Conditions on the agent that speaks.", local="agent_id"
     )
-    tool_calls: Annotated[ToolCallsFilter, strawberry.lazy("schema.inputs.tool_call")] | None = filter_on(
+    tool_calls: Annotated["ToolCallsFilter", strawberry.lazy("schema.inputs.tool_call")] | None = filter_on(
         ToolCall, "Conditions on the tool calls that the message makes.", remote="message_id"
     )
-    tool_call: Annotated[ToolCallFilter, strawberry.lazy("schema.inputs.tool_call")] | None = filter_on(
+    tool_call: Annotated["ToolCallFilter", strawberry.lazy("schema.inputs.tool_call")] | None = filter_on(
         ToolCall, "Conditions on the tool call that the message answers.", remote="answer_id"
     )
-    memories: Annotated[MemoriesFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = filter_on(
         Memory,
         "Conditions on the memories that were made from the message.",
         via=Via(MemorySource, "message_id", "memory_id"),
@@ -146,7 +146,7 @@ class AppendMessageInput(MessageValues):
     )
     role: MessageRole = required("The role of the speaker.")
     created_at: datetime | None = optional("When the message was said; now by default.")
-    tool_calls: list[Annotated[NewToolCallInput, strawberry.lazy("schema.inputs.tool_call")]] | None = (
+    tool_calls: list[Annotated["NewToolCallInput", strawberry.lazy("schema.inputs.tool_call")]] | None = (
         optional("The tool calls that the message makes; only for ASSISTANT messages; at most 1,000.")
     )
     tool_call_id: str | None = optional(

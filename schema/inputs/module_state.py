@@ -39,7 +39,7 @@ class ModuleStateFilter:
         "When the state ceases to be current, even if no other follows it."
     )
     created_at: DateTimeFilter | None = optional("When the state was set.")
-    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the session of the state.", local="session_id"
     )
     previous_state: ModuleStateFilter | None = filter_on(
@@ -51,7 +51,7 @@ class ModuleStateFilter:
         remote="previous_state_id",
     )
     transitions: (
-        Annotated[StateTransitionsFilter, strawberry.lazy("schema.inputs.state_transition")] | None
+        Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
     ) = filter_on(
         StateTransition, "Conditions on the transition from this state to the next one.", remote="state_id"
     )

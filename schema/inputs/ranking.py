@@ -61,7 +61,7 @@ class UserRankFilter(SessionTotalsFilter):
     """Selects from a ranking of users. All given conditions must hold."""
 
     id: IDFilter | None = optional("The id of the user.", name="userId")
-    user: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = filter_on(
         User, "Conditions on the user."
     )
     and_: list[UserRankFilter] | None = optional("All of these filters must hold.", name="and")
@@ -100,7 +100,7 @@ class AgentRankFilter(SessionTotalsFilter):
     """Selects from a ranking of agents. All given conditions must hold."""
 
     id: IDFilter | None = optional("The id of the agent.", name="agentId")
-    agent: Annotated[AgentFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = filter_on(
         Agent, "Conditions on the agent."
     )
     and_: list[AgentRankFilter] | None = optional("All of these filters must hold.", name="and")

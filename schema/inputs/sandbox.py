@@ -32,10 +32,10 @@ class SandboxFilter:
     selection: JSONFilter | None = optional("What is selected in the sandbox.")
     created_at: DateTimeFilter | None = optional("When the sandbox was recorded.")
     updated_at: DateTimeFilter | None = optional("When the sandbox last changed.")
-    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the session of the sandbox.", local="session_id"
     )
-    user: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = filter_on(
         User, "Conditions on the user whom the sandbox runs for.", local="user_id"
     )
     and_: list[SandboxFilter] | None = optional("All of these filters must hold.", name="and")

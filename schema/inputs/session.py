@@ -92,16 +92,16 @@ class SessionFilter:
     metadata_: JSONFilter | None = optional("Any other data.", name="metadata")
     state: JSONFilter | None = optional("What the agent keeps in the session between turns.")
     context: JSONFilter | None = optional("The context that the agent was given.")
-    user: Annotated[UserFilter, strawberry.lazy("schema.inputs.user")] | None = filter_on(
+    user: Annotated["UserFilter", strawberry.lazy("schema.inputs.user")] | None = filter_on(
         User, "Conditions on the user whom the session is with.", local="user_id"
     )
-    agent: Annotated[AgentFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = filter_on(
         Agent, "Conditions on the agent that holds the session.", local="agent_id"
     )
-    agent_version: Annotated[AgentVersionFilter, strawberry.lazy("schema.inputs.agent_version")] | None = (
+    agent_version: Annotated["AgentVersionFilter", strawberry.lazy("schema.inputs.agent_version")] | None = (
         filter_on(AgentVersion, "Conditions on the version that the agent ran on.", local="agent_version_id")
     )
-    team: Annotated[TeamFilter, strawberry.lazy("schema.inputs.team")] | None = filter_on(
+    team: Annotated["TeamFilter", strawberry.lazy("schema.inputs.team")] | None = filter_on(
         Team, "Conditions on the team that holds the session.", local="team_id"
     )
     parent: SessionFilter | None = filter_on(
@@ -110,35 +110,35 @@ class SessionFilter:
     children: SessionsFilter | None = filter_on(
         Session, "Conditions on the sessions directly below this one.", remote="parent_id"
     )
-    messages: Annotated[MessagesFilter, strawberry.lazy("schema.inputs.message")] | None = filter_on(
+    messages: Annotated["MessagesFilter", strawberry.lazy("schema.inputs.message")] | None = filter_on(
         Message, "Conditions on the messages of the session.", remote="session_id"
     )
-    tool_calls: Annotated[ToolCallsFilter, strawberry.lazy("schema.inputs.tool_call")] | None = filter_on(
+    tool_calls: Annotated["ToolCallsFilter", strawberry.lazy("schema.inputs.tool_call")] | None = filter_on(
         ToolCall, "Conditions on the tool calls of the session.", remote="session_id"
     )
-    events: Annotated[SessionEventsFilter, strawberry.lazy("schema.inputs.session_event")] | None = filter_on(
-        SessionEvent, "Conditions on the events of the session.", remote="session_id"
+    events: Annotated["SessionEventsFilter", strawberry.lazy("schema.inputs.session_event")] | None = (
+        filter_on(SessionEvent, "Conditions on the events of the session.", remote="session_id")
     )
-    usage: Annotated[UsageRecordsFilter, strawberry.lazy("schema.inputs.usage_record")] | None = filter_on(
+    usage: Annotated["UsageRecordsFilter", strawberry.lazy("schema.inputs.usage_record")] | None = filter_on(
         UsageRecord, "Conditions on the usage records of the session.", remote="session_id"
     )
-    sandbox: Annotated[SandboxFilter, strawberry.lazy("schema.inputs.sandbox")] | None = filter_on(
+    sandbox: Annotated["SandboxFilter", strawberry.lazy("schema.inputs.sandbox")] | None = filter_on(
         Sandbox, "Conditions on the sandbox of the session.", remote="session_id"
     )
-    module_states: Annotated[ModuleStatesFilter, strawberry.lazy("schema.inputs.module_state")] | None = (
+    module_states: Annotated["ModuleStatesFilter", strawberry.lazy("schema.inputs.module_state")] | None = (
         filter_on(ModuleState, "Conditions on the states of modules in the session.", remote="session_id")
     )
     state_transitions: (
-        Annotated[StateTransitionsFilter, strawberry.lazy("schema.inputs.state_transition")] | None
+        Annotated["StateTransitionsFilter", strawberry.lazy("schema.inputs.state_transition")] | None
     ) = filter_on(
         StateTransition,
         "Conditions on the transitions between states of modules in the session.",
         remote="session_id",
     )
-    metrics: Annotated[SessionMetricsFilter, strawberry.lazy("schema.inputs.session_metric")] | None = (
+    metrics: Annotated["SessionMetricsFilter", strawberry.lazy("schema.inputs.session_metric")] | None = (
         filter_on(SessionMetric, "Conditions on the metrics of the session.", remote="session_id")
     )
-    memories: Annotated[MemoriesFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = filter_on(
         Memory, "Conditions on the memories that come from the session.", remote="session_id"
     )
     and_: list[SessionFilter] | None = optional("All of these filters must hold.", name="and")

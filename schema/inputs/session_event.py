@@ -30,7 +30,7 @@ class SessionEventFilter:
     event_data: JSONFilter | None = optional("The details of the event.")
     timestamp: DateTimeFilter | None = optional("When the event happened.")
     duration_ms: FloatFilter | None = optional("How long the event took, in milliseconds.")
-    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the session of the event.", local="session_id"
     )
     and_: list[SessionEventFilter] | None = optional("All of these filters must hold.", name="and")

@@ -28,7 +28,7 @@ class SessionMetricFilter:
     metric_type: StringFilter | None = optional("The kind of metric.")
     metric_value: FloatFilter | None = optional("The measured value, in the unit of its kind.")
     timestamp: DateTimeFilter | None = optional("When the session was measured.")
-    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the session that was measured.", local="session_id"
     )
     and_: list[SessionMetricFilter] | None = optional("All of these filters must hold.", name="and")

@@ -30,13 +30,13 @@ class StateTransitionFilter:
     trigger_id: StringFilter | None = optional("The id of the trigger, in any system.")
     new_values: JSONFilter | None = optional("The changed and added values after the transition.")
     created_at: DateTimeFilter | None = optional("When the next state was set.")
-    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the session of the states.", local="session_id"
     )
-    state: Annotated[ModuleStateFilter, strawberry.lazy("schema.inputs.module_state")] | None = filter_on(
+    state: Annotated["ModuleStateFilter", strawberry.lazy("schema.inputs.module_state")] | None = filter_on(
         ModuleState, "Conditions on the state before the transition.", local="state_id"
     )
-    next_state: Annotated[ModuleStateFilter, strawberry.lazy("schema.inputs.module_state")] | None = (
+    next_state: Annotated["ModuleStateFilter", strawberry.lazy("schema.inputs.module_state")] | None = (
         filter_on(ModuleState, "Conditions on the state after the transition.", local="next_state_id")
     )
     and_: list[StateTransitionFilter] | None = optional("All of these filters must hold.", name="and")

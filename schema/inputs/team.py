@@ -27,12 +27,12 @@ class TeamFilter:
     name: StringFilter | None = optional("The name of the team.")
     created_at: DateTimeFilter | None = optional("When the team was recorded.")
     updated_at: DateTimeFilter | None = optional("When the team last changed.")
-    members: Annotated[AgentsFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+    members: Annotated["AgentsFilter", strawberry.lazy("schema.inputs.agent")] | None = filter_on(
         Agent,
         "Conditions on the agents that are members of the team.",
         via=Via(TeamMember, "team_id", "agent_id"),
     )
-    sessions: Annotated[SessionsFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the sessions held by the team.", remote="team_id"
     )
     and_: list[TeamFilter] | None = optional("All of these filters must hold.", name="and")

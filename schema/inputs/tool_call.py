@@ -37,10 +37,10 @@ class ToolCallFilter:
     started_at: DateTimeFilter | None = optional("When the tool started.")
     created_at: DateTimeFilter | None = optional("When the tool call was recorded.")
     updated_at: DateTimeFilter | None = optional("When the tool call last changed.")
-    message: Annotated[MessageFilter, strawberry.lazy("schema.inputs.message")] | None = filter_on(
+    message: Annotated["MessageFilter", strawberry.lazy("schema.inputs.message")] | None = filter_on(
         Message, "Conditions on the ASSISTANT message that makes the call.", local="message_id"
     )
-    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the session of the call.", local="session_id"
     )
     and_: list[ToolCallFilter] | None = optional("All of these filters must hold.", name="and")

@@ -29,10 +29,10 @@ class UsageRecordFilter:
     run_id: StringFilter | None = optional("The run that used the model.")
     model: StringFilter | None = optional("The model that was used.")
     timestamp: DateTimeFilter | None = optional("When the model was used.")
-    session: Annotated[SessionFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    session: Annotated["SessionFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the session that used the model.", local="session_id"
     )
-    agent: Annotated[AgentFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+    agent: Annotated["AgentFilter", strawberry.lazy("schema.inputs.agent")] | None = filter_on(
         Agent, "Conditions on the agent that used the model.", local="agent_id"
     )
     and_: list[UsageRecordFilter] | None = optional("All of these filters must hold.", name="and")

@@ -31,13 +31,13 @@ class UserFilter:
     created_at: DateTimeFilter | None = optional("When the user was recorded.")
     updated_at: DateTimeFilter | None = optional("When the user last changed.")
     user_data: JSONFilter | None = optional("Any other data on the user.")
-    sessions: Annotated[SessionsFilter, strawberry.lazy("schema.inputs.session")] | None = filter_on(
+    sessions: Annotated["SessionsFilter", strawberry.lazy("schema.inputs.session")] | None = filter_on(
         Session, "Conditions on the sessions with the user.", remote="user_id"
     )
-    agents: Annotated[AgentsFilter, strawberry.lazy("schema.inputs.agent")] | None = filter_on(
+    agents: Annotated["AgentsFilter", strawberry.lazy("schema.inputs.agent")] | None = filter_on(
         Agent, "Conditions on the agents that the user owns.", remote="owner_id"
     )
-    memories: Annotated[MemoriesFilter, strawberry.lazy("schema.inputs.memory")] | None = filter_on(
+    memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = filter_on(
         Memory, "Conditions on the memories about the user.", remote="user_id"
     )
     and_: list[UserFilter] | None = optional("All of these filters must hold.", name="and")

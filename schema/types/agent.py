@@ -62,7 +62,7 @@ class Agent(Node):
     tool_count: int = batch(agents.tool_counts, "The number of tools that the agent may call.", Gives.VALUE)
     active: bool = column("Whether the agent is in use.")
     run_id: int | None = column("A run counter that the agent's framework maintains.")
-    owner: Annotated[User, strawberry.lazy("schema.types.user")] | None = relation(
+    owner: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
         UserRow, "The user who owns the agent, such as the creator of a custom agent.", by="owner_id"
     )
     specializations: list[str] = column("What the agent is good at, such as `billing` or `code review`.")
@@ -84,26 +84,26 @@ class Agent(Node):
         " are none. Maintained automatically."
     )
     updated_at: datetime = column("When the agent last changed.")
-    active_version: Annotated[AgentVersion, strawberry.lazy("schema.types.agent_version")] | None = batch(
+    active_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = batch(
         agents.active_versions,
         "The version that is active now; null if none is.",
         Gives.ROW,
         model=AgentVersionRow,
     )
-    versions: Connection[Annotated[AgentVersion, strawberry.lazy("schema.types.agent_version")]] = page(
+    versions: Connection[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = page(
         AgentVersionRow,
         "The versions of the agent, newest first.",
         filter_=AgentVersionFilter,
         order=AgentVersionOrder,
         by="agent_id",
     )
-    version_history: list[Annotated[AgentVersion, strawberry.lazy("schema.types.agent_version")]] = batch(
+    version_history: list[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = batch(
         agents.version_histories,
         "The versions that are or were active, most recently activated first; at most 500.",
         Gives.ROWS,
         model=AgentVersionRow,
     )
-    teams: Connection[Annotated[Team, strawberry.lazy("schema.types.team")]] = page(
+    teams: Connection[Annotated["Team", strawberry.lazy("schema.types.team")]] = page(
         TeamRow,
         "The teams that the agent is a member of, ordered by name.",
         filter_=TeamFilter,
@@ -111,7 +111,7 @@ class Agent(Node):
         via=Via(TeamMember, "agent_id", "team_id"),
         default=(Ordering("name"),),
     )
-    sessions: Connection[Annotated[Session, strawberry.lazy("schema.types.session")]] = page(
+    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
         "The sessions of the agent, latest first.",
         filter_=SessionFilter,
@@ -119,7 +119,7 @@ class Agent(Node):
         by="agent_id",
         default=(Ordering("started_at", descending=True),),
     )
-    metrics: Connection[Annotated[AgentMetric, strawberry.lazy("schema.types.agent_metric")]] = page(
+    metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
         AgentMetricRow,
         "The metrics of the agent, latest first.",
         filter_=AgentMetricFilter,
@@ -127,16 +127,16 @@ class Agent(Node):
         by="agent_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
         "Measurements of the agent and of its sessions over time.", by="agent_id"
     )
-    memories: Connection[Annotated[Memory, strawberry.lazy("schema.types.memory")]] = page(
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
         "The memories of the agent, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         by="agent_id",
     )
-    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
         "Totals and means over the sessions of the agent.", by="agent_id"
     )

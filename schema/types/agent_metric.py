@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class AgentMetric(Node):
     """A measurement of an agent at one time. It never changes."""
 
-    agent: Annotated[Agent, strawberry.lazy("schema.types.agent")] = relation(
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] = relation(
         AgentRow, "The agent that was measured.", by="agent_id"
     )
-    version: Annotated[AgentVersion, strawberry.lazy("schema.types.agent_version")] | None = relation(
+    version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
         AgentVersionRow, "The version that was measured; null if unknown.", by="version_id"
     )
     metric_type: str = column(

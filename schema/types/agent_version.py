@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 class AgentVersion(Node):
     """A version of an agent: its configuration at one time. At most one version of an agent is active."""
 
-    agent: Annotated[Agent, strawberry.lazy("schema.types.agent")] = relation(
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] = relation(
         AgentRow, "The agent of the version.", by="agent_id"
     )
     version_number: str = column("The version number, such as `1.1.0`, unique among the agent's versions.")
     changes: JSON = column("What is new in the version: a JSON object.")
     system_prompt: str | None = column("The instructions that frame the sessions of this version.")
     config: JSON | None = column("The configuration of the version: a JSON object.")
-    created_by: Annotated[Actor, strawberry.lazy("schema.types.actor")] | None = either(
+    created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = either(
         "The user or agent who made the version.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
     )
     is_active: bool = column("Whether the version is the agent's active one.")
@@ -51,7 +51,7 @@ class AgentVersion(Node):
     )
     performance: JSON = column("How well the version performed: a JSON object.")
     updated_at: datetime = column("When the version last changed.")
-    sessions: Connection[Annotated[Session, strawberry.lazy("schema.types.session")]] = page(
+    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
         "The sessions that ran on the version, latest first.",
         filter_=SessionFilter,
@@ -59,7 +59,7 @@ class AgentVersion(Node):
         by="agent_version_id",
         default=(Ordering("started_at", descending=True),),
     )
-    metrics: Connection[Annotated[AgentMetric, strawberry.lazy("schema.types.agent_metric")]] = page(
+    metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
         AgentMetricRow,
         "The metrics of the version, latest first.",
         filter_=AgentMetricFilter,
@@ -67,9 +67,9 @@ class AgentVersion(Node):
         by="version_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
         "Totals and means over the sessions that ran on the version.", by="agent_version_id"
     )
-    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
         "Measurements of the version and of its sessions over time.", by="agent_version_id"
     )

@@ -31,7 +31,7 @@ _EXCERPT = (
 class MessageMatch:
     """A message that a search found."""
 
-    message: Annotated[Message, strawberry.lazy("schema.types.message")] = relation(
+    message: Annotated["Message", strawberry.lazy("schema.types.message")] = relation(
         MessageRow, "The message.", by="id"
     )
     rank: float = column(_RANK)
@@ -42,7 +42,7 @@ class MessageMatch:
 class MemoryMatch:
     """A memory that a search found."""
 
-    memory: Annotated[Memory, strawberry.lazy("schema.types.memory")] = relation(
+    memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
         MemoryRow, "The memory.", by="id"
     )
     rank: float = column(

@@ -55,13 +55,13 @@ class Memory(Node):
     memory_type: str | None = column(
         "The kind of memory: `fact`, `preference`, `interaction` or another value."
     )
-    user: Annotated[User, strawberry.lazy("schema.types.user")] | None = relation(
+    user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
         UserRow, "The user whom the memory is about.", by="user_id"
     )
-    agent: Annotated[Agent, strawberry.lazy("schema.types.agent")] | None = relation(
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
         AgentRow, "The agent that keeps the memory.", by="agent_id"
     )
-    session: Annotated[Session, strawberry.lazy("schema.types.session")] | None = relation(
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
         SessionRow, "The session that the memory comes from.", by="session_id"
     )
     importance: float = column(
@@ -88,14 +88,14 @@ class Memory(Node):
         "The mean usefulness over the accesses that report one, from 0 to 1; null if none does.",
         Gives.VALUE,
     )
-    related_memories: Connection[Annotated[Memory, strawberry.lazy("schema.types.memory")]] = page(
+    related_memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
         "The memories linked with this one, newest first. Links go both ways.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         via=Via(MemoryLink, "memory_id", "related_id"),
     )
-    source_messages: Connection[Annotated[Message, strawberry.lazy("schema.types.message")]] = page(
+    source_messages: Connection[Annotated["Message", strawberry.lazy("schema.types.message")]] = page(
         MessageRow,
         "The messages that the memory was made from, earliest first.",
         filter_=MessageFilter,
@@ -103,7 +103,7 @@ class Memory(Node):
         via=Via(MemorySource, "memory_id", "message_id"),
         default=(Ordering("created_at"),),
     )
-    accesses: Connection[Annotated[MemoryAccess, strawberry.lazy("schema.types.memory_access")]] = page(
+    accesses: Connection[Annotated["MemoryAccess", strawberry.lazy("schema.types.memory_access")]] = page(
         MemoryAccessRow,
         "The accesses to the memory, latest first.",
         filter_=MemoryAccessFilter,
@@ -111,7 +111,7 @@ class Memory(Node):
         by="memory_id",
     )
     annotations: Connection[
-        Annotated[MemoryAnnotation, strawberry.lazy("schema.types.memory_annotation")]
+        Annotated["MemoryAnnotation", strawberry.lazy("schema.types.memory_annotation")]
     ] = page(
         MemoryAnnotationRow,
         "The annotations on the memory, newest first.",
@@ -119,7 +119,7 @@ class Memory(Node):
         order=MemoryAnnotationOrder,
         by="memory_id",
     )
-    history: Connection[Annotated[MemoryRevision, strawberry.lazy("schema.types.memory")]] = page(
+    history: Connection[Annotated["MemoryRevision", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRevisionRow,
         "The revisions of the memory: the contents it had before the present one, latest first.",
         filter_=MemoryRevisionFilter,
@@ -134,12 +134,12 @@ class MemoryRevision(Node):
     """A former content of a memory, recorded when it was replaced."""
 
     created_at: datetime = column("When the content was replaced.")
-    memory: Annotated[Memory, strawberry.lazy("schema.types.memory")] = relation(
+    memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
         MemoryRow, "The memory that had the content.", by="memory_id"
     )
     sequence: int = column("The position among the contents that the memory has had: 1, 2, 3 and so on.")
     content: str = column("What was remembered, as plain text.")
-    annotation: Annotated[MemoryAnnotation, strawberry.lazy("schema.types.memory_annotation")] | None = (
+    annotation: Annotated["MemoryAnnotation", strawberry.lazy("schema.types.memory_annotation")] | None = (
         relation(
             MemoryAnnotationRow,
             "The annotation whose application replaced the content; null if `updateMemory` replaced it, or"

@@ -24,7 +24,7 @@ class MemoryAccess(Node):
     """One access to a memory."""
 
     created_at: datetime = column("When the memory was accessed.")
-    memory: Annotated[Memory, strawberry.lazy("schema.types.memory")] = relation(
+    memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
         MemoryRow, "The memory that was accessed.", by="memory_id"
     )
     access_type: str = column("The kind of access: `read`, `update`, `reference` or another value.")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class MemoryAnnotation(Node):
     """A note on a memory, which can be applied to the memory once."""
 
-    memory: Annotated[Memory, strawberry.lazy("schema.types.memory")] = relation(
+    memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
         MemoryRow, "The annotated memory.", by="memory_id"
     )
     annotation_type: str = column(
@@ -36,13 +36,13 @@ class MemoryAnnotation(Node):
     verification_status: VerificationStatus | None = column(
         "The finding of a `verification`; null for every other annotation."
     )
-    created_by: Annotated[Actor, strawberry.lazy("schema.types.actor")] | None = either(
+    created_by: Annotated["Actor", strawberry.lazy("schema.types.actor")] | None = either(
         "The user or agent who made the annotation.", created_by_user_id=UserRow, created_by_agent_id=AgentRow
     )
     is_applied: bool = column("Whether the annotation was applied to the memory.")
     applied_at: datetime | None = column("When the annotation was applied; null if it was not.")
     updated_at: datetime = column("When the annotation last changed.")
-    revision: Annotated[MemoryRevision, strawberry.lazy("schema.types.memory")] | None = relation(
+    revision: Annotated["MemoryRevision", strawberry.lazy("schema.types.memory")] | None = relation(
         MemoryRevisionRow,
         "The revision that holds the content it replaced; null if it replaced none.",
         remote="annotation_id",

@@ -38,7 +38,7 @@ class Message(Node):
     created_at: datetime = column(
         "When the message was said: the time that its writer gave or, without one, when it was recorded."
     )
-    session: Annotated[Session, strawberry.lazy("schema.types.session")] = relation(
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
         SessionRow, "The session of the message.", by="session_id"
     )
     external_id: str | None = column(
@@ -52,10 +52,10 @@ class Message(Node):
     parts: JSON | None = column("The original structured content, if the message has more than text.")
     media_url: str | None = column("The address of an attached file.")
     media_type: str | None = column("The media type of the attached file, such as `image/png`.")
-    user: Annotated[User, strawberry.lazy("schema.types.user")] | None = relation(
+    user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
         UserRow, "The user who speaks.", by="user_id"
     )
-    agent: Annotated[Agent, strawberry.lazy("schema.types.agent")] | None = relation(
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
         AgentRow, "The agent that speaks.", by="agent_id"
     )
     model: str | None = column("The model that wrote the message.")
@@ -69,7 +69,7 @@ class Message(Node):
     metadata_: JSON = column("Any other data: a JSON object.", name="metadata")
     redacted_at: datetime | None = column("When `redactMessage` removed the contents; null if it did not.")
     updated_at: datetime = column("When the message last changed.")
-    tool_calls: Connection[Annotated[ToolCall, strawberry.lazy("schema.types.tool_call")]] = page(
+    tool_calls: Connection[Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")]] = page(
         ToolCallRow,
         "The tool calls that the message makes, in order.",
         filter_=ToolCallFilter,
@@ -77,12 +77,12 @@ class Message(Node):
         by="message_id",
         default=(Ordering("position"),),
     )
-    tool_call: Annotated[ToolCall, strawberry.lazy("schema.types.tool_call")] | None = relation(
+    tool_call: Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")] | None = relation(
         ToolCallRow,
         "The tool call that the message answers; null unless it is a TOOL message that answers one.",
         remote="answer_id",
     )
-    memories: Connection[Annotated[Memory, strawberry.lazy("schema.types.memory")]] = page(
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
         "The memories that were made from the message, newest first.",
         filter_=MemoryFilter,

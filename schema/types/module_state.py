@@ -30,7 +30,7 @@ class ModuleState(Node):
 
     created_at: datetime = column("When the state was set.")
     module_id: str = column("The module of the state.")
-    session: Annotated[Session, strawberry.lazy("schema.types.session")] | None = relation(
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
         SessionRow, "The session of the state; null outside of sessions.", by="session_id"
     )
     version: int = column("The position in the history of the module in the session: 1, 2, 3 and so on.")
@@ -41,7 +41,7 @@ class ModuleState(Node):
         " hashes. The canonical form is that of RFC 8785, except that whole numbers beyond 2^53 keep all of"
         " their digits."
     )
-    previous_state: Annotated[ModuleState, strawberry.lazy("schema.types.module_state")] | None = relation(
+    previous_state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] | None = relation(
         ModuleStateRow, "The state before this one; null for the first one.", by="previous_state_id"
     )
     is_snapshot: bool = column("Whether the state is kept as a snapshot.")
@@ -52,13 +52,13 @@ class ModuleState(Node):
         "Whether the state is current: no other state has followed it, and it has not expired.",
         Gives.VALUE,
     )
-    history: list[Annotated[ModuleState, strawberry.lazy("schema.types.module_state")]] = batch(
+    history: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = batch(
         module_states.histories,
         "The states before this one, latest first; at most 500.",
         Gives.ROWS,
         model=ModuleStateRow,
     )
-    next_states: Connection[Annotated[ModuleState, strawberry.lazy("schema.types.module_state")]] = page(
+    next_states: Connection[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = page(
         ModuleStateRow,
         "The state after this one, if there is one: histories do not fork.",
         filter_=ModuleStateFilter,
@@ -66,17 +66,17 @@ class ModuleState(Node):
         by="previous_state_id",
         default=(Ordering("version"),),
     )
-    transitions: Connection[Annotated[StateTransition, strawberry.lazy("schema.types.state_transition")]] = (
-        page(
-            StateTransitionRow,
-            "The transition from this state to the next one, if there is one.",
-            filter_=StateTransitionFilter,
-            order=StateTransitionOrder,
-            by="state_id",
-            default=(Ordering("created_at"),),
-        )
+    transitions: Connection[
+        Annotated["StateTransition", strawberry.lazy("schema.types.state_transition")]
+    ] = page(
+        StateTransitionRow,
+        "The transition from this state to the next one, if there is one.",
+        filter_=StateTransitionFilter,
+        order=StateTransitionOrder,
+        by="state_id",
+        default=(Ordering("created_at"),),
     )
-    reached_by: Annotated[StateTransition, strawberry.lazy("schema.types.state_transition")] | None = (
+    reached_by: Annotated["StateTransition", strawberry.lazy("schema.types.state_transition")] | None = (
         relation(
             StateTransitionRow,
             "The transition that led to this state; null for the first one.",

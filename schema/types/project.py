@@ -27,17 +27,19 @@ class Project(Node):
     name: str = column("The name of the project.")
     slug: str = column("The name of the project in commands and addresses, unique among all projects.")
     updated_at: datetime = column("When the project last changed.")
-    current_module_states: list[Annotated[ModuleState, strawberry.lazy("schema.types.module_state")]] = batch(
-        module_states.current_outside,
-        "The current states of modules outside of sessions, latest first; at most 500. Expired states"
-        " are not current.",
-        Gives.ROWS,
-        model=ModuleStateRow,
-        arguments=[module_states.FILTER],
+    current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
+        batch(
+            module_states.current_outside,
+            "The current states of modules outside of sessions, latest first; at most 500. Expired states"
+            " are not current.",
+            Gives.ROWS,
+            model=ModuleStateRow,
+            arguments=[module_states.FILTER],
+        )
     )
-    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
         "Measurements of the agents and sessions of the project over time.", by="project_id"
     )
-    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
         "Totals and means over the sessions of the project.", by="project_id"
     )

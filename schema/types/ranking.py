@@ -49,14 +49,14 @@ class SessionTotals:
 class UserRank(SessionTotals):
     """An entry in a ranking of users: a user, and totals over the sessions with the user."""
 
-    user: Annotated[User, strawberry.lazy("schema.types.user")] = relation(UserRow, "The user.")
+    user: Annotated["User", strawberry.lazy("schema.types.user")] = relation(UserRow, "The user.")
 
 
 @object_type(model=rankings.AgentRank)
 class AgentRank(SessionTotals):
     """An entry in a ranking of agents: an agent, and totals over its sessions."""
 
-    agent: Annotated[Agent, strawberry.lazy("schema.types.agent")] = relation(AgentRow, "The agent.")
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] = relation(AgentRow, "The agent.")
 
 
 @object_type(model=rankings.ToolRank)
@@ -75,7 +75,7 @@ class ModelRank(ModelStatistics):
 class MemoryRank:
     """An entry in a ranking of memories: a memory, and how it was used."""
 
-    memory: Annotated[Memory, strawberry.lazy("schema.types.memory")] = relation(MemoryRow, "The memory.")
+    memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(MemoryRow, "The memory.")
     usefulness: float | None = column(
         "The mean usefulness over the accesses that report one, from 0 to 1; null if none does."
     )

@@ -42,18 +42,18 @@ class SeriesBucket:
     p99: float | None = column(
         "The 99th percentile: 99 % of the measurements are at most this value; null if there are none."
     )
-    agent: Annotated[Agent, strawberry.lazy("schema.types.agent")] | None = relation(
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
         AgentRow,
         "The agent of the group; null if the series is not grouped by `AGENT`, or the group has no agent.",
         by="agent_id",
     )
-    agent_version: Annotated[AgentVersion, strawberry.lazy("schema.types.agent_version")] | None = relation(
+    agent_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
         AgentVersionRow,
         "The version of the group; null if the series is not grouped by `AGENT_VERSION`, or the group has"
         " no version.",
         by="agent_version_id",
     )
-    user: Annotated[User, strawberry.lazy("schema.types.user")] | None = relation(
+    user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
         UserRow,
         "The user of the group; null if the series is not grouped by `USER`, or the group has no user.",
         by="user_id",

@@ -73,16 +73,16 @@ class Session(Node):
         "The id of the session in another system, unique among the project's sessions."
     )
     title: str | None = column("The title of the session.")
-    user: Annotated[User, strawberry.lazy("schema.types.user")] | None = relation(
+    user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
         UserRow, "The user whom the session is with.", by="user_id"
     )
-    agent: Annotated[Agent, strawberry.lazy("schema.types.agent")] | None = relation(
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
         AgentRow, "The agent that holds the session.", by="agent_id"
     )
-    agent_version: Annotated[AgentVersion, strawberry.lazy("schema.types.agent_version")] | None = relation(
+    agent_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
         AgentVersionRow, "The version that the agent ran on.", by="agent_version_id"
     )
-    team: Annotated[Team, strawberry.lazy("schema.types.team")] | None = relation(
+    team: Annotated["Team", strawberry.lazy("schema.types.team")] | None = relation(
         TeamRow, "The team that holds the session.", by="team_id"
     )
     status: SessionStatus = column("Whether the session is open, and how it ended if not.")
@@ -131,10 +131,10 @@ class Session(Node):
         " records; null if unknown."
     )
     updated_at: datetime = column("When the session last changed.")
-    parent: Annotated[Session, strawberry.lazy("schema.types.session")] | None = relation(
+    parent: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
         SessionRow, "The session directly above this one; null for a root.", by="parent_id"
     )
-    children: Connection[Annotated[Session, strawberry.lazy("schema.types.session")]] = page(
+    children: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
         "The sessions directly below this one, earliest first.",
         filter_=SessionFilter,
@@ -142,17 +142,17 @@ class Session(Node):
         by="parent_id",
         default=(Ordering("started_at"),),
     )
-    root: Annotated[Session, strawberry.lazy("schema.types.session")] = relation(
+    root: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
         SessionRow, "The root of the session's tree; the session itself if it is a root.", by="root_id"
     )
     depth: int = column("The number of sessions above this one: 0 for a root, at most 100.")
-    ancestors: list[Annotated[Session, strawberry.lazy("schema.types.session")]] = batch(
+    ancestors: list[Annotated["Session", strawberry.lazy("schema.types.session")]] = batch(
         sessions.ancestors,
         "The sessions above this one, from the root to the parent.",
         Gives.ROWS,
         model=SessionRow,
     )
-    descendants: Connection[Annotated[Session, strawberry.lazy("schema.types.session")]] = page(
+    descendants: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
         "All sessions below this one, at any depth, earliest first.",
         filter_=SessionFilter,
@@ -160,10 +160,10 @@ class Session(Node):
         by="ancestor_ids",
         default=(Ordering("started_at"),),
     )
-    tree: Annotated[SessionTree, strawberry.lazy("schema.types.session_tree")] = batch(
+    tree: Annotated["SessionTree", strawberry.lazy("schema.types.session_tree")] = batch(
         sessions.trees, "Totals over the session and all sessions below it.", Gives.VALUES
     )
-    messages: Connection[Annotated[Message, strawberry.lazy("schema.types.message")]] = page(
+    messages: Connection[Annotated["Message", strawberry.lazy("schema.types.message")]] = page(
         MessageRow,
         "The messages of the session, in order.",
         filter_=MessageFilter,
@@ -171,13 +171,13 @@ class Session(Node):
         by="session_id",
         default=(Ordering("sequence"),),
     )
-    first_message: Annotated[Message, strawberry.lazy("schema.types.message")] | None = batch(
+    first_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
         first_message, "The first message; null if there is none.", Gives.ROW, model=MessageRow
     )
-    last_message: Annotated[Message, strawberry.lazy("schema.types.message")] | None = batch(
+    last_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
         last_message, "The last message; null if there is none.", Gives.ROW, model=MessageRow
     )
-    tool_calls: Connection[Annotated[ToolCall, strawberry.lazy("schema.types.tool_call")]] = page(
+    tool_calls: Connection[Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")]] = page(
         ToolCallRow,
         "The tool calls of the session, earliest first.",
         filter_=ToolCallFilter,
@@ -185,7 +185,7 @@ class Session(Node):
         by="session_id",
         default=(Ordering("created_at"),),
     )
-    events: Connection[Annotated[SessionEvent, strawberry.lazy("schema.types.session_event")]] = page(
+    events: Connection[Annotated["SessionEvent", strawberry.lazy("schema.types.session_event")]] = page(
         SessionEventRow,
         "The events of the session, in order.",
         filter_=SessionEventFilter,
@@ -193,7 +193,7 @@ class Session(Node):
         by="session_id",
         default=(Ordering("sequence"),),
     )
-    usage: Connection[Annotated[UsageRecord, strawberry.lazy("schema.types.usage_record")]] = page(
+    usage: Connection[Annotated["UsageRecord", strawberry.lazy("schema.types.usage_record")]] = page(
         UsageRecordRow,
         "The usage records of the session, earliest first.",
         filter_=UsageRecordFilter,
@@ -201,10 +201,10 @@ class Session(Node):
         by="session_id",
         default=(Ordering("timestamp"),),
     )
-    sandbox: Annotated[Sandbox, strawberry.lazy("schema.types.sandbox")] | None = relation(
+    sandbox: Annotated["Sandbox", strawberry.lazy("schema.types.sandbox")] | None = relation(
         SandboxRow, "The sandbox of the session; null if it has none.", remote="session_id"
     )
-    module_states: Connection[Annotated[ModuleState, strawberry.lazy("schema.types.module_state")]] = page(
+    module_states: Connection[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = page(
         ModuleStateRow,
         "All states of modules in the session, earliest first.",
         filter_=ModuleStateFilter,
@@ -212,16 +212,18 @@ class Session(Node):
         by="session_id",
         default=(Ordering("created_at"),),
     )
-    current_module_states: list[Annotated[ModuleState, strawberry.lazy("schema.types.module_state")]] = batch(
-        current_states,
-        "The current states of modules in the session, latest first; at most 500. Expired states are"
-        " not current.",
-        Gives.ROWS,
-        model=ModuleStateRow,
-        arguments=[STATES],
+    current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
+        batch(
+            current_states,
+            "The current states of modules in the session, latest first; at most 500. Expired states are"
+            " not current.",
+            Gives.ROWS,
+            model=ModuleStateRow,
+            arguments=[STATES],
+        )
     )
     state_transitions: Connection[
-        Annotated[StateTransition, strawberry.lazy("schema.types.state_transition")]
+        Annotated["StateTransition", strawberry.lazy("schema.types.state_transition")]
     ] = page(
         StateTransitionRow,
         "The transitions between states of modules in the session, earliest first.",
@@ -230,7 +232,7 @@ class Session(Node):
         by="session_id",
         default=(Ordering("created_at"),),
     )
-    metrics: Connection[Annotated[SessionMetric, strawberry.lazy("schema.types.session_metric")]] = page(
+    metrics: Connection[Annotated["SessionMetric", strawberry.lazy("schema.types.session_metric")]] = page(
         SessionMetricRow,
         "The metrics of the session, latest first.",
         filter_=SessionMetricFilter,
@@ -238,19 +240,19 @@ class Session(Node):
         by="session_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
         "Measurements of the session over time, without the sessions below it.",
         by="id",
         arguments=series.OF_SESSION,
     )
-    memories: Connection[Annotated[Memory, strawberry.lazy("schema.types.memory")]] = page(
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
         "The memories that come from the session, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         by="session_id",
     )
-    audit_trail: Connection[Annotated[AuditEntry, strawberry.lazy("schema.types.audit_entry")]] = page(
+    audit_trail: Connection[Annotated["AuditEntry", strawberry.lazy("schema.types.audit_entry")]] = page(
         AuditEntryRow,
         "Everything that happened in the session, earliest first: messages, events, transitions, tool calls"
         " and usage records. Entries of the same time are in the order in which they were recorded.",
@@ -260,7 +262,7 @@ class Session(Node):
         default=(Ordering("at"),),
         computed=computation(trail),
     )
-    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = batch(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,
         "Totals over the session alone; see `tree` for the sessions below it.",
         Gives.VALUES,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class SessionEvent(Node):
     """An event in a session. It never changes."""
 
-    session: Annotated[Session, strawberry.lazy("schema.types.session")] = relation(
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
         SessionRow, "The session of the event.", by="session_id"
     )
     sequence: int = column(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class SessionMetric(Node):
     """A measurement of a session at one time. It never changes."""
 
-    session: Annotated[Session, strawberry.lazy("schema.types.session")] = relation(
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
         SessionRow, "The session that was measured.", by="session_id"
     )
     metric_type: str = column(

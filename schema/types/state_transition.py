@@ -25,13 +25,13 @@ class StateTransition(Node):
     """A transition from one state of a module to the next, recorded when the next state is set."""
 
     created_at: datetime = column("When the next state was set.")
-    session: Annotated[Session, strawberry.lazy("schema.types.session")] | None = relation(
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
         SessionRow, "The session of the states; null outside of sessions.", by="session_id"
     )
-    state: Annotated[ModuleState, strawberry.lazy("schema.types.module_state")] = relation(
+    state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] = relation(
         ModuleStateRow, "The state before the transition.", by="state_id"
     )
-    next_state: Annotated[ModuleState, strawberry.lazy("schema.types.module_state")] | None = relation(
+    next_state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] | None = relation(
         ModuleStateRow, "The state after the transition.", by="next_state_id"
     )
     trigger_type: str = column(

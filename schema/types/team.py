@@ -35,7 +35,7 @@ class Team(Node):
         "The id of the team in another system, unique among the project's teams."
     )
     updated_at: datetime = column("When the team last changed.")
-    members: Connection[Annotated[Agent, strawberry.lazy("schema.types.agent")]] = page(
+    members: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
         AgentRow,
         "The agents that are members of the team, ordered by name.",
         filter_=AgentFilter,
@@ -43,7 +43,7 @@ class Team(Node):
         via=Via(TeamMember, "team_id", "agent_id"),
         default=(Ordering("name"),),
     )
-    sessions: Connection[Annotated[Session, strawberry.lazy("schema.types.session")]] = page(
+    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
         "The sessions held by the team, latest first.",
         filter_=SessionFilter,
@@ -51,9 +51,9 @@ class Team(Node):
         by="team_id",
         default=(Ordering("started_at", descending=True),),
     )
-    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
         "Measurements of the sessions held by the team over time.", by="team_id"
     )
-    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
         "Totals and means over the sessions held by the team.", by="team_id"
     )

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class ToolCall(Node):
     """A call of a tool by a message. The TOOL message that answers the call settles it."""
 
-    message: Annotated[Message, strawberry.lazy("schema.types.message")] = relation(
+    message: Annotated["Message", strawberry.lazy("schema.types.message")] = relation(
         MessageRow, "The ASSISTANT message that makes the call.", by="message_id"
     )
-    session: Annotated[Session, strawberry.lazy("schema.types.session")] = relation(
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
         SessionRow, "The session of the call.", by="session_id"
     )
     position: int = column("The position among the calls of the message, from 0.")
@@ -40,7 +40,7 @@ class ToolCall(Node):
     result: JSON | None = column("What the tool returned; null while the call is pending and if it failed.")
     error: str | None = column("Why the call failed; null if it did not.")
     status: ToolCallStatus = column("Whether the call is pending, and how it was settled if not.")
-    answer: Annotated[Message, strawberry.lazy("schema.types.message")] | None = relation(
+    answer: Annotated["Message", strawberry.lazy("schema.types.message")] | None = relation(
         MessageRow, "The TOOL message that answers the call; null if there is none.", by="answer_id"
     )
     started_at: datetime | None = column("When the tool started.")

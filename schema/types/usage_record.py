@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class UsageRecord(Node):
     """One use of a model in a session, which counts towards the session's totals. It never changes."""
 
-    session: Annotated[Session, strawberry.lazy("schema.types.session")] = relation(
+    session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
         SessionRow, "The session that used the model.", by="session_id"
     )
-    agent: Annotated[Agent, strawberry.lazy("schema.types.agent")] | None = relation(
+    agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
         AgentRow, "The agent that used the model.", by="agent_id"
     )
     run_id: str | None = column(

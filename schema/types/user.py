@@ -41,7 +41,7 @@ class User(Node):
     name: str | None = column("The name of the user.")
     user_data: JSON = column("Any other data on the user: a JSON object.")
     updated_at: datetime = column("When the user last changed.")
-    sessions: Connection[Annotated[Session, strawberry.lazy("schema.types.session")]] = page(
+    sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
         "The sessions with the user, latest first.",
         filter_=SessionFilter,
@@ -49,23 +49,23 @@ class User(Node):
         by="user_id",
         default=(Ordering("started_at", descending=True),),
     )
-    agents: Connection[Annotated[Agent, strawberry.lazy("schema.types.agent")]] = page(
+    agents: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
         AgentRow,
         "The agents that the user owns, newest first.",
         filter_=AgentFilter,
         order=AgentOrder,
         by="owner_id",
     )
-    memories: Connection[Annotated[Memory, strawberry.lazy("schema.types.memory")]] = page(
+    memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
         "The memories about the user, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
         by="user_id",
     )
-    series: list[Annotated[SeriesBucket, strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
         "Measurements of the sessions with the user over time.", by="user_id"
     )
-    statistics: Annotated[Statistics, strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
         "Totals and means over the sessions with the user.", by="user_id"
     )

@@ -11,9 +11,9 @@ import pytest
 import strawberry
 from graphql import GraphQLInputObjectType, get_named_type
 
-from agentdata.engine.binding.inputs import fields_of, read
+from agentdata.engine.binding.inputs import fields_of, values_of
 from agentdata.engine.contract import DECLARED
-from agentdata.engine.fields import Mutation
+from agentdata.engine.fields.mutations import Mutation, parameter
 from agentdata.errors import BadUserInputError
 from models.enums import ApiKeyScope, MessageRole
 from schema.inputs.api_key import CreateApiKeyInput
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 ID = "01990000-0000-7000-8000-000000000001"
 FIELDS = fields_of(
     [
-        given("session_id", strawberry.ID, "A session.", as_="id_"),
-        given("ids", list[strawberry.ID | None] | None, "Ids."),
-        given("input", CreateSessionInput, "An input.", as_="values"),
-        given("key", CreateApiKeyInput, "An input."),
-        given("messages", list[AppendMessageInput], "Inputs."),
+        parameter("session_id", strawberry.ID, "A session.", as_="id_"),
+        parameter("ids", list[strawberry.ID | None] | None, "Ids."),
+        parameter("input", CreateSessionInput, "An input.", as_="values"),
+        parameter("key", CreateApiKeyInput, "An input."),
+        parameter("messages", list[AppendMessageInput], "Inputs."),
     ]
 )
 
@@ -53,7 +53,7 @@ def test_values_become_what_operations_take() -> None:
         ],
         "notDeclared": 1,
     }
-    values = read(FIELDS, raw)
+    values = values_of(FIELDS, raw)
     assert values == {
         "id_": UUID(ID),
         "ids": [UUID(ID), None],
@@ -78,7 +78,7 @@ def test_values_become_what_operations_take() -> None:
 )
 def test_what_is_no_id_is_named_by_its_path(raw: Mapping[str, Any], field: str) -> None:
     with pytest.raises(BadUserInputError, match=f"^{field} is not an id") as refused:
-        read(FIELDS, raw)
+        values_of(FIELDS, raw)
     assert refused.value.field == field
 
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphql import (
     FragmentDefinitionNode,
-    GraphQLSchema,
     OperationDefinitionNode,
     get_introspection_query,
     parse,
 )
 
-from agentdata.engine.reporting import request_errors
 from agentdata.engine.contract import core_schema
+from agentdata.engine.reporting import request_errors
 from agentdata.engine.requests.documents import Document, Documents, InvalidRequestError
 from agentdata.engine.requests.limits import Limits, Measure, Size
 from agentdata.errors import LimitExceededError
 from schema.root import schema
+
+if TYPE_CHECKING:
+    from graphql.execution.values import VariableValues
 
 CONTRACT = core_schema(schema)
 SERIES = """query ($from: DateTime!, $to: DateTime!, $interval: Interval!) {
@@ -150,7 +152,9 @@ def test_series_that_were_allowed_do_not_allow_longer_ones() -> None:
 
 
 def test_fragments_count_wherever_they_are_spread() -> None:
-    document = "{ a: session { ...F } b: session { ...F } } fragment F on Session { x: title parent { y: title } }"
+    document = (
+        "{ a: session { ...F } b: session { ...F } } fragment F on Session { x: title parent { y: title } }"
+    )
     assert size(document) == Size(depth=3, root_fields=2, aliases=6, rows=4)
 
 
@@ -169,7 +173,10 @@ def test_the_deepest_dashboard_passes() -> None:
             "{agents(first:500) {nodes {sessions(first:500) {nodes {messages(first:500) {nodes {id}}}}}}}",
             "the operation may read 125,250,500 rows, above the limit of 1,000,000; ask for smaller pages",
         ),
-        ("{ session " + "{ parent " * 25 + "{ id }" + " }" * 26, "nests 27 fields deep, above the limit of 25"),
+        (
+            "{ session " + "{ parent " * 25 + "{ id }" + " }" * 26,
+            "nests 27 fields deep, above the limit of 25",
+        ),
         (
             "{" + " ".join(f"a{i}: agent {{ id }}" for i in range(51)) + "}",
             "has 51 root fields, above the limit of 50",

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from agentdata.context import Context
 from agentdata.engine.plans.compiler import Compiler
-from agentdata.engine.reporting import request_errors
+from agentdata.engine.reference.loading import load_row
+from agentdata.engine.reporting import field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.limits import Limits
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from agentdata.context import Principal
     from agentdata.database import Database
-    from agentdata.engine.plans.run import Plan
+    from agentdata.engine.plans.plan import MutationPlan, QueryPlan
     from tests.api import Api
     from tests.world import Rows
 
@@ -89,7 +90,7 @@ class Watched(Context):
 class WatchedPlan:
     """A plan that tells the context of an operation when it has answered it."""
 
-    plan: Plan
+    plan: QueryPlan | MutationPlan
 
     async def answer(self, context: Watched, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
         """Answer as the plan does."""
@@ -101,9 +102,9 @@ class WatchedPlan:
 class Watching(Compiler):
     """Makes plans that are watched."""
 
-    def plan(self, *asked: Any) -> Any:
+    def compile(self, *given: Any) -> Any:
         """Compile an operation."""
-        return WatchedPlan(super().plan(*asked))
+        return WatchedPlan(super().compile(*given))
 
 
 PLAIN, PLANNED = Executor(schema, LIMITS), Executor(schema, LIMITS, Watching(schema))
@@ -404,7 +405,7 @@ async def test_what_is_still_to_be_read_when_an_operation_ends_takes_no_connecti
         assert context.reader
     with traffic(api.database) as seen:
         await context.close()
-        asked = asyncio.ensure_future(context.reader.load("project", Link(Project), api.project_id))
+        asked = asyncio.ensure_future(load_row(context.reader, Link(Project), api.project_id))
         await asyncio.wait([asked])
     assert asked.exception() is not None
     assert not seen.connections

@@ -11,15 +11,27 @@ import pytest
 from sqlalchemy import ARRAY, BigInteger, DateTime, Integer, Interval, Numeric, Text, Uuid, bindparam, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from agentdata.engine.lru import Kept
-from agentdata.engine.plans.projection import Rows
+from agentdata.context import Context
+from agentdata.engine.lru import WeightedLRU
+from agentdata.engine.plans.projection import Projection
 from agentdata.engine.plans.run import Run, UnplannedError
-from agentdata.engine.plans.statements import KEY, Above, Ask, GivenKeys, Query, Read, Texts, sent
+from agentdata.engine.plans.statements import (
+    KEY,
+    Read,
+    ReadForm,
+    ReadKeys,
+    ReadSet,
+    RequestKeys,
+    SqlCache,
+    wire_format,
+)
 from agentdata.engine.sql.links import Link
 from models import Message, Session, User
 from tests import factories
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.api import Api
 
 ID = "01900000-0000-7000-8000-000000000000"
@@ -38,22 +50,22 @@ class Doubled:
 
     inline = None
 
-    def __init__(self, *, total: bool = False) -> None:
-        self.total = total
+    def __init__(self, *, complete: bool = False) -> None:
+        self.complete = complete
 
     def values(self, _run: Run) -> dict[Any, Any]:
-        """Give each key twice."""
+        """Return each key twice."""
         return {"a": "aa", "b": "bb", "id": "idid"}
 
 
 def unread(at: dict[str, int]) -> Read:
-    """Give a read whose records are made by hand."""
+    """Return a read whose records are made by hand."""
     return Read("nothing", lambda *_: select(User.id), TYPES, None, at=at)
 
 
 def no_run() -> Run:
-    """Give a run in which nothing is read."""
-    return Run(None, None, {})  # type: ignore[arg-type]  # nothing is read
+    """Return a run in which nothing is read."""
+    return Run(None, {})  # type: ignore[arg-type]  # nothing is read
 
 
 @pytest.mark.parametrize(
@@ -72,14 +84,14 @@ def no_run() -> Run:
     ],
 )
 def test_values_are_written_as_their_types_are(name: str, sent_as: Any, expected: Any) -> None:
-    rows = Rows(TYPES, unread({name: 1}))
+    rows = Projection(TYPES, unread({name: 1}))
     rows.column("value", name)
     [made] = rows.objects(no_run(), [("parent", sent_as)])
     assert orjson.loads(orjson.dumps(made)) == {"value": expected}
 
 
 def test_rows_become_objects_with_constants_columns_and_what_steps_give() -> None:
-    rows = Rows(TYPES, unread({"name": 1, "id": 2}))
+    rows = Projection(TYPES, unread({"name": 1, "id": 2}))
     rows.constant("__typename", "It's")
     rows.column("'quoted\"key", "name")
     rows.column("again", "name")
@@ -101,7 +113,7 @@ def test_rows_become_objects_with_constants_columns_and_what_steps_give() -> Non
 
 
 def test_rows_that_a_write_gave_become_objects_as_those_that_are_read() -> None:
-    rows = Rows(TYPES)
+    rows = Projection(TYPES)
     rows.column("id", "id")
     rows.column("data", "data")
     rows.step("step", (Doubled(), "name"))
@@ -109,60 +121,62 @@ def test_rows_that_a_write_gave_become_objects_as_those_that_are_read() -> None:
     assert rows.objects(no_run(), [given]) == [{"id": ID, "data": {"a": 1}, "step": "aa"}]
 
 
-def users_and_sessions(texts: Texts) -> tuple[Query, Rows]:
-    """Give the query of users by their names with their sessions' agents, and what it answers."""
-    query = Query(texts)
-    users = query.add(
+def users_and_sessions(cache: SqlCache) -> tuple[ReadSet, Projection]:
+    """Return the reads of users by name and of their sessions, and the projection of the users."""
+    reads = ReadSet(cache)
+    users = reads.add(
         Read(
             "users",
             lambda _, names: Link(User, remote="name").rows(names),
             {"id": Uuid(), "user_data": JSONB()},
-            GivenKeys(lambda run: run.given[0], many=True),
+            RequestKeys(lambda run: run.bindings[0], many=True),
             key_type=Text(),
         )
     )
-    rows = Rows(users.types, users)
+    rows = Projection(users.types, users)
     rows.column("data", "user_data")
-    sessions = query.add(
+    sessions = reads.add(
         Read(
             "sessions",
             lambda shape, names: Link(Session, remote="user_id").rows(names).limit(shape),
             {"message_count": BigInteger()},
-            [Above(users, "id")],
+            [ReadKeys(users, "id")],
         )
     )
     users.need("id")
-    of_session = Rows(sessions.types, sessions)
+    of_session = Projection(sessions.types, sessions)
     of_session.column("count", "message_count")
 
     class Sessions:
-        total = False
+        complete = False
         inline = None
 
         def values(self, run: Run) -> dict[Any, Any]:
-            records = run.of(sessions)
+            records = run.records[sessions.position]
             objects = of_session.objects(run, records)
             return {r[sessions.at[KEY]]: o for r, o in zip(records, objects, strict=True)}
 
     rows.step("session", (Sessions(), "id"))
-    query.lay_out()
-    return query, rows
+    reads.lay_out()
+    return reads, rows
 
 
 async def test_reads_are_one_statement_whose_keys_stay_in_the_database(api: Api) -> None:
     ann = await factories.user(api, name="Ann", user_data={"a": 1})
     await factories.user(api, name="Bob")
     await factories.session(api, user_id=ann.id)
-    query, rows = users_and_sessions(Texts())
+    reads, rows = users_and_sessions(SqlCache())
     asked = []
 
-    async def fetch(text: str, arguments: list[Any]) -> Any:
+    async def fetch(text: str, arguments: Sequence[Any]) -> list[Any]:
         asked.append((text, arguments))
         return await api.database.statement(api.project_id, text, arguments)
 
-    run = Run(api.principal, fetch, {0: ["Ann", "Bob", "Nobody"]})
-    await query.run(run)
-    made = rows.objects(run, run.of(query.reads[0]))
+    context = Context(api.database, api.principal)
+    context.fetch = fetch  # type: ignore[assignment,method-assign]  # watched
+    run = Run(context, {0: ["Ann", "Bob", "Nobody"]})
+    await reads.run(run)
+    made = rows.objects(run, run.records[reads.reads[0].position])
     answer = sorted(orjson.loads(orjson.dumps(made)), key=str)
     assert answer == [{"data": {"a": 1}, "session": {"count": 0}}, {"data": {}, "session": None}]
     [(text, arguments)] = asked
@@ -179,12 +193,11 @@ def test_the_size_of_a_page_is_part_of_the_statement_and_not_of_what_is_compiled
             bindparam("limit", type_=Integer)
         )
 
-    texts = Texts()
-    query = Query(texts)
-    read = query.add(Read("page", build, {"name": Text()}, None))
+    reads = ReadSet(SqlCache())
+    read = reads.add(Read("page", build, {"name": Text()}, None))
     read.need("name")
-    query.lay_out()
-    statements = [query.statement([Ask(limit=limit)]) for limit in (3, 4, 3)]
+    reads.lay_out()
+    statements = [reads.statement([ReadForm(limit=limit)]) for limit in (3, 4, 3)]
     assert statements[0] is statements[2]
     assert "LIMIT 3" in statements[0].text
     assert "LIMIT 4" in statements[1].text
@@ -192,20 +205,20 @@ def test_the_size_of_a_page_is_part_of_the_statement_and_not_of_what_is_compiled
 
 
 def test_columns_beside_the_selected_ones_do_not_move_those() -> None:
-    query, _ = users_and_sessions(Texts())
-    before = [{**read.at} for read in query.reads]
-    statement = query.statement([Ask(beside=("id",)), Ask(1)])
-    assert [read.at for read in query.reads] == before
-    assert statement.places[1] == before[1]
+    reads, _ = users_and_sessions(SqlCache())
+    before = [{**read.at} for read in reads.reads]
+    statement = reads.statement([ReadForm(extra=("id",)), ReadForm(1)])
+    assert [read.at for read in reads.reads] == before
+    assert statement.columns[1] == before[1]
 
 
 def test_a_type_that_no_answer_has_cannot_be_planned() -> None:
     with pytest.raises(UnplannedError):
-        sent(Interval())
+        wire_format(Interval())
 
 
 def test_what_is_kept_stays_within_its_bound_and_the_longest_unused_goes_first() -> None:
-    kept: Kept[str] = Kept(100)
+    kept: WeightedLRU[str] = WeightedLRU(100)
     for number in range(12):
         kept.put(number, str(number), 10)
         kept.get(2)
@@ -215,15 +228,15 @@ def test_what_is_kept_stays_within_its_bound_and_the_longest_unused_goes_first()
 
 
 def test_many_forms_of_one_query_do_not_add_up() -> None:
-    texts = Texts(characters=50_000)
-    query, _ = users_and_sessions(texts)
+    cache = SqlCache(characters=50_000)
+    reads, _ = users_and_sessions(cache)
     forms = range(1, 1_000)
-    lengths = {form: len(query.statement([Ask(), Ask(form)]).text) for form in forms}
-    kept = [form for form in forms if texts.statements.get((query, (None, None, ()), (form, None, ())))]
+    lengths = {form: len(reads.statement([ReadForm(), ReadForm(form)]).text) for form in forms}
+    kept = [form for form in forms if cache.statements.get((reads, (None, None, ()), (form, None, ())))]
     assert kept == [*forms][-len(kept) :]
     assert 40_000 < 2 * sum(lengths[form] for form in kept) <= 50_000
 
 
 def test_a_message_has_no_type_that_cannot_be_sent() -> None:
     for column in Message.__mapper__.columns:
-        assert sent(column.type)
+        assert wire_format(column.type)

@@ -128,7 +128,7 @@ def places() -> Iterator[Place]:
                 # A series reads all that was measured in a time, whatever its filter says.
                 isinstance(declared, Batch)
                 and declared.computation.filters
-                and declared.computation.reads is None
+                and declared.computation.binder is None
             ):
                 arguments = {each.python_name: _class_of(each.type) for each in field.arguments}
                 yield Place(definition.name, field.python_name, declared, arguments)
@@ -349,7 +349,7 @@ async def _ask_statistics(indexes: Indexes, place: Place, batch: Batch) -> None:
         filters = await indexes.filters(model, place.arguments[argument], one_each=True)
         for name, operator, filter_ in filters:
             if _is_rare(name, operator, filter_):
-                given = batch.given({argument: filter_})
+                given = batch.bind({argument: filter_})
                 await indexes.ask(
                     f"{place}({argument}: {name} {operator})",
                     batch.computation.statement(given.shape),
@@ -388,7 +388,7 @@ async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
     [page] = [each.metadata[DECLARED] for each in definition.fields if each.python_name == field]
     # What is rare, what is common in other projects, and words that no row has together.
     for query in ("7777", '"number 7777"', "nosuchword", "number nosuchword"):
-        asked = _slice(page, given=page.computation.given({"query": query}))
+        asked = _slice(page, computed=page.computation.bind({"query": query}))
         for statement in (page.rows(asked.shape, ["id", "rank", "excerpt"]), page.totals(asked.shape)):
             await indexes.ask(f"{field}({query})", statement, asked.values, by_hand=False)
     assert not indexes.failures, "\n\n".join(indexes.failures)

@@ -262,7 +262,7 @@ async def test_words_that_all_texts_have_are_looked_up(api: Api, owner: AsyncEng
     await say(api, *["some tea"] * MAX_RANKED)
     async with owner.begin() as connection:
         await connection.execute(text("ANALYZE messages"))
-    slice_ = PageRequest.of(SEARCH, api.project_id, {"query": "tea", "first": 5})
+    slice_ = PageRequest.of(SEARCH, {"query": "tea", "first": 5}, api.project_id)
     async with api.database.read(api.project_id) as reads:
         asked = {TENANT: api.project_id, **slice_.values}
         # As with a table so large that several processes look through it.

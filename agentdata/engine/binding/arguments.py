@@ -80,7 +80,7 @@ def coercing(definition: GraphQLField, node: FieldNode) -> Callable[[VariableVal
 
 
 def argument_value(definition: GraphQLArgument, node: ValueNode | None, variables: VariableValues) -> Any:
-    """Return the value of one argument of a field in a document, or Undefined if it has none or a wrong one."""
+    """Return the value of an argument in a document, or Undefined if it has none or a wrong one."""
     value = coerce_default_value(definition)
     if isinstance(node, VariableNode):
         value = variables.coerced.get(node.name.value, value)

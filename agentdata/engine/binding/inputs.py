@@ -1,7 +1,7 @@
-"""Input objects and arguments as operations take them: ids as UUIDs, enums as their values, unset fields left out.
+"""Input objects and arguments as operations take them: with UUIDs, enum values, and no unset fields.
 
-graphql-core coerces arguments under the names of the contract. The conversion of each type is made once and touches
-only the values that it must.
+graphql-core coerces arguments under the names of the contract. The conversion of each type is made once and
+touches only the values that it must.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     """Converts a value of the contract, which is not null, into what operations take."""
 
     Fields = Mapping[str, tuple[str, Convert | None]]
-    """By the name in the contract: the name in Python, and the conversion, or None for values taken as they are."""
+    """By the name in the contract: the name in Python, and the conversion, or None if there is none."""
 
 
 class _NotAnIdError(Exception):

@@ -1,7 +1,7 @@
 """The kinds of field. One line in a type declares each; everything that fields share stands here.
 
-A declaration carries both ways to answer it: its metadata holds what the compiler of plans reads, and its resolver
-is the reference way.
+A declaration carries both ways to answer it: its metadata holds what the compiler of plans reads, and its
+resolver is the reference way.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def batch(
 ) -> Any:
     """Declare a field whose values one statement computes for all parents; ``function`` builds the statement.
 
-    ``arguments``, ``bind`` and ``constants`` are those of ``computation``. ``inherits``: the parent object came
-    from another batch; this statement uses the parent's arguments plus its own.
+    ``arguments``, ``bind`` and ``constants`` are those of ``computation``. ``inherits``: the parent object
+    came from another batch; this statement uses the parent's arguments plus its own.
     """
     declared = Batch(computation(function, *arguments, bind=bind, **constants), gives, model, inherits)
 
@@ -142,8 +142,8 @@ def computation(
 ) -> Computation:
     """Declare a statement that a function builds from the arguments of a field.
 
-    An argument that is a filter reaches the function under its own name. ``bind`` turns the other arguments into
-    what the function takes; ``constants`` are fixed values, which both ``bind`` and the function take.
+    An argument that is a filter reaches the function under its own name. ``bind`` turns the other arguments
+    into what the function takes; ``constants`` are fixed values, which both ``bind`` and the function take.
     """
     filters = {
         each.python_name: filters_for(each.metadata[_FILTERED_MODEL], each.type)
@@ -200,20 +200,25 @@ def _place(info: Info) -> int:
 def _page_arguments(declared: Page, filter_: type[Any] | None, order: type[Any]) -> list[StrawberryArgument]:
     which = "Which objects to include; all by default."
     if declared.computation is not None:
-        which = "Which rows of the list to give, by what they say; all by default."
+        which = "Which rows of the list to include; all by default."
     return [
         *([] if filter_ is None else [argument("filter", filter_, which)]),
         argument(
             "order_by",
             list[order],  # type: ignore[valid-type]  # a type given as a value
-            "Sort keys, most significant first; ties are broken by id.",
+            "The sort keys, most significant first; ties are broken by id.",
         ),
         argument(
             "first",
             int,
-            f"How many objects, from the start or after `after`; {DEFAULT_SIZE} by default, at most {MAX_SIZE}.",
+            f"How many objects to return, from the start or after `after`; {DEFAULT_SIZE} by default,"
+            f" at most {MAX_SIZE}.",
         ),
-        argument("after", str, "A cursor of this list: only what comes after it. Goes with `first`."),
-        argument("last", int, f"How many objects, from the end or before `before`; at most {MAX_SIZE}."),
-        argument("before", str, "A cursor of this list: only what comes before it. Goes with `last`."),
+        argument("after", str, "A cursor of this list, to return only what follows it. Use it with `first`."),
+        argument(
+            "last", int, f"How many objects to return, from the end or before `before`; at most {MAX_SIZE}."
+        ),
+        argument(
+            "before", str, "A cursor of this list, to return only what precedes it. Use it with `last`."
+        ),
     ]

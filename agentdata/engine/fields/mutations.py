@@ -48,13 +48,14 @@ def input_(type_: Any) -> StrawberryArgument:
     return parameter("input", type_, "The values to write.", as_="values")
 
 
-ID = parameter("id", strawberry.ID, "The id of the object to write to.", as_="id_")
+ID = parameter("id", strawberry.ID, "The id of the object.", as_="id_")
 
 _IDEMPOTENCY_KEY = parameter(
     "idempotency_key",
     str | None,
-    "A key of your choice, of at most 255 characters, that makes it safe to send this again. The same key and"
-    " input give the first result and write nothing; the same key with another input is a CONFLICT.",
+    "A key of your choice, of at most 255 characters, that makes it safe to send this mutation again. The"
+    " same key with the same input returns the first result and writes nothing; the same key with another"
+    " input fails with CONFLICT.",
     default=strawberry.UNSET,
 )
 
@@ -88,11 +89,12 @@ def mutation(
     creates: bool = False,
     returns: Callable[[Any], Any] = lambda result: result,
 ) -> Any:
-    """Declare a mutation. A mutation that creates takes an idempotency key, with which it can be sent again."""
+    """Declare a mutation. One that creates rows takes an idempotency key, with which it can be sent again."""
     declared = Mutation(operation, arguments, scope, returns)
 
     async def resolve(info: Info, **_arguments: Any) -> Any:
-        # Strawberry makes objects of the arguments; reading those takes longer than reading what they are made of.
+        # Strawberry makes objects of the arguments; reading those takes longer than reading what they are
+        # made of.
         core = core_info(info)
         field = core.parent_type.fields[core.field_name]
         return await declared.run(
@@ -101,7 +103,7 @@ def mutation(
 
     field: Any = strawberry.mutation(
         resolver=resolve,
-        description=f"{description} Needs an API key with the scope {scope}.",
+        description=f"{description} Requires an API key with the scope {scope}.",
         metadata={DECLARED: declared},
     )
     field.arguments = [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])]

@@ -31,10 +31,10 @@ MAX_IDS = MAX_SIZE
 """How many ids a list of nodes takes."""
 
 _KEYS = {
-    "id": "Its id.",
-    "name": "Its name.",
-    "external_id": "Its id in another system.",
-    "email": "The e-mail address, without regard to case.",
+    "id": "The id.",
+    "name": "The name.",
+    "external_id": "The id in another system.",
+    "email": "The e-mail address, compared without regard to case.",
 }
 
 
@@ -157,7 +157,7 @@ def node(types: NodeTypes, description: str) -> Any:
 
 
 def nodes(types: NodeTypes, description: str) -> Any:
-    """Declare a field that is rows of any type by their ids, with null and an error for each that is missing."""
+    """Declare a field that is rows of any type by their ids; a missing row is null, with an error."""
     declared, loader = NodesById(types, many=True), NodeLoader(types)
 
     async def resolve(info: Info, **_arguments: Any) -> Any:

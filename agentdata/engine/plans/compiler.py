@@ -1,4 +1,4 @@
-"""Compiles operations into plans: each declared field becomes a step, and each step reads by the declaration's SQL."""
+"""The compiler of plans: each declared field becomes a step, and reads by the declaration's SQL."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
 
     Keys = RequestKeys | list[ReadKeys] | None
     Inherited = tuple[Batch, int] | None
-    """The batch that returned an object, and the slot of its arguments, for batches below that inherit them."""
+    """The batch that returned an object, and the slot of its arguments, which batches below may inherit."""
 
 _LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
     "totalCount": (Page.totals, BigInteger()),
@@ -290,7 +290,7 @@ class _Compilation:
         return NodeStep(declared.types, read, steps)
 
     def _key_step(self, of: Any, nodes: list[FieldNode]) -> KeyStep | None:
-        """Compile rows that are known to exist and of which only the id is selected; None if more is selected."""
+        """Compile rows that exist for certain, of which only the id is selected; None if more is selected."""
         selected = self._selected(of, nodes)
         if any(of_key[0].name.value not in {"id", "__typename"} for _, of_key in selected):
             return None
@@ -413,7 +413,7 @@ class _Compilation:
         return BatchStep(declared.gives, read, own), by
 
     def _shared(self, declared: Batch, keys: Keys) -> Read | None:
-        """Return an earlier read of the same batch for other rows, which computes more keys at little cost."""
+        """Return an earlier read of the same batch, which can compute these keys as well at little cost."""
         if not isinstance(keys, list) or declared.model is not None:
             return None
         if declared.computation.takes_arguments or declared.inherits:
@@ -633,7 +633,7 @@ def _field_name(node: FieldNode, type_: Any) -> str:
 
 
 def _keys(projection: Projection, by: str) -> Keys:
-    """Return the keys that are a column of rows: inside the database, or of the rows that a write returned."""
+    """Return the keys that are a column of rows, which a read selects or a write returned."""
     if projection.read is not None:
         projection.read.need(by)
         return [ReadKeys(projection.read, by)]

@@ -48,7 +48,7 @@ class Explained:
 
 
 async def explain(read_set: ReadSet, run: Run, *, analyze: bool) -> Explained:
-    """Describe what a plan reads and how; with ``analyze`` the plan runs, and what each read took is added."""
+    """Describe what a plan reads and how; ``analyze`` runs the plan and adds what each read took."""
     statement, arguments = read_set.prepare(run)
     reads = [
         ReadExplained(

@@ -1,8 +1,8 @@
 """Failures: fields with wrong arguments become null with an error; the rest of the plan answers as usual.
 
-The compiler leaves the reads of such a field out and lets it answer ``Failed``. When the data is complete, each
-``Failed`` is reported and becomes null; where null is not allowed, the parent becomes null instead, as the
-GraphQL specification has it (6.4.4, Handling Execution Errors).
+The compiler leaves the reads of such a field out and lets it answer ``Failed``. When the data is complete,
+each ``Failed`` is reported and becomes null; where null is not allowed, the parent becomes null instead, as
+the GraphQL specification has it (6.4.4, Handling Execution Errors).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def report(
 
 
 class _Reporter:
-    """Reports one failure wherever it occurs. It copies what it changes: objects may occur in several places."""
+    """Reports one failure in all places. It copies what it changes: places may share an object."""
 
     def __init__(self, failure: Failure, error: Exception, errors: list[GraphQLError]) -> None:
         self._failure = failure

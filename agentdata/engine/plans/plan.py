@@ -1,4 +1,4 @@
-"""Plans of queries and of mutations: what runs, in which order, and the errors for rows that were not found."""
+"""Plans of queries and of mutations: what runs, in which order, and the errors for missing rows."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class QueryPlan:
 
 @dataclass(frozen=True)
 class MutationField:
-    """A field of a mutation: what it writes, how its arguments are coerced, and what is selected of its result."""
+    """A field of a mutation: its write, the coercion of its arguments, and the selection of its result."""
 
     key: str
     nodes: list[FieldNode]

@@ -1,7 +1,8 @@
 """Projections: how records become objects of the response, by functions that are compiled once for each plan.
 
-What a client selected of an object is a list of entries, each a key of the response and an expression. Expressions
-are small dataclasses that render Python source; a projection renders them into one function over all records.
+What a client selected of an object is a list of entries, each a key of the response and an expression.
+Expressions are small dataclasses that render Python source; a projection renders them into one function over
+all records.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ class Projection:
         self.entries.append((key, _Column(name)))
 
     def step(self, key: str, *steps: tuple[Step, str]) -> None:
-        """Answer a key with the value that a step has for a column; of several, for the first that is not null."""
+        """Answer a key with a step's value for a column; of several columns, the first not null decides."""
         choices: list[tuple[_Key, _Lookup | _KeyObject]] = []
         for step, by in steps:
             self._need(by)

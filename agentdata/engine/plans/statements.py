@@ -1,14 +1,14 @@
 """The statement of a plan: everything that an operation reads, in one round trip and one snapshot.
 
-Each field that leads to other rows is a **read**: a set of rows with a key in each, by which the field's parents
-find theirs. The keys of a read come out of the read above it, inside the database, so all reads of an operation are
-one statement, however deep it is:
+Each field that leads to other rows is a **read**: a set of rows with a key in each, by which the field's
+parents find theirs. The keys of a read come out of the read above it, inside the database, so all reads of an
+operation are one statement, however deep it is:
 
     WITH r0 AS MATERIALIZED (sessions …), r1 AS MATERIALIZED (messages … of ARRAY(SELECT id FROM r0))
     SELECT 0, … FROM r0 UNION ALL SELECT 1, … FROM r1 UNION ALL SELECT 2, … FROM (calls … of r1)
 
-A read is compiled once for each form (its filter, order, cursor and size). A request chooses the form of each read
-and sends the parameters.
+A read is compiled once for each form (its filter, order, cursor and size). A request chooses the form of each
+read and sends the parameters.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ class ReadSet:
         return statement
 
     def layout(self, forms: Sequence[ReadForm]) -> tuple[list[str], list[dict[str, int]]]:
-        """Return the types of a record's columns, and where in it each read's columns stand, extra ones included."""
+        """Return the types of a record's columns, and where the columns of each read stand in it."""
         slots = [*self._slot_types]
         columns = [{**read.at} for read in self.reads]
         for read, form, at in zip(self.reads, forms, columns, strict=True):
@@ -347,8 +347,8 @@ class _Assembly:
         match read.keys:
             case RequestKeys(get, many):
                 number = self._number(("keys", read.position), lambda run, _: get(run), None)
-                # One key is written as ARRAY[$1] and many via unnest, so that PostgreSQL's cached plan does not
-                # depend on the number of keys.
+                # One key is written as ARRAY[$1] and many via unnest, so that PostgreSQL's cached plan does
+                # not depend on the number of keys.
                 if many:
                     return f"ARRAY(SELECT unnest({number}::{compiled.key_type}[]))"
                 return f"ARRAY[{number}::{compiled.key_type}]"
@@ -375,7 +375,7 @@ class _Assembly:
 
 
 class WireFormat(NamedTuple):
-    """How a column travels: its type in the record, its expression in the SELECT list, and in the response."""
+    """How a column travels: its type in the record, and its expressions in the SELECT list and response."""
 
     type: str
     column: str
@@ -397,8 +397,8 @@ _WIRE_FORMATS: tuple[tuple[tuple[Any, ...], WireFormat], ...] = (
 def wire_format(type_: TypeEngine[Any]) -> WireFormat:
     """Return how a column of a type travels.
 
-    Ids, JSON and times are sent as text, as the response has them or nearly so: the objects that the driver would
-    make of them cost more than all the rest of a row.
+    Ids, JSON and times are sent as text, as the response has them or nearly so: the objects that the driver
+    would make of them cost more than all the rest of a row.
 
     Raises:
         UnplannedError: No column of the contract has had this type so far.

@@ -1,4 +1,4 @@
-"""The steps of plans: each answers one kind of declared field, for all of its parents, out of the records read."""
+"""The steps of plans: each answers one kind of declared field for all parents, out of the records read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RowStep:
 
 @dataclass
 class KeyStep:
-    """One row for each key, of which only the key is selected: the row is known to exist, so nothing is read."""
+    """One row for each key, of which only the key is selected: the row exists, so nothing is read."""
 
     projection: Projection
     complete = True
@@ -150,7 +150,8 @@ class PageStep:
         request: PageRequest = bindings[self.slot]
         sort_keys = [key.name for key in request.order] if self._has_cursors else []
         extra = tuple(name for name in dict.fromkeys(sort_keys) if name not in self.read.names)
-        # One row more tells whether there is a next page; without `pageInfo`, it and all rows below it are spared.
+        # One row more tells whether there is a next page; without `pageInfo`, it and all rows below it are
+        # spared.
         more = any(isinstance(each, PageInfo) for each in self.fields.values())
         return ReadForm(request.shape, request.values, request.size + more, extra)
 

@@ -45,8 +45,7 @@ _CACHED_SIZES = 64
 """How many combinations of page sizes are remembered as allowed for one operation."""
 
 _CACHED_PLANS = 4
-"""How many plans one operation caches: one for each combination of values of @skip and @include, and of fields
-with wrong arguments."""
+"""How many plans one operation caches, for combinations of @skip and @include and of wrong fields."""
 
 
 class InvalidRequestError(Exception):
@@ -89,7 +88,7 @@ class Operation:
     def plan(
         self, compiler: Compiler, variables: VariableValues, failing: frozenset[str] = frozenset()
     ) -> QueryPlan | MutationPlan:
-        """Return the plan for the values of @skip and @include; it is compiled when they come for the first time.
+        """Return the plan for the values of @skip and @include, compiled when they first come.
 
         ``failing`` are the paths of fields whose arguments are wrong.
 

@@ -47,7 +47,8 @@ class Executor:
         """Return the operation of a document that a request names.
 
         Raises:
-            InvalidRequestError: The document is not valid, too long, or the name does not identify one operation.
+            InvalidRequestError: The document is not valid, too long, or the name does not identify one
+            operation.
 
         """
         return self._documents.get(document).operation(name)
@@ -72,7 +73,7 @@ class Executor:
     async def explain(
         self, operation: Operation, variables: dict[str, Any], context: Context, *, analyze: bool
     ) -> Explained | None:
-        """Describe what a query reads, and with ``analyze`` what that takes; return None if it has no plan.
+        """Describe what a query reads, and with ``analyze`` what that takes; return None if no plan reads anything.
 
         Raises:
             InvalidRequestError: As ``execute`` does.
@@ -81,14 +82,16 @@ class Executor:
         values = self._values(operation, variables)
         if self._compiler is None:
             return None
-        with suppress(UnplannedError, WrongArgumentsError):
+        try:
             try:
                 plan = operation.plan(self._compiler, values)
-                return await plan.explain(context, values, analyze=analyze)
+                explained = await plan.explain(context, values, analyze=analyze)
             except WrongArgumentsError as wrong:
                 plan = operation.plan(self._compiler, values, wrong.paths)
-                return await plan.explain(context, values, analyze=analyze)
-        return None
+                explained = await plan.explain(context, values, analyze=analyze)
+        except (UnplannedError, WrongArgumentsError):
+            return None
+        return explained if explained.reads else None
 
     def _values(self, operation: Operation, variables: dict[str, Any]) -> VariableValues:
         """Coerce the variables, and check the operation against the limits with them."""

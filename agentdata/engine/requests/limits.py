@@ -186,7 +186,7 @@ class Measure:
     def _objects(
         self, node: FieldNode, declared: GraphQLField, parent: GraphQLNamedType | None, *, leads_on: bool
     ) -> tuple[int, int]:
-        """Return how many rows each object of a field stands for, and how many objects each parent may have."""
+        """Return how many rows an object of the field stands for, and how many objects a parent may have."""
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         if isinstance(declaration(declared), Page):
             sizes = [self._number(given[name]) for name in ("first", "last") if name in given]

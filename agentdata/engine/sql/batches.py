@@ -41,7 +41,8 @@ class Batch:
     """A declared batch field.
 
     The first column of its statement is a parent's key; the other columns are what that parent gets.
-    ``inherits``: the parent object came from another batch; this statement uses the parent's arguments plus its own.
+    ``inherits``: the parent object came from another batch; this statement uses the parent's arguments plus
+    its own.
     """
 
     computation: Computation

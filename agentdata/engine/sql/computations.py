@@ -1,7 +1,8 @@
 """Computations: statements that a function builds from a field's arguments.
 
-Batch fields and lists of computed rows are computations. Arguments are bound in two parts: the shape, which decides
-the SQL, and the values, which are its parameters. So a statement is built once for all arguments of one shape.
+Batch fields and lists of computed rows are computations. Arguments are bound in two parts: the shape, which
+decides the SQL, and the values, which are its parameters. So a statement is built once for all arguments of
+one shape.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ NO_BINDINGS = Bindings((), {})
 class Computation:
     """A statement that a function builds.
 
-    The function's keyword arguments come from three sources: the ``constants`` of the declaration; the terms of
-    those field arguments that are ``filters``, under their own names; and what ``binder`` makes of all other
-    field arguments.
+    The function's keyword arguments come from three sources: the ``constants`` of the declaration; the terms
+    of those field arguments that are ``filters``, under their own names; and what ``binder`` makes of all
+    other field arguments.
     """
 
     function: Callable[..., Any]
@@ -84,7 +85,7 @@ class Computation:
         return self.function(**dict(shape))  # type: ignore[no-any-return]  # what the function returns
 
     def parts(self, shape: tuple[tuple[str, Any], ...]) -> Sequence[Any]:
-        """Build the statements whose rows together are the list: several if the function returns a UNION ALL."""
+        """Build the statements that together give the rows: several if the function returns a UNION ALL."""
         built = self.function(**dict(shape))
         return built.selects if isinstance(built, CompoundSelect) else [built]
 

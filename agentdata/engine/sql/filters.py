@@ -1,7 +1,7 @@
 """Filters: what a client sent is parsed into a term, and terms become SQL conditions.
 
-A term says which columns are compared and how; the values are parameters beside it. So a statement is built once
-for all filters of one form.
+A term says which columns are compared and how; the values are parameters beside it. So a statement is built
+once for all filters of one form.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ MAX_VALUES = 1_000
 """How many values one operator, or how many filters one `and` or `or`, may list."""
 
 
-# Dataclasses and not tuples: tuples of two kinds with the same parts are equal, and statements are cached by term.
+# Dataclasses and not tuples: tuples of two kinds with the same parts are equal, and statements are cached by
+# term.
 @dataclass(frozen=True)
 class AllOf:
     """All of the terms hold."""
@@ -276,7 +277,7 @@ def _comparison(
 
 
 def _operand(type_: Any, operator_: str) -> Operand:
-    """Return the function that converts a value of the contract for the comparison with a column of a type."""
+    """Return the function that converts a client's value for the comparison with a column of a type."""
     each = next((operand for types, operand in _OPERANDS if isinstance(type_, types)), _unchanged)
     return partial(_list, each) if operator_ in _LISTS else each
 
@@ -304,7 +305,8 @@ def _storable(value: Any, field: str) -> Any:
 
 
 def _decimal(value: float, _field: str) -> Decimal:
-    # Decimal(repr(0.1)) is 0.1, as the client wrote it; Decimal(0.1) is a binary fraction that no column holds.
+    # Decimal(repr(0.1)) is 0.1, as the client wrote it; Decimal(0.1) is a binary fraction that no column
+    # holds.
     return Decimal(repr(value))
 
 

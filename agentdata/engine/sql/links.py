@@ -30,7 +30,8 @@ def keys_table() -> Any:
 
 def among_keys(column: Any) -> ColumnElement[bool]:
     """Restrict a column to the parents' keys."""
-    # A key that is longer than the column equals none of its values; cast to the column's type it would be cut.
+    # A key that is longer than the column equals none of its values; cast to the column's type it would be
+    # cut.
     type_ = Text() if isinstance(column.type, String) else column.type
     return column == any_(bindparam(KEYS, type_=ARRAY(type_)))  # type: ignore[no-any-return]  # a comparison
 
@@ -46,7 +47,7 @@ class Via:
 
 @dataclass(frozen=True)
 class Link:
-    """The rows of ``model`` whose ``remote`` column equals, or whose array contains, the parent's ``local`` column.
+    """The rows of ``model`` whose ``remote`` column equals, or contains, the parent's ``local`` column.
 
     If ``remote`` is an array, parent and row share a ``root_id``; its index finds the few candidates.
     With ``via``, another table holds the pairs of the parent's id and the row's id.
@@ -59,13 +60,14 @@ class Link:
     fold_case: bool = False
 
     def matches(self, target: Any, key: Any) -> ColumnElement[bool]:
-        """Build the condition that a row of ``target`` (the model or an alias of it) belongs to a parent's key."""
+        """Build the condition that a row of ``target`` (the model or an alias) belongs to a parent's key."""
         if self.via is not None:
             pair: Any = self.via.model.__table__.alias()
             pairs = select(1).where(
                 owned(pair), pair.c[self.via.near] == key, pair.c[self.via.far] == target.id
             )
-            # The key may belong to an outer statement, whose table SQLAlchemy would otherwise list here again.
+            # The key may belong to an outer statement, whose table SQLAlchemy would otherwise list here
+            # again.
             return pairs.correlate_except(pair).exists()
         column: Any = getattr(target, self.remote)
         if isinstance(column.type, ARRAY):

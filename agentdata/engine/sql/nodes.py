@@ -20,7 +20,7 @@ class _Client(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class NodeTypes:
-    """The models whose rows can be found by id, and the scope that a client needs to find rows of some of them."""
+    """The models whose rows can be found by id, and the scopes that some of them need."""
 
     models: tuple[Any, ...]
     scopes: Mapping[Any, Any]

@@ -79,8 +79,8 @@ class Page:
     """A declared list of rows: all rows of the tenant, or those that a link leads to, with a default order.
 
     The rows come from the model's table, or from a computation whose columns are those of the model and which
-    restricts itself to the tenant. If the computation is a UNION ALL, each part of it is filtered, ordered and
-    cut on its own first, so that an index of each table can serve the page.
+    restricts itself to the tenant. If the computation is a UNION ALL, each part of it is filtered, ordered
+    and cut on its own first, so that an index of each table can serve the page.
     """
 
     model: Any
@@ -92,7 +92,7 @@ class Page:
     computation: Computation | None = None
 
     def rows(self, shape: PageShape, names: Sequence[str] | None = None) -> Select[Any]:
-        """Select the rows of each parent, or the named columns of them, as (parent, …); parent is null without a link."""
+        """Select each parent's rows, or named columns of them, as (parent, …); null without a link."""
         keys = None if self.link is None else keys_table()
         parts: list[tuple[Any, ColumnElement[bool]]] = []
         for target in self._targets(shape):
@@ -104,7 +104,8 @@ class Page:
         inner, columns = self._first_rows(shape, parts, names, keys)
         if keys is None:
             return inner.with_only_columns(null(), *columns)
-        # PostgreSQL runs a lateral subquery for one parent after another, so rows come in order, parent by parent.
+        # PostgreSQL runs a lateral subquery for one parent after another, so rows come in order, parent by
+        # parent.
         lateral = inner.lateral()
         outer = [aliased(self.model, lateral)] if names is None else [lateral.c[name] for name in names]
         return select(keys.c.key, *outer).select_from(keys.join(lateral, true()))
@@ -116,7 +117,7 @@ class Page:
         names: Sequence[str] | None,
         keys: Any,
     ) -> tuple[Select[Any], list[Any]]:
-        """Select the first rows of all parts together: first those of each part, so that an index can begin at each."""
+        """Select the first rows of all parts out of the first rows of each, at which an index can begin."""
         merges = len(parts) > 1
         sort_keys = [key.name for key in shape.order] if merges else []
         wanted = None if names is None else dict.fromkeys([*names, *sort_keys])
@@ -160,7 +161,8 @@ class Page:
 
     @cached_property
     def _table(self) -> Any:
-        # Cached: SQLAlchemy makes all columns of an alias anew, a fifth of the time that compiling a page takes.
+        # Cached: SQLAlchemy makes all columns of an alias anew, a fifth of the time that compiling a page
+        # takes.
         return aliased(self.model)
 
     def _typed(self, part: Select[Any]) -> Select[Any]:
@@ -192,8 +194,8 @@ class Page:
     def _ranges(self, shape: PageShape, target: Any) -> list[ColumnElement[bool]]:
         """Return the rows behind the cursor as disjoint ranges; an index can begin at each.
 
-        Keys of one direction are compared as one row. A comparison with null is null, so nulls that come behind
-        the cursor are a range of their own.
+        Keys of one direction are compared as one row. A comparison with null is null, so nulls that come
+        behind the cursor are a range of their own.
         """
         if shape.start is None:
             return []

@@ -1,7 +1,7 @@
 """Tenancy: every table that a statement names is restricted to the tenant of the request.
 
-Models say which column that is: its ``info`` holds ``TENANT_COLUMN``. A statement is built once for all tenants;
-the tenant is a parameter, which each execution gives.
+Models say which column that is: its ``info`` holds ``TENANT_COLUMN``. A statement is built once for all
+tenants; the tenant is a parameter, which each execution gives.
 """
 
 from __future__ import annotations
