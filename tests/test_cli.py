@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -99,10 +99,10 @@ class Serving:
 
 
 @contextmanager
-def serving(environment: dict[str, str]) -> Iterator[Serving]:
+def serving(environment: dict[str, str], command: Sequence[str] = AGENTDATA) -> Iterator[Serving]:
     """Serve until the end of the block."""
     with subprocess.Popen(  # noqa: S603 a command of ours
-        [*AGENTDATA, "serve"], env=environment, stdout=subprocess.PIPE, text=True
+        [*command, "serve"], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             yield Serving(process)
