@@ -37,6 +37,8 @@ class Computation:
     bound: Mapping[str, Any] = field(default_factory=dict)
     filters: Mapping[str, Filters] = field(default_factory=dict)
     reads: Callable[[Mapping[str, Any]], Given] | None = None
+    complete: Callable[..., Any] | None = None
+    """Builds the condition, from the same arguments, that no row was left out because there are too many."""
 
     @property
     def takes_arguments(self) -> bool:

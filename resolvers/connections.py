@@ -52,3 +52,8 @@ async def page_info(root: Connected):  # type: ignore[no-untyped-def]  # noqa: A
 def total_count(root: Connected):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
     """Give how many rows there are on all pages."""
     return root.total()
+
+
+def is_complete(root: Connected):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
+    """Tell whether the list has all rows."""
+    return root.complete()

@@ -129,12 +129,13 @@ def computation(
     arguments: Sequence[StrawberryArgument] = (),
     filters: Mapping[str, type[Any]] | None = None,
     reads: Callable[[Mapping[str, Any]], Given] | None = None,
+    complete: Callable[..., Any] | None = None,
     **bound: Any,
 ) -> Computation:
     """Declare a statement that a function builds of what a client asks."""
     types = {each.python_name: each.type for each in arguments}
     read = {name: filters_on(model, types[name]) for name, model in (filters or {}).items()}
-    return Computation(function, bound, read, reads)
+    return Computation(function, bound, read, reads, complete)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from resolvers.cursors import decode, encode
 from resolvers.filtering import Filters, Term, condition
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Hashable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import ColumnElement
@@ -140,6 +140,13 @@ class Page:
         counts = [select(func.count()).select_from(target).where(*each) for target, each in held]
         total = reduce(operator.add, [count.scalar_subquery() for count in counts])
         return select(null() if keys is None else keys.c.key, total)
+
+    def complete(self, shape: Shape) -> Select[Any]:
+        """Build the statement that tells each parent whether its list has all rows, as (parent, complete)."""
+        keys = None if self.link is None else keys_table()
+        whole = None if self.computation is None else self.computation.complete
+        complete = true() if whole is None else whole(**dict(shape.given)).scalar_subquery()
+        return select(null() if keys is None else keys.c.key, complete)
 
     def nullable(self, key: Ordering) -> bool:
         """Tell whether the key of a row may be null."""
@@ -304,7 +311,11 @@ class Connected:
 
     def total(self) -> Awaitable[int]:
         """Give how many rows there are on all pages."""
-        return self.reader.load((self._key, "total"), _TotalOf(self.slice), self.parent)
+        return self.reader.load((self._key, "total"), _ValueOf(self.slice, Page.totals), self.parent)
+
+    def complete(self) -> Awaitable[bool]:
+        """Tell whether the list has all rows."""
+        return self.reader.load((self._key, "complete"), _ValueOf(self.slice, Page.complete), self.parent)
 
     def cursor_of(self, row: Any) -> str:
         """Give the cursor that stands at a row."""
@@ -342,10 +353,11 @@ class _RowsOf:
 
 
 @dataclass(frozen=True)
-class _TotalOf:
+class _ValueOf:
     slice: Slice
+    statement: Callable[[Page, Shape], Select[Any]]
 
-    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[int]:
-        statement = self.slice.page.totals(self.slice.shape)
-        totals = await reader.pairs(statement, {KEYS: parents, **self.slice.values})
-        return [totals[parent] for parent in parents]
+    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
+        statement = self.statement(self.slice.page, self.slice.shape)
+        values = await reader.pairs(statement, {KEYS: parents, **self.slice.values})
+        return [values[parent] for parent in parents]

@@ -20,7 +20,7 @@ from graphql import (
 )
 from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
-from sqlalchemy import BigInteger, Integer, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Integer, Text, Uuid
 
 from agentdata.errors import AgentDataError
 from agentdata.execution.links import Link
@@ -48,7 +48,7 @@ from resolvers.plans import (
     row_of,
 )
 from resolvers.roots import NODES, AnyNode, One, TheProject, types_of_nodes
-from resolvers.steps import BatchStep, KeyStep, LinkStep, NodeStep, PageStep, of_batch
+from resolvers.steps import VALUE, BatchStep, KeyStep, LinkStep, NodeStep, PageStep, of_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -63,6 +63,12 @@ if TYPE_CHECKING:
     from agentdata.execution.rows import Step
 
     Keys = GivenKeys | list[Above] | None
+
+_OF_LISTS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
+    "totalCount": (Page.totals, BigInteger()),
+    "isComplete": (Page.complete, Boolean()),
+}
+"""The fields of connections that are about the list as a whole: their statements and types."""
 
 
 class Planner:
@@ -358,17 +364,8 @@ class _Compiler:
         if names & {"nodes", "edges", "pageInfo"}:
             read.path = ".".join(self.path)
             self.reads.add(read)
-        if "totalCount" in names:
-            with self._at("totalCount"):
-                step.total_read = self._read(
-                    (declared, "total"),
-                    lambda shape, _: declared.totals(shape),
-                    {"count": BigInteger()},
-                    keys,
-                    key_type=key_type,
-                    ask=step.ask_total,
-                )
-            step.total_read.need("count")
+        for name in [name for name in _OF_LISTS if name in names]:
+            step.list_reads[name] = self._of_list(declared, name, keys, step)
         for key, of_key in selected.items():
             step.order.append(key)
             name = of_key[0].name.value
@@ -378,8 +375,8 @@ class _Compiler:
                     step.typenames.append((key, connection.name))
                 elif name == "nodes":
                     step.nodes.append((key, self._rows(of, of_key, Rows(types, read))))
-                elif name == "totalCount":
-                    step.totals.append(key)
+                elif name in _OF_LISTS:
+                    step.of_lists.append((key, name))
                 elif name == "pageInfo":
                     step.infos.append((key, [(k, _known(ns[0], of)) for k, ns in self._selected(of, of_key)]))
                 elif name == "edges":
@@ -390,6 +387,21 @@ class _Compiler:
             # A statement selects something, if only to be counted.
             read.need("id")
         return step
+
+    def _of_list(self, declared: Page, name: str, keys: Keys, step: PageStep) -> Read:
+        """Compile a field of a connection that is about the list as a whole."""
+        select, type_ = _OF_LISTS[name]
+        with self._at(name):
+            read = self._read(
+                (declared, name),
+                lambda shape, _: select(declared, shape),
+                {VALUE: type_},
+                keys,
+                key_type=None if keys is None else Uuid(),
+                ask=step.ask_list,
+            )
+        read.need(VALUE)
+        return read
 
     def _edges(
         self, key: str, edge: Any, nodes: list[FieldNode], read: Read

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from agentdata.execution.rows import Key, Record
     from resolvers.paging import Slice
 
+VALUE = "value"
+"""The name of the column in reads that compute one value."""
+
 
 @dataclass
 class LinkStep:
@@ -106,11 +109,12 @@ class PageStep:
     page: Page
     place: int
     read: Read
-    total_read: Read | None = None
+    # What fields about the list as a whole read, by their names.
+    list_reads: dict[str, Read] = field(default_factory=dict)
     nodes: list[tuple[str, Rows]] = field(default_factory=list)
     edges: list[tuple[str, list[tuple[str, str]], list[tuple[str, Rows]]]] = field(default_factory=list)
     infos: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
-    totals: list[str] = field(default_factory=list)
+    of_lists: list[tuple[str, str]] = field(default_factory=list)
     typenames: list[tuple[str, str]] = field(default_factory=list)
     # The keys of the response in the order in which they are selected.
     order: list[str] = field(default_factory=list)
@@ -131,8 +135,8 @@ class PageStep:
         limit = asked.size + 1 if self.infos else asked.size
         return Ask(asked.shape, asked.values, limit, beside)
 
-    def ask_total(self, given: Mapping[int, Any]) -> Ask:
-        """Give what is asked of how many rows there are: the filter, on whatever page."""
+    def ask_list(self, given: Mapping[int, Any]) -> Ask:
+        """Return the shape and values for questions about the list as a whole: the page does not matter."""
         asked: Slice = given[self.place]
         return Ask(asked.shape.of_all(), asked.values)
 
@@ -148,10 +152,7 @@ class PageStep:
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the connection of each key."""
         asked: Slice = run.given[self.place]
-        totals = {}
-        if self.total_read is not None:
-            records, key, count = run.of(self.total_read), self.total_read.at.get(KEY), self.total_read.at
-            totals = {None if key is None else r[key]: r[count["count"]] for r in records}
+        of_lists = {name: _values(run, read) for name, read in self.list_reads.items()}
         spans: dict[Key, tuple[int, int, bool]] = {}
         kept: list[Record] = []
         if self.reads_rows:
@@ -162,7 +163,8 @@ class PageStep:
                     page.reverse()
                 spans[key_] = (len(kept), len(kept) + len(page), len(found) > asked.size)
                 kept += page
-        found_parts = dict(self._parts(run, asked, kept, totals))
+        found_parts = dict(self._parts(run, asked, kept))
+        found_parts |= {name: partial(_value, of_lists[what]) for name, what in self.of_lists}
         parts = [(name, found_parts[name]) for name in self.order]
 
         def connection(key: Key) -> dict[str, Any]:
@@ -171,7 +173,7 @@ class PageStep:
 
         return Defaults({key: connection(key) for key in spans}, connection)
 
-    def _parts(self, run: Run, asked: Slice, kept: list[Record], totals: dict[Key, int]) -> Any:
+    def _parts(self, run: Run, asked: Slice, kept: list[Record]) -> Any:
         places = run.places(self.read) if self.reads_rows else {}
         keys = [(places[key.name], self._read_back(key.name)) for key in asked.order] if self._cursors else []
         project_id = run.principal.project_id
@@ -196,8 +198,6 @@ class PageStep:
             yield name, partial(_cut, edges)
         for name, fields in self.infos:
             yield name, partial(_info, fields, asked, kept, cursor)
-        for name in self.totals:
-            yield name, partial(_total, totals)
 
 
 def _same(value: Any, *_: Any) -> Any:
@@ -208,8 +208,14 @@ def _cut(made: list[Any], _key: Key, start: int, end: int, _more: bool) -> list[
     return made[start:end]
 
 
-def _total(totals: dict[Key, int], key: Key, *_: Any) -> int:
-    return totals[key]
+def _values(run: Run, read: Read) -> dict[Key, Any]:
+    """Return the value of each key."""
+    key, value = read.at.get(KEY), read.at[VALUE]
+    return {None if key is None else record[key]: record[value] for record in run.of(read)}
+
+
+def _value(values: dict[Key, Any], key: Key, *_: Any) -> Any:
+    return values[key]
 
 
 def _info(

@@ -97,7 +97,7 @@ from schema.types.agent import Agent
 from schema.types.agent_metric import AgentMetric
 from schema.types.agent_version import AgentVersion
 from schema.types.api_key import ApiKey, CreatedApiKey
-from schema.types.connection import Connection
+from schema.types.connection import Connection, SearchConnection
 from schema.types.deletion import Deletion
 from schema.types.match import MemoryMatch, MessageMatch
 from schema.types.memory import Memory, MemoryRevision
@@ -359,20 +359,21 @@ class Query:
         computed=computation(rankings.memories, [rankings.MEMORIES], {"memories": models.Memory}),
         arguments=[rankings.MEMORIES],
     )
-    search_messages: Connection[MessageMatch] = page(
+    search_messages: SearchConnection[MessageMatch] = page(
         search.MessageMatch,
         "The messages whose content has the words of a query, the best matches first. Of messages that have"
-        f" the words, the newest {search.MAX_RANKED:,} are ranked, and `totalCount` counts no more.",
+        f" the words, the newest {search.MAX_RANKED:,} are ranked, and `totalCount` counts no more:"
+        " `isComplete` tells whether there are others.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MESSAGES,
         arguments=[search.QUERY, search.MESSAGES],
     )
-    search_memories: Connection[MemoryMatch] = page(
+    search_memories: SearchConnection[MemoryMatch] = page(
         search.MemoryMatch,
         "The memories whose name, description and content together have the words of a query, the best"
         f" matches first. Of memories that have the words, the newest {search.MAX_RANKED:,} are ranked, and"
-        " `totalCount` counts no more.",
+        " `totalCount` counts no more: `isComplete` tells whether there are others.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MEMORIES,

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 import strawberry
 
 from resolvers import connections
+from resolvers.search import MAX_RANKED
 
 Row = TypeVar("Row")
 
@@ -51,4 +52,20 @@ class Connection(Generic[Row]):
     total_count: int = strawberry.field(
         resolver=connections.total_count,
         description="How many objects the list has on all pages together, under the same filter.",
+    )
+
+
+@strawberry.type(
+    name="Connection", description="One page of a list, with cursors, as the Relay specification has it."
+)
+class SearchConnection(Connection[Row], Generic[Row]):
+    """One page of a list of matches, of which only so many are ranked."""
+
+    is_complete: bool = strawberry.field(
+        resolver=connections.is_complete,
+        description=(
+            "Whether all objects that have the words were ranked and counted. If false, more than"
+            f" {MAX_RANKED:,} have them: only the newest {MAX_RANKED:,} were ranked, so that matches among"
+            " the older ones are missing from the list and from `totalCount`."
+        ),
     )
