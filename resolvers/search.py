@@ -35,6 +35,8 @@ MAX_QUERY = 1_000
 """How many characters a query has at most."""
 
 _QUERY = "query"
+_ASKED = bindparam(_QUERY, type_=Text)
+_APART: Any = literal_column("0")
 _BY_LENGTH = 1 | 32
 """How PostgreSQL is to rank: 1 divides by the logarithm of the text's length, 32 makes it less than 1."""
 
@@ -61,12 +63,28 @@ class MemoryMatch(ComputedRow):
     excerpt: Mapped[str]
 
 
+def _message_texts(row: Any) -> list[Any]:
+    return [row.content]
+
+
+def _memory_texts(row: Any) -> list[Any]:
+    return [row.name, row.description, row.content]
+
+
 def _messages(filter: Term | None = None) -> Select[Any]:
-    return _matches(Message, lambda row: [row.content], filter)
+    return _matches(Message, _message_texts, filter)
 
 
 def _memories(filter: Term | None = None) -> Select[Any]:
-    return _matches(Memory, lambda row: [row.name, row.description, row.content], filter)
+    return _matches(Memory, _memory_texts, filter)
+
+
+def _all_messages(filter: Term | None = None) -> Select[Any]:
+    return _complete(Message, _message_texts, filter)
+
+
+def _all_memories(filter: Term | None = None) -> Select[Any]:
+    return _complete(Memory, _memory_texts, filter)
 
 
 def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
@@ -78,26 +96,11 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
     (OFFSET 0): it would read texts more than once otherwise, or walk through rows from the newest on and read
     them all. The excerpt is outermost, where it is made of the rows of a page alone.
     """
-    query = bindparam(_QUERY, type_=Text)
     # Subqueries, which are run once: a plan that is kept for any query would read it for every row.
-    # Nor is PostgreSQL to know the words when it plans: of those that most texts have it would look through
-    # all texts of the table, whose words take it far longer to read than it reckons.
-    loosely = select(func.search_loosely(query)).scalar_subquery()
-    exact = select(func.search_query(query)).scalar_subquery()
-    words = select(func.tsvector_to_array(func.search_document(query))).scalar_subquery()
-    row, read = aliased(model), aliased(model)
-    document = func.search_document(*texts(row))
-    has_words = (
-        select(row.id, row.created_at)
-        .where(
-            owned(row),
-            array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
-            document.op("@@")(loosely),
-            *([] if term is None else [condition(row, term)]),
-        )
-        .offset(_APART)
-        .subquery()
-    )
+    exact = select(func.search_query(_ASKED)).scalar_subquery()
+    words = select(func.tsvector_to_array(func.search_document(_ASKED))).scalar_subquery()
+    read = aliased(model)
+    has_words = _with_words(model, texts, term)
     newest = (
         select(has_words.c.id)
         .order_by(has_words.c.created_at.desc(), has_words.c.id.desc())
@@ -135,7 +138,31 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
     return select(found.c.id, found.c.created_at, found.c.rank, excerpt)
 
 
-_APART: Any = literal_column("0")
+def _with_words(model: Any, texts: Any, term: Term | None) -> Any:
+    """Build the rows that have the words, wherever they stand, by an index alone."""
+    row = aliased(model)
+    # A subquery, because PostgreSQL is not to know the words when it plans: of those that most texts have it
+    # would look through all texts of the table, whose words take it far longer to read than it reckons.
+    loosely = select(func.search_loosely(_ASKED)).scalar_subquery()
+    return (
+        select(row.id, row.created_at)
+        .where(
+            owned(row),
+            array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
+            func.search_document(*texts(row)).op("@@")(loosely),
+            *([] if term is None else [condition(row, term)]),
+        )
+        .offset(_APART)
+        .subquery()
+    )
+
+
+def _complete(model: Any, texts: Any, term: Term | None) -> Select[Any]:
+    """Build the condition that no row with the words was left out of the ranking.
+
+    All of them are counted: a LIMIT would make PostgreSQL leave the index, and read texts one by one.
+    """
+    return select(func.count() <= MAX_RANKED).select_from(_with_words(model, texts, term))
 
 
 def _asked(arguments: Mapping[str, Any]) -> Bindings:
@@ -164,10 +191,12 @@ FOUND_MESSAGES = computation(
     _WORDS,
     argument("filter", MessageFilter, "Which messages to search; all by default.", filters=Message),
     bind=_asked,
+    is_complete=_all_messages,
 )
 FOUND_MEMORIES = computation(
     _memories,
     _WORDS,
     argument("filter", MemoryFilter, "Which memories to search; all by default.", filters=Memory),
     bind=_asked,
+    is_complete=_all_memories,
 )

@@ -40,16 +40,19 @@ def object_type(cls: _Class) -> _Class: ...
 
 @overload
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
-def object_type(*, model: type[Any]) -> Callable[[_Class], _Class]: ...
+def object_type(*, model: type[Any] | None = None, name: str | None = None) -> Callable[[_Class], _Class]: ...
 
 
-def object_type(cls: Any = None, *, model: type[Any] | None = None) -> Any:
-    """Declare an object type. ``model`` is the model of its rows, which becomes its ``__model__``."""
+def object_type(cls: Any = None, *, model: type[Any] | None = None, name: str | None = None) -> Any:
+    """Declare a type of object, under the name of its class or another.
+
+    ``model`` is the model of its rows, which the type has as ``__model__``.
+    """
 
     def declare(cls: Any) -> Any:
         if model is not None:
             cls.__model__ = model
-        return strawberry.type(cls, description=_text(cls))
+        return strawberry.type(cls, name=name, description=_text(cls))
 
     return declare if cls is None else declare(cls)
 

@@ -109,7 +109,7 @@ from schema.types.agent import Agent
 from schema.types.agent_metric import AgentMetric
 from schema.types.agent_version import AgentVersion
 from schema.types.api_key import ApiKey, CreatedApiKey
-from schema.types.connection import Connection
+from schema.types.connection import Connection, SearchConnection
 from schema.types.deletion import Deletion
 from schema.types.match import MemoryMatch, MessageMatch
 from schema.types.memory import Memory, MemoryRevision
@@ -356,19 +356,21 @@ class Query:
         default=(Ordering("usefulness", descending=True),),
         computed=computation(rankings.memories, rankings.MEMORIES),
     )
-    search_messages: Connection[MessageMatch] = page(
+    search_messages: SearchConnection[MessageMatch] = page(
         search.MessageMatch,
-        "The messages whose content has the words of a query, best matches first. Only the newest"
-        f" {search.MAX_RANKED:,} messages with the words are ranked and counted.",
+        "The messages whose content has the words of a query, best matches first. Of the messages with the"
+        f" words, the newest {search.MAX_RANKED:,} are ranked and counted; `isComplete` tells whether there"
+        " are more.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MESSAGES,
         cost=search.COST,
     )
-    search_memories: Connection[MemoryMatch] = page(
+    search_memories: SearchConnection[MemoryMatch] = page(
         search.MemoryMatch,
         "The memories whose name, description and content together have the words of a query, best matches"
-        f" first. Only the newest {search.MAX_RANKED:,} memories with the words are ranked and counted.",
+        f" first. Of the memories with the words, the newest {search.MAX_RANKED:,} are ranked and counted;"
+        " `isComplete` tells whether there are more.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MEMORIES,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ AGENTDATA = [sys.executable, "-m", "agentdata"]
 
 @contextmanager
 def new_environment() -> Iterator[dict[str, str]]:
-    """Give an environment with a data folder that is still to be made, a free port and no DATABASE_URL."""
+    """Provide an environment with the name of a new data folder, a free port and no DATABASE_URL."""
     with reachable_folder() as folder:
         kept = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and not k.startswith("AGENTDATA_")}
         yield kept | {"AGENTDATA_DATA_DIR": str(folder / "data"), "AGENTDATA_PORT": "0"}
@@ -33,14 +33,14 @@ def new_environment() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def empty() -> Iterator[dict[str, str]]:
-    """Give an environment where nothing was started yet."""
+    """Provide an environment where nothing was started yet."""
     with new_environment() as environment:
         yield environment
 
 
 @pytest.fixture(scope="session")
 def started() -> Iterator[Path]:
-    """Give a data folder as a first start leaves it, made once: tests have copies of it."""
+    """Provide a data folder as a first start leaves it, created once; tests get copies of it."""
     with new_environment() as environment:
         succeeded(environment, "projects", "list")
         yield Path(environment["AGENTDATA_DATA_DIR"])
@@ -48,7 +48,7 @@ def started() -> Iterator[Path]:
 
 @pytest.fixture
 def environment(started: Path) -> Iterator[dict[str, str]]:
-    """Give an environment with a data folder of its own, as a first start leaves it."""
+    """Provide an environment with its own data folder, as a first start leaves it."""
     with new_environment() as environment:
         copy(started, Path(environment["AGENTDATA_DATA_DIR"]))
         yield environment
@@ -60,14 +60,14 @@ def agentdata(environment: dict[str, str], *arguments: str) -> subprocess.Comple
 
 
 def succeeded(environment: dict[str, str], *arguments: str) -> str:
-    """Run a command that has to succeed, and give what it prints."""
+    """Run a command that must succeed, and return its output."""
     done = agentdata(environment, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def refused(environment: dict[str, str], *arguments: str) -> str:
-    """Run a command that has to fail with one line, and give that."""
+    """Run a command that must fail with one line, and return that line."""
     done = agentdata(environment, *arguments)
     assert done.returncode == 1, done.stderr
     assert re.fullmatch(r"agentdata: [^\n]+\n", done.stderr), done.stderr
@@ -75,7 +75,7 @@ def refused(environment: dict[str, str], *arguments: str) -> str:
 
 
 class Serving:
-    """A server that runs, and what it printed when it was ready."""
+    """A running server and its output up to when it was ready."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -99,10 +99,10 @@ class Serving:
 
 
 @contextmanager
-def serving(environment: dict[str, str]) -> Iterator[Serving]:
+def serving(environment: dict[str, str], command: Sequence[str] = AGENTDATA) -> Iterator[Serving]:
     """Serve until the end of the block."""
     with subprocess.Popen(  # noqa: S603 a command of ours
-        [*AGENTDATA, "serve"], env=environment, stdout=subprocess.PIPE, text=True
+        [*command, "serve"], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             yield Serving(process)
@@ -113,17 +113,17 @@ def serving(environment: dict[str, str]) -> Iterator[Serving]:
 
 
 def answer(server: Serving, key: str, query: str = "{ __typename }") -> httpx.Response:
-    """Ask a question, the smallest if not another."""
+    """Send a query, by default the smallest one."""
     headers = {"Authorization": f"Bearer {key}"}
     return httpx.post(server.url, json={"query": query}, headers=headers)
 
 
 def key_file(environment: dict[str, str]) -> Path:
-    """Tell where the first key is kept."""
+    """Return the path of the file with the first key."""
     return Path(environment["AGENTDATA_DATA_DIR"]) / "api-key"
 
 
-def test_the_first_start_makes_all_that_is_needed(empty: dict[str, str]) -> None:
+def test_the_first_start_creates_the_database_a_project_and_a_key(empty: dict[str, str]) -> None:
     with serving(empty) as server:
         key = key_file(empty)
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -137,7 +137,7 @@ def test_the_first_start_makes_all_that_is_needed(empty: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_starts_again_with_its_data_after(environment: dict[str, str], how: signal.Signals) -> None:
+def test_a_restart_keeps_the_data_after(environment: dict[str, str], how: signal.Signals) -> None:
     key = key_file(environment).read_text()
     with serving(environment) as server:
         written = answer(server, key.strip(), 'mutation { createUser(input: {name: "Ann"}) { id } }')
@@ -151,7 +151,7 @@ def test_starts_again_with_its_data_after(environment: dict[str, str], how: sign
 
 
 def workers(server: Serving) -> set[int]:
-    """Give the processes that serve."""
+    """Return the ids of the worker processes."""
     return {
         child.pid
         for child in psutil.Process(server.process.pid).children()
@@ -160,7 +160,7 @@ def workers(server: Serving) -> set[int]:
 
 
 def wait_until_each_answers(server: Serving, key: str) -> None:
-    """Make connections, each with an answer, until every worker has one."""
+    """Open connections, each with an answer, until every worker has one."""
     deadline = time.monotonic() + 30
     port = httpx.URL(server.url).port
     with ExitStack() as stack:
@@ -185,7 +185,7 @@ def wait_until_each_answers(server: Serving, key: str) -> None:
         (signal.SIGKILL, [psutil.Process.kill]),
     ],
 )
-def test_two_workers_answer_and_end_together(
+def test_two_workers_both_answer_and_stop_together(
     environment: dict[str, str], how: signal.Signals, ends: list[Callable[[psutil.Process], None]]
 ) -> None:
     with serving(environment | {"AGENTDATA_WORKERS": "2"}) as server:
@@ -201,7 +201,7 @@ def test_two_workers_answer_and_end_together(
         assert server.end(how) == (-signal.SIGKILL if how == signal.SIGKILL else 0)
 
 
-def test_stops_soon_though_clients_stay_connected(environment: dict[str, str]) -> None:
+def test_the_server_stops_although_clients_stay_connected(environment: dict[str, str]) -> None:
     with serving(environment) as server:
         url = httpx.URL(server.url)
         with socket.create_connection((url.host, url.port)) as silent, httpx.Client() as client:
@@ -212,7 +212,7 @@ def test_stops_soon_though_clients_stay_connected(environment: dict[str, str]) -
             assert time.monotonic() - began < 8
 
 
-def test_makes_no_second_key_when_the_first_is_lost(environment: dict[str, str]) -> None:
+def test_a_restart_does_not_replace_a_lost_key(environment: dict[str, str]) -> None:
     key_file(environment).unlink()
     with serving(environment) as server:
         assert "agentdata keys create --save" in server.printed
@@ -221,7 +221,7 @@ def test_makes_no_second_key_when_the_first_is_lost(environment: dict[str, str])
         assert answer(server, key_file(environment).read_text().strip()).status_code == 200
 
 
-def test_keys_while_the_server_runs_and_while_not(environment: dict[str, str]) -> None:
+def test_keys_can_be_managed_with_and_without_a_running_server(environment: dict[str, str]) -> None:
     with serving(environment) as server:
         secret = succeeded(environment, "keys", "create", "reader", "--scope", "read").strip()
         assert answer(server, secret).status_code == 200
@@ -235,7 +235,7 @@ def test_keys_while_the_server_runs_and_while_not(environment: dict[str, str]) -
     assert "no project 'nope'" in refused(environment, "keys", "list", "--project", "nope")
 
 
-def test_the_key_decides_on_the_project(environment: dict[str, str]) -> None:
+def test_without_a_project_a_command_uses_the_project_of_the_key(environment: dict[str, str]) -> None:
     def names(environment: dict[str, str], *arguments: str) -> list[str]:
         return [
             row.split("\t")[-1] for row in succeeded(environment, "keys", "list", *arguments).splitlines()
@@ -265,16 +265,16 @@ def test_the_key_decides_on_the_project(environment: dict[str, str]) -> None:
     assert names(environment) == ["of second", "reader", "kept"]
 
 
-def test_a_key_file_that_is_stale_is_passed_over(environment: dict[str, str]) -> None:
+def test_an_invalid_key_in_the_key_file_is_ignored(environment: dict[str, str]) -> None:
     key_file(environment).write_text("ad_stale\n")
     done = agentdata(environment, "keys", "list")
     assert done.stdout.endswith("\tFirst key\n")
-    assert re.fullmatch(r"agentdata: \S+/api-key: .* not known; .* project 'default' now\n", done.stderr)
+    assert re.fullmatch(r"agentdata: \S+/api-key: .* not known; .* project 'default' instead\n", done.stderr)
     succeeded(environment, "keys", "create", "--save")
     assert agentdata(environment, "keys", "list").stderr == ""
 
 
-def test_projects(environment: dict[str, str]) -> None:
+def test_projects_are_created_and_listed(environment: dict[str, str]) -> None:
     id_ = succeeded(environment, "projects", "create", "second", "--name", "The second").strip()
     assert f"second\t{id_}\tThe second\n" in succeeded(environment, "projects", "list")
     assert "second" in refused(environment, "projects", "create", "second")
@@ -282,7 +282,7 @@ def test_projects(environment: dict[str, str]) -> None:
     assert succeeded(environment, "keys", "list", "--project", "second") == ""
 
 
-def test_db(empty: dict[str, str]) -> None:
+def test_db_upgrades_and_downgrades(empty: dict[str, str]) -> None:
     assert succeeded(empty, "db", "current") == "base\n"
     upgraded = succeeded(empty, "db", "upgrade")
     assert upgraded.endswith(" (head)\n")
@@ -291,7 +291,7 @@ def test_db(empty: dict[str, str]) -> None:
     assert "is ready" in succeeded(empty, "db", "init")
 
 
-def test_serves_the_database_of_a_url(empty: dict[str, str], database_server: Server) -> None:
+def test_the_server_uses_the_database_of_database_url(empty: dict[str, str], database_server: Server) -> None:
     with database_server.fresh_database() as urls:
         environment = empty | {"DATABASE_URL": urls.request, "AGENTDATA_MIGRATION_DATABASE_URL": urls.owner}
         assert "`agentdata db upgrade`" in refused(environment, "projects", "list")
@@ -305,14 +305,14 @@ def test_serves_the_database_of_a_url(empty: dict[str, str], database_server: Se
         assert run(urls.owner, "SELECT slug FROM projects") == ["default"]
 
 
-def test_refuses_a_data_folder_in_use(environment: dict[str, str]) -> None:
+def test_a_data_folder_in_use_is_refused(environment: dict[str, str]) -> None:
     with serving(environment) as server:
         message = refused(environment, "serve")
         assert environment["AGENTDATA_DATA_DIR"] in message
         assert f"process {server.process.pid}" in message
 
 
-def test_refuses_a_port_in_use(empty: dict[str, str]) -> None:
+def test_a_port_in_use_is_refused(empty: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         message = refused(empty | {"AGENTDATA_PORT": port}, "serve")
@@ -331,23 +331,25 @@ def test_refuses_a_port_in_use(empty: dict[str, str]) -> None:
         ("AGENTDATA_DATA_DIR", "/dev/null/data", "AGENTDATA_DATA_DIR"),
     ],
 )
-def test_names_what_is_wrong(empty: dict[str, str], variable: str, value: str, named: str) -> None:
+def test_a_bad_setting_is_named_without_its_value(
+    empty: dict[str, str], variable: str, value: str, named: str
+) -> None:
     message = refused(empty | {variable: value}, "serve")
     assert named in message
     assert "secret" not in message
 
 
-def test_prints_the_schema(empty: dict[str, str]) -> None:
+def test_schema_print_prints_the_schema(empty: dict[str, str]) -> None:
     assert "type Query {" in succeeded(empty, "schema", "print")
 
 
-def test_tells_its_version(empty: dict[str, str]) -> None:
+def test_version_prints_the_version_of_the_project(empty: dict[str, str]) -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     assert succeeded(empty, "--version").strip() == project["version"]
 
 
-def test_needs_nothing_that_was_loaded_before(environment: dict[str, str]) -> None:
-    """Other commands are forked from a process that has the libraries; this one is as a shell runs it."""
+def test_a_command_runs_in_a_fresh_interpreter(environment: dict[str, str]) -> None:
+    """Other tests fork commands from a process that has loaded the libraries; a shell does not."""
     done = subprocess.run(  # noqa: S603 a command of ours
         [*AGENTDATA, "keys", "list"], env=environment, capture_output=True, text=True, check=True, timeout=60
     )
@@ -355,7 +357,7 @@ def test_needs_nothing_that_was_loaded_before(environment: dict[str, str]) -> No
     assert done.stderr == ""
 
 
-def test_explain_prints_how_a_query_is_read(environment: dict[str, str]) -> None:
+def test_explain_prints_the_plan_of_a_query(environment: dict[str, str]) -> None:
     printed = succeeded(environment, "explain", "--analyze", "{ users { totalCount nodes { name } } }")
     assert "users (r0): 0 rows, " in printed
     assert "users.totalCount (r1): 1 rows, " in printed
@@ -365,7 +367,7 @@ def test_explain_prints_how_a_query_is_read(environment: dict[str, str]) -> None
     assert "--variables" in refused(environment, "explain", "{ users { totalCount } }", "--variables", "[]")
 
 
-def test_the_language_of_searches_is_told_and_changed(environment: dict[str, str]) -> None:
+def test_search_language_is_printed_and_changed(environment: dict[str, str]) -> None:
     assert succeeded(environment, "search-language") == "simple\n"
     assert succeeded(environment, "search-language", "german") == "german\n"
     assert succeeded(environment, "search-language") == "german\n"

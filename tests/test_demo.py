@@ -1,4 +1,4 @@
-"""The demo data shows every feature, is the same every time, is loaded once, and touches nobody's data."""
+"""The demo data shows every feature, is always the same, is loaded once, and leaves other data alone."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def _loaded(api: Api) -> dict[str, Any]:
     return found
 
 
-async def test_shows_every_feature(api: Api) -> None:
+async def test_the_demo_shows_every_feature(api: Api) -> None:
     found = await _loaded(api)
     sessions = found["sessions"]["nodes"]
     said = [message for session in sessions for message in session["messages"]["nodes"]]
@@ -140,11 +140,11 @@ async def test_shows_every_feature(api: Api) -> None:
             assert any(row[field] not in (None, {}, [], "", False) for row in rows), f"no {noun} has {field}"
 
 
-async def test_is_the_same_every_time(api: Api, other: Api) -> None:
+async def test_the_demo_data_is_always_the_same(api: Api, other: Api) -> None:
     assert await _loaded(api) == await _loaded(other)
 
 
-async def test_leaves_a_project_alone_that_holds_something(api: Api, other: Api) -> None:
+async def test_a_project_with_data_is_not_changed(api: Api, other: Api) -> None:
     await api.run(load)
     assert not await api.run(load)
     await other.run(users.create, values={"name": "Somebody"})
@@ -153,7 +153,7 @@ async def test_leaves_a_project_alone_that_holds_something(api: Api, other: Api)
 
 
 def _demo(folder: Path) -> str:
-    """Serve the demo until it answers, and give what it printed."""
+    """Serve the demo until it answers, and return its output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTDATA_")} | {
         "AGENTDATA_PORT": "0",
         "AGENTDATA_DATA_DIR": str(folder / "mine"),
@@ -185,8 +185,8 @@ def _demo(folder: Path) -> str:
     return printed
 
 
-def test_is_served_from_a_folder_of_its_own() -> None:
+def test_the_demo_has_a_data_folder_of_its_own() -> None:
     with reachable_folder() as folder:
         assert "The demo data is loaded" in _demo(folder)
-        assert "The demo data is there already" in _demo(folder)
+        assert "The demo data was loaded before" in _demo(folder)
         assert [path.name for path in folder.iterdir()] == [".agentdata-demo"]

@@ -1,16 +1,18 @@
-"""The command `agentdata`. Each command calls the library and prints what it gives.
+"""The command `agentdata`. Each command calls the library and prints its result.
 
 Commands import what they need when they run, so that the first output comes at once.
 """
 
 import sys
+from pathlib import Path
 
 from agentdata.errors import AgentDataError
 from agentdata.setup_error import SetupError
 
 
 def main() -> None:
-    """Run the command; what the user has to mend is one line on stderr, and a failure."""
+    """Run the command; an error that the user can mend becomes one line on stderr and the exit status 1."""
+    _find_own_packages()
     from agentdata.cli.app import app
 
     try:
@@ -18,3 +20,13 @@ def main() -> None:
     except (SetupError, AgentDataError) as error:
         print(f"agentdata: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _find_own_packages() -> None:
+    """Make `models`, `resolvers` and `schema` importable in this process and its forks.
+
+    An installed agentdata carries them in a folder of its own, because other libraries have the same names.
+    Only this process looks there first: any other program still imports those libraries. A checkout has no
+    such folder, and Python ignores a path that does not exist.
+    """
+    sys.path.insert(0, str(Path(__file__).parents[1] / "packages"))

@@ -1,4 +1,4 @@
-"""The database that a command works on."""
+"""Provides the database to commands."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from agentdata.settings import Settings
 
 @contextmanager
 def database(settings: Settings) -> Iterator[DatabaseUrls]:
-    """Provide the database with its tables, whether a server runs or not.
+    """Provide the database for the time of the block, whether a server runs or not.
 
-    The embedded one is made where it is missing. The one of DATABASE_URL is taken as it is, because a command
-    that only reads has no business to change it.
+    A missing embedded database is created. The database of DATABASE_URL is used as it is, because a command
+    that only reads must not migrate it.
     """
     from agentdata.administration import prepare
 

@@ -1,4 +1,4 @@
-"""`agentdata db`: the role that requests run as, and the migrations."""
+"""`agentdata db`: creates the role that requests run as, and runs the migrations."""
 
 import asyncio
 from typing import Annotated
@@ -9,12 +9,12 @@ from agentdata.settings import load_settings
 
 app = typer.Typer(help="Set up the database and migrate it.", no_args_is_help=True)
 
-Revision = Annotated[str, typer.Argument(help="A revision as alembic names it.")]
+Revision = Annotated[str, typer.Argument(help="An alembic revision.")]
 
 
 @app.command()
 def init() -> None:
-    """Make the role that requests run as on the PostgreSQL of DATABASE_URL, and check that it protects."""
+    """Create the role that requests run as, and check that row-level security applies to it."""
     from agentdata import provision
     from agentdata.database_urls import database_urls
     from models.base import REQUEST_ROLE
@@ -29,7 +29,7 @@ def init() -> None:
 
 @app.command()
 def upgrade(revision: Revision = "head") -> None:
-    """Bring the tables up to a revision; `head` is the newest."""
+    """Upgrade the tables to a revision; `head` is the newest."""
     from agentdata import migrations
     from agentdata.database_urls import database_urls
 
@@ -40,7 +40,7 @@ def upgrade(revision: Revision = "head") -> None:
 
 @app.command()
 def downgrade(revision: Revision) -> None:
-    """Take the tables back to a revision. What they hold is lost; `base` is before the first."""
+    """Downgrade the tables to a revision, losing data; `base` removes all tables."""
     from agentdata import migrations
     from agentdata.database_urls import database_urls
 
@@ -51,7 +51,7 @@ def downgrade(revision: Revision) -> None:
 
 @app.command()
 def current() -> None:
-    """Print the revision that the tables are at."""
+    """Print the revision of the tables."""
     from agentdata.database_urls import database_urls
 
     with database_urls(load_settings()) as urls:

@@ -1,4 +1,4 @@
-"""`agentdata demo`: the API over a small data set that shows every feature, in a data folder of its own."""
+"""`agentdata demo`: serves a small data set that shows every feature, from a data folder of its own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +14,10 @@ def demo(
         Path, typer.Option(help="Folder of the embedded database and of its API key.")
     ] = Path(".agentdata-demo"),
 ) -> None:
-    """Serve a small data set that shows every feature. Nobody's data is touched.
+    """Serve a small data set that shows every feature, apart from all other data.
 
-    The database is an embedded one in a folder of its own, so DATABASE_URL and AGENTDATA_DATA_DIR do not
-    count; the other settings are those of `agentdata serve`.
+    The database is an embedded one in a folder of its own: DATABASE_URL and AGENTDATA_DATA_DIR are ignored.
+    The other settings are those of `agentdata serve`.
     """
     embedded = {"data_dir": data_dir, "database_url": None, "migration_database_url": None}
     run(load_settings().model_copy(update=embedded), _fill)
@@ -29,4 +29,4 @@ async def _fill(url: str) -> None:
 
     async with acting_in(url, DEFAULT_PROJECT) as write:
         loaded = await load(write)
-    print("The demo data is loaded" if loaded else "The demo data is there already", flush=True)
+    print("The demo data is loaded" if loaded else "The demo data was loaded before", flush=True)

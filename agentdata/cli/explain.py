@@ -1,4 +1,4 @@
-"""`agentdata explain`: how an operation is read."""
+"""`agentdata explain`: prints the plan of a query."""
 
 import asyncio
 import sys
@@ -27,9 +27,9 @@ def explain(
     ] = False,
     project: ProjectOption = None,
 ) -> None:
-    """Print the plan of a query as a tree: what is read for which field, with the SQL.
+    """Print the plan of a query as a tree of reads, each with its field and its SQL.
 
-    All reads together are one statement. A read is indented below the one that its keys come from.
+    All reads run together as one statement. A read is indented below the read that its keys come from.
     """
     settings = load_settings()
     text = sys.stdin.read() if query == "-" else query
@@ -38,8 +38,8 @@ def explain(
         explained = asyncio.run(asked)
     if explained is None:
         raise SetupError(
-            "this operation has no plan: it writes, it asks of the schema, or its arguments are wrong; send"
-            " it to the API, which says what is"
+            "this operation has no plan: it is a mutation, it queries the schema, or an argument is wrong;"
+            " send it to the API to see which"
         )
     for line in lines(explained):
         print(line)
@@ -93,7 +93,7 @@ async def _explained(
 
 
 def lines(explained: "Explained") -> list[str]:
-    """Give what is printed of a plan."""
+    """Return the lines to print for a plan."""
     printed: list[str] = []
 
     def tree(above: str | None, depth: int) -> None:

@@ -1,4 +1,4 @@
-"""`agentdata import`: conversations of other systems."""
+"""`agentdata import`: imports conversations of other systems."""
 
 import asyncio
 import signal
@@ -31,7 +31,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 @app.callback()
 def _group() -> None:
-    """Keep `chat` a command by name, although it is the only one."""
+    """Make `chat` a subcommand: typer would drop the name of the only command."""
 
 
 @app.command()
@@ -40,7 +40,9 @@ def chat(
     *,
     agent: Annotated[
         str | None,
-        typer.Option(help="Name of the agent of all sessions; if not given the record's, else the file's."),
+        typer.Option(
+            help="Name of the agent of all sessions; by default the record's agent, else the file's name."
+        ),
     ] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag for all sessions; may be repeated.")] = None,
     map_: Annotated[
@@ -55,8 +57,8 @@ def chat(
 ) -> None:
     """Import conversations in the chat-completions message format.
 
-    What is there already is left alone: a file can be imported again, and an import that was broken off is
-    completed by the same command. It fails if any record could not be imported.
+    A conversation that is already stored is skipped, so running an interrupted import again completes it. The
+    command fails if a record could not be imported.
     """
     from agentdata.importers.conversation import read_options
     from agentdata.importers.writing import Report
@@ -77,7 +79,7 @@ def chat(
         except KeyboardInterrupt:
             _summarize(report, time.monotonic() - began)
             print(
-                "agentdata: interrupted; what was written stays, and the same command writes the rest",
+                "agentdata: interrupted; run the same command again to import the rest",
                 file=sys.stderr,
             )
             sys.exit(_INTERRUPTED)
@@ -135,7 +137,7 @@ def _lost_connection() -> "Iterator[None]":
     except (DBAPIError, OSError) as error:
         cause = str(getattr(error, "orig", error)).partition("\n")[0]
         raise SetupError(
-            f"the import stopped: {cause}; what was written stays, and the same command writes the rest"
+            f"the import stopped: {cause}; run the same command again to import the rest"
         ) from None
 
 
@@ -146,7 +148,7 @@ def _summarize(report: "Report", seconds: float) -> None:
         f"Written   {_some(r.sessions, 'session')}, {_some(r.messages, 'message')},"
         f" {_some(r.tool_calls, 'tool call')} ({r.answered:,} answered),"
         f" {_some(r.agents, 'agent')}, {_some(r.users, 'user')}\n"
-        f"Skipped   {_some(r.skipped, 'conversation')} that were there already\n"
+        f"Skipped   {_some(r.skipped, 'conversation')} that were already stored\n"
         f"Bad       {_some(r.bad, 'record')} that could not be imported"
         + (
             f"\nWarnings  {r.warnings:,}"

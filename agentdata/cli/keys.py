@@ -1,4 +1,4 @@
-"""`agentdata keys`: what clients authenticate with."""
+"""`agentdata keys`: creates, lists and revokes the API keys of a project."""
 
 import asyncio
 import sys
@@ -15,18 +15,20 @@ from agentdata.settings import load_settings
 if TYPE_CHECKING:
     from models import ApiKey
 
-app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
 
 @app.command()
 def create(
     *,
-    name: Annotated[str, typer.Argument(help="What the key is for.")] = "Made on the command line",
+    name: Annotated[str, typer.Argument(help="What the key is for.")] = "Created on the command line",
     project: ProjectOption = None,
     scope: Annotated[list[str] | None, typer.Option(help="READ, WRITE or ADMIN; all if not given.")] = None,
-    save: Annotated[bool, typer.Option("--save", help="Keep it in the data folder's `api-key`.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Write it to the file `api-key` of the data folder.")
+    ] = False,
 ) -> None:
-    """Make a key, and print its secret, which is shown this once only."""
+    """Create a key and print its secret, which is shown only once."""
     from agentdata import administration
     from agentdata.operations import api_keys
     from models.enums import ApiKeyScope
@@ -44,7 +46,7 @@ def create(
     with database(settings) as urls:
         secret = asyncio.run(run(urls.owner))
     if save:
-        print(f"The key is kept in {administration.key_file(settings)}", file=sys.stderr)
+        print(f"The key is in {administration.key_file(settings)}", file=sys.stderr)
     else:
         print(secret)
 
@@ -73,7 +75,7 @@ def revoke(
     id_: Annotated[UUID, typer.Argument(metavar="ID", help="The key's id, as `keys list` prints it.")],
     project: ProjectOption = None,
 ) -> None:
-    """End a key for good; a running server refuses it within a second."""
+    """Revoke a key for good; a running server refuses it within a second."""
     from agentdata import administration
     from agentdata.operations import api_keys
     from models.enums import ApiKeyScope

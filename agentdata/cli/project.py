@@ -1,4 +1,4 @@
-"""The project that a command acts in."""
+"""Finds the project that a command acts in."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -16,17 +16,16 @@ ProjectOption = Annotated[
     typer.Option(
         "--project",
         metavar="SLUG",
-        help="The project to act in; if not given the one of the API key, else `default`.",
+        help="The project to act in; by default the project of the API key, else `default`.",
     ),
 ]
 
 
 async def project_of(settings: "Settings", url: str, given: str | None, scope: "ApiKeyScope") -> str:
-    """Give the slug of the project to act in: the given one, that of the key at hand, or the default one.
+    """Return the slug of the project to act in: the given one, the key's, or the default project.
 
-    A key that was set in the environment has to be good. One in the data folder may have outlived its
-    database, which the person did not choose: it is passed over with a note. Raises SetupError where a key is
-    refused.
+    A key in the environment must be valid. A key in the data folder may be older than the database, which is
+    not the user's choice: an invalid one is ignored with a note. Raises SetupError if a key is refused.
     """
     from agentdata.administration import DEFAULT_PROJECT, key_file, project_of_key
     from agentdata.errors import ForbiddenError, UnauthenticatedError
@@ -51,7 +50,7 @@ async def project_of(settings: "Settings", url: str, given: str | None, scope: "
         if settings.api_key:
             raise SetupError(f"{place}: {refusal.message}, or give --project SLUG") from None
         print(
-            f"agentdata: {place}: {refusal.message}; acting in the project {DEFAULT_PROJECT!r} now",
+            f"agentdata: {place}: {refusal.message}; using the project {DEFAULT_PROJECT!r} instead",
             file=sys.stderr,
         )
         return DEFAULT_PROJECT

@@ -1,4 +1,4 @@
-"""`agentdata projects`: the tenants."""
+"""`agentdata projects`: creates and lists projects, which are the tenants."""
 
 import asyncio
 from typing import Annotated
@@ -8,15 +8,15 @@ import typer
 from agentdata.cli.database import database
 from agentdata.settings import load_settings
 
-app = typer.Typer(help="Make and list projects, whose data is strictly apart.", no_args_is_help=True)
+app = typer.Typer(help="Create and list projects, which share no data.", no_args_is_help=True)
 
 
 @app.command()
 def create(
     slug: Annotated[str, typer.Argument(help="Its short name: a-z, 0-9 and hyphens.")],
-    name: Annotated[str | None, typer.Option(help="Its name for people; the slug if not given.")] = None,
+    name: Annotated[str | None, typer.Option(help="Its display name; by default the slug.")] = None,
 ) -> None:
-    """Make a project, and print its id."""
+    """Create a project and print its id."""
     from agentdata import administration
 
     with database(load_settings()) as urls:

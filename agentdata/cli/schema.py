@@ -1,4 +1,4 @@
-"""`agentdata schema`: the contract."""
+"""`agentdata schema`: prints the contract."""
 
 import typer
 
@@ -7,7 +7,7 @@ app = typer.Typer(help="Print the contract.", no_args_is_help=True)
 
 @app.callback()
 def _group() -> None:
-    """Keep `print` a command by name, although it is the only one."""
+    """Make `print` a subcommand: typer would drop the name of the only command."""
 
 
 @app.command("print")

@@ -1,4 +1,4 @@
-"""`agentdata search-language`: how searches by text read words."""
+"""`agentdata search-language`: prints or changes the language of searches by text."""
 
 import asyncio
 from typing import Annotated
@@ -11,10 +11,11 @@ from agentdata.settings import load_settings
 
 def search_language(
     language: Annotated[
-        str | None, typer.Argument(help="Such as `english`, or `simple` for words as they are written.")
+        str | None,
+        typer.Argument(help="Such as `english`, or `simple` to find words only as they are written."),
     ] = None,
 ) -> None:
-    """Print the language that searches know the forms of words of, or change it and index all texts anew."""
+    """Print the language whose word forms searches know, or change it and rebuild the search indexes."""
     from agentdata import administration
 
     with database(load_settings()) as urls:

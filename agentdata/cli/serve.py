@@ -1,4 +1,4 @@
-"""`agentdata serve`: the API, with the embedded database unless DATABASE_URL names another."""
+"""`agentdata serve`: serves the API from the embedded database, or from that of DATABASE_URL."""
 
 import asyncio
 import logging
@@ -23,16 +23,18 @@ from agentdata.setup_error import SetupError
 def serve(
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_WORKERS, help="Server processes; AGENTDATA_WORKERS if not given."),
+        typer.Option(
+            min=1, max=MOST_WORKERS, help="Number of server processes; by default AGENTDATA_WORKERS."
+        ),
     ] = None,
 ) -> None:
-    """Serve the API until Ctrl-C or SIGTERM; the first start makes the database, a project and an API key."""
+    """Serve the API until Ctrl-C or SIGTERM; the first start creates a database, a project and an API key."""
     settings = load_settings()
     run(settings if workers is None else settings.model_copy(update={"workers": workers}))
 
 
 def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] | None = None) -> None:
-    """Serve by these settings. `fill` is given the URL of the tables' owner before the first request."""
+    """Serve with these settings; call `fill` with the URL of the tables' owner before the first request."""
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, _end)
     logging.basicConfig(
@@ -57,12 +59,12 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
         if settings.workers == 1:
             serve_quietly(announce)
         else:
-            # The database belongs to this process, and the workers to it as well.
+            # The embedded database and the workers both end with this process.
             processes.run(settings.workers, serve_quietly, partial(serve_quietly, announce))
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
-    """Leave through all blocks that are open, so that the database is stopped in order."""
+    """Exit through all open blocks, so that the database is stopped cleanly."""
     sys.exit(0)
 
 
@@ -75,7 +77,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise SetupError(
             f"cannot listen on {host} port {port}: {error.strerror}; "
-            "set AGENTDATA_HOST and AGENTDATA_PORT to an address and a port that are free"
+            "set AGENTDATA_HOST and AGENTDATA_PORT to a free address and port"
         ) from None
     return listener
 
@@ -117,9 +119,9 @@ def _announce(settings: Settings, listener: socket.socket, *, first: bool) -> No
         kept = f"{key}{' (new: it opens the project `default`)' if first else ''}"
         secret = f"$(cat {shlex.quote(str(key))})"
     else:
-        kept = f"not in {key}; `agentdata keys create --save` makes another and keeps it there"
+        kept = f"none in {key}; `agentdata keys create --save` creates one there"
         secret = "$AGENTDATA_API_KEY"  # noqa: S105 a variable of the shell
-    # The command substitution is to be made by the shell; quotes around its file name stay valid inside it.
+    # The shell runs the command substitution; the quotes around the file name are valid inside it.
     print(
         f"GraphQL  {url}\n"
         f"API key  {kept}\n"

@@ -1,4 +1,4 @@
-"""Several processes that serve the same socket: the kernel gives each connection to one of them."""
+"""Runs several processes that serve the same socket; the kernel gives each connection to one of them."""
 
 import logging
 import os
@@ -14,16 +14,16 @@ from agentdata.setup_error import SetupError
 _log = logging.getLogger(__name__)
 
 _PAUSE_S = 1.0
-"""How many seconds lie at least between two replacements."""
+"""The least number of seconds between two replacements."""
 
 
 def run(count: int, serve: Callable[[], None], first: Callable[[], None]) -> None:
-    """Run `serve` in so many processes, `first` in one of them instead, until this process leaves.
+    """Run `first` in one worker process and `serve` in the others, until this process ends.
 
-    They end with it, however it ends. One that a signal ended is replaced. It has to be called before this
-    process has threads or a loop of its own, which forks would not have.
+    The workers end with this process, however it ends. A worker that a signal ended is replaced. Call this
+    before the process has threads or an event loop, which a fork does not copy.
 
-    Raises SetupError where one ends by itself, as one does that cannot start.
+    Raises SetupError if a worker ends by itself, as it does when it cannot start.
     """
     workers = [_start(first), *(_start(serve) for _ in range(count - 1))]
     began = time.monotonic()
@@ -37,9 +37,9 @@ def run(count: int, serve: Callable[[], None], first: Callable[[], None]) -> Non
                 if worker.exitcode is None or worker.exitcode >= 0:
                     raise SetupError("a server process ended by itself; the log above says why")
                 _log.warning(
-                    "process %s was ended by signal %s; it is replaced", worker.pid, -worker.exitcode
+                    "process %s was ended by signal %s and is replaced", worker.pid, -worker.exitcode
                 )
-                # Whatever ends them again and again is not to be kept busy.
+                # Something may end every worker at once: do not fork in a busy loop.
                 time.sleep(max(0, began + _PAUSE_S - time.monotonic()))
                 began = time.monotonic()
                 workers[place] = _start(serve)
@@ -51,14 +51,14 @@ def run(count: int, serve: Callable[[], None], first: Callable[[], None]) -> Non
 
 
 def _start(serve: Callable[[], None]) -> ForkProcess:
-    # Forked, they share the memory of all that is loaded.
+    # Forked workers share the memory of everything that is loaded.
     worker = get_context("fork").Process(target=_work, args=(serve,))
     worker.start()
     return worker
 
 
 def _work(serve: Callable[[], None]) -> None:
-    # uvicorn raises the signal that ended it once more: it ends this process as it ends any other.
+    # uvicorn raises the signal that stopped it again: with the default handlers it ends this process.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()

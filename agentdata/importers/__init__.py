@@ -1,1 +1,1 @@
-"""Reading of other systems' data; what was read is written by the operations, like everything else."""
+"""Importers read files of other systems; the operations write the records, as they do for the API."""

@@ -1,8 +1,8 @@
-"""Importing of conversations in the chat-completions message format.
+"""Imports conversations in the chat-completions message format.
 
-Conversations are written in batches, each in one transaction, so that a session is there with all of its
-messages or not at all. What is there already, by its externalId, is left alone: an import that was broken off
-is completed by running it again.
+Each batch of conversations is written in one transaction, so a session is stored with all of its messages or
+not at all. A conversation whose externalId is already stored is skipped: running an interrupted import again
+completes it.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from agentdata.importers.writing import Report
 
 _MAX_CONVERSATIONS, _MAX_MESSAGES, _MAX_BYTES = 500, 5_000, 8 * 1024 * 1024
-"""A batch is full when it has so many of one of them."""
+"""A batch is full as soon as it reaches one of these numbers."""
 
 _ATTEMPTS = 5
 
 _DATA_ERRORS = ("22", "54")
-"""The classes of PostgreSQL's errors that a value is at fault for: data exception, program limit exceeded."""
+"""SQLSTATE classes of errors that a value causes: data exception, program limit exceeded."""
 
 
 @dataclass(frozen=True)
 class Import:
-    """An import into a project: what it was told, and whom it tells.
+    """An import into a project.
 
-    ``warn`` and ``fail`` are given the place of a record and what is wrong with it: it was imported all the
-    same, or it was not.
+    ``warn`` and ``fail`` are called with the place of a record and a text. A record that is warned of was
+    imported; a record that fails was not.
     """
 
     database: Database
@@ -74,7 +74,7 @@ class Import:
                     yield conversation
 
     async def _write(self, batch: list[Conversation]) -> None:
-        """Write a batch, or where a conversation in it is refused each for itself."""
+        """Write a batch; if a conversation in it is refused, write each conversation on its own."""
         try:
             report, warnings = await self._committed(batch)
         except (AgentDataError, DBAPIError) as error:
@@ -97,7 +97,7 @@ class Import:
             try:
                 return await run(self.database, self.project_id, write_batch, {"batch": batch})
             except ConflictError:
-                # Another import, or a client, wrote the same meanwhile: this time it is found.
+                # Another import or a client wrote the same rows meanwhile: the next attempt finds them.
                 continue
         return await run(self.database, self.project_id, write_batch, {"batch": batch})
 
@@ -122,7 +122,7 @@ def _batches(conversations: Iterable[Conversation]) -> Iterator[list[Conversatio
 
 
 def _refusal(error: AgentDataError | DBAPIError) -> str | None:
-    """Tell why a conversation was refused, or None where that is not its fault."""
+    """Return why a conversation was refused, or None if the conversation did not cause the error."""
     if isinstance(error, DBAPIError):
         fault = (sqlstate(error) or "").startswith(_DATA_ERRORS)
         return f"cannot be stored: {str(error.orig).splitlines()[0]}" if fault else None

@@ -1,4 +1,4 @@
-"""Reading of conversations: what of a record is the session, its agent, its user, and what was said."""
+"""Reads conversations: the session, its agent, its user and its messages out of one record."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ MESSAGE_KEYS = (
     "dialogue",
     "transcript",
 )
-"""The keys that messages are looked for under; the first that holds some is taken."""
+"""The keys under which messages are looked for; the first that holds messages is used."""
 
 LIST_KEYS = (*MESSAGE_KEYS, "data", "records", "sessions", "items")
-"""The keys that a whole file's conversations are looked for under."""
+"""The keys under which the conversations of a whole file are looked for."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """What a session's field is read from: the first of the keys that is there and can be used."""
+    """How a field of a session is read: from the first key that is present and has a usable value."""
 
     convert: Callable[[object], Any]
     keys: tuple[str, ...] = ()
     parts: frozenset[str] = frozenset()
-    """The keys that are read of an object; an object that has others stays in the metadata as well."""
+    """The keys that are read from an object; an object with other keys is also kept in the metadata."""
 
 
 FIELDS = {
@@ -82,7 +82,7 @@ FIELDS = {
     "userSatisfaction": Field(values.share),
     "costUsd": Field(values.amount),
 }
-"""What `--map` can name beside `messages`, and what is found without it."""
+"""The fields that `--map` can name beside `messages`, with the keys that are used without it."""
 
 _COLUMNS = {
     "title": "title",
@@ -101,10 +101,10 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Options:
-    """What the person who imports says of the records.
+    """The options of the command.
 
-    ``keys`` names the key of a field, in place of those it is found by itself under; an empty one leaves the
-    field alone.
+    ``keys`` maps a field to the key to read it from, instead of the field's usual keys; an empty key means
+    that the field is not read.
     """
 
     agent: str | None = None
@@ -114,7 +114,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A conversation that can be written, and what could not be used of it."""
+    """A conversation that can be written, and warnings about values that could not be used."""
 
     place: str
     session: dict[str, Any]
@@ -122,14 +122,14 @@ class Conversation:
     user: dict[str, str] | None
     messages: list[dict[str, Any]]
     size: int
-    """How many bytes the record has as JSON."""
+    """The size of the record as JSON, in bytes."""
     warnings: tuple[str, ...] = ()
 
 
 def conversations_in(
     place: str, value: object, options: Options
 ) -> Iterator[tuple[str, dict[str, Any] | Unreadable]]:
-    """Give the conversations in a value: it is one, or a list of them, or an object that holds such a list.
+    """Yield the conversations in a value: the value itself, the items of a list, or of a list in an object.
 
     A conversation is a list of messages, or an object that holds one.
     """
@@ -160,7 +160,7 @@ def _conversation(value: object, options: Options) -> dict[str, Any] | None:
 def _no_messages(options: Options) -> Unreadable:
     named = options.keys.get("messages") or ", ".join(MESSAGE_KEYS)
     return Unreadable(
-        f"holds no messages: it is no list of objects with a role, nor has it one under {named}"
+        f"holds no messages: it is not a list of objects with a role, and has no such list under {named}"
     )
 
 
@@ -168,7 +168,7 @@ def read(place: str, record: dict[str, Any], options: Options, default_agent: st
     """Read a conversation.
 
     Raises:
-        ValueError: It cannot be imported; the text says why.
+        ValueError: The record cannot be imported; the text says why.
 
     """
     written = _canonical(record)
@@ -183,7 +183,7 @@ def read(place: str, record: dict[str, Any], options: Options, default_agent: st
     session["external_id"] = found.get("externalId") or f"sha256:{hashlib.sha256(written).hexdigest()}"
     session["tags"] = [*found.get("tags", ()), *options.tags]
     session["status"] = SessionStatus.COMPLETED
-    # Which version of its agent held it is not known; without this it would be the active one.
+    # The version of its agent is unknown; without this the session would get the active version.
     session["agent_version_id"] = None
     session["metadata_"] = paths.spread(unused)
     warnings += _time(session, said.messages)
@@ -207,7 +207,7 @@ def _messages_key(record: dict[str, Any], options: Options) -> str | None:
     keys = (options.keys["messages"],) if options.keys.get("messages") else MESSAGE_KEYS
     lists = {key: value for key in keys if isinstance(value := paths.peek(record, key), list)}
     holding = [key for key, value in lists.items() if value and is_message(value[0])]
-    # A conversation in which nothing was said is one too.
+    # A conversation without messages is a conversation too.
     return next(iter(holding or (key for key, value in lists.items() if not value)), None)
 
 
@@ -215,12 +215,12 @@ def _canonical(record: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:
-        reason = "some text in it is no UTF-8" if "surrogates" in str(error) else str(error)
+        reason = "it holds text that is not UTF-8" if "surrogates" in str(error) else str(error)
         raise ValueError(f"cannot be stored: {reason}") from None
 
 
 def _fields(unused: dict[str, Any], options: Options) -> tuple[dict[str, Any], list[str]]:
-    """Take the fields out of a record."""
+    """Take the fields out of a record; return them, and warnings about values that cannot be used."""
     found: dict[str, Any] = {}
     warnings = []
     spelt = {_plain(key): key for key in reversed(unused)}
@@ -237,7 +237,7 @@ def _fields(unused: dict[str, Any], options: Options) -> tuple[dict[str, Any], l
             try:
                 found[name] = field_.convert(value)
             except ValueError as error:
-                warnings.append(f"{path} {error}, which {name} has to be; it is kept in the metadata")
+                warnings.append(f"{path} {error}, so it is not used as {name}; it is kept in the metadata")
             else:
                 if not isinstance(value, dict) or value.keys() <= field_.parts:
                     paths.take(unused, path)
@@ -246,12 +246,12 @@ def _fields(unused: dict[str, Any], options: Options) -> tuple[dict[str, Any], l
 
 
 def _plain(key: str) -> str:
-    """Give the one form of `startedAt`, `started_at` and `Started-At`."""
+    """Return the common form of `startedAt`, `started_at` and `Started-At`."""
     return key.replace("_", "").replace("-", "").lower()
 
 
 def _time(session: dict[str, Any], messages: list[dict[str, Any]]) -> list[str]:
-    """Give the session and each message a time where any is known, so that what is old does not look new."""
+    """Set the times of a session and its messages if any time is known, so that old ones do not look new."""
     warnings: list[str] = []
     times = [message["created_at"] for message in messages if "created_at" in message]
     started = session.get("started_at") or min(
@@ -264,7 +264,8 @@ def _time(session: dict[str, Any], messages: list[dict[str, Any]]) -> list[str]:
         ended = session.pop("ended_at").isoformat()
         session["metadata_"] = session["metadata_"] | {"ended_at": ended}
         warnings.append(
-            f"it ended ({ended}) before it began ({started.isoformat()}); the end is kept in the metadata"
+            f"the session ended ({ended}) before it began ({started.isoformat()});"
+            " the end is kept in the metadata"
         )
     last = max((*times, started))
     session.setdefault("ended_at", max(last, session.get("last_activity_at", last)))
@@ -276,10 +277,10 @@ def _time(session: dict[str, Any], messages: list[dict[str, Any]]) -> list[str]:
 
 
 def read_options(agent: str | None, tags: list[str], pairs: list[str]) -> Options:
-    """Read what the command line says: ``pairs`` are fields with an equals sign and a key behind them.
+    """Read the options of the command line; ``pairs`` are texts such as ``user=info.customer``.
 
     Raises:
-        BadUserInputError: It names a field that there is not, or a value that cannot be used.
+        BadUserInputError: An option names an unknown field, or has a value that cannot be used.
 
     """
     names = {_plain(name): name for name in ("messages", *FIELDS)}

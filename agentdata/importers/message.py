@@ -1,4 +1,4 @@
-"""Reading of messages in the chat-completions format, and of ShareGPT's where it differs."""
+"""Reads messages in the chat-completions format, and in ShareGPT's where it differs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROLES = {
 }
 _TEXT_PARTS = {"text", "input_text", "output_text"}
 
-# The first key that is there and can be used gives the value; an object's keys follow behind a dot.
+# The value comes from the first key that is present and usable; a dot leads into an object.
 _COLUMNS: dict[str, tuple[Callable[[object], Any], tuple[str, ...]]] = {
     "external_id": (values.text, ("id",)),
     "model": (values.text, ("model",)),
@@ -53,18 +53,18 @@ class Call:
 
 @dataclass
 class Said:
-    """What has been read of one conversation's messages."""
+    """The messages of one conversation, as far as they have been read."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     waiting: list[Call] = field(default_factory=list)
-    """Calls without an answer: the one that an answer goes to first stands last."""
+    """Calls without an answer; the last one is answered first."""
 
     def add(self, message: object) -> None:
         """Read a message, as values for ``messages.append``.
 
         Raises:
-            ValueError: It is no message; the text says what is wrong with it.
+            ValueError: The value is not a message; the text says why.
 
         """
         place = f"messages.{len(self.messages)}"
@@ -83,12 +83,12 @@ class Said:
         self.messages.append(read)
 
     def _columns(self, read: dict[str, Any], unused: dict[str, Any], place: str) -> None:
-        """Take what has a column of its own."""
+        """Take the values that have a column of their own."""
         for column, (convert, keys) in _COLUMNS.items():
             for key in keys:
                 if (value := paths.peek(unused, key)) is None:
                     continue
-                # A number tells messages of one conversation apart, but not those of a project.
+                # A number identifies a message within one conversation, but not within a project.
                 if column == "external_id" and not isinstance(value, str):
                     continue
                 try:
@@ -100,7 +100,7 @@ class Said:
                     break
 
     def _answer(self, read: dict[str, Any], unused: dict[str, Any], place: str) -> None:
-        """Link a TOOL message to the call it answers: by the call's id, or else by the tool's name."""
+        """Link a TOOL message to the call that it answers, by the call's id or else by the tool's name."""
         call_id, name = unused.get("tool_call_id"), unused.get("name")
         for index in reversed(range(len(self.waiting))):
             call = self.waiting[index]
@@ -113,8 +113,8 @@ class Said:
                 return
         asked = f"{str(call_id)[:100]!r}" if call_id is not None else f"of the tool {str(name)[:100]!r}"
         self.warnings.append(
-            f"{place} answers the call {asked}, which no message before it leaves open; "
-            "it is imported without a link"
+            f"{place} answers the call {asked}, but no earlier message has such a call without an answer; "
+            "the message is imported without a link"
         )
 
 
@@ -124,14 +124,14 @@ def is_message(value: object) -> bool:
 
 
 def _read(message: object) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the role and the content of a message, and the keys that were not used for them."""
+    """Return the role and the content of a message, and its other keys."""
     if not isinstance(message, dict):
-        raise ValueError("is no object")  # noqa: TRY004 the value is wrong, not the program
+        raise ValueError("is not an object")  # noqa: TRY004 the value is wrong, not the program
     unused = dict(message)
     named = unused.pop("role") if "role" in unused else unused.pop("from", None)
     role = _ROLES.get(named.strip().lower()) if isinstance(named, str) else None
     if role is None:
-        raise ValueError(f"has no known role: {str(named)[:100]!r} is none of {', '.join(_ROLES)}")
+        raise ValueError(f"has an unknown role: {str(named)[:100]!r} is not one of {', '.join(_ROLES)}")
     content = None
     for key in ("content", "value"):
         if key in unused:
@@ -143,21 +143,21 @@ def _read(message: object) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _text_of(parts: object) -> str | None:
-    """Join the texts among parts, each on a line of its own."""
+    """Join the texts of the parts, each on a line of its own."""
     texts = []
     for part in parts if isinstance(parts, list) else [parts]:
         if isinstance(part, dict) and part.get("type", "text") in _TEXT_PARTS:
-            part = part.get("text")  # noqa: PLW2901 what is said in it
+            part = part.get("text")  # noqa: PLW2901 its text stands for it
         if isinstance(part, str):
             texts.append(part)
     return "\n".join(texts) if texts else None
 
 
 def _calls(unused: dict[str, Any], place: str) -> list[dict[str, Any]]:
-    """Take the calls out of an ASSISTANT message; what they hold beside a call's values stays in it."""
+    """Take the calls out of an ASSISTANT message, unless they hold more than is read; then they stay too."""
     given = unused.get("tool_calls") or []
     if not isinstance(given, list):
-        raise ValueError("has tool_calls that are no list")  # noqa: TRY004 the value is wrong, not the program
+        raise ValueError("has tool_calls that are not a list")  # noqa: TRY004 the value is wrong, not the program
     calls = [_call(call, f"tool_calls.{index}") for index, call in enumerate(given)]
     if all(_is_plain(call) for call in given):
         unused.pop("tool_calls", None)
@@ -171,7 +171,7 @@ def _calls(unused: dict[str, Any], place: str) -> list[dict[str, Any]]:
 
 
 def _is_plain(call: dict[str, Any]) -> bool:
-    """Tell whether a call holds nothing but what is read of it."""
+    """Tell whether a call has no other keys than those that are read."""
     known = set(call) <= {"id", "type", "function", "index"} and call.get("type", "function") == "function"
     return known and set(call.get("function", ())) == {"name", "arguments"}
 
@@ -179,7 +179,7 @@ def _is_plain(call: dict[str, Any]) -> bool:
 def _call(call: object, where: str) -> dict[str, Any]:
     inner = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(call, dict) or not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
-        raise ValueError(f"has in {where} no call of a named function")  # noqa: TRY004 the value is wrong, not the program
+        raise ValueError(f"has a call without a function name in {where}")  # noqa: TRY004 the value is wrong, not the program
     arguments = inner.get("arguments", inner.get("args"))
     if isinstance(arguments, str):
         arguments = values.json_or_text(arguments)

@@ -1,4 +1,4 @@
-"""Finding of values in objects by paths such as `info.task.user_id`, and taking them out."""
+"""Finds values in objects by paths such as `info.task.user_id`, and takes them out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def peek(holder: dict[str, Any], path: str) -> Any:
-    """Give the value at a path whose keys have dots between them, or None; a key may itself hold dots."""
+    """Return the value at a path of keys with dots between them, or None; a key may itself hold dots."""
     if path in holder:
         return holder[path]
     head, _, rest = path.partition(".")
@@ -15,9 +15,9 @@ def peek(holder: dict[str, Any], path: str) -> Any:
 
 
 def take(holder: dict[str, Any], path: str) -> None:
-    """Take the value at a path out, and with it an object that held nothing else.
+    """Remove the value at a path, and every object on the way that becomes empty.
 
-    Objects within ``holder`` are replaced, not changed.
+    Objects within ``holder`` are replaced by copies, not changed.
     """
     if path in holder:
         del holder[path]
@@ -30,7 +30,7 @@ def take(holder: dict[str, Any], path: str) -> None:
 
 
 def spread(unused: dict[str, Any]) -> dict[str, Any]:
-    """Give metadata whose own object ``metadata`` stands on its level, where no key comes twice."""
+    """Return metadata with the keys of its object ``metadata`` moved up, unless a key would come twice."""
     inner = unused.get("metadata")
     if isinstance(inner, dict):
         rest = {key: value for key, value in unused.items() if key != "metadata"}

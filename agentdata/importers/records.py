@@ -1,4 +1,4 @@
-"""Reading of JSON records off files that may be larger than memory, each with the place that it stands at."""
+"""Reads JSON records, each with its place, from files that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LINE_SUFFIXES = (".jsonl", ".ndjson")
 
 _CHUNK = 1024 * 1024
 _LONGEST_FIRST_LINE = 16 * _CHUNK
-# A value that the text breaks off in fails this close to the end of the text: a number, word or escape is
-# never longer. A string that has no end fails at its beginning.
+# Decoding a value that is cut off fails this close to the end of the text, because no number, word or escape
+# is longer. Decoding a string without an end fails at its beginning.
 _BROKEN_OFF = 32
 _UNTERMINATED = "Unterminated string"
 _SPACE = re.compile(r"[ \t\n\r,]*")
@@ -27,19 +27,20 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True)
 class Unreadable:
-    """What stands in the place of a record that is no JSON, and why it is none."""
+    """Takes the place of a record that cannot be read, and says why it cannot."""
 
     reason: str
 
 
 def records(file: BinaryIO, name: str, is_part: Callable[[object], bool]) -> Iterator[tuple[str, Any]]:
-    """Give the records of a file, one after another, each behind its place such as `chats.jsonl:17`.
+    """Yield the records of a file, each after its place, such as `chats.jsonl:17`.
 
     A file has a record on each line, or is a JSON array of records, or JSON values one after another. An
-    array whose first item ``is_part`` of a record is a record itself. A line that is no JSON gives Unreadable
-    and the next lines follow; a file that is not lines ends there, because its next record cannot be found.
+    array whose first item ``is_part`` of a record is a record itself. A line that is not JSON yields
+    Unreadable, and the next lines follow. Any other file ends at such an error, because the next record
+    cannot be found.
     """
-    # What is no UTF-8 becomes surrogates, which no record may hold: so only the record at fault is refused.
+    # Bytes that are not UTF-8 become surrogates, which no record may hold: only their record is refused.
     text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape")
     if PurePath(name).suffix.lower() in LINE_SUFFIXES:
         yield from _lines(text, name)
@@ -70,11 +71,11 @@ def _decoded(text: str) -> Any:
 def _unfit(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nests too deep"
-    return "holds a number of too many digits"
+    return "holds a number with too many digits"
 
 
 class _Stream:
-    """JSON values in a text, of which no more is held than the value that is being read."""
+    """Reads JSON values from a text, and holds no more of it than the value that is being read."""
 
     def __init__(self, text: TextIOWrapper, begun: str) -> None:
         self._text = text
@@ -117,7 +118,7 @@ class _Stream:
         self._at += 1
 
     def _next(self) -> str:
-        """Go to the next value, and give its first character; nothing at the end of the text."""
+        """Go to the next value and return its first character, or an empty text at the end."""
         while True:
             self._at = _SPACE.match(self._held, self._at).end()  # type: ignore[union-attr]  # it matches nothing too
             if self._at < len(self._held):
@@ -134,13 +135,13 @@ class _Stream:
                 if not broken_off or not self._more():
                     raise
             else:
-                # A number that ends with the text may go on.
+                # A number at the end of the text held so far may continue.
                 if end < len(self._held) or not self._more():
                     self._at = end
                     return value
 
     def _more(self) -> bool:
-        # Reading as much again as is held keeps the work for a large value in proportion to its size.
+        # Doubling the text keeps the work for a large value proportional to its size.
         piece = self._text.read(max(_CHUNK, len(self._held) - self._at))
         if piece:
             self._lines_gone += self._held.count("\n", 0, self._at)

@@ -1,4 +1,4 @@
-"""Reading of single values as other systems write them. What cannot be used is a ValueError that says why."""
+"""Reads single values as other systems write them; raises ValueError with the reason for unusable ones."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from agentdata.operations.values import check_json, check_tags, check_text
 MAX_INT = 2**31 - 1
 # Unix times in seconds reach this in the year 5138, and in milliseconds reached it in 1973.
 _MILLISECONDS_FROM = 100_000_000_000
-# Smaller numbers are rather seconds since a conversation began than moments of the year 1973 or before.
+# Smaller numbers are more likely seconds since a conversation began than times in 1973 or before.
 _SECONDS_FROM = 100_000_000
 
 
 def text(value: object, length: int | None = 255) -> str:
-    """Read a text or a whole number as a text of at most ``length`` characters."""
+    """Return a text, or a whole number as a text, of at most ``length`` characters."""
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("is no text")  # noqa: TRY004 the value is wrong, not the program
+        raise ValueError("is not a text")  # noqa: TRY004 the value is wrong, not the program
     written = str(value).strip()
     if not written:
         raise ValueError("is blank")
@@ -35,10 +35,10 @@ def text(value: object, length: int | None = 255) -> str:
 
 
 def time(value: object) -> datetime:
-    """Read ISO 8601, in UTC where no offset is named, or Unix seconds or milliseconds."""
+    """Return a time from ISO 8601, in UTC if it has no offset, or from Unix seconds or milliseconds."""
     try:
         if isinstance(value, bool):
-            raise ValueError  # noqa: TRY004, TRY301 the one answer for all that is no time
+            raise ValueError  # noqa: TRY004, TRY301 the same error as for any other value
         if isinstance(value, str) and not value.strip().replace(".", "", 1).isdecimal():
             moment = datetime.fromisoformat(value.strip())
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -46,37 +46,37 @@ def time(value: object) -> datetime:
             return datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS_FROM else number, UTC)
     except (ValueError, OverflowError, OSError):
         pass
-    raise ValueError("is no time in ISO 8601, Unix seconds or milliseconds")
+    raise ValueError("is not a time in ISO 8601, Unix seconds or milliseconds")
 
 
 def share(value: object) -> float:
-    """Read a number from 0 to 1."""
+    """Return a number from 0 to 1."""
     if isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= 1:
         return float(value)
-    raise ValueError("is no number from 0 to 1")
+    raise ValueError("is not a number from 0 to 1")
 
 
 def amount(value: object) -> float:
-    """Read a number that is not negative."""
+    """Return a number that is not negative."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
         return float(value)
-    raise ValueError("is no number from 0 on")
+    raise ValueError("is not a number from 0 up")
 
 
 def count(value: object) -> int:
-    """Read a whole number from 0 to 2,147,483,647."""
+    """Return a whole number from 0 to 2,147,483,647."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
         whole = int(value)
         if 0 <= whole <= MAX_INT:
             return whole
-    raise ValueError(f"is no whole number from 0 to {MAX_INT}")
+    raise ValueError(f"is not a whole number from 0 to {MAX_INT}")
 
 
 def tags(value: object) -> list[str]:
-    """Read a list of texts, or texts with commas between them."""
+    """Return tags from a list of texts, or from one text with commas between them."""
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):
-        raise ValueError("is no list of texts")  # noqa: TRY004 the value is wrong, not the program
+        raise ValueError("is not a list of texts")  # noqa: TRY004 the value is wrong, not the program
     try:
         read = check_tags("it", [text(item) for item in items])
     except BadUserInputError as error:
@@ -91,14 +91,14 @@ USER_KEYS = frozenset({"id", "user_id", "email", "name"})
 
 
 def agent(value: object) -> str:
-    """Read an agent's name, or an object that holds it."""
+    """Return an agent's name from a text, or from an object that holds it."""
     return text(value.get("name") if isinstance(value, dict) else value)
 
 
 def user(value: object) -> dict[str, str]:
-    """Read a user by an id or an email, or an object that holds them.
+    """Return a user from an id, an email, or an object that holds them.
 
-    Gives ``external_id``, ``email`` and ``name``, as far as they are known.
+    The result has ``external_id``, ``email`` and ``name``, as far as they are known.
     """
     if not isinstance(value, dict):
         written = text(value)
@@ -115,11 +115,11 @@ def user(value: object) -> dict[str, str]:
 
 
 def json_or_text(written: str) -> Any:
-    """Read JSON, or give the text itself where it is none that can be stored."""
+    """Return the JSON value of a text, or the text itself if that is not JSON that can be stored."""
     try:
         document = json.loads(written)
         check_json("it", document)
-        # It writes no whole numbers beyond 64 bits; reading with it would round them.
+        # orjson refuses to write whole numbers beyond 64 bits; reading with it would round them.
         orjson.dumps(document)
     except (ValueError, RecursionError, TypeError, BadUserInputError):
         return written

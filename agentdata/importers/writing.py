@@ -1,4 +1,4 @@
-"""Writing of batches of conversations, in a few statements each, and what was written."""
+"""Writes batches of conversations, in a few statements each, and counts the rows written."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 
 @dataclass
 class Report:
-    """What an import has done so far."""
+    """The counts of an import so far."""
 
     read: int = 0
-    """Conversations that were read, the bad ones among them."""
+    """Conversations that were read, including the bad ones."""
     sessions: int = 0
     messages: int = 0
     tool_calls: int = 0
     answered: int = 0
-    """Tool calls whose answer is there as well."""
+    """Tool calls that have their answer."""
     agents: int = 0
     users: int = 0
     skipped: int = 0
-    """Conversations that were there already."""
+    """Conversations that were already stored."""
     bad: int = 0
     warnings: int = 0
 
     def add(self, other: Report) -> None:
-        """Count in what another has done."""
+        """Add the counts of another report."""
         for each in fields(Report):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 async def write_batch(write: Write, batch: list[Conversation]) -> tuple[Report, list[tuple[str, str]]]:
-    """Write those conversations of a batch that are not there yet; give warnings, each behind its place."""
+    """Write the conversations that are not stored yet; return the counts, and warnings with their places."""
     warnings: list[tuple[str, str]] = []
     there = await _there(write, batch)
     fresh: dict[str, Conversation] = {}
@@ -55,9 +55,9 @@ async def write_batch(write: Write, batch: list[Conversation]) -> tuple[Report, 
             continue
         if there[key] != len(conversation.messages):
             warning = (
-                f"a session with the externalId {key!r} is there with {there[key]} messages instead of"
-                f" {len(conversation.messages)}; it was left as it is (if it is another conversation,"
-                " name a key that tells them apart with --map externalId=KEY)"
+                f"a session with the externalId {key!r} is already stored with {there[key]} messages instead"
+                f" of {len(conversation.messages)}, and was not changed; if it is another conversation, name"
+                " a key that tells the two apart with --map externalId=KEY"
             )
             warnings.append((conversation.place, warning))
     report = Report(skipped=len(batch) - len(fresh))
@@ -94,16 +94,14 @@ async def _write_fresh(
 def _with_own_ids(
     conversation: Conversation, taken: set[str], warnings: list[tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    """Give the messages, of which those whose id is taken have it in their metadata only."""
+    """Return the messages; one whose id is taken by another message has it only in its metadata."""
     said = []
     for index, message in enumerate(conversation.messages):
         id_ = message.get("external_id")
         if id_ in taken:
             rest = {name: value for name, value in message.items() if name != "external_id"}
             said.append(rest | {"metadata_": message["metadata_"] | {"id": id_}})
-            warning = (
-                f"messages.{index}.id {id_!r} is another message's externalId; it is kept in the metadata"
-            )
+            warning = f"messages.{index}.id {id_!r} belongs to another message; it is kept in the metadata"
             warnings.append((conversation.place, warning))
         else:
             said.append(message)
@@ -113,7 +111,7 @@ def _with_own_ids(
 
 
 async def _there(write: Write, batch: list[Conversation]) -> dict[str, int]:
-    """Give the externalIds that are in the project already, with the message counts of their sessions."""
+    """Return the externalIds that are already stored, with the message counts of their sessions."""
     ids = [conversation.session["external_id"] for conversation in batch]
     statement = select(Session.external_id, Session.message_count).where(
         *write.owns(Session), Session.external_id == _any(ids)
@@ -130,7 +128,7 @@ async def _taken(write: Write, fresh: list[Conversation]) -> set[str]:
 
 
 async def _agents(write: Write, names: set[str]) -> tuple[dict[str, UUID], int]:
-    """Give the agents of these names, and how many of them were made."""
+    """Return the ids of agents by name, creating missing ones, and how many were created."""
     statement = select(Agent.name, Agent.id).where(*write.owns(Agent), Agent.name == _any([*names]))
     ids = {row.name: row.id for row in await write.execute(statement)}
     missing = sorted(names - ids.keys())
@@ -140,7 +138,7 @@ async def _agents(write: Write, names: set[str]) -> tuple[dict[str, UUID], int]:
 
 
 async def _users(write: Write, fresh: list[Conversation]) -> tuple[list[UUID | None], int]:
-    """Give the user of each conversation, found by externalId or else by email, and how many were made."""
+    """Return each conversation's user, by externalId or else by email, and how many had to be created."""
     wanted = [conversation.user for conversation in fresh if conversation.user]
     emails = [user["email"].lower() for user in wanted if "email" in user]
     external_ids = [user["external_id"] for user in wanted if "external_id" in user]

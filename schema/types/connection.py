@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 import strawberry
 
 from agentdata.engine.reference import connections
+from resolvers.search import MAX_RANKED
 from schema.declarations import object_type
 
 Row = TypeVar("Row")
@@ -52,4 +53,18 @@ class Connection(Generic[Row]):
     total_count: int = strawberry.field(
         resolver=connections.total_count,
         description="The number of objects on all pages of the list, under the same filter.",
+    )
+
+
+@object_type(name="Connection")
+class SearchConnection(Connection[Row], Generic[Row]):
+    """One page of a list, with cursors, as the Relay specification defines it."""
+
+    is_complete: bool = strawberry.field(
+        resolver=connections.is_complete,
+        description=(
+            "Whether all objects with the words were ranked and counted. If false, more than"
+            f" {MAX_RANKED:,} have the words: only the newest {MAX_RANKED:,} of them were ranked, and the"
+            " older ones are missing from the list and from `totalCount`."
+        ),
     )

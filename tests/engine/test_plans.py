@@ -25,8 +25,10 @@ from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.limits import Limits
 from agentdata.engine.sql.links import Link
+from agentdata.operations import memories
 from models import Project
-from models.enums import ApiKeyScope
+from models.enums import ApiKeyScope, MessageRole
+from resolvers.search import MAX_RANKED
 from schema.root import schema
 from tests import factories
 from tests.api import make_api, traffic
@@ -34,6 +36,7 @@ from tests.contract import TYPES, selection
 from tests.engine.mutations import HERE, MADE, PROJECT, mutations
 from tests.engine.operations import LISTED, MARK, MOVING, CursorsOf, Facts, Operation, operations
 from tests.engine.twins import UUIDS, Known, Twin, known, stored, twins
+from tests.factories import said
 from tests.world import populate, read
 
 if TYPE_CHECKING:
@@ -317,6 +320,41 @@ async def same(api: Api, document: str, **variables: Any) -> Any:
     assert planned.canonical == plain.canonical
     assert planned.planned
     return planned.data
+
+
+async def test_a_search_says_whether_it_ranked_everything_that_has_the_words(api: Api) -> None:
+    session = await factories.session(api)
+    await factories.say(api, session.id, *[said("some tea")] * (MAX_RANKED - 1), said("any tea"))
+    document = """query ($query: String!, $filter: MessageFilter, $first: Int) {
+        searchMessages(query: $query, filter: $filter, first: $first) { isComplete totalCount nodes { rank } }
+    }"""
+
+    async def complete(query: str, first: int = 0, **filter_: Any) -> tuple[bool, int]:
+        answer = await same(api, document, query=query, first=first, filter=filter_)
+        return answer["searchMessages"]["isComplete"], answer["searchMessages"]["totalCount"]
+
+    assert await complete("tea") == (True, MAX_RANKED)
+    assert await complete("no such words") == (True, 0)
+    await factories.say(api, session.id, said("tea tea", role=MessageRole.TOOL))
+    assert await complete("tea") == (False, MAX_RANKED)
+    assert await complete("tea", first=5) == (False, MAX_RANKED)
+    # The phrase is looked for in the newest only, so it may be missing although few have it.
+    assert await complete('"tea tea"') == (False, 1)
+    assert await complete("tea any") == (True, 1)
+    assert await complete("tea", role={"eq": "TOOL"}) == (True, 1)
+    # Fields under another name, and alone.
+    alone = 'query { found: searchMessages(query: "tea") { all: isComplete again: isComplete } }'
+    assert await same(api, alone) == {"found": {"all": False, "again": False}}
+
+
+async def test_a_search_of_memories_says_whether_it_ranked_everything(api: Api) -> None:
+    document = 'query { searchMemories(query: "tea") { isComplete totalCount } }'
+    for count, complete in ((MAX_RANKED, True), (1, False)):
+        for _ in range(0, count, 500):
+            await api.run(memories.create_all, memories=[{"content": "tea"}] * min(count, 500))
+        assert await same(api, document) == {
+            "searchMemories": {"isComplete": complete, "totalCount": MAX_RANKED}
+        }
 
 
 async def test_filters_of_the_same_conditions_put_together_otherwise_are_other_statements(api: Api) -> None:

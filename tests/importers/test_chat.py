@@ -51,7 +51,7 @@ SESSIONS = """
 
 
 class Done(NamedTuple):
-    """What an import did and said."""
+    """The report of an import, its warnings and its failures."""
 
     report: Report
     warnings: list[tuple[str, str]]
@@ -61,7 +61,7 @@ class Done(NamedTuple):
 async def imported(
     api: Api, content: object, options: Options | None = None, name: str = "chats.json"
 ) -> Done:
-    """Import what stands in a file."""
+    """Import the content of a file."""
     done = Done(Report(), [], [])
     importing = Import(
         api.database,
@@ -81,7 +81,7 @@ async def all_sessions(api: Api) -> list[dict[str, Any]]:
 
 
 async def session(api: Api, record: object, **options: Any) -> dict[str, Any]:
-    """Import one conversation without a complaint, and give its session."""
+    """Import one conversation without warnings, and return its session."""
     done = await imported(api, [record], Options(**options))
     assert (done.warnings, done.bad) == ([], [])
     [found] = await all_sessions(api)
@@ -134,7 +134,7 @@ async def test_messages(api: Api) -> None:
     assert found["status"] == "COMPLETED"
 
 
-async def test_answers_settle_the_calls_before_them(api: Api) -> None:
+async def test_answers_are_linked_to_earlier_calls(api: Api) -> None:
     def asks(*calls: tuple[str, str]) -> dict[str, Any]:
         return {
             "role": "assistant",
@@ -177,7 +177,7 @@ async def test_answers_settle_the_calls_before_them(api: Api) -> None:
     assert found["messages"][1]["metadata"] == {}
 
 
-async def test_the_older_function_calls_are_answered_by_name(api: Api) -> None:
+async def test_function_call_answers_are_linked_by_name(api: Api) -> None:
     found = await session(
         api,
         said(
@@ -210,29 +210,29 @@ async def test_the_older_function_calls_are_answered_by_name(api: Api) -> None:
         (None, {}),
     ],
 )
-async def test_arguments(api: Api, given: object, kept: object) -> None:
+async def test_arguments_are_stored_as_json_if_they_are_json(api: Api, given: object, kept: object) -> None:
     call = {"id": "1", "function": {"name": "f", "arguments": given}}
     found = await session(api, said({"role": "assistant", "tool_calls": [call]}))
     assert found["messages"][0]["toolCalls"][0]["arguments"] == kept
 
 
-async def test_what_a_call_holds_beside_is_kept(api: Api) -> None:
+async def test_unknown_keys_of_a_call_are_kept_in_the_metadata(api: Api) -> None:
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "score": 3}
     found = await session(api, said({"role": "assistant", "tool_calls": [call]}))
     assert found["messages"][0]["metadata"] == {"tool_calls": [call]}
 
 
-async def test_an_answer_to_nothing_is_kept_without_a_link(api: Api) -> None:
+async def test_an_answer_without_a_call_is_imported_with_a_warning(api: Api) -> None:
     done = await imported(api, [said(HELLO, {"role": "tool", "tool_call_id": "x", "content": "42"})])
     [(place, warning)] = done.warnings
     assert (place, done.report.messages, done.bad) == ("chats.json[0]", 2, [])
-    assert "messages.1 answers the call 'x', which no message before it leaves open" in warning
+    assert "messages.1 answers the call 'x', but no earlier message has such a call" in warning
     [found] = await all_sessions(api)
     orphan = found["messages"]["nodes"][1]
     assert (orphan["role"], orphan["metadata"], orphan["toolCall"]) == ("TOOL", {"tool_call_id": "x"}, None)
 
 
-async def test_sharegpt(api: Api) -> None:
+async def test_sharegpt_messages_are_read(api: Api) -> None:
     found = await session(
         api,
         {"id": "s1", "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]},
@@ -244,7 +244,7 @@ async def test_sharegpt(api: Api) -> None:
     "key",
     ["messages", "traj", "trajectory", "history", "conversation", "conversations", "chat", "turns", "dialog"],
 )
-async def test_messages_under_common_keys(api: Api, key: str) -> None:
+async def test_messages_are_found_under_common_keys(api: Api, key: str) -> None:
     found = await session(api, {key: [HELLO], "seed": 1, "note": None})
     assert (found["messageCount"], found["metadata"]) == (1, {"seed": 1, "note": None})
 
@@ -259,13 +259,13 @@ async def test_messages_under_common_keys(api: Api, key: str) -> None:
         f"{json.dumps([HELLO])}\n{json.dumps(said(HELLO))}\n",
     ],
 )
-async def test_shapes_of_files(api: Api, content: object) -> None:
+async def test_conversations_are_found_in_files_of_different_shapes(api: Api, content: object) -> None:
     done = await imported(api, content)
     assert done.bad == []
     assert {s["messages"]["nodes"][0]["content"] for s in await all_sessions(api)} == {"Hello"}
 
 
-async def test_common_keys_find_their_fields(api: Api) -> None:
+async def test_fields_are_found_under_common_keys(api: Api) -> None:
     found = await session(
         api,
         said(HELLO, {"role": "assistant", "content": "Hi"})
@@ -290,17 +290,17 @@ async def test_common_keys_find_their_fields(api: Api) -> None:
 @pytest.mark.parametrize(
     ("keys", "warned"),
     [
-        ({"reward": 7}, "reward is no number from 0 to 1"),
-        ({"score": -0.1}, "score is no number from 0 to 1"),
-        ({"tags": {"a": 1}}, "tags is no list of texts"),
-        ({"title": ["x"]}, "title is no text"),
-        ({"created_at": "yesterday"}, "created_at is no time"),
-        ({"timestamp": 12.5}, "timestamp is no time"),
+        ({"reward": 7}, "reward is not a number from 0 to 1"),
+        ({"score": -0.1}, "score is not a number from 0 to 1"),
+        ({"tags": {"a": 1}}, "tags is not a list of texts"),
+        ({"title": ["x"]}, "title is not a text"),
+        ({"created_at": "yesterday"}, "created_at is not a time"),
+        ({"timestamp": 12.5}, "timestamp is not a time"),
         ({"id": "x" * 256}, "id has 256 characters"),
         ({"user": {"plan": "pro"}}, "user has neither an id nor an email"),
     ],
 )
-async def test_what_cannot_be_used_is_kept_with_a_warning(
+async def test_unusable_values_are_kept_in_the_metadata_with_a_warning(
     api: Api, keys: dict[str, Any], warned: str
 ) -> None:
     done = await imported(api, [said(HELLO) | keys])
@@ -310,7 +310,7 @@ async def test_what_cannot_be_used_is_kept_with_a_warning(
     assert (found["metadata"], found["qualityScore"]) == (keys, None)
 
 
-async def test_an_end_before_the_beginning(api: Api) -> None:
+async def test_an_end_before_the_start_is_kept_in_the_metadata(api: Api) -> None:
     done = await imported(api, [said(HELLO) | {"started_at": "2026-01-02", "ended_at": "2026-01-01"}])
     assert "before it began" in done.warnings[0][1]
     [found] = await all_sessions(api)
@@ -320,7 +320,7 @@ async def test_an_end_before_the_beginning(api: Api) -> None:
     )
 
 
-async def test_map_and_options_say_otherwise(api: Api) -> None:
+async def test_map_and_options_override_the_usual_keys(api: Api) -> None:
     options = read_options(
         "chosen", ["red", "blue"],
         ["user=info.customer.mail", "id=run.key", "messages=log.entries", "quality_score=", "platform=app"],
@@ -349,7 +349,7 @@ async def test_map_and_options_say_otherwise(api: Api) -> None:
     }  # fmt: skip
 
 
-async def test_users_and_agents_are_found_before_they_are_made(api: Api) -> None:
+async def test_existing_users_and_agents_are_reused(api: Api) -> None:
     await api.run(users.create, values={"external_id": "u-1", "email": "Ann@example.com", "name": "Ann"})
     records = [
         said(HELLO) | {"user_id": "u-1", "n": 1},
@@ -383,16 +383,16 @@ async def test_importing_again_changes_nothing(api: Api) -> None:
     assert await all_sessions(api) == before
 
 
-async def test_another_conversation_with_an_id_that_is_taken(api: Api) -> None:
+async def test_a_conversation_whose_id_is_taken_is_skipped_with_a_warning(api: Api) -> None:
     done = await imported(api, [said(HELLO) | {"id": 1}, said(HELLO, HELLO) | {"id": 1}])
     assert (done.report.sessions, done.report.skipped) == (1, 1)
     [(place, warning)] = done.warnings
     assert place == "chats.json[1]"
-    assert "'1' is there with 1 messages instead of 2" in warning
+    assert "'1' is already stored with 1 messages instead of 2" in warning
     assert "--map externalId=KEY" in warning
 
 
-async def test_ids_of_messages_that_are_taken(api: Api) -> None:
+async def test_message_ids_that_are_taken_are_kept_in_the_metadata(api: Api) -> None:
     records = [said({"role": "user", "content": str(n), "id": "same"}) for n in range(3)]
     done = await imported(api, records[:2])
     done_later = await imported(api, records[2:], name="later.json")
@@ -413,14 +413,17 @@ async def test_ids_of_messages_that_are_taken(api: Api) -> None:
         (7, "holds no messages"),
         (None, "holds no messages"),
         ([], "holds no messages"),
-        (said(HELLO, "Hello"), "messages.1 is no object"),
-        (said(HELLO, {"role": "critic"}), "messages.1 has no known role: 'critic'"),
-        (said(HELLO, {"role": 5}), "messages.1 has no known role: '5'"),
-        (said({"role": "assistant", "tool_calls": [{"id": "1"}]}), "messages.0 has in tool_calls.0 no call"),
-        (said({"role": "assistant", "tool_calls": "f()"}), "messages.0 has tool_calls that are no list"),
+        (said(HELLO, "Hello"), "messages.1 is not an object"),
+        (said(HELLO, {"role": "critic"}), "messages.1 has an unknown role: 'critic'"),
+        (said(HELLO, {"role": 5}), "messages.1 has an unknown role: '5'"),
+        (
+            said({"role": "assistant", "tool_calls": [{"id": "1"}]}),
+            "messages.0 has a call without a function name in tool_calls.0",
+        ),
+        (said({"role": "assistant", "tool_calls": "f()"}), "messages.0 has tool_calls that are not a list"),
         (said({"role": "user", "content": "a\0b"}), "messages.0.content holds a NUL character"),
         (said(HELLO) | {"note": "\0"}, "metadata holds a NUL character"),
-        (said(HELLO) | {"note": "\ud800"}, "no UTF-8"),
+        (said(HELLO) | {"note": "\ud800"}, "not UTF-8"),
         (said(HELLO) | {"note": 2**70}, "cannot be stored: Integer exceeds 64-bit range"),
         (said(HELLO) | {"note": float("nan")}, "not finite"),
         (
@@ -429,7 +432,9 @@ async def test_ids_of_messages_that_are_taken(api: Api) -> None:
         ),
     ],
 )
-async def test_a_bad_record_is_reported_and_the_rest_goes_on(api: Api, record: object, reason: str) -> None:
+async def test_a_bad_record_is_reported_and_the_others_are_imported(
+    api: Api, record: object, reason: str
+) -> None:
     done = await imported(api, [said(HELLO) | {"n": 1}, record, said(HELLO) | {"n": 2}])
     [(place, why)] = done.bad
     assert place == "chats.json[1]"
@@ -438,11 +443,11 @@ async def test_a_bad_record_is_reported_and_the_rest_goes_on(api: Api, record: o
     assert len(await all_sessions(api)) == 2
 
 
-async def test_an_empty_conversation_is_one(api: Api) -> None:
+async def test_a_conversation_without_messages_is_imported(api: Api) -> None:
     assert (await session(api, {"id": "empty", "messages": []}))["messageCount"] == 0
 
 
-async def test_two_imports_at_once_write_everything_once(api: Api) -> None:
+async def test_concurrent_imports_write_each_conversation_once(api: Api) -> None:
     records = [
         said(HELLO, {"role": "user", "content": str(n)}) | {"n": n, "user": f"u{n % 50}"}
         for n in range(1_200)
@@ -459,13 +464,13 @@ async def test_two_imports_at_once_write_everything_once(api: Api) -> None:
     }  # fmt: skip
 
 
-async def test_what_a_client_wrote_is_left_alone(api: Api) -> None:
+async def test_a_session_that_a_client_created_is_not_changed(api: Api) -> None:
     await api.run(sessions.create, values={"external_id": "own", "title": "Mine"})
     done = await imported(api, [{"id": "own", "messages": [], "title": "Theirs"}])
     assert (done.report.skipped, [s["title"] for s in await all_sessions(api)]) == (1, ["Mine"])
 
 
-async def test_costs_the_same_for_ten_conversations_and_for_a_hundred(api: Api) -> None:
+async def test_the_number_of_statements_does_not_depend_on_the_number_of_conversations(api: Api) -> None:
     call = {"id": "1", "function": {"name": "f", "arguments": "{}"}}
     answer = {"role": "tool", "tool_call_id": "1", "content": "done"}
     counts = []
@@ -477,13 +482,13 @@ async def test_costs_the_same_for_ten_conversations_and_for_a_hundred(api: Api) 
         ]
         with traffic(api.database) as seen:
             await imported(api, records, Options(agent=str(size)))
-        # A connection that is new asks for the types that it meets.
+        # A new connection also reads the types that it meets from the catalog.
         counts.append(sum("pg_catalog" not in statement for statement in seen.statements))
     assert counts[0] == counts[1] < 20
 
 
 @pytest.mark.skipif(not TAU_BENCH.exists(), reason="the tau-bench trajectories are not beside this checkout")
-async def test_tau_bench(api: Api) -> None:
+async def test_tau_bench_trajectories_are_imported(api: Api) -> None:
     done = await imported(api, TAU_BENCH.read_text(), name=str(TAU_BENCH))
     assert (done.warnings, done.bad) == ([], [])
     report = done.report
@@ -524,23 +529,23 @@ async def test_tau_bench(api: Api) -> None:
 
 
 class Project(NamedTuple):
-    """A project, and the environment that commands reach it in; without a slug it is that of a key."""
+    """A project and the environment of commands; without a slug, commands use the project of their key."""
 
     slug: str
     environment: dict[str, str]
 
     def words(self, *arguments: object) -> list[str]:
-        """Give the words of an import into it."""
+        """Return the arguments of an import into the project."""
         return ["import", "chat", *(["--project", self.slug] if self.slug else []), *map(str, arguments)]
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Import into it."""
+        """Run an import into the project."""
         return commands.run(self.environment, self.words(*arguments), timeout=120)
 
 
 @pytest.fixture
 async def project(database_urls: DatabaseUrls) -> Project:
-    """Give a project of the test's own."""
+    """Create a project for the test."""
     slug = f"test-{uuid4().hex}"
     await create_project(database_urls.owner, "Test", slug)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AGENTDATA_")}
@@ -548,14 +553,16 @@ async def project(database_urls: DatabaseUrls) -> Project:
     return Project(slug, kept | urls)
 
 
-async def test_the_command_sums_up_and_fails_where_a_record_is_bad(project: Project, tmp_path: Path) -> None:
+async def test_the_command_prints_a_summary_and_fails_if_a_record_is_bad(
+    project: Project, tmp_path: Path
+) -> None:
     good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
     good.write_text(json.dumps(said(HELLO) | {"reward": 3}) + "\n")
     bad.write_text("{\n" + json.dumps(said(HELLO, HELLO)) + "\n")
     done = project.run(good, "--agent", "helper", "--tag", "new", "--map", "title=name")
     assert done.returncode == 0, done.stderr
     assert done.stderr == (
-        f"warning: {good}:1: reward is no number from 0 to 1, which qualityScore has to be;"
+        f"warning: {good}:1: reward is not a number from 0 to 1, so it is not used as qualityScore;"
         " it is kept in the metadata\n"
     )
     assert "Read      1 conversation in " in done.stdout
@@ -580,14 +587,16 @@ async def test_the_command_sums_up_and_fails_where_a_record_is_bad(project: Proj
         ([__file__, "--project", "none"], "there is no project 'none'"),
     ],
 )
-async def test_says_in_one_line_what_is_wrong(project: Project, arguments: list[str], said: str) -> None:
+async def test_wrong_arguments_are_refused_in_one_line(
+    project: Project, arguments: list[str], said: str
+) -> None:
     done = project.run(*arguments)
     assert done.returncode == 1
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-async def test_the_key_decides_on_the_project(
+async def test_without_a_project_the_command_uses_the_project_of_the_key(
     project: Project, database_urls: DatabaseUrls, tmp_path: Path
 ) -> None:
     file = tmp_path / "chats.jsonl"
@@ -611,7 +620,7 @@ async def test_the_key_decides_on_the_project(
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-async def test_an_import_that_was_broken_off_is_completed(
+async def test_an_interrupted_import_is_completed_by_running_it_again(
     project: Project, owner: AsyncEngine, tmp_path: Path, how: signal.Signals
 ) -> None:
     total = 3_000
@@ -642,7 +651,7 @@ async def test_an_import_that_was_broken_off_is_completed(
         _, errors = process.communicate(timeout=60)
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert "interrupted; what was written stays" in errors
+        assert "interrupted; run the same command again" in errors
     some, counted, there = await written()
     assert 0 < some < total
     assert counted == there == 2 * some

@@ -1,4 +1,4 @@
-"""Records are found in files of every layout, one at a time, each with its place."""
+"""Records are read one at a time, each with its place, from files of every layout."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def read(text: str | bytes, name: str = "f.json") -> list[tuple[str, Any]]:
         ("12", "f.json", [("f.json", 12)]),
     ],
 )
-def test_layouts(text: str, name: str, found: list[tuple[str, Any]]) -> None:
+def test_records_are_found_in_every_layout(text: str, name: str, found: list[tuple[str, Any]]) -> None:
     assert read(text, name) == found
 
 
-def test_a_bad_line_leaves_the_others_alone() -> None:
+def test_the_lines_after_a_bad_line_are_read() -> None:
     first, bad, deep, last = read('{"a": 1}\n{"a": }\n' + "[" * 100_000 + '\n{"b": 2}\n', "f.jsonl")
     assert (first, last) == (("f.jsonl:1", {"a": 1}), ("f.jsonl:4", {"b": 2}))
     assert bad == ("f.jsonl:2", Unreadable("not JSON: Expecting value at column 7"))
@@ -64,20 +64,20 @@ def test_a_bad_line_leaves_the_others_alone() -> None:
             '[{"a": 1}, {"b": "x',
             "not JSON: Unterminated string starting at at line 1; what follows was not read",
         ),
-        ('[{"a": 1}, ' + "9" * 5000 + "]", "holds a number of too many digits; what follows was not read"),
+        ('[{"a": 1}, ' + "9" * 5000 + "]", "holds a number with too many digits; what follows was not read"),
     ],
 )
-def test_a_broken_array_gives_what_stands_before(text: str, reason: str) -> None:
+def test_the_items_before_an_error_in_an_array_are_read(text: str, reason: str) -> None:
     assert read(text) == [("f.json[0]", {"a": 1}), ("f.json", Unreadable(reason))]
 
 
-def test_values_larger_than_what_is_read_at_once() -> None:
+def test_values_larger_than_one_chunk_are_read() -> None:
     large = [{"text": letter * 3_000_000, "number": 10**15} for letter in "aéz"]
     assert [value for _, value in read(json.dumps(large, ensure_ascii=False))] == large
     assert [value for _, value in read(json.dumps(list(range(700_000)), indent=0))] == list(range(700_000))
 
 
-def test_no_more_is_held_than_a_value_needs() -> None:
+def test_memory_does_not_grow_with_the_file() -> None:
     class Endless(io.RawIOBase):
         """An array without an end."""
 

@@ -24,13 +24,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import pytest
 from graphql import GraphQLObjectType
-from sqlalchemy import ClauseElement, Executable, func, select
+from sqlalchemy import ClauseElement, Executable, func, select, text
 from sqlalchemy.ext.compiler import compiles
 from strawberry.types.base import get_object_definition
 from strawberry.types.lazy_type import LazyType
@@ -44,9 +45,11 @@ from agentdata.engine.sql.batches import Batch
 from agentdata.engine.sql.links import KEYS
 from agentdata.engine.sql.pages import Page, PageRequest
 from agentdata.engine.sql.tenancy import TENANT, owned
+from agentdata.operations import session_events
 from agentdata.operations.values import camel
 from models.base import INDEXED_FUNCTIONS
 from schema.inputs.filters import BooleanFilter, JSONFilter, ListFilter
+from tests import factories
 from tests.contract import TYPES
 from tests.databases import run
 from tests.models import many_rows
@@ -54,8 +57,11 @@ from tests.models import many_rows
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator
 
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from agentdata.database import ReadSession
     from agentdata.database_urls import DatabaseUrls
+    from tests.api import Api
     from tests.databases import Server
 
 ROWS = {table: counts[0] for table, counts in many_rows.ROWS.items()}
@@ -163,13 +169,7 @@ class Indexes:
         """Run a statement; ``by_hand`` lets it go through small tables, and ``known`` may have no index."""
         [[[explained]]] = await self.session.execute(explain(statement), {TENANT: PROJECT_ID, **values})
         plan = explained["Plan"]
-        touched: dict[str, float] = {}
-        for node in nodes(plan):
-            if table := node.get("Relation Name"):
-                each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-                each += node.get("Rows Removed by Index Recheck", 0)
-                touched[table] = touched.get(table, 0) + each * node["Actual Loops"]
-        for table, count in touched.items():
+        for table, count in _touched(plan).items():
             part = 1 if by_hand and table in SMALL else 10
             if count > ROWS.get(table, 1) / part + 3 * plan["Actual Rows"]:
                 if known is not None:
@@ -252,6 +252,17 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for below in plan.get("Plans", ()):
         yield from nodes(below)
+
+
+def _touched(plan: dict[str, Any]) -> dict[str, float]:
+    """Give how many rows of each table a plan touched, whether they were of use or not."""
+    touched: dict[str, float] = {}
+    for node in nodes(plan):
+        if table := node.get("Relation Name"):
+            each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+            each += node.get("Rows Removed by Index Recheck", 0)
+            touched[table] = touched.get(table, 0) + each * node["Actual Loops"]
+    return touched
 
 
 def _lines(plan: dict[str, Any], indent: int = 2) -> Iterator[str]:
@@ -389,9 +400,28 @@ async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
     # What is rare, what is common in other projects, and words that no row has together.
     for query in ("7777", '"number 7777"', "nosuchword", "number nosuchword"):
         asked = _slice(page, computed=page.computation.bind({"query": query}))
-        for statement in (page.rows(asked.shape, ["id", "rank", "excerpt"]), page.totals(asked.shape)):
+        rows = page.rows(asked.shape, ["id", "rank", "excerpt"])
+        for statement in (rows, page.totals(asked.shape), page.is_complete(asked.shape)):
             await indexes.ask(f"{field}({query})", statement, asked.values, by_hand=False)
     assert not indexes.failures, "\n\n".join(indexes.failures)
+
+
+async def test_places_within_a_session_are_found_by_an_index(api: Api, owner: AsyncEngine) -> None:
+    session = await factories.session(api)
+    await factories.say(api, session.id, *[factories.said()] * 1_000)
+    events = [{"event_type": "step"}] * 1_000
+    await api.run(session_events.record, session_id=session.id, events=events)
+    async with owner.begin() as connection:
+        await connection.execute(text("ANALYZE messages, session_events"))
+    definition = TYPES["Session"].extensions["strawberry-definition"]
+    pages = {each.python_name: each.metadata.get(DECLARED) for each in definition.fields}
+    async with api.database.read(api.project_id) as reads:
+        for name, filter_ in product(("messages", "events"), ({"eq": 700}, {"in": [3, 700]}, {"gt": 998})):
+            asked = _slice(pages[name], filter_={"sequence": filter_})
+            for statement in (pages[name].rows(asked.shape, ["id"]), pages[name].totals(asked.shape)):
+                values = {TENANT: api.project_id, KEYS: [session.id], **asked.values}
+                [[[explained]]] = await reads.execute(explain(statement), values)
+                assert sum(_touched(explained["Plan"]).values()) <= 2, (name, filter_)
 
 
 def test_the_documentation_marks_every_function_that_indexes_need() -> None:

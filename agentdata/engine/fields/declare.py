@@ -138,6 +138,7 @@ def computation(
     function: Callable[..., Any],
     *arguments: StrawberryArgument,
     bind: Callable[..., Bindings] | None = None,
+    is_complete: Callable[..., Any] | None = None,
     **constants: Any,
 ) -> Computation:
     """Declare a statement that a function builds from the arguments of a field.
@@ -150,7 +151,7 @@ def computation(
         for each in arguments
         if _FILTERED_MODEL in each.metadata
     }
-    return Computation(function, constants, filters, bind, arguments)
+    return Computation(function, constants, filters, bind, arguments, is_complete)
 
 
 def argument(

@@ -20,7 +20,7 @@ from graphql import (
 )
 from graphql.execution.values import get_argument_values, get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
-from sqlalchemy import BigInteger, Integer, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Integer, Text, Uuid
 
 from agentdata.engine.binding.arguments import binding, variables_in
 from agentdata.engine.contract import core_schema, declaration, model_of, strawberry_field
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
 
 _LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
     "totalCount": (Page.totals, BigInteger()),
+    "isComplete": (Page.is_complete, Boolean()),
 }
 """The fields of connections that are about the list as a whole: their statements and types."""
 

@@ -52,3 +52,8 @@ async def page_info(root: LazyConnection):  # type: ignore[no-untyped-def]  # no
 def total_count(root: LazyConnection):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
     """Count the rows of all pages."""
     return root.total()
+
+
+def is_complete(root: LazyConnection):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
+    """Return whether the list has all rows."""
+    return root.is_complete()

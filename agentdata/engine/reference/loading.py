@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentdata.engine.sql.links import KEYS, Link
+from agentdata.engine.sql.pages import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Hashable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Sequence
+
+    from sqlalchemy import Select
 
     from agentdata.engine.reference.reader import Reader
     from agentdata.engine.sql.batches import Batch
     from agentdata.engine.sql.computations import Bindings
     from agentdata.engine.sql.nodes import NodeTypes
-    from agentdata.engine.sql.pages import PageRequest
+    from agentdata.engine.sql.pages import PageRequest, PageShape
 
 
 def load_row(reader: Reader, link: Link, key: Any) -> Awaitable[Any]:
@@ -94,7 +97,16 @@ class LazyConnection:
 
     def total(self) -> Awaitable[int]:
         """Count the rows of all pages."""
-        return self.reader.load((self._place, "total"), _PageTotalLoader(self.request), self.parent)
+        return self._list_value(Page.totals)
+
+    def is_complete(self) -> Awaitable[bool]:
+        """Return whether the list has all rows."""
+        return self._list_value(Page.is_complete)
+
+    def _list_value(self, statement: Callable[[Page, PageShape], Select[Any]]) -> Awaitable[Any]:
+        return self.reader.load(
+            (self._place, statement), _ListValueLoader(self.request, statement), self.parent
+        )
 
     def cursor_of(self, row: Any) -> str:
         """Return the cursor of a row."""
@@ -132,10 +144,13 @@ class _PageRowsLoader:
 
 
 @dataclass(frozen=True)
-class _PageTotalLoader:
-    request: PageRequest
+class _ListValueLoader:
+    """Loads a value about the list as a whole, such as its total."""
 
-    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[int]:
-        statement = self.request.page.totals(self.request.shape)
-        totals = await reader.pairs(statement, {KEYS: parents, **self.request.values})
-        return [totals[parent] for parent in parents]
+    request: PageRequest
+    statement: Callable[[Page, PageShape], Select[Any]]
+
+    async def fetch(self, reader: Reader, parents: list[Any]) -> Sequence[Any]:
+        statement = self.statement(self.request.page, self.request.shape)
+        values = await reader.pairs(statement, {KEYS: parents, **self.request.values})
+        return [values[parent] for parent in parents]

@@ -73,7 +73,7 @@ class Executor:
     async def explain(
         self, operation: Operation, variables: dict[str, Any], context: Context, *, analyze: bool
     ) -> Explained | None:
-        """Describe what a query reads, and with ``analyze`` what that takes; return None if no plan reads anything.
+        """Describe what a query reads, and with ``analyze`` what that takes; None if no plan reads anything.
 
         Raises:
             InvalidRequestError: As ``execute`` does.

@@ -48,6 +48,8 @@ class Computation:
     filters: Mapping[str, Filters] = field(default_factory=dict)
     binder: Callable[..., Bindings] | None = None
     arguments: tuple[StrawberryArgument, ...] = ()
+    is_complete: Callable[..., Any] | None = None
+    """Builds, from the same arguments, the condition that the computation left no row out for its limits."""
 
     @property
     def takes_arguments(self) -> bool:

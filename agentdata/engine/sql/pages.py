@@ -146,6 +146,13 @@ class Page:
         total = reduce(operator.add, [count.scalar_subquery() for count in counts])
         return select(null() if keys is None else keys.c.key, total)
 
+    def is_complete(self, shape: PageShape) -> Select[Any]:
+        """Select whether the list of each parent has all rows, as (parent, complete)."""
+        keys = None if self.link is None else keys_table()
+        condition_ = None if self.computation is None else self.computation.is_complete
+        complete = true() if condition_ is None else condition_(**dict(shape.computed)).scalar_subquery()
+        return select(null() if keys is None else keys.c.key, complete)
+
     def nullable(self, key: Ordering) -> bool:
         """Return whether the sort key of a row may be null."""
         return bool(self.model.__mapper__.columns[key.name].nullable)
