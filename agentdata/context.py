@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
@@ -13,7 +14,7 @@ from agentdata.operations.write import run
 from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from agentdata.database import Database
@@ -51,15 +52,15 @@ class Context:
 
     def __init__(self, database: Database, principal: Principal) -> None:
         self.principal = principal
+        self.tenant_id = principal.project_id
+        """The project, which is what the engine calls the tenant."""
+        self.fetch: Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
+        """Runs a plan's statement: one statement sees one moment of the data."""
+        self.fetch = partial(database.statement, principal.project_id)
         self.way = "plan"
         self._database = database
         self._reader: Reader | None = None
         self._closed = False
-
-    @property
-    def tenant_id(self) -> UUID:
-        """The project, which is what the engine calls the tenant."""
-        return self.principal.project_id
 
     def may(self, scope: ApiKeyScope) -> bool:
         """Return whether the key has a scope."""
@@ -95,10 +96,6 @@ class Context:
         if self._reader is not None:
             await self._reader.close()
         return await run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
-
-    async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
-        """Run a plan's statement: one statement sees one moment of the data."""
-        return await self._database.statement(self.principal.project_id, statement, arguments)
 
     async def close(self) -> None:
         """Give the connection back; the operation is over, and what still runs of it reads no more."""

@@ -18,12 +18,14 @@ Result = TypeVar("Result")
 class Context(Protocol):
     """One operation of one request."""
 
+    tenant_id: UUID
+    """The tenant whose data the operation reads and writes."""
+
+    fetch: Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
+    """Runs a plan's statement in one snapshot and returns its rows."""
+
     way: str
     """How it ran: "plan", or "reference" if no plan could hold it."""
-
-    @property
-    def tenant_id(self) -> UUID:
-        """The tenant whose data the operation reads and writes."""
 
     @property
     def reader(self) -> Reader:
@@ -39,9 +41,6 @@ class Context(Protocol):
             AgentDataError: The client does not have the scope.
 
         """
-
-    async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
-        """Run a plan's statement in one snapshot and return its rows."""
 
     async def write(
         self,

@@ -82,11 +82,14 @@ class Watched(Context):
     def __init__(self, database: Database, principal: Principal) -> None:
         super().__init__(database, principal)
         self.statements: list[str] = []
+        """The statements that plans ran."""
+        fetch = self.fetch
 
-    async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
-        """Run a plan's statement, and remember it."""
-        self.statements.append(statement)
-        return await super().fetch(statement, arguments)
+        async def watched(statement: str, arguments: Sequence[Any]) -> list[Any]:
+            self.statements.append(statement)
+            return await fetch(statement, arguments)
+
+        self.fetch = watched
 
 
 @dataclass(frozen=True)

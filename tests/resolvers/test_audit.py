@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from sqlalchemy import text
 
+from agentdata.context import Context
 from agentdata.engine.contract import DECLARED
 from agentdata.engine.sql.links import KEYS
-from agentdata.engine.sql.pages import PageRequest
 from agentdata.engine.sql.tenancy import TENANT
 from models.enums import AuditKind, MessageRole
 from tests import factories
@@ -328,7 +328,9 @@ async def test_a_page_reads_no_more_of_a_long_trail_than_it_shows(api: Api, owne
     document = "query ($id: ID!) { session(id: $id) { auditTrail(last: 500) { edges { cursor } } } }"
     edges = (await api.ask(document, id=str(session.id)))["session"]["auditTrail"]["edges"]
     for more in ({}, {"after": edges[0]["cursor"]}, {"before": edges[0]["cursor"]}):
-        slice_ = PageRequest.of(TRAIL, {"last" if "before" in more else "first": 50, **more}, api.project_id)
+        slice_ = TRAIL.request(
+            {"last" if "before" in more else "first": 50, **more}, Context(api.database, api.principal)
+        )
         asked = {TENANT: api.project_id, KEYS: [session.id], **slice_.values}
         async with api.database.read(api.project_id) as reads:
             [[[explained]]] = await reads.execute(explain(TRAIL.rows(slice_.shape, ["id"])), asked)

@@ -16,10 +16,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from agentdata import administration, migrations, provision
+from agentdata.context import Context
 from agentdata.database import Database
 from agentdata.database_url import parse
 from agentdata.engine.contract import DECLARED
-from agentdata.engine.sql.pages import PageRequest
 from agentdata.engine.sql.tenancy import TENANT
 from agentdata.operations import memories, messages
 from agentdata.setup_error import SetupError
@@ -262,7 +262,7 @@ async def test_words_that_all_texts_have_are_looked_up(api: Api, owner: AsyncEng
     await say(api, *["some tea"] * MAX_RANKED)
     async with owner.begin() as connection:
         await connection.execute(text("ANALYZE messages"))
-    slice_ = PageRequest.of(SEARCH, {"query": "tea", "first": 5}, api.project_id)
+    slice_ = SEARCH.request({"query": "tea", "first": 5}, Context(api.database, api.principal))
     async with api.database.read(api.project_id) as reads:
         asked = {TENANT: api.project_id, **slice_.values}
         # As with a table so large that several processes look through it.

@@ -22,7 +22,7 @@ from agentdata.engine.sql.batches import Batch, Gives
 from agentdata.engine.sql.computations import Bindings, Computation
 from agentdata.engine.sql.filters import filters_for
 from agentdata.engine.sql.links import Link, Via
-from agentdata.engine.sql.pages import DEFAULT_SIZE, MAX_SIZE, Ordering, Page, PageRequest
+from agentdata.engine.sql.pages import DEFAULT_SIZE, MAX_SIZE, Ordering, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,13 +91,11 @@ def page(
     declared = Page(model, link, tuple(default), filters, scope, computed)
 
     def resolve(root: Any, info: Info, **_arguments: Any) -> Any:
-        if scope is not None:
-            info.context.require(scope)
-        reader = info.context.reader
-        request = PageRequest.of(declared, arguments_of(info), reader.tenant_id)
+        request = declared.request(arguments_of(info), info.context)
         # One place in a document has the same arguments for every parent.
         place = (declared, _place(info))
-        return LazyConnection(reader, place, request, None if link is None else getattr(root, link.local))
+        parent = None if link is None else getattr(root, link.local)
+        return LazyConnection(info.context.reader, place, request, parent)
 
     arguments = () if computed is None else computed.arguments
     return declared_field(

@@ -73,12 +73,11 @@ class Mutation:
     def _fields(self) -> Fields:
         return fields_of(self.arguments)
 
-    async def run(self, context: Context, arguments: dict[str, Any]) -> Any:
-        """Run the operation with arguments as graphql-core coerced them, and return its result."""
+    def run(self, context: Context, arguments: dict[str, Any]) -> Awaitable[Any]:
+        """Run the operation with coerced arguments; ``returns`` turns its result into the field's value."""
         values = values_of(self._fields, arguments)
         key = arguments.get("idempotencyKey")
-        result = await context.write(self.operation, values, scope=self.scope, idempotency_key=key)
-        return self.returns(result)
+        return context.write(self.operation, values, scope=self.scope, idempotency_key=key)
 
 
 def mutation(
@@ -97,9 +96,8 @@ def mutation(
         # made of.
         core = core_info(info)
         field = core.parent_type.fields[core.field_name]
-        return await declared.run(
-            info.context, get_argument_values(field, core.field_nodes[0], core.variable_values)
-        )
+        arguments = get_argument_values(field, core.field_nodes[0], core.variable_values)
+        return returns(await declared.run(info.context, arguments))
 
     field: Any = strawberry.mutation(
         resolver=resolve,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -68,7 +69,7 @@ from agentdata.engine.plans.steps import (
 )
 from agentdata.engine.sql.batches import Batch, Gives
 from agentdata.engine.sql.links import Link
-from agentdata.engine.sql.pages import Page, PageRequest
+from agentdata.engine.sql.pages import Page
 from agentdata.errors import AgentDataError
 
 if TYPE_CHECKING:
@@ -79,7 +80,6 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
     from sqlalchemy import Select
 
-    from agentdata.engine.context import Context
     from agentdata.engine.plans.projection import Step
     from agentdata.engine.plans.run import Run
 
@@ -202,9 +202,7 @@ class _Compilation:
         """Add a slot that answers introspection fields."""
         introspection = Introspection(self.schema, self.operation, self.fragments, nodes)
         number = len(self.arguments.slots)
-        self.arguments.slots.append(
-            ArgumentSlot(number, ".".join(self.path), lambda variables, *_: introspection.answer(variables))
-        )
+        self.arguments.slots.append(ArgumentSlot(number, ".".join(self.path), introspection.answer, _coerced))
         return number
 
     def _result(self, of: Any, nodes: list[FieldNode]) -> ResultSelection:
@@ -388,7 +386,7 @@ class _Compilation:
         slot = self._slot(
             type_,
             nodes[0],
-            lambda arguments, bindings, _: declared.bind(
+            lambda arguments, _, bindings: declared.bind(
                 arguments, None if parent_slot is None else bindings[parent_slot]
             ),
             inherits=parent_slot,
@@ -428,12 +426,7 @@ class _Compilation:
         return None
 
     def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:
-        def request(arguments: Mapping[str, Any], _: Any, context: Context | None) -> PageRequest:
-            if declared.scope is not None and context is not None:
-                context.require(declared.scope)
-            return PageRequest.of(declared, arguments, context.tenant_id if context else _NO_TENANT)
-
-        slot = self._slot(type_, nodes[0], request, needs_context=declared.scope is not None)
+        slot = self._slot(type_, nodes[0], declared.request, needs_context=declared.scope is not None)
         key_type = None if keys is None else Uuid()
         read = Read(
             (declared, "rows"),
@@ -510,7 +503,7 @@ class _Compilation:
         self,
         type_: GraphQLObjectType,
         node: FieldNode,
-        bind: Callable[[Mapping[str, Any], Mapping[int, Any], Any], Any],
+        bind: Callable[[Any, Any, Mapping[int, Any]], Any],
         *,
         inherits: int | None = None,
         needs_context: bool = False,
@@ -524,28 +517,22 @@ class _Compilation:
             _FieldFailsError: The arguments are wrong in every request of the plan.
 
         """
-        arguments = binding(type_.fields[node.name.value], node)
-        number, path = len(self.arguments.slots), ".".join(self.path)
-
-        def bind_for(variables: VariableValues, bindings: Mapping[int, Any], context: Context) -> Any:
-            return bind(arguments(variables), bindings, context)
-
-        slot = ArgumentSlot(number, path, bind_for, inherits)
+        coerce = binding(type_.fields[node.name.value], node)
+        slot = ArgumentSlot(len(self.arguments.slots), ".".join(self.path), coerce, bind, inherits)
         names = {argument.name.value for argument in node.arguments or ()}
-        fails = path in self.failing
+        fails = slot.path in self.failing
         if not (fails or needs_context or inherits is not None or names & {"after", "before"}) and not any(
             variables_in(node.arguments)
         ):
             try:
-                bound = bind(arguments(self.variables), {}, None)
-                slot = ArgumentSlot(number, path, lambda *_: bound)
+                bound = bind(coerce(self.variables), _NOBODY, {})
+                slot = replace(slot, coerce=lambda _: bound, bind=_coerced)
             except (AgentDataError, GraphQLError):
                 fails = True
+        self.arguments.slots.append(replace(slot, fails=fails))
         if fails:
-            self.arguments.slots.append(ArgumentSlot(number, path, bind_for, inherits, fails=True))
-            raise _FieldFailsError(number)
-        self.arguments.slots.append(slot)
-        return number
+            raise _FieldFailsError(slot.number)
+        return slot.number
 
     def _fail(self, fails: _FieldFailsError, nodes: list[FieldNode]) -> None:
         """Register the failure of the field at which the compilation stands."""
@@ -620,8 +607,17 @@ class _Compilation:
         return not (skip and skip["if"]) and not (include and not include["if"])
 
 
-_NO_TENANT = UUID(int=0)
-"""Stands for the tenant while arguments are bound that do not depend on it."""
+class _Nobody:
+    """Stands for the context while arguments are bound that do not depend on it."""
+
+    tenant_id = UUID(int=0)
+
+
+_NOBODY = _Nobody()
+
+
+def _coerced(value: Any, *_: Any) -> Any:
+    return value
 
 
 def _introspected(slot: int, key: str, run: Run) -> Any:

@@ -41,11 +41,14 @@ class RootField:
 
 @dataclass(frozen=True)
 class ArgumentSlot:
-    """The arguments of one field in the document, which each request binds anew."""
+    """The arguments of one field in the document, which each request coerces and binds anew."""
 
     number: int
     path: str
-    bind: Callable[[VariableValues, Mapping[int, Any], Context], Any]
+    coerce: Callable[[VariableValues], Any]
+    """Coerces the arguments with a request's variables."""
+    bind: Callable[[Any, Context, Mapping[int, Any]], Any]
+    """Binds coerced arguments for the request's context; the last argument holds the slots bound before."""
     inherits: int | None = None
     """The slot whose arguments the field takes as well."""
     fails: bool = False
@@ -70,7 +73,7 @@ class ArgumentSlots:
         for slot in self.slots:
             try:
                 if slot.inherits is None or slot.inherits in bindings:
-                    bindings[slot.number] = slot.bind(variables, bindings, context)
+                    bindings[slot.number] = slot.bind(slot.coerce(variables), context, bindings)
             except (AgentDataError, GraphQLError) as error:
                 if slot.fails:
                     bindings[slot.number] = error
@@ -99,7 +102,9 @@ class QueryPlan:
 
         """
         run = Run(context, self.arguments.bind(context, variables))
-        await self.reads.run(run)
+        if self.reads.reads:
+            statement, parameters = self.reads.prepare(run)
+            self.reads.sort(run, await context.fetch(statement.text, parameters))
         data = {root.key: root.value(run) for root in self.roots}
         if not self.failures:
             return data, run.errors
@@ -157,7 +162,7 @@ class MutationPlan:
             try:
                 result = await each.declared.run(context, each.coerce(variables))
                 written = True
-                data[each.key] = await each.result.of(result, context, bindings)
+                data[each.key] = await each.result.of(each.declared.returns(result), context, bindings)
             except Exception as error:  # noqa: BLE001  # reported as the error of this field
                 if written and (known := client_error(error)) is not None:
                     known.message = f"the write was done; reading what it gave failed: {known.message}"
@@ -191,7 +196,9 @@ class ResultSelection:
             objects = [await self._object(each, context, bindings) for each in results]
         else:
             run = Run(context, bindings, results)
-            await self.reads.run(run)
+            if self.reads.reads:
+                statement, parameters = self.reads.prepare(run)
+                self.reads.sort(run, await context.fetch(statement.text, parameters))
             objects = self.projection.objects(run, results)
         return objects if several else objects[0]
 

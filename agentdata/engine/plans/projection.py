@@ -8,9 +8,6 @@ all records.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
@@ -19,11 +16,11 @@ from sqlalchemy import Uuid
 from agentdata.engine.plans.statements import wire_format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.types import TypeEngine
 
-    from agentdata.engine.plans.run import Record, Run
+    from agentdata.engine.plans.run import Run
     from agentdata.engine.plans.statements import Read
 
     Key = Any
@@ -49,18 +46,6 @@ class Step(Protocol):
 
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Return the value of each key, out of the records that were read."""
-
-
-class Defaulting(dict[Any, Any]):
-    """Values by key, and a function for the keys that are not among them."""
-
-    def __init__(self, values: Mapping[Key, Any], default: Callable[[Key], Any]) -> None:
-        super().__init__(values)
-        self._default = default
-
-    def __missing__(self, key: Key) -> Any:
-        """Return the default value of a key."""
-        return self._default(key)
 
 
 @dataclass(frozen=True)
@@ -217,19 +202,8 @@ class Projection:
         return scope["objects"]  # type: ignore[no-any-return]  # defined by the line above
 
 
-def records_by_key(records: Iterable[Record], at: int) -> Iterable[tuple[Key, list[Record]]]:
-    """Group records by the key that stands at a position; records of one key come one after another."""
-    for key, found in groupby(records, itemgetter(at)):
-        yield key, list(found)
-
-
 def _time(sent: str) -> str:
     """Write a time that was sent as `2026-01-31 23:59:59.5` as the response has it."""
     clock = sent[11:]
     # PostgreSQL leaves out the zeros at the end of a fraction.
     return f"{sent[:10]}T{clock if len(clock) in (8, 15) else clock.ljust(15, '0')}Z"
-
-
-def moment(sent: str) -> datetime:
-    """Parse a time that was sent."""
-    return datetime.fromisoformat(sent).replace(tzinfo=UTC)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.types import TypeEngine
 
-    from agentdata.engine.plans.run import Run
+    from agentdata.engine.plans.run import Record, Run
 
     Process = Callable[[Any], Any] | None
     """Converts a parameter for the driver, or None for values sent as they are."""
@@ -242,19 +242,6 @@ class ReadSet:
         """Whether the first column of a record holds the position of its read."""
         return len(self.reads) > 1
 
-    async def run(self, run: Run) -> None:
-        """Read everything, in one statement."""
-        if not self.reads:
-            return
-        statement, arguments = self.prepare(run)
-        records = await run.context.fetch(statement.text, arguments)
-        if not self.tagged:
-            run.records = [records]
-            return
-        run.records = [[] for _ in self.reads]
-        for position, found in groupby(records, itemgetter(0)):
-            run.records[position] += found
-
     def prepare(self, run: Run) -> tuple[Statement, list[Any]]:
         """Return the statement for the bound arguments of a run, and its parameters."""
         forms = [read.form(run.bindings) for read in self.reads]
@@ -279,6 +266,15 @@ class ReadSet:
         for read, form, at in zip(self.reads, forms, columns, strict=True):
             self._assign(read, form.extra, at, slots)
         return slots, columns
+
+    def sort(self, run: Run, records: list[Record]) -> None:
+        """Sort the records of the statement by their reads."""
+        if len(self.reads) == 1:
+            run.records = [records]
+            return
+        run.records = [[] for _ in self.reads]
+        for position, found in groupby(records, itemgetter(0)):
+            run.records[position] += found
 
 
 def _ordered(reads: Sequence[Read]) -> list[Read]:

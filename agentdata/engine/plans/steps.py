@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import DateTime
 
-from agentdata.engine.plans.projection import Defaulting, Projection, moment, records_by_key
+from agentdata.engine.plans.projection import Projection
 from agentdata.engine.plans.statements import KEY, ReadForm
 from agentdata.engine.sql.batches import Gives
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from agentdata.engine.plans.projection import Key
     from agentdata.engine.plans.run import Record, Run
@@ -22,6 +25,18 @@ if TYPE_CHECKING:
 
 VALUE = "value"
 """The name of the only column of reads that give each key one value."""
+
+
+class Defaulting(dict[Any, Any]):
+    """Values by key, and a function for the keys that are not among them."""
+
+    def __init__(self, values: Mapping[Key, Any], default: Callable[[Key], Any]) -> None:
+        super().__init__(values)
+        self._default = default
+
+    def __missing__(self, key: Key) -> Any:
+        """Return the default value of a key."""
+        return self._default(key)
 
 
 @dataclass
@@ -218,7 +233,7 @@ class _Pages:
         if read is None:
             return
         found, at = run.records[read.position], read.at.get(KEY)
-        for key, records in [(None, found)] if at is None else records_by_key(found, at):
+        for key, records in [(None, found)] if at is None else _records_by_key(found, at):
             page = records[: request.size]
             if request.backward:
                 page.reverse()
@@ -256,9 +271,20 @@ class _Pages:
         return self.request.cursor_of(values, self._tenant_id)
 
 
+def _records_by_key(records: Iterable[Record], at: int) -> Iterable[tuple[Key, list[Record]]]:
+    """Group records by the key that stands at a position; records of one key come one after another."""
+    for key, found in groupby(records, itemgetter(at)):
+        yield key, list(found)
+
+
 def _cursor_value(read: Read, name: str) -> Callable[[Any], Any]:
     """Return the function that converts a column as it was sent into the value that a cursor holds."""
-    return moment if isinstance(read.type(name), DateTime) else _unchanged
+    return _moment if isinstance(read.type(name), DateTime) else _unchanged
+
+
+def _moment(sent: str) -> datetime:
+    """Parse a time that was sent."""
+    return datetime.fromisoformat(sent).replace(tzinfo=UTC)
 
 
 def _unchanged(value: Any) -> Any:

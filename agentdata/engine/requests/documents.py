@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -21,7 +22,7 @@ from strawberry.schema.schema import validate_document
 from agentdata.engine.binding.variables import Variables
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
-from agentdata.engine.requests.limits import Measure, size_key
+from agentdata.engine.requests.limits import Measure
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
 
 if TYPE_CHECKING:
@@ -68,10 +69,11 @@ class Operation:
     document: DocumentNode
     node: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
+    schema: GraphQLSchema
+    limits: Limits
     _size_variables: tuple[str, ...] | None = None
     _allowed: set[tuple[Hashable, ...]] = field(default_factory=set)
     _conditions: tuple[str, ...] | None = None
-    _variables: Variables | None = None
     _plans: dict[tuple[Any, ...], QueryPlan | MutationPlan | None] = field(default_factory=dict)
 
     @property
@@ -79,23 +81,38 @@ class Operation:
         """The operation's name, or None."""
         return self.node.name.value if self.node.name else None
 
-    def variables(self, schema: GraphQLSchema) -> Variables:
-        """Return the variables that it declares."""
-        if self._variables is None:
-            self._variables = Variables(schema, self.node.variable_definitions or ())
-        return self._variables
+    @cached_property
+    def _variables(self) -> Variables:
+        return Variables(self.schema, self.node.variable_definitions or ())
+
+    def values(self, given: dict[str, Any]) -> VariableValues:
+        """Coerce the variables of a request, and check the operation against the limits with them.
+
+        Raises:
+            InvalidRequestError: A variable is wrong, or the operation passes a limit.
+
+        """
+        values = self._variables.coerce(given)
+        if isinstance(values, list):
+            raise InvalidRequestError(values)
+        # Sizes that were allowed before are not measured again.
+        if self._size_variables is None or self._sizes(values) not in self._allowed:
+            self._check(values)
+        return values
 
     def plan(
-        self, compiler: Compiler, variables: VariableValues, failing: frozenset[str] = frozenset()
+        self, compiler: Compiler | None, variables: VariableValues, failing: frozenset[str] = frozenset()
     ) -> QueryPlan | MutationPlan:
         """Return the plan for the values of @skip and @include, compiled when they first come.
 
         ``failing`` are the paths of fields whose arguments are wrong.
 
         Raises:
-            UnplannedError: A plan cannot hold the operation.
+            UnplannedError: A plan cannot hold the operation, or there is no compiler.
 
         """
+        if compiler is None:
+            raise UnplannedError
         if self._conditions is None:
             found = [*_conditions(self.node)]
             for fragment in self.fragments.values():
@@ -114,18 +131,10 @@ class Operation:
             raise UnplannedError
         return plan
 
-    def check(self, schema: GraphQLSchema, limits: Limits, variables: VariableValues) -> None:
-        """Check the operation against the limits; sizes that were allowed before are not measured again.
-
-        Raises:
-            InvalidRequestError: It passes a limit.
-
-        """
-        if self._size_variables is not None and self._sizes(variables) in self._allowed:
-            return
-        measure = Measure(schema, self.fragments, variables)
+    def _check(self, variables: VariableValues) -> None:
+        measure = Measure(self.schema, self.fragments, variables)
         try:
-            limits.check(measure.operation(self.node))
+            self.limits.check(measure.operation(self.node))
         except LimitExceededError as error:
             raise invalid(error) from None
         self._size_variables = tuple(sorted(measure.size_variables))
@@ -134,16 +143,21 @@ class Operation:
         self._allowed.add(self._sizes(variables))
 
     def _sizes(self, variables: VariableValues) -> tuple[Hashable, ...]:
-        return tuple(size_key(variables.coerced.get(name)) for name in self._size_variables or ())
+        coerced = variables.coerced
+        return tuple([_hashable(coerced.get(name)) for name in self._size_variables or ()])
+
+
+def _hashable(value: Any) -> Hashable:
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 class Document:
     """A valid document."""
 
-    def __init__(self, node: DocumentNode) -> None:
+    def __init__(self, node: DocumentNode, schema: GraphQLSchema, limits: Limits) -> None:
         fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
         self._operations = [
-            Operation(node, definition, fragments)
+            Operation(node, definition, fragments, schema, limits)
             for definition in node.definitions
             if isinstance(definition, OperationDefinitionNode)
         ]
@@ -188,7 +202,7 @@ class Documents:
         """
         document = self._cache.get(text)
         if document is None:
-            document = Document(self._parse(text))
+            document = Document(self._parse(text), self._schema, self._limits)
             self._cache.put(text, document, len(text))
         return document
 

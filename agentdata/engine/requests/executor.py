@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from graphql import ExecutionResult
@@ -17,12 +16,12 @@ from agentdata.engine.requests.limits import Limits
 
 if TYPE_CHECKING:
     import strawberry
+    from graphql import GraphQLError
     from graphql.execution.values import VariableValues
 
     from agentdata.engine.context import Context
     from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.plans.explain import Explained
-    from agentdata.engine.plans.plan import MutationPlan, QueryPlan
     from agentdata.engine.requests.documents import Operation
 
 
@@ -37,8 +36,7 @@ class Executor:
         self, schema: strawberry.Schema, limits: Limits | None = None, compiler: Compiler | None = None
     ) -> None:
         self._schema = core_schema(schema)
-        self._limits = limits or Limits()
-        self._documents = Documents(self._schema, self._limits)
+        self._documents = Documents(self._schema, limits or Limits())
         self._compiler = compiler
         self.reference_runs = 0
         """How many operations ran the reference way, because no plan could hold them."""
@@ -47,8 +45,7 @@ class Executor:
         """Return the operation of a document that a request names.
 
         Raises:
-            InvalidRequestError: The document is not valid, too long, or the name does not identify one
-            operation.
+            InvalidRequestError: The document is not valid or too long, or the name identifies no operation.
 
         """
         return self._documents.get(document).operation(name)
@@ -62,13 +59,37 @@ class Executor:
             InvalidRequestError: The variables are wrong, or the operation passes a limit with them.
 
         """
-        values = self._values(operation, variables)
-        if self._compiler is not None:
-            with suppress(UnplannedError):
-                return await self._run_plan(self._compiler, operation, values, context)
-        self.reference_runs += 1
-        context.way = "reference"
-        return await self._run_reference(operation, variables, context)
+        values = operation.values(variables)
+        try:
+            return await self._answer(operation, values, context)
+        except UnplannedError:
+            self.reference_runs += 1
+            context.way = "reference"
+            return await self._run_reference(operation, variables, context)
+
+    async def _answer(
+        self, operation: Operation, values: VariableValues, context: Context
+    ) -> ExecutionResult:
+        """Run an operation by its plan.
+
+        Raises:
+            UnplannedError: No plan can hold the operation; nothing has run.
+
+        """
+        data: Any = None
+        errors: list[GraphQLError] = []
+        try:
+            try:
+                data, errors = await operation.plan(self._compiler, values).answer(context, values)
+            except WrongArgumentsError as wrong:
+                # Nothing has run. A plan in which these fields fail answers all the others as usual.
+                plan = operation.plan(self._compiler, values, wrong.paths)
+                data, errors = await plan.answer(context, values)
+        except UnplannedError:
+            raise
+        except Exception as error:  # noqa: BLE001  # reported as the error of a field would be
+            errors = [located_error(error, [operation.node])]
+        return ExecutionResult(data, errors or None)
 
     async def explain(
         self, operation: Operation, variables: dict[str, Any], context: Context, *, analyze: bool
@@ -79,9 +100,7 @@ class Executor:
             InvalidRequestError: As ``execute`` does.
 
         """
-        values = self._values(operation, variables)
-        if self._compiler is None:
-            return None
+        values = operation.values(variables)
         try:
             try:
                 plan = operation.plan(self._compiler, values)
@@ -89,35 +108,9 @@ class Executor:
             except WrongArgumentsError as wrong:
                 plan = operation.plan(self._compiler, values, wrong.paths)
                 explained = await plan.explain(context, values, analyze=analyze)
-        except (UnplannedError, WrongArgumentsError):
+        except UnplannedError:
             return None
         return explained if explained.reads else None
-
-    def _values(self, operation: Operation, variables: dict[str, Any]) -> VariableValues:
-        """Coerce the variables, and check the operation against the limits with them."""
-        values = operation.variables(self._schema).coerce(variables)
-        if isinstance(values, list):
-            raise InvalidRequestError(values)
-        operation.check(self._schema, self._limits, values)
-        return values
-
-    async def _run_plan(
-        self, compiler: Compiler, operation: Operation, variables: VariableValues, context: Context
-    ) -> ExecutionResult:
-        try:
-            try:
-                data, errors = await operation.plan(compiler, variables).answer(context, variables)
-            except WrongArgumentsError as wrong:
-                # Nothing has run. A plan in which these fields fail answers all the others as usual.
-                plan: QueryPlan | MutationPlan = operation.plan(compiler, variables, wrong.paths)
-                data, errors = await plan.answer(context, variables)
-        except UnplannedError:
-            raise
-        except WrongArgumentsError:
-            raise UnplannedError from None
-        except Exception as error:  # noqa: BLE001  # reported as the error of a field would be
-            return ExecutionResult(None, [located_error(error, [operation.node])])
-        return ExecutionResult(data, errors or None)
 
     async def _run_reference(
         self, operation: Operation, variables: dict[str, Any], context: Context

@@ -28,7 +28,7 @@ from agentdata.engine.sql.pages import DEFAULT_SIZE, Page
 from agentdata.errors import LimitExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from graphql import (
         GraphQLField,
@@ -226,11 +226,6 @@ class Measure:
                 return max(value, 0) if isinstance(value, int) else None
             case _:
                 return None
-
-
-def size_key(value: object) -> Hashable:
-    """Return what tells two values of a variable apart that sizes depend on."""
-    return tuple(map(size_key, value)) if isinstance(value, list) else value
 
 
 _NO_COST = Cost()

@@ -6,7 +6,7 @@ import operator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sqlalchemy import (
     Integer,
@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     from agentdata.engine.sql.computations import Computation
     from agentdata.engine.sql.filters import Filters, Term
     from agentdata.engine.sql.links import Link
+
+
+class _Client(Protocol):
+    @property
+    def tenant_id(self) -> UUID: ...
+    def require(self, scope: Any) -> None: ...
+
 
 DEFAULT_SIZE = 50
 """How many rows a page has if the request does not say."""
@@ -90,6 +97,30 @@ class Page:
     scope: Any = None
     """The scope that a client needs for the page; None if every client may read it."""
     computation: Computation | None = None
+
+    def request(self, arguments: Mapping[str, Any], client: _Client, *_: Any) -> PageRequest:
+        """Return a client's request for a page, made of the field's arguments.
+
+        Raises:
+            AgentDataError: An argument is wrong, or the client lacks the scope.
+
+        """
+        if self.scope is not None:
+            client.require(self.scope)
+        return PageRequest(
+            self,
+            client.tenant_id,
+            computed=NO_BINDINGS if self.computation is None else self.computation.bind(arguments),
+            filter_=arguments.get("filter"),
+            order=[
+                Ordering(key["field"].value, key["direction"].value == "DESC")
+                for key in arguments.get("order_by") or ()
+            ],
+            first=arguments.get("first"),
+            after=arguments.get("after"),
+            last=arguments.get("last"),
+            before=arguments.get("before"),
+        )
 
     def rows(self, shape: PageShape, names: Sequence[str] | None = None) -> Select[Any]:
         """Select each parent's rows, or named columns of them, as (parent, …); null without a link."""
@@ -271,29 +302,6 @@ class PageRequest:
             self.values |= {f"start_{index}": value for index, value in enumerate(at) if value is not None}
             start = tuple(value is None for value in at)
         self.shape = PageShape(term, self.order, self.backward, start, computed.shape)
-
-    @classmethod
-    def of(cls, page: Page, arguments: Mapping[str, Any], tenant_id: UUID) -> PageRequest:
-        """Make the request of a field's arguments.
-
-        Raises:
-            BadUserInputError: The filter, a cursor or a size is wrong.
-
-        """
-        return cls(
-            page,
-            tenant_id,
-            computed=NO_BINDINGS if page.computation is None else page.computation.bind(arguments),
-            filter_=arguments.get("filter"),
-            order=[
-                Ordering(key["field"].value, key["direction"].value == "DESC")
-                for key in arguments.get("order_by") or ()
-            ],
-            first=arguments.get("first"),
-            after=arguments.get("after"),
-            last=arguments.get("last"),
-            before=arguments.get("before"),
-        )
 
     def cursor_of(self, values: Sequence[Any], tenant_id: UUID) -> str:
         """Return the cursor of a row by its values of the sort keys."""
