@@ -63,7 +63,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     JSON: _scalar(
         "JSON",
         "Any JSON value: an object, an array, a string, a number, true, false or null. It may not hold the"
-        " character U+0000, nor nest deeper than 100 levels.",
+        " character U+0000, and its arrays and objects may nest at most 100 levels deep.",
         specified_by_url="https://ecma-international.org/publications-and-standards/standards/ecma-404/",
     ),
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models import Base
 
 MAX_JSON_DEPTH = 100
-"""How deep a JSON value may nest; well below what PostgreSQL and the JSON writer can hold."""
+"""How many arrays and objects of a JSON value may nest; PostgreSQL and the JSON writer can hold more."""
 
 _ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 """What languages give where no time is set. The driver would write them as -infinity and infinity."""
@@ -168,23 +168,25 @@ def check_json(field: str, value: object) -> None:
 
     """
     level: list[object] = [value]
-    for _ in range(MAX_JSON_DEPTH):
-        if not level:
-            return
-        deeper: list[object] = []
+    # Values outside of all arrays and objects are on level 0, so those inside the deepest ones are on 100.
+    for _ in range(MAX_JSON_DEPTH + 1):
+        deeper: list[Iterable[object]] = []
         for item in level:
             if isinstance(item, str):
                 check_text(field, item)
             elif isinstance(item, dict):
-                deeper.extend(item.keys())
-                deeper.extend(item.values())
+                for key in item:
+                    check_text(field, key)
+                deeper.append(item.values())
             elif isinstance(item, list):
-                deeper.extend(item)
+                deeper.append(item)
             elif isinstance(item, float) and not math.isfinite(item):
                 raise BadUserInputError(f"{field} holds a number that is not finite", field=field)
             elif isinstance(item, int) and not -(2**63) <= item < 2**64:
                 raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
-        level = deeper
+        if not deeper:
+            return
+        level = [each for inner in deeper for each in inner]
     raise BadUserInputError(f"{field} nests deeper than {MAX_JSON_DEPTH} levels", field=field)
 
 
