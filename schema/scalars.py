@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NewType
 
 import strawberry
@@ -15,24 +16,47 @@ BigInt = NewType("BigInt", int)
 JSON = NewType("JSON", object)
 
 
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|(60))(?:\.\d+)?"
+    r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+
+
 def _write_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _read_time(value: object) -> datetime:
-    example = "such as 2026-01-31T12:00:00Z"
-    # Python reads no further than a NUL character.
-    if not isinstance(value, str) or not value.isprintable():
-        raise GraphQLError(f"a DateTime is a string of RFC 3339, {example}")
+    found = _RFC_3339.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise GraphQLError(
+            "a DateTime is a string of RFC 3339 with its seconds and its offset from UTC,"
+            " such as 2026-01-31T12:00:00Z"
+        )
     try:
-        time = datetime.fromisoformat(value)
-        if time.tzinfo is None:
-            raise GraphQLError(f"a DateTime names its offset from UTC, {example}")
-        return time.astimezone(UTC)
+        if found[1]:
+            return _after_leap_second(found)
+        # Python reads digits up to the microsecond, and leaves out the rest.
+        return datetime.fromisoformat(found[0].upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise GraphQLError(
-            f"this is no time of the years 1 to 9999 as RFC 3339 writes it, {example}"
+            "this is no date and time of the years 1 to 9999, such as 2026-01-31T12:00:00Z"
         ) from None
+
+
+def _after_leap_second(found: re.Match[str]) -> datetime:
+    """Return the time a second after second 59, as Unix time has it.
+
+    Raises:
+        GraphQLError: It is not the last second of a month in UTC, which alone may be a leap second.
+
+    """
+    before = f"{found[0][: found.start(1)]}59{found[0][found.end(1) :]}"
+    time = datetime.fromisoformat(before.upper()).astimezone(UTC) + timedelta(seconds=1)
+    if (time.day, time.hour, time.minute) != (1, 0, 0):
+        raise GraphQLError("a second 60 is only at the end of a month in UTC, such as 2016-12-31T23:59:60Z")
+    return time
 
 
 def _read_big_int(value: object) -> int:
@@ -49,7 +73,8 @@ SCALARS: dict[object, ScalarDefinition] = {
     datetime: _scalar(
         "DateTime",
         "A moment as RFC 3339 writes it, such as `2026-01-31T12:00:00Z`. Answers are in UTC, to the"
-        " microsecond; inputs may have any offset from UTC, but must have one.",
+        " microsecond. Inputs need an offset from UTC, which may be any; a space may stand for the `T`."
+        " Digits beyond the microsecond are left out, and a leap second is read as the second after it.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=_write_time,
         parse_value=_read_time,
