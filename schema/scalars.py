@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NewType
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, ListValueNode, ObjectValueNode, VariableNode, value_from_ast_untyped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from graphql import ValueNode
     from strawberry.types.scalar import ScalarDefinition
 
 BigInt = NewType("BigInt", int)
@@ -65,6 +68,27 @@ def _read_big_int(value: object) -> int:
     return value
 
 
+def _read_json(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:
+    """Return the JSON that a literal and the variables in it stand for.
+
+    A variable that is not given is handled as in input objects and lists: an object has no such key, and in
+    an array it is null.
+    """
+    given = variables or {}
+    match node:
+        case VariableNode():
+            return given.get(node.name.value)
+        case ObjectValueNode():
+            return {
+                field.name.value: _read_json(field.value, given)
+                for field in node.fields
+                if not isinstance(field.value, VariableNode) or field.value.name.value in given
+            }
+        case ListValueNode():
+            return [_read_json(each, given) for each in node.values]
+    return value_from_ast_untyped(node)
+
+
 def _scalar(name: str, description: str, **how: Any) -> ScalarDefinition:
     return strawberry.scalar(name=name, description=description, **how)  # type: ignore[no-any-return]  # it is one
 
@@ -90,5 +114,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         "Any JSON value: an object, an array, a string, a number, true, false or null. It may not hold the"
         " character U+0000, and its arrays and objects may nest at most 100 levels deep.",
         specified_by_url="https://ecma-international.org/publications-and-standards/standards/ecma-404/",
+        parse_value=lambda value: value,
+        parse_literal=_read_json,
     ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -95,3 +95,46 @@ async def test_what_is_no_time_of_rfc_3339_is_refused(either: Api, sent: str) ->
     literal = BY_VARIABLE.replace(", $at: DateTime!", "").replace("$at", f'"{sent.strip()}"')
     if sent == sent.strip():
         assert (await either.error(literal, id=session.id))["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("declared", "said", "stored"),
+    [
+        ("$a: String", "{a: $a}", {}),
+        ("$a: SessionStatus", "{a: $a, b: 1}", {"b": 1}),
+        ("$a: JSON", "{a: [$a], b: [1, $a, {c: $a}]}", {"a": [None], "b": [1, None, {}]}),
+        ("$a: DateTime", "{a: {b: {c: $a, d: [[$a]]}}}", {"a": {"b": {"d": [[None]]}}}),
+        ("$a: [Int!]", "{a: $a, b: null}", {"b": None}),
+        ("$a: SessionFilter", "{a: $a, b: []}", {"b": []}),
+        ('$a: String = "said"', "{a: $a, b: [$a]}", {"a": "said", "b": ["said"]}),
+        ("$a: Int = null", "{a: $a, b: [$a]}", {"a": None, "b": [None]}),
+        ("$a: JSON", "$a", {}),
+        ("$a: JSON = {b: 1}", "$a", {"b": 1}),
+    ],
+)
+async def test_a_variable_that_is_not_given_is_left_out_of_json(
+    either: Api, declared: str, said: str, stored: dict[str, Any]
+) -> None:
+    made = await either.ask(
+        f"""mutation ({declared}) {{
+            createSession(input: {{metadata: {said}}}) {{ id metadata }}
+        }}"""
+    )
+    assert made["createSession"]["metadata"] == stored
+    id_ = made["createSession"]["id"]
+    appended = await either.ask(
+        f"""mutation ($id: ID!, {declared}) {{
+            appendMessages(sessionId: $id, messages: [{{role: USER}}, {{role: USER, rawPayload: {said}}}])
+            {{ rawPayload }}
+        }}""",
+        id=id_,
+    )
+    payload = None if (said, stored) == ("$a", {}) else stored
+    assert appended["appendMessages"] == [{"rawPayload": None}, {"rawPayload": payload}]
+    found = await either.ask(
+        f"""query ($id: ID!, {declared}) {{
+            sessions(filter: {{id: {{eq: $id}}, metadata: {{contains: {said}}}}}) {{ totalCount }}
+        }}""",
+        id=id_,
+    )
+    assert found == {"sessions": {"totalCount": 1}}
