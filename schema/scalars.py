@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NewType
 
 import strawberry
@@ -77,7 +78,7 @@ def _read_json(node: ValueNode, variables: Mapping[str, Any] | None = None) -> A
     given = variables or {}
     match node:
         case VariableNode():
-            return given.get(node.name.value)
+            return _written(given.get(node.name.value))
         case ObjectValueNode():
             return {
                 field.name.value: _read_json(field.value, given)
@@ -87,6 +88,20 @@ def _read_json(node: ValueNode, variables: Mapping[str, Any] | None = None) -> A
         case ListValueNode():
             return [_read_json(each, given) for each in node.values]
     return value_from_ast_untyped(node)
+
+
+def _written(value: Any) -> Any:
+    """Return the value of a variable of any type as responses write it."""
+    match value:
+        case dict():
+            return {key: _written(each) for key, each in value.items()}
+        case list():
+            return [_written(each) for each in value]
+        case datetime():
+            return _write_time(value)
+        case Enum():
+            return value.name
+    return value
 
 
 def _scalar(name: str, description: str, **how: Any) -> ScalarDefinition:

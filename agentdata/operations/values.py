@@ -165,6 +165,7 @@ def check_json(field: str, value: object) -> None:
     Raises:
         BadUserInputError: A text in it holds a NUL character, a number is not finite or too large, or it is
             too deep.
+        TypeError: Something in it is not JSON, which no client can send.
 
     """
     level: list[object] = [value]
@@ -180,14 +181,24 @@ def check_json(field: str, value: object) -> None:
                 deeper.append(item.values())
             elif isinstance(item, list):
                 deeper.append(item)
-            elif isinstance(item, float) and not math.isfinite(item):
-                raise BadUserInputError(f"{field} holds a number that is not finite", field=field)
-            elif isinstance(item, int) and not -(2**63) <= item < 2**64:
-                raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
+            else:
+                _check_plain(field, item)
         if not deeper:
             return
         level = [each for inner in deeper for each in inner]
     raise BadUserInputError(f"{field} nests deeper than {MAX_JSON_DEPTH} levels", field=field)
+
+
+def _check_plain(field: str, value: object) -> None:
+    """Refuse what is not null, a truth value or a number that JSON can hold."""
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadUserInputError(f"{field} holds a number that is not finite", field=field)
+    elif value is not None:
+        raise TypeError(f"{field} holds a {type(value).__name__}, which is not JSON")
 
 
 def check_tags(field: str, tags: Iterable[str]) -> list[str]:

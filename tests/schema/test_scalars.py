@@ -138,3 +138,79 @@ async def test_a_variable_that_is_not_given_is_left_out_of_json(
         id=id_,
     )
     assert found == {"sessions": {"totalCount": 1}}
+
+
+@pytest.mark.parametrize(
+    ("type_", "sent", "stored"),
+    [
+        ("DateTime!", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
+        ("DateTime", "2026-01-31T13:00:00.5+01:00", "2026-01-31T12:00:00.500000Z"),
+        (
+            "[DateTime!]",
+            ["2026-01-31 12:00:00z", "2026-02-01T00:00:00Z"],
+            ["2026-01-31T12:00:00Z", "2026-02-01T00:00:00Z"],
+        ),
+        ("SessionStatus!", "COMPLETED", "COMPLETED"),
+        (
+            "[SessionOrder!]",
+            [{"field": "CREATED_AT", "direction": "DESC"}],
+            [{"field": "CREATED_AT", "direction": "DESC"}],
+        ),
+        (
+            "SessionFilter",
+            {"and": [{"startedAt": {"gte": "2026-01-31T12:00:00+00:00"}}]},
+            {"and": [{"startedAt": {"gte": "2026-01-31T12:00:00Z"}}]},
+        ),
+        ("BigInt", 2**63 - 1, 2**63 - 1),
+        ("ID", "01900000-0000-7000-8000-000000000000", "01900000-0000-7000-8000-000000000000"),
+        ("ID", 5, "5"),
+        ("Float", 0.1, 0.1),
+        ("Boolean", True, True),
+        (
+            "JSON",
+            {"at": "2026-01-31T12:00:00+00:00", "b": [None, 1.5]},
+            {"at": "2026-01-31T12:00:00+00:00", "b": [None, 1.5]},
+        ),
+        ("String", "2026-01-31T12:00:00+00:00", "2026-01-31T12:00:00+00:00"),
+    ],
+)
+async def test_a_variable_is_written_into_json_as_responses_write_its_type(
+    either: Api, type_: str, sent: Any, stored: Any
+) -> None:
+    made = await either.ask(
+        f"""mutation ($a: {type_}) {{
+            createSession(input: {{metadata: {{a: $a, b: [{{c: $a}}]}}}}) {{ id metadata }}
+        }}""",
+        a=sent,
+    )
+    document = {"a": stored, "b": [{"c": stored}]}
+    assert made["createSession"]["metadata"] == document
+    found = await either.ask(
+        f"""query ($id: ID!, $a: {type_}, $document: JSON) {{
+            one: sessions(filter: {{id: {{eq: $id}}, metadata: {{contains: {{a: $a, b: [{{c: $a}}]}}}}}}) {{
+                totalCount
+            }}
+            same: sessions(filter: {{id: {{eq: $id}}, metadata: {{contains: $document}}}}) {{ totalCount }}
+        }}""",
+        id=made["createSession"]["id"],
+        a=sent,
+        document=document,
+    )
+    assert [each["totalCount"] for each in found.values()] == [1, 1]
+
+
+async def test_a_time_in_json_is_found_by_its_text(either: Api) -> None:
+    """A DateTime and the same text as a String ask for the same."""
+    at = "2026-01-31T12:00:00Z"
+    await either.ask(
+        "mutation ($at: DateTime!) { createSession(input: {startedAt: $at, metadata: {at: $at}}) { id } }",
+        at=at,
+    )
+    for type_ in ("String", "DateTime"):
+        found = await either.ask(
+            f"""query ($at: {type_}) {{
+                sessions(filter: {{metadata: {{contains: {{at: $at}}}}}}) {{ nodes {{ startedAt metadata }} }}
+            }}""",
+            at=at,
+        )
+        assert found["sessions"]["nodes"] == [{"startedAt": at, "metadata": {"at": at}}]
