@@ -127,7 +127,10 @@ SCALARS: dict[object, ScalarDefinition] = {
     JSON: _scalar(
         "JSON",
         "Any JSON value: an object, an array, a string, a number, true, false or null. It may not hold the"
-        " character U+0000, and its arrays and objects may nest at most 100 levels deep.",
+        " character U+0000, and its arrays and objects may nest at most 100 levels deep. A whole number may"
+        " have at most 64 bits; other numbers are held as 64-bit floats. Where a variable stands inside of a"
+        " literal, it is written as in responses; if it is not given, an object has no such key, and an array"
+        " has null.",
         specified_by_url="https://ecma-international.org/publications-and-standards/standards/ecma-404/",
         parse_value=lambda value: value,
         parse_literal=_read_json,

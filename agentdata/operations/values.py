@@ -196,7 +196,7 @@ def _check_plain(field: str, value: object) -> None:
             raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise BadUserInputError(f"{field} holds a number that is not finite", field=field)
+            raise BadUserInputError(f"{field} holds a number that is not finite or too large", field=field)
     elif value is not None:
         raise TypeError(f"{field} holds a {type(value).__name__}, which is not JSON")
 
