@@ -1,7 +1,8 @@
 """Plans answer as the plain way does, whatever is asked: both run the same operations, made up by hypothesis.
 
 `make test` runs a fast profile. `HYPOTHESIS_PROFILE=thorough pytest tests/execution/test_plans.py -k answers`
-runs thousands of queries, other ones each time, and `-k writes` of mutations; `PLAN_EXAMPLES` says how many.
+runs thousands of queries, other ones each time, and `-k writes` of mutations; `PLAN_EXAMPLES` says how many,
+and `--hypothesis-seed=N` makes up the same ones again.
 """
 
 from __future__ import annotations
