@@ -169,35 +169,37 @@ def check_json(field: str, value: object) -> None:
 
     """
     level: list[object] = [value]
-    # Values outside of all arrays and objects are on level 0, so those inside the deepest ones are on 100.
+    # What is outside of all arrays and objects is level 0, so what is in the deepest ones is level 100.
     for _ in range(MAX_JSON_DEPTH + 1):
-        deeper: list[Iterable[object]] = []
+        deeper: list[object] = []
+        nests = False
         for item in level:
             if isinstance(item, str):
                 check_text(field, item)
             elif isinstance(item, dict):
-                for key in item:
-                    check_text(field, key)
-                deeper.append(item.values())
+                nests = True
+                deeper.extend(item)
+                deeper.extend(item.values())
             elif isinstance(item, list):
-                deeper.append(item)
-            else:
+                nests = True
+                deeper.extend(item)
+            elif item is not None:
                 _check_plain(field, item)
-        if not deeper:
+        if not nests:
             return
-        level = [each for inner in deeper for each in inner]
+        level = deeper
     raise BadUserInputError(f"{field} nests deeper than {MAX_JSON_DEPTH} levels", field=field)
 
 
 def _check_plain(field: str, value: object) -> None:
-    """Refuse what is not null, a truth value or a number that JSON can hold."""
+    """Refuse what is not a truth value or a number that JSON can hold."""
     if isinstance(value, int):
         if not -(2**63) <= value < 2**64:
             raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise BadUserInputError(f"{field} holds a number that is not finite or too large", field=field)
-    elif value is not None:
+    else:
         raise TypeError(f"{field} holds a {type(value).__name__}, which is not JSON")
 
 
