@@ -14,7 +14,7 @@ from agentdata.operations.write import run
 from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
     from agentdata.database import Database

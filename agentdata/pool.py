@@ -17,6 +17,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from agentdata.errors import OverloadedError
+from agentdata.exact_json import read_stored_json
 from models.base import PROJECT_SETTING, REQUEST_ROLE
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Pool:
             # Whoever takes a connection opens transactions, with their settings in the same round trip.
             isolation_level="AUTOCOMMIT",
             json_serializer=lambda value: orjson.dumps(value).decode(),
-            json_deserializer=orjson.loads,
+            json_deserializer=read_stored_json,
             connect_args={"max_cacheable_statement_size": _CACHED_STATEMENT_BYTES}
             | target.connect_args
             # Whatever the engine connects is set up, also where it connects anew by itself.

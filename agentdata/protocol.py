@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import Enum
 from functools import lru_cache
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-import orjson
-
 from agentdata.errors import AgentDataError, BadUserInputError
+from agentdata.exact_json import read_json
 
 _SHOWN = '{"query": "{ … }", "variables": {}}'
 
@@ -98,8 +98,8 @@ def read_body(body: bytes | bytearray) -> GraphQLRequest:
 
     """
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        value = read_json(body)
+    except JSONDecodeError as error:
         raise _bad(f"the body is not valid JSON ({error.msg} at byte {error.pos}); send {_SHOWN}") from None
     if isinstance(value, list):
         raise _bad("batches are not supported; send one request for each operation")
@@ -129,8 +129,8 @@ def read_query_string(query_string: bytes) -> GraphQLRequest:
         text = texts[0] if texts else ""
         if text and name in {"variables", "extensions"}:
             try:
-                value[name] = orjson.loads(text)
-            except orjson.JSONDecodeError as error:
+                value[name] = read_json(text)
+            except JSONDecodeError as error:
                 raise _bad(f"`{name}` is not valid JSON ({error.msg})", name) from None
         elif text:
             value[name] = text

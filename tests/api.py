@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 from uuid import UUID, uuid4
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 EXECUTOR = Executor(schema, compiler=Compiler(schema))
 """One executor for all tests, as a server has one for all requests."""
 
+PLAIN_EXECUTOR = Executor(schema)
+"""Runs every operation the plain way, which is graphql-core's."""
+
 
 class Answer(NamedTuple):
     """What a client receives: data as it comes out of JSON, and errors."""
@@ -53,6 +56,7 @@ class Api:
 
     database: Database
     principal: Principal
+    executor: Executor = EXECUTOR
 
     @property
     def project_id(self) -> UUID:
@@ -74,10 +78,10 @@ class Api:
         """Run an operation."""
         context = Context(self.database, self.principal)
         try:
-            operation = EXECUTOR.operation(document, None)
+            operation = self.executor.operation(document, None)
             # Variables and data go through JSON, as they do over HTTP.
             sent = json.loads(json.dumps(variables, default=str))
-            result = await EXECUTOR.execute(operation, sent, context)
+            result = await self.executor.execute(operation, sent, context)
         except InvalidRequestError as error:
             return Answer(None, request_errors(error.errors))
         finally:
@@ -94,7 +98,11 @@ class Api:
 
     def with_scopes(self, *scopes: ApiKeyScope) -> Api:
         """Give another key to the same project."""
-        return Api(self.database, Principal(self.project_id, uuid7(), frozenset(scopes)))
+        return replace(self, principal=Principal(self.project_id, uuid7(), frozenset(scopes)))
+
+    def plain(self) -> Api:
+        """Give the same key, whose operations all run the plain way."""
+        return replace(self, executor=PLAIN_EXECUTOR)
 
 
 async def make_api(database: Database, owner: AsyncEngine) -> Api:

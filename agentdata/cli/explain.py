@@ -46,11 +46,13 @@ def explain(
 
 
 def _object(text: str) -> dict[str, Any]:
-    import orjson
+    from json import JSONDecodeError
+
+    from agentdata.exact_json import read_json
 
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        value = read_json(text)
+    except JSONDecodeError as error:
         raise SetupError(f"--variables is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise SetupError('--variables must be an object, such as {"first": 10}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -23,6 +24,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError
+from agentdata.exact_json import read_json
 from agentdata.operations.values import check, check_json, check_not_empty, check_text
 from agentdata.operations.write import document, from_document, not_found, plain_rows
 from models import Message, Session, ToolCall
@@ -400,9 +402,9 @@ def result_of(content: str | None, parts: object = None) -> object:
         return parts
     if content[:1] in "{[" and content[-1:] in "}]":
         try:
-            document = orjson.loads(content)
+            document = read_json(content)
             check_json("content", document)
-        except (orjson.JSONDecodeError, AgentDataError):
+        except (JSONDecodeError, AgentDataError):
             return content
         return document
     return content

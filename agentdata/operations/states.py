@@ -7,12 +7,13 @@ from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
 
+from orjson import Fragment, dumps
+
 _PLAIN = (-7, 21)
 """Between these powers of ten RFC 8785 writes a number without an exponent."""
 
-_WORDS = {None: "null", True: "true", False: "false"}
 _WHOLE = (-(2**63), 2**64)
-"""Whole numbers that are kept in full. Beyond them JSON is read, and was written, as a double."""
+"""Whole numbers that are kept in full. Others are written as doubles are; no client can send them."""
 
 
 def state_hash(state: object) -> str:
@@ -30,8 +31,9 @@ def canonical(value: object) -> str:
     match value:
         case str():
             return encode_basestring(value)
-        case bool() | None:
-            return _WORDS[value]
+        # A fragment is a number that another program stored, and that Python cannot hold exactly.
+        case bool() | None | Fragment():
+            return dumps(value).decode()
         case int() if _WHOLE[0] <= value < _WHOLE[1]:
             return str(value)
         case int() | float():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models import Base
 
 MAX_JSON_DEPTH = 100
-"""How deep a JSON value may nest; well below what PostgreSQL and the JSON writer can hold."""
+"""How many arrays and objects of a JSON value may nest; PostgreSQL and the JSON writer can hold more."""
 
 _ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 """What languages give where no time is set. The driver would write them as -infinity and infinity."""
@@ -165,27 +165,42 @@ def check_json(field: str, value: object) -> None:
     Raises:
         BadUserInputError: A text in it holds a NUL character, a number is not finite or too large, or it is
             too deep.
+        TypeError: Something in it is not JSON, which no client can send.
 
     """
     level: list[object] = [value]
-    for _ in range(MAX_JSON_DEPTH):
-        if not level:
-            return
+    # What is outside of all arrays and objects is level 0, so what is in the deepest ones is level 100.
+    for _ in range(MAX_JSON_DEPTH + 1):
         deeper: list[object] = []
+        nests = False
         for item in level:
             if isinstance(item, str):
                 check_text(field, item)
             elif isinstance(item, dict):
-                deeper.extend(item.keys())
+                nests = True
+                deeper.extend(item)
                 deeper.extend(item.values())
             elif isinstance(item, list):
+                nests = True
                 deeper.extend(item)
-            elif isinstance(item, float) and not math.isfinite(item):
-                raise BadUserInputError(f"{field} holds a number that is not finite", field=field)
-            elif isinstance(item, int) and not -(2**63) <= item < 2**64:
-                raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
+            elif item is not None:
+                _check_plain(field, item)
+        if not nests:
+            return
         level = deeper
     raise BadUserInputError(f"{field} nests deeper than {MAX_JSON_DEPTH} levels", field=field)
+
+
+def _check_plain(field: str, value: object) -> None:
+    """Refuse what is not a truth value or a number that JSON can hold."""
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadUserInputError(f"{field} holds a number that is not finite or too large", field=field)
+    else:
+        raise TypeError(f"{field} holds a {type(value).__name__}, which is not JSON")
 
 
 def check_tags(field: str, tags: Iterable[str]) -> list[str]:

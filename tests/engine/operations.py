@@ -675,7 +675,24 @@ class Maker:
             return f"{{{', '.join(fields)}}}"
         if isinstance(inner, GraphQLEnumType):
             return str(value)
+        return self.document(value) if variables and inner.name == "JSON" else _json(value)
+
+    def document(self, value: Any) -> str:
+        """Write JSON, some of whose parts variables give, or leave out."""
+        if isinstance(value, dict):
+            return f"{{{', '.join(f'{key}: {self.part_of_document(each)}' for key, each in value.items())}}}"
+        if isinstance(value, list):
+            return f"[{', '.join(map(self.part_of_document, value))}]"
         return _json(value)
+
+    def part_of_document(self, value: Any) -> str:
+        """Write a part of JSON, or have a variable give it."""
+        if not self.chance(15):
+            return self.document(value)
+        if self.chance(30):
+            times = self.alternatives(lambda: self.random.choice(_ASKED["DateTime"]))
+            return self.variable("DateTime", times, omits=True, type_=TYPES["DateTime"])
+        return self.variable("JSON", [value] * VARIANTS, omits=True, type_=TYPES["JSON"])
 
     def nested(self, value: Any, type_: Any, *, variables: bool) -> str:
         """Write a value inside another, or have a variable give it."""

@@ -278,3 +278,17 @@ async def test_a_deep_filter_is_no_fault_of_the_server(world: Api, depth: int) -
         "query ($filter: AgentFilter) { agents(filter: $filter) { nodes { id } } }", filter=filter_
     )
     assert "INTERNAL" not in answer.codes
+
+
+@pytest.mark.parametrize("root", ROOTS, ids=str)
+async def test_a_number_that_is_too_large_is_refused(world: Api, root: ConnectionField) -> None:
+    names = [name for name, field in root.filter.fields.items() if str(field.type) == "FloatFilter"]
+    for name in names:
+        for asked in ("eq: 1e400", "gt: -1e400", f"in: [1, {'9' * 400}]"):
+            document = f"{{ {root.name}(filter: {{{name}: {{{asked}}}}}) {{ totalCount }} }}"
+            for api in (world, world.plain()):
+                error = await api.error(document)
+                assert error["extensions"] == {
+                    "code": "BAD_USER_INPUT",
+                    "field": f"filter.{name}.{asked.partition(':')[0]}",
+                }

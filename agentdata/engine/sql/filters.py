@@ -6,6 +6,7 @@ once for all filters of one form.
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
+    Float,
     Integer,
     Numeric,
     SmallInteger,
@@ -304,7 +306,15 @@ def _storable(value: Any, field: str) -> Any:
     return value
 
 
-def _decimal(value: float, _field: str) -> Decimal:
+def _finite(value: float, field: str) -> float:
+    # GraphQL makes infinity of a literal that is too large, and refuses such a variable.
+    if not math.isfinite(value):
+        raise BadUserInputError(f"{field} is too large for a number of 64 bits", field=field)
+    return value
+
+
+def _decimal(value: float, field: str) -> Decimal:
+    _finite(value, field)
     # Decimal(repr(0.1)) is 0.1, as the client wrote it; Decimal(0.1) is a binary fraction that no column
     # holds.
     return Decimal(repr(value))
@@ -313,6 +323,7 @@ def _decimal(value: float, _field: str) -> Decimal:
 _OPERANDS: tuple[tuple[tuple[Any, ...], Operand], ...] = (
     ((Uuid,), as_uuid),
     ((String, ARRAY, JSONB), _storable),
+    ((Float,), _finite),
     ((Numeric,), _decimal),
 )
 """The conversion of values by the type of the column; values for other types are taken as they are."""
