@@ -1,4 +1,4 @@
-"""What the command line does with projects and keys. It acts as the owner of the tables, not as a request."""
+"""Manages projects and keys for the commands, as the owner of the tables and not as the request role."""
 
 import os
 import tempfile
@@ -29,43 +29,43 @@ DEFAULT_PROJECT = "default"
 _NOT_MIGRATED = {"42P01", "42704", "42883"}  # undefined_table, undefined_object, undefined_function
 
 _SEARCH = "agentdata_search"
-"""The text search configuration that says what becomes of a word; dictionaries of ours begin so as well."""
+"""The name of the text search configuration, and the prefix of its dictionaries."""
 
 
 async def prepare(settings: Settings, urls: DatabaseUrls) -> bool:
-    """Bring the database to where requests can be served; True if this was its first time.
+    """Prepare the database to serve requests, and return True if this was the first time.
 
-    The first time, a project and an API key to it are made, and the key's secret is kept in `key_file`.
+    The first time creates a project and an API key to it, and writes the secret of the key to `key_file`.
     """
     if settings.database_url:
         await provision.ensure_role(urls.owner, request_url=urls.request)
         await provision.check(urls.request)
     await migrations.upgrade(urls.owner)
     async with _session(urls.owner) as session:
-        # Of servers that begin at the same time only one makes the project.
+        # If several servers start at the same time, only one creates the project.
         await session.execute(text("LOCK TABLE projects IN SHARE ROW EXCLUSIVE MODE"))
         if await session.scalar(select(Project.id).limit(1)) is not None:
             return False
         project = await _insert(session, "Default", DEFAULT_PROJECT)
         write = await _acting_in(session, project)
         _, secret = await api_keys.create(write, "First key", list(ApiKeyScope))
-        # Before the commit: a key in the file that is none is replaced at the next start, a key that was lost
-        # is lost.
+        # Before the commit: if that fails, the next start replaces the file; a secret that is not in the file
+        # would be lost.
         keep_key(settings, secret)
     return True
 
 
 def key_file(settings: Settings) -> Path:
-    """Tell where the secret of the first API key is kept."""
+    """Return the path of the file with the secret of the first API key."""
     return settings.data_dir / "api-key"
 
 
 def keep_key(settings: Settings, secret: str) -> None:
-    """Write a key's secret to `key_file`, which only this user can read; all of it or nothing."""
+    """Write the secret of a key to `key_file` atomically; only this user can read the file."""
     path = key_file(settings)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A temporary file can be read by its user only.
+        # Only its user can read a temporary file.
         descriptor, unfinished = tempfile.mkstemp(prefix="api-key.", dir=path.parent)
         with os.fdopen(descriptor, "w") as file:
             file.write(secret + "\n")
@@ -77,13 +77,13 @@ def keep_key(settings: Settings, secret: str) -> None:
 
 
 async def projects(url: str) -> list[Project]:
-    """List all projects, the oldest first."""
+    """Return all projects, the oldest first."""
     async with _session(url) as session:
         return list(await session.scalars(select(Project).order_by(Project.created_at, Project.id)))
 
 
 async def create_project(url: str, name: str, slug: str) -> Project:
-    """Make a project; raises SetupError or AgentDataError where it may not be called so."""
+    """Create a project; raises SetupError or AgentDataError if its name or slug is refused."""
     try:
         async with _session(url) as session:
             return await _insert(session, name, slug)
@@ -93,19 +93,18 @@ async def create_project(url: str, name: str, slug: str) -> Project:
 
 @asynccontextmanager
 async def acting_in(url: str, slug: str) -> AsyncIterator[Write]:
-    """Write to a project, by the operations; raises SetupError where there is none of this slug."""
+    """Provide a write in a project to the operations; raises SetupError if no project has the slug."""
     async with _session(url) as session:
         project = await session.scalar(select(Project).where(Project.slug == slug))
         if project is None:
-            raise SetupError(f"there is no project {slug!r}; `agentdata projects list` tells which there are")
+            raise SetupError(f"there is no project {slug!r}; `agentdata projects list` lists the projects")
         yield await _acting_in(session, project)
 
 
 async def project_of_key(url: str, secret: str, scope: ApiKeyScope) -> str:
-    """Give the slug of the project that a key opens.
+    """Return the slug of the project that a key belongs to.
 
-    Raises UnauthenticatedError where the key opens none, and ForbiddenError where it does not go as far as
-    the scope.
+    Raises UnauthenticatedError if the key is not valid, and ForbiddenError if it lacks the scope.
     """
     async with _session(url) as session:
         principal, _ = await principal_of(session, api_keys.hash_secret(secret))
@@ -114,25 +113,25 @@ async def project_of_key(url: str, secret: str, scope: ApiKeyScope) -> str:
 
 
 async def analyze(url: str) -> None:
-    """Have PostgreSQL count what is in the tables, as after much was written: it plans by what it counted."""
+    """Update the statistics that PostgreSQL plans by, as after an import of many rows."""
     async with _session(url) as session:
         await session.execute(text(f"ANALYZE {', '.join(sorted(Base.metadata.tables))}"))
 
 
 async def search_language(url: str) -> str:
-    """Tell the language whose forms of a word searches take for one; `simple` takes words as they are."""
+    """Return the language whose word forms searches know; `simple` knows none."""
     async with _session(url) as session:
         found = await session.scalar(text(_DICTIONARY), {"configuration": _SEARCH, "kind": "word"})
         return str(found).removeprefix(f"{_SEARCH}_")
 
 
 async def set_search_language(url: str, language: str) -> None:
-    """Change the language that searches by text know, and index all texts anew, in one transaction.
+    """Change the language of searches by text, and rebuild the search indexes, in one transaction.
 
-    Words that a language leaves out because they are frequent are indexed as any other: what is common in one
-    language is rare in another, and a search for it should find it.
+    Frequent words of a language (stop words) are indexed like all others: a word that is frequent in one
+    language may be rare in another, and a search should find it.
 
-    Raises SetupError where PostgreSQL does not know the language.
+    Raises SetupError if PostgreSQL does not know the language.
     """
     async with _session(url) as session:
         known = [
@@ -142,7 +141,7 @@ async def set_search_language(url: str, language: str) -> None:
         ]
         if language not in known:
             raise SetupError(f"PostgreSQL knows no language {language!r}; it knows {', '.join(known)}")
-        # Words in ASCII may be of another language: those between Russian words are English ones.
+        # Words in ASCII may belong to another language: among Russian words they are English.
         for kind in ("asciiword", "word"):
             stemmer = str(await session.scalar(text(_DICTIONARY), {"configuration": language, "kind": kind}))
             name = f"{_SEARCH}_{stemmer.removesuffix('_stem')}"
@@ -179,7 +178,7 @@ async def _acting_in(session: WriteSession, project: Project) -> Write:
 
 @asynccontextmanager
 async def _session(url: str) -> AsyncIterator[WriteSession]:
-    """Open a session in a transaction of the owner, with the database's refusals in the user's words."""
+    """Open a session in a transaction of the owner; constraint errors are raised as errors for users."""
     try:
         async with (
             transaction(url) as connection,
@@ -199,4 +198,4 @@ _DICTIONARY = """
     WHERE mapcfg = CAST(CAST(:configuration AS text) AS regconfig)
     AND maptokentype = (SELECT tokid FROM ts_token_type('default') WHERE alias = :kind)
 """
-"""The dictionary that a configuration has for a kind of words."""
+"""Selects the dictionary of a configuration for a kind of word."""

@@ -1,4 +1,4 @@
-"""Single connections, outside of any pool, for setting the database up."""
+"""Opens single connections, outside of any pool, to set up the database."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,9 +18,9 @@ DENIED = "42501"  # insufficient_privilege
 
 @asynccontextmanager
 async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
-    """Run the block in one transaction on a connection of its own; it commits where no error occurs.
+    """Run the block in one transaction on its own connection; commit it if no error occurs.
 
-    Raises SetupError where the database cannot be reached or denies something, and DatabaseUrlError.
+    Raises SetupError if the database cannot be reached or denies a privilege, and DatabaseUrlError.
     """
     target = parse(url)
     connect_args = {"timeout": CONNECT_TIMEOUT_S} | target.connect_args
@@ -53,7 +53,7 @@ def _name(target: DatabaseTarget) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, DBAPIError):
-        # SQLAlchemy's text adds a class and a link.
+        # The text of SQLAlchemy's error adds a class and a link.
         return str(error.orig).partition(": ")[2] or str(error.orig)
     if isinstance(error, asyncio.TimeoutError):
         return "no answer in time"

@@ -1,8 +1,8 @@
-"""One meaning for every PostgreSQL URL that people paste: libpq's, Heroku's, Prisma's and SQLAlchemy's.
+"""Translates the PostgreSQL URLs of libpq, Heroku, Prisma and SQLAlchemy for asyncpg.
 
-asyncpg under SQLAlchemy knows few of the parameters that these URLs carry and fails on the others with a
-TypeError, so each is translated here or refused by name. TLS parameters go to asyncpg as a DSN of their own,
-because it gives them libpq's meaning there and nowhere else.
+asyncpg under SQLAlchemy knows few parameters of these URLs and fails on the others with a TypeError, so each
+parameter is translated here or refused by name. TLS parameters go to asyncpg in a DSN, because asyncpg gives
+them libpq's meaning only there.
 """
 
 import re
@@ -18,13 +18,13 @@ from agentdata.setup_error import SetupError
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
-# asyncpg reads these from a DSN, in libpq's meaning.
+# asyncpg reads these from a DSN, with libpq's meaning.
 _DSN_PARAMETERS = {
     "sslcert", "sslkey", "sslcrl", "sslpassword", "sslnegotiation", "ssl_min_protocol_version",
     "ssl_max_protocol_version", "target_session_attrs", "krbsrvname", "gsslib", "passfile", "service",
 }  # fmt: skip
 
-# Tuning of the client's socket: without it a connection means the same.
+# These only tune the client's socket.
 _WITHOUT_EFFECT = {
     "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", "sslsni",
     "sslcompression", "fallback_application_name",
@@ -42,10 +42,10 @@ class DatabaseUrlError(SetupError):
 
 @dataclass(frozen=True)
 class DatabaseTarget:
-    """What `create_async_engine` needs, `create_async_engine(url, connect_args=…)`, and what our pool does.
+    """The arguments of `create_async_engine(url, connect_args=…)` and of our pool.
 
-    `pool_args` holds only what the URL sets: pool_size, max_overflow, pool_timeout (seconds; None waits for
-    ever) and pool_recycle (seconds). `pgbouncer` says that sessions are shared between transactions.
+    `pool_args` holds only the arguments that the URL sets: pool_size, max_overflow, pool_timeout (seconds;
+    None waits for ever) and pool_recycle (seconds). `pgbouncer` says that transactions share sessions.
     """
 
     url: URL
@@ -77,7 +77,7 @@ def parse(text: str) -> DatabaseTarget:
 
 
 def _parameters(query: str) -> list[tuple[str, str]]:
-    """Split a query as libpq does: `+` is a plus, and a parameter without a value is not set."""
+    """Split a query as libpq does: `+` is a plus, and a parameter with an empty value is not set."""
     pairs = []
     for pair in filter(None, query.split("&")):
         name, equals, value = pair.partition("=")
@@ -101,7 +101,7 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 
 class _Reader:
-    """Gathers the parts of one URL."""
+    """Collects the parts of one URL."""
 
     def __init__(self) -> None:
         self.user: str | None = None
@@ -116,7 +116,7 @@ class _Reader:
         self.shares_sessions = False
 
     def read_authority(self, authority: str) -> None:
-        # The last @ ends the password, so that one which holds an unescaped @ is still read whole.
+        # The last @ ends the password, so a password may hold an unescaped @.
         credentials, _, hosts = authority.rpartition("@")
         if credentials:
             user, colon, password = credentials.partition(":")
@@ -161,7 +161,7 @@ class _Reader:
         self.ports = [_integer(name, port, 1, 65535) if port else None for port in value.split(",")]
 
     def ssl_mode(self, name: str, value: str) -> None:
-        # node-postgres says no-verify for what libpq calls require.
+        # node-postgres calls libpq's require no-verify.
         self.dsn["sslmode"] = "require" if value == "no-verify" else _choice(name, value, SSL_MODES)
 
     def ssl_flag(self, name: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""Which database the settings mean, and the URLs of the two roles it is used by."""
+"""Provides the database of the settings, by the URLs of its two roles."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from agentdata.settings import Settings
 
 @dataclass(frozen=True)
 class DatabaseUrls:
-    """The URL for migrations, whose user owns the tables, and the one for everything else."""
+    """The URL of the tables' owner, for migrations, and the URL for everything else."""
 
     owner: str
     request: str
@@ -17,17 +17,17 @@ class DatabaseUrls:
 
 @contextmanager
 def database_urls(settings: Settings, *, to_serve: bool = False) -> Iterator[DatabaseUrls]:
-    """Provide the database for the time of the block: DATABASE_URL, or the embedded one.
+    """Provide the database for the time of the block: that of DATABASE_URL, or the embedded one.
 
-    The embedded one is shared with a server that runs on the data folder; where `to_serve`, such a server
-    is an error instead. Raises SetupError.
+    The embedded database is shared with a server that runs on the data folder; with `to_serve`, such a server
+    is an error. Raises SetupError.
     """
     if settings.database_url:
         request = settings.database_url.get_secret_value()
         owner = settings.migration_database_url
         yield DatabaseUrls(owner.get_secret_value() if owner else request, request)
         return
-    # Only systems that the embedded server runs on can load it.
+    # This import fails on systems without the embedded server.
     from agentdata.embedded import connect_or_start, running  # noqa: PLC0415
 
     with (running if to_serve else connect_or_start)(settings.data_dir) as server:

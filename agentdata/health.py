@@ -1,4 +1,4 @@
-"""Whether the server can answer."""
+"""Answers health checks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LASTS_S = 1.0
-"""For how long an answer holds: anyone may ask, so asking often must cost nothing."""
+"""How many seconds an answer is reused: anyone may send requests, so many of them must cost nothing."""
 
 _WAIT_S = 2.0
-"""How long the database may take."""
+"""How many seconds the database may take to answer."""
 
 
 class Health:
-    """Answers 200 while the database answers, and 503 otherwise; it asks for no key."""
+    """Answers 200 while the database answers and 503 otherwise, without an API key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class Health:
         try:
             async with asyncio.timeout(_WAIT_S), self._database.connection() as connection:
                 await connection.execute(text("SELECT 1"))
-        except Exception:  # noqa: BLE001 - whatever keeps the database from answering, it does not answer
+        except Exception:  # noqa: BLE001 - any failure means that the database does not answer
             _log.warning("the database does not answer", exc_info=True)
             return False
         return True

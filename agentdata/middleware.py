@@ -1,4 +1,4 @@
-"""What holds for every response: the headers that browsers are given, and the line in the access log."""
+"""Adds security headers to every response, and writes the access log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("agentdata.access")
 
 NOTES = "agentdata.notes"
-"""Where in the scope a request's handler leaves what the access log says of it: a dict of short texts."""
+"""The key of the scope under which a handler adds short texts, by name, to its line in the access log."""
 
 _HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -25,7 +25,7 @@ _HEADERS = (
 
 
 class SecurityHeaders:
-    """Gives every response the headers that it has not set itself."""
+    """Adds the security headers that a response has not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,7 +48,7 @@ class SecurityHeaders:
 
 
 class AccessLog:
-    """Writes one line for each request. It holds no query string, header or body, where secrets may be."""
+    """Writes a line for each request, without query string, headers and body, which may hold secrets."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

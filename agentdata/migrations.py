@@ -1,4 +1,4 @@
-"""Alembic's commands, each in one transaction of which the database lets only one run at a time."""
+"""Runs alembic's commands, each in one transaction under a lock, so that only one runs at a time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +11,17 @@ from sqlalchemy import Connection, text
 
 from agentdata.connection import transaction
 
-# Any number, as long as every version of agentdata takes the same.
+# Any number, but the same in every version of agentdata.
 LOCK = 0x6167656E74
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the tables up to a revision; a revision that is reached already changes nothing."""
+    """Upgrade the tables to a revision; if they are at it, nothing changes."""
     await _run(url, lambda config: alembic.command.upgrade(config, revision))
 
 
 async def downgrade(url: str, revision: str) -> None:
-    """Take the tables back to a revision; `base` removes them all, and what they hold."""
+    """Downgrade the tables to a revision; `base` removes all tables with their rows."""
     await _run(url, lambda config: alembic.command.downgrade(config, revision))
 
 
@@ -31,13 +31,13 @@ async def check(url: str) -> None:
 
 
 async def current(url: str) -> str | None:
-    """Tell the revision that the tables are at; None before the first."""
+    """Return the revision of the tables, or None before the first."""
     async with transaction(url) as connection:
         return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
 def head() -> str | None:
-    """Tell the newest revision that this version of agentdata brings."""
+    """Return the newest revision of this version of agentdata."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 

@@ -1,7 +1,7 @@
-"""The role that requests run as, on any PostgreSQL: making it and checking that it protects.
+"""Creates the role that requests run as, on any PostgreSQL, and checks that row-level security binds it.
 
-Requests always take that role on, so the one user of DATABASE_URL can own the tables and yet serve
-requests under row-level security.
+Requests always switch to that role, so the user of DATABASE_URL can own the tables and still serve requests
+under row-level security.
 """
 
 from typing import Any
@@ -17,15 +17,15 @@ from models.base import REQUEST_ROLE
 
 OLDEST_SERVER = 16
 
-# The role may just be made by another process that sets up another database of the server.
+# Another process may create the role at the same time, for another database of the server.
 _MADE_MEANWHILE = {"42710", "23505"}  # duplicate_object, unique_violation
 
 
 async def ensure_role(url: str, *, request_url: str | None = None) -> None:
-    """Make the request role where it is missing, and let the users of both URLs take it on.
+    """Create the request role if it is missing, and allow the users of both URLs to switch to it.
 
-    The connecting user has to be a superuser or have CREATEROLE where there is anything to do. Raises
-    SetupError with the SQL that someone who may do it has to run.
+    If there is anything to do, the connecting user must be a superuser or have CREATEROLE. Otherwise this
+    raises SetupError with the SQL that a superuser has to run.
     """
     async with transaction(url) as connection:
         await _check_server(connection)
@@ -34,7 +34,9 @@ async def ensure_role(url: str, *, request_url: str | None = None) -> None:
         user: str = await _scalar(connection, "SELECT current_user")
         for member in dict.fromkeys((user, parse(request_url or url).url.username or user)):
             if not await _scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :it", it=member):
-                raise SetupError(f"the database has no user {member}, whom DATABASE_URL names: make it first")
+                raise SetupError(
+                    f"the database has no user {member}, whom DATABASE_URL names: create it first"
+                )
             may_set = "SELECT pg_has_role(CAST(:member AS name), CAST(:role AS name), 'SET')"
             if not await _scalar(connection, may_set, member=member):
                 grant = f"GRANT {REQUEST_ROLE} TO {_quoted(member)} WITH INHERIT FALSE, SET TRUE"
@@ -43,7 +45,7 @@ async def ensure_role(url: str, *, request_url: str | None = None) -> None:
 
 
 async def _open_schema(connection: AsyncConnection, user: str) -> None:
-    """See to it that the user can make tables in the schema, and the request role reach them."""
+    """Ensure that the user can create tables in the schema, and that the request role can use the schema."""
     schema = await _scalar(connection, "SELECT current_schema()")
     if schema is None:
         wanted = await _scalar(connection, "SELECT current_setting('search_path')")
@@ -51,7 +53,7 @@ async def _open_schema(connection: AsyncConnection, user: str) -> None:
     privilege = "SELECT has_schema_privilege(CAST(:who AS name), CAST(:schema AS text), :what)"
     if not await _scalar(connection, privilege, who=user, schema=schema, what="CREATE"):
         raise SetupError(
-            f"the user {user} may not create tables in the schema {schema}: let the database's owner run "
+            f"the user {user} may not create tables in the schema {schema}: the database's owner must run "
             f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(user)}"
         )
     if not await _scalar(connection, privilege, who=REQUEST_ROLE, schema=schema, what="USAGE"):
@@ -59,7 +61,7 @@ async def _open_schema(connection: AsyncConnection, user: str) -> None:
 
 
 async def check(url: str) -> None:
-    """Verify that requests over this URL can run as the request role, and that it protects what it should.
+    """Check that requests over this URL can run as the request role, and that row-level security binds it.
 
     Raises SetupError.
     """
@@ -111,7 +113,7 @@ async def _run(connection: AsyncConnection, statement: str) -> None:
         state = getattr(error.orig, "sqlstate", None)
         if state == DENIED:
             raise SetupError(
-                f"the user of the database URL may not do this; let a superuser run {statement}"
+                f"the user of the database URL lacks a privilege; a superuser must run {statement}"
             ) from None
         if state not in _MADE_MEANWHILE:
             raise

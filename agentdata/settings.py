@@ -1,4 +1,4 @@
-"""All settings: each is read once, from the environment, and described here."""
+"""Declares and describes all settings, which are read once from the environment."""
 
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ MOST_WORKERS = 64
 
 
 class Settings(BaseSettings):
-    """What can be set from outside; a variable that is empty counts as not set."""
+    """The settings; an empty variable counts as not set."""
 
     model_config = SettingsConfigDict(
         env_prefix="AGENTDATA_",
@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None,
         validation_alias="database_url",
-        description="PostgreSQL to use instead of the embedded one, as a libpq, Heroku or Prisma URL.",
+        description="URL of a PostgreSQL to use instead of the embedded one: a libpq, Heroku or Prisma URL.",
     )
     migration_database_url: SecretStr | None = Field(
         default=None,
@@ -46,10 +46,10 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(
         default=None,
-        description="API key whose project commands act in, instead of the data folder's `api-key`.",
+        description="API key whose project commands use, instead of the data folder's `api-key`.",
     )
     pool_size: int = Field(
-        default=10, ge=1, le=1000, description="Most database connections that are held at once."
+        default=10, ge=1, le=1000, description="Largest number of open database connections."
     )
     pool_timeout_s: float = Field(
         default=10, gt=0, le=600, description="Seconds a request waits for a connection before OVERLOADED."
@@ -58,27 +58,30 @@ class Settings(BaseSettings):
         default=10_000,
         ge=1,
         le=3_600_000,
-        description="Milliseconds after which a request's statement is stopped.",
+        description="Milliseconds after which a statement of a request is cancelled.",
     )
     max_body_bytes: int = Field(
-        default=16 * MIB, ge=1024, le=1024 * MIB, description="Largest body of a request in bytes."
+        default=16 * MIB, ge=1024, le=1024 * MIB, description="Largest request body in bytes."
     )
     cors_origins: str = Field(
         default="",
         description="Origins whose web pages may call the API, separated by commas; none if empty.",
     )
     shutdown_timeout_s: int = Field(
-        default=3, ge=0, le=600, description="Seconds that running requests are given when the server stops."
+        default=3,
+        ge=0,
+        le=600,
+        description="Seconds that running requests may still take when the server stops.",
     )
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
-        default="info", description="Least important log messages that are still written."
+        default="info", description="Lowest level of log messages that are written."
     )
 
 
 def load_settings() -> Settings:
-    """Read the environment.
+    """Read the settings from the environment.
 
-    Raises SetupError that names every variable with a bad value, but not the value, which may be secret.
+    Raises SetupError that names every variable with a bad value, but no value, which may be secret.
     """
     try:
         return Settings()
@@ -88,5 +91,5 @@ def load_settings() -> Settings:
 
 
 def _variable(field: str) -> str:
-    """Name the environment variable that a field is read from."""
+    """Return the name of the environment variable of a field."""
     return field.upper() if field == "database_url" else f"AGENTDATA_{field.upper()}"

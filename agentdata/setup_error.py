@@ -1,9 +1,9 @@
-"""The one exception for what the person who runs agentdata has to mend."""
+"""The exception for problems that the operator of agentdata has to fix."""
 
 
 class SetupError(Exception):
-    """Something outside the program is wrong; the message names it and says how to mend it.
+    """Something outside of the program is wrong; the message names it and says how to fix it.
 
-    Commands print the message as one line and end with a failure, without a traceback. A message never
-    holds a password.
+    Commands print the message as one line, without a traceback, and exit with 1. A message never holds a
+    password.
     """

@@ -1,4 +1,4 @@
-"""Every URL that people paste means what it says, or is refused by the name of what is wrong."""
+"""Database URLs of common forms are translated, or refused with an error that names the part at fault."""
 
 import ssl
 from typing import Any
@@ -11,7 +11,7 @@ PLAIN = {"server_settings": {"application_name": "agentdata"}}
 
 
 def connect_arguments(url: str) -> dict[str, Any]:
-    """Give what asyncpg is called with in the end, without what is the same for every URL."""
+    """Return the arguments that asyncpg is called with, without those that are the same for every URL."""
     target = parse(url)
     _, arguments = target.url.get_dialect()().create_connect_args(target.url)
     return {k: v for k, v in {**arguments, **target.connect_args}.items() if v != PLAIN["server_settings"]}
@@ -50,7 +50,7 @@ def connect_arguments(url: str) -> dict[str, Any]:
         ("postgresql:///data?host=a,b&port=9", {"host": ["a", "b"], "port": [9, 9], "database": "data"}),
     ],
 )
-def test_reads_where_the_database_is(url: str, expected: dict[str, object]) -> None:
+def test_host_port_user_and_database_are_read(url: str, expected: dict[str, object]) -> None:
     assert connect_arguments(url) == expected
 
 
@@ -93,7 +93,7 @@ def test_reads_where_the_database_is(url: str, expected: dict[str, object]) -> N
         ("keepalives=1&gssencmode=prefer&channel_binding=prefer&client_encoding=UTF-8&sslmode=", {}),
     ],
 )
-def test_translates_what_asyncpg_takes(query: str, expected: dict[str, object]) -> None:
+def test_parameters_of_connections_are_translated(query: str, expected: dict[str, object]) -> None:
     assert connect_arguments(f"postgresql:///?{query}") == expected
 
 
@@ -106,18 +106,18 @@ def test_translates_what_asyncpg_takes(query: str, expected: dict[str, object]) 
         ("pool_recycle=300", {"pool_recycle": 300}),
     ],
 )
-def test_translates_what_the_pool_takes(query: str, expected: dict[str, object]) -> None:
+def test_parameters_of_the_pool_are_translated(query: str, expected: dict[str, object]) -> None:
     assert parse(f"postgresql:///?{query}").pool_args == expected
 
 
 @pytest.mark.parametrize(
     ("query", "expected"), [("", False), ("pgbouncer=true", True), ("pgbouncer=false", False)]
 )
-def test_says_whether_sessions_are_shared(query: str, expected: bool) -> None:  # noqa: FBT001  # a table of cases
+def test_pgbouncer_is_recognized(query: str, expected: bool) -> None:  # noqa: FBT001  # a table of cases
     assert parse(f"postgresql:///?{query}").pgbouncer is expected
 
 
-def test_trusts_the_certificates_of_the_system() -> None:
+def test_the_certificates_of_the_system_are_trusted() -> None:
     context = parse("postgresql://db/?sslmode=verify-full&sslrootcert=system").connect_args["ssl"]
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
@@ -151,12 +151,12 @@ def test_trusts_the_certificates_of_the_system() -> None:
         ("postgresql://ann:secret@db/?client_encoding=latin1", "client_encoding"),
     ],
 )
-def test_names_what_is_wrong_and_tells_no_password(url: str, named: str) -> None:
+def test_a_bad_part_is_named_without_the_password(url: str, named: str) -> None:
     with pytest.raises(DatabaseUrlError) as error:
         parse(url)
     assert named in str(error.value)
     assert "secret" not in str(error.value).replace("parameter secret", "")
 
 
-def test_does_not_print_the_password() -> None:
+def test_the_password_is_not_printed() -> None:
     assert "secret" not in repr(parse("postgresql://ann:secret@db/data?sslpassword=secret"))

@@ -35,14 +35,14 @@ with running(Path(sys.argv[1])) as server:
 
 @pytest.fixture
 def empty() -> Iterator[Path]:
-    """Give a data folder that is still to be made."""
+    """Provide the name of a new data folder."""
     with reachable_folder() as folder:
         yield folder / "data"
 
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
-    """Give a data folder as a first start leaves it, made once: tests have copies of it."""
+    """Provide a data folder as a first start leaves it, created once; tests get copies of it."""
     with reachable_folder() as folder:
         with running(folder / "data"):
             pass
@@ -51,13 +51,13 @@ def made() -> Iterator[Path]:
 
 @pytest.fixture
 def data_dir(made: Path, empty: Path) -> Path:
-    """Give a data folder of the test's own, as a first start leaves it."""
+    """Provide a data folder for the test, as a first start leaves it."""
     copy(made, empty)
     return empty
 
 
 def servers(data_dir: Path) -> list[psutil.Process]:
-    """List the processes that work in the data folder."""
+    """Return the processes whose working folder is in the data folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -70,7 +70,7 @@ def servers(data_dir: Path) -> list[psutil.Process]:
 
 @contextmanager
 def program(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run another program that runs the server."""
+    """Run another program, which runs the server."""
     with subprocess.Popen(  # noqa: S603 a program of ours
         [sys.executable, "-c", PROGRAM, data_dir],
         stdin=subprocess.PIPE,
@@ -95,7 +95,7 @@ def execute(server: EmbeddedServer, statement: str, url: str | None = None) -> o
     return asyncio.run(run())
 
 
-def test_keeps_data_and_is_gone_afterwards(empty: Path) -> None:
+def test_the_server_keeps_data_and_ends_with_the_block(empty: Path) -> None:
     with running(empty) as server:
         execute(server, "CREATE TABLE kept AS SELECT 1 AS x")
     assert servers(empty) == []
@@ -112,7 +112,7 @@ def test_requests_run_as_a_role_that_owns_nothing(data_dir: Path) -> None:
             execute(server, "CREATE TABLE mine (x int)", server.request_url)
 
 
-def test_is_durable_and_listens_to_nobody_else(empty: Path) -> None:
+def test_the_server_is_durable_and_has_only_a_private_socket(empty: Path) -> None:
     with running(empty) as server:
         for setting, value in {
             "fsync": "on",
@@ -128,14 +128,14 @@ def test_is_durable_and_listens_to_nobody_else(empty: Path) -> None:
         assert server.socket_folder.stat().st_mode & 0o077 == 0
 
 
-def test_a_second_server_on_the_folder_is_refused(data_dir: Path) -> None:
+def test_a_second_server_on_the_data_folder_is_refused(data_dir: Path) -> None:
     with program(data_dir) as first, pytest.raises(DataFolderInUseError) as error, running(data_dir):
         pass
     assert str(data_dir) in str(error.value)
     assert f"process {first.pid}" in str(error.value)
 
 
-def test_a_command_uses_the_server_that_runs(data_dir: Path) -> None:
+def test_a_command_uses_a_running_server(data_dir: Path) -> None:
     with program(data_dir) as other:
         with connect_or_start(data_dir) as server:
             assert server.socket_folder == other.socket_folder  # type: ignore[attr-defined]  # for the test
@@ -147,7 +147,7 @@ def test_a_command_uses_the_server_that_runs(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_dies_with_its_program_and_starts_again(data_dir: Path, how: signal.Signals) -> None:
+def test_the_server_ends_with_its_program_and_starts_again(data_dir: Path, how: signal.Signals) -> None:
     with program(data_dir) as process:
         with connect_or_start(data_dir) as server:
             execute(server, "CREATE TABLE kept AS SELECT 1 AS x")
@@ -163,7 +163,7 @@ def test_dies_with_its_program_and_starts_again(data_dir: Path, how: signal.Sign
     assert servers(data_dir) == []
 
 
-def test_recovers_when_the_server_itself_was_killed(data_dir: Path) -> None:
+def test_a_killed_server_recovers(data_dir: Path) -> None:
     with running(data_dir) as server:
         execute(server, "CREATE TABLE kept AS SELECT 1 AS x")
         for process in servers(data_dir):
@@ -172,7 +172,7 @@ def test_recovers_when_the_server_itself_was_killed(data_dir: Path) -> None:
         assert execute(server, "SELECT x FROM kept") == 1
 
 
-def test_ends_a_server_that_lost_its_program(data_dir: Path) -> None:
+def test_an_orphaned_server_is_stopped(data_dir: Path) -> None:
     with program(data_dir) as process:
         # Stopped, it cannot follow the signal that tells it of its program's death.
         [postmaster] = [p for p in servers(data_dir) if p.ppid() == process.pid]
@@ -187,7 +187,7 @@ def test_ends_a_server_that_lost_its_program(data_dir: Path) -> None:
     assert not postmaster.is_running()
 
 
-def test_ignores_a_pid_that_is_now_anothers(data_dir: Path) -> None:
+def test_a_stale_pid_of_another_process_is_ignored(data_dir: Path) -> None:
     with running(data_dir):
         cluster = data_dir / "postgres" / "cluster"
         claim = (cluster / "postmaster.pid").read_text().splitlines()
@@ -205,7 +205,7 @@ def test_ignores_a_pid_that_is_now_anothers(data_dir: Path) -> None:
             other.kill()
 
 
-def test_begins_again_where_making_the_cluster_was_interrupted(empty: Path) -> None:
+def test_an_interrupted_creation_of_the_cluster_is_started_over(empty: Path) -> None:
     unfinished = empty / "postgres" / "unfinished-1"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
@@ -215,7 +215,7 @@ def test_begins_again_where_making_the_cluster_was_interrupted(empty: Path) -> N
     assert not unfinished.exists()
 
 
-def test_a_long_path_has_its_socket_elsewhere(empty: Path) -> None:
+def test_the_socket_is_in_a_temporary_folder_if_the_path_is_too_long(empty: Path) -> None:
     long = empty.joinpath(*["a folder with a long name, 'quotes' and \"more\" 100%"] * 3)
     long.mkdir(parents=True)
     with running(long) as server:
@@ -227,7 +227,7 @@ def test_a_long_path_has_its_socket_elsewhere(empty: Path) -> None:
     assert not server.socket_folder.exists()
 
 
-def test_tells_what_is_wrong_with_the_cluster(data_dir: Path) -> None:
+def test_an_error_of_the_cluster_is_reported(data_dir: Path) -> None:
     with running(data_dir, durable=False):
         pass
     (data_dir / "postgres" / "cluster" / "PG_VERSION").write_text("12\n")
@@ -239,20 +239,20 @@ def test_tells_what_is_wrong_with_the_cluster(data_dir: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_tells_that_the_data_folder_cannot_be_made(empty: Path) -> None:
+def test_a_data_folder_that_cannot_be_created_is_reported(empty: Path) -> None:
     empty.write_text("a file")
     with pytest.raises(SetupError, match="cannot write in the data folder"), running(empty):
         pass
 
 
-def test_a_link_to_nowhere_is_not_an_empty_database(empty: Path) -> None:
+def test_a_broken_link_is_not_taken_for_an_empty_database(empty: Path) -> None:
     empty.mkdir()
     (empty / "postgres").symlink_to(empty / "gone")
     with pytest.raises(SetupError, match="gone, which does not exist"), running(empty):
         pass
 
 
-def test_the_watchdog_ends_the_server_where_the_kernel_does_not() -> None:
+def test_the_watchdog_ends_the_server_without_the_kernel() -> None:
     sleep = subprocess.Popen(["/bin/sleep", "600"])
     code = textwrap.dedent(f"""
         import os, signal
@@ -265,7 +265,7 @@ def test_the_watchdog_ends_the_server_where_the_kernel_does_not() -> None:
     assert sleep.wait(timeout=10) == -signal.SIGINT
 
 
-def test_the_watchdog_itself_goes_with_the_server() -> None:
+def test_the_watchdog_ends_with_the_server() -> None:
     with subprocess.Popen(["/bin/sleep", "600"]) as sleep:
         with lifeline(by_kernel=False) as tied:
             tied.hold(sleep.pid)
@@ -276,7 +276,7 @@ def test_the_watchdog_itself_goes_with_the_server() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
-def test_root_may_keep_its_data_in_a_closed_folder(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_can_use_a_data_folder_in_a_closed_folder(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reachable = empty.parent / "reachable"
     monkeypatch.setattr(place, "ROOT_FOLDER", reachable)
     closed = empty / "closed"

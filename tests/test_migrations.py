@@ -1,4 +1,4 @@
-"""The migrations make exactly the tables of the models, up and down, whoever runs them."""
+"""The migrations create exactly the tables of the models, and remove them, whoever runs them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ def urls(database_server: Server) -> Iterator[DatabaseUrls]:
         yield urls
 
 
-def test_makes_the_tables_of_the_models(urls: DatabaseUrls) -> None:
+def test_upgrading_creates_the_tables_of_the_models(urls: DatabaseUrls) -> None:
     asyncio.run(migrations.upgrade(urls.owner))
     assert run(urls.owner, TABLES) == [sorted([*Base.metadata.tables, "alembic_version"])]
     asyncio.run(migrations.check(urls.owner))
 
 
-def test_takes_everything_back_and_makes_it_again(urls: DatabaseUrls) -> None:
+def test_downgrading_removes_everything_and_upgrading_restores_it(urls: DatabaseUrls) -> None:
     everything = (
         "SELECT array_agg(what ORDER BY what) FROM ("
         " SELECT proname::text AS what FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
@@ -49,7 +49,7 @@ def test_takes_everything_back_and_makes_it_again(urls: DatabaseUrls) -> None:
     assert run(urls.owner, everything) == [made]
 
 
-def test_what_a_dump_says_of_a_function_makes_it_again(urls: DatabaseUrls) -> None:
+def test_functions_can_be_restored_from_a_dump(urls: DatabaseUrls) -> None:
     # pg_dump and pg_restore have no search path. Not every function is written out as it was made.
     no_path = "SET search_path = ''"
     told = (
@@ -68,7 +68,7 @@ def test_there_is_one_newest_revision(urls: DatabaseUrls) -> None:
     assert asyncio.run(migrations.current(urls.owner)) == migrations.head() is not None
 
 
-def test_two_that_migrate_at_once_do_not_collide(urls: DatabaseUrls) -> None:
+def test_concurrent_migrations_do_not_collide(urls: DatabaseUrls) -> None:
     async def upgrade_often() -> None:
         await asyncio.gather(*(migrations.upgrade(urls.owner) for _ in range(5)))
 
@@ -76,7 +76,7 @@ def test_two_that_migrate_at_once_do_not_collide(urls: DatabaseUrls) -> None:
     assert asyncio.run(migrations.current(urls.owner)) == migrations.head()
 
 
-def test_every_table_of_a_project_has_a_policy(database_urls: DatabaseUrls) -> None:
+def test_every_table_with_a_project_has_a_policy(database_urls: DatabaseUrls) -> None:
     unprotected = (
         "SELECT array_agg(relname::text) FROM pg_class AS c WHERE relkind IN ('r', 'p')"
         " AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'"

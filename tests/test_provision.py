@@ -1,4 +1,4 @@
-"""The request role is made where it may be, and what keeps it from protecting is named."""
+"""The request role is created if possible, and whatever makes it unsafe or unusable is named."""
 
 import asyncio
 from collections.abc import Iterator
@@ -21,36 +21,36 @@ def urls(database_server: Server) -> Iterator[DatabaseUrls]:
 
 @pytest.fixture
 def user(database_server: Server) -> Iterator[str]:
-    """Make a login role that may do nothing, on a server that lets the tests make roles."""
+    """Provide a login role without privileges, on a server where the tests may create roles."""
     name = f"agentdata_test_{uuid4().hex}"
     run(database_server.admin, f"CREATE ROLE {name} LOGIN PASSWORD 'made-up'")
     yield name
     run(database_server.admin, f"DROP ROLE {name}")
 
 
-def test_makes_the_role_once(urls: DatabaseUrls) -> None:
+def test_the_role_is_created_once(urls: DatabaseUrls) -> None:
     for _ in range(2):
         asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
     asyncio.run(provision.check(urls.request))
     assert run(urls.request, f"SET ROLE {REQUEST_ROLE}", "SELECT current_user") == [None, REQUEST_ROLE]
 
 
-def test_names_a_user_who_may_not_become_the_request_role(urls: DatabaseUrls, user: str) -> None:
+def test_a_user_who_may_not_use_the_request_role_is_named(urls: DatabaseUrls, user: str) -> None:
     asyncio.run(provision.ensure_role(urls.owner))
     lesser = as_user(urls.owner, user, "made-up")
     with pytest.raises(SetupError, match=f"{user} may not become {REQUEST_ROLE}.*agentdata db init"):
         asyncio.run(provision.check(lesser))
-    with pytest.raises(SetupError, match=f"superuser run GRANT {REQUEST_ROLE} TO .*{user}"):
+    with pytest.raises(SetupError, match=f"superuser must run GRANT {REQUEST_ROLE} TO .*{user}"):
         asyncio.run(provision.ensure_role(lesser))
 
 
-def test_names_a_schema_that_is_missing(urls: DatabaseUrls) -> None:
+def test_a_missing_schema_is_named(urls: DatabaseUrls) -> None:
     separator = "&" if "?" in urls.owner else "?"
     with pytest.raises(SetupError, match='no schema "nowhere"'):
         asyncio.run(provision.ensure_role(f"{urls.owner}{separator}schema=nowhere"))
 
 
-def test_names_a_database_that_is_out_of_reach() -> None:
+def test_an_unreachable_database_is_named() -> None:
     with pytest.raises(
         SetupError, match="cannot connect to the database data at localhost port 1: "
     ) as error:
@@ -58,12 +58,12 @@ def test_names_a_database_that_is_out_of_reach() -> None:
     assert "secret" not in str(error.value)
 
 
-def test_names_a_database_that_does_not_exist(urls: DatabaseUrls) -> None:
+def test_a_missing_database_is_named(urls: DatabaseUrls) -> None:
     with pytest.raises(SetupError, match=r'cannot connect.*"nowhere" does not exist'):
         asyncio.run(provision.check(f"{urls.request}{'&' if '?' in urls.request else '?'}dbname=nowhere"))
 
 
-def test_names_a_user_who_does_not_own_the_tables(database_urls: DatabaseUrls, user: str) -> None:
+def test_a_user_who_does_not_own_the_tables_is_named(database_urls: DatabaseUrls, user: str) -> None:
     lesser = as_user(database_urls.owner, user, "made-up")
     with pytest.raises(SetupError, match=f"for the user {user} of .*: set AGENTDATA_MIGRATION_DATABASE_URL"):
         asyncio.run(migrations.upgrade(lesser))

@@ -1,4 +1,4 @@
-"""The environment is read once, wholly, and a bad value is named."""
+"""Settings come from the environment, and bad ones are named."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
-def test_has_defaults() -> None:
+def test_settings_have_defaults() -> None:
     settings = load_settings()
     assert (settings.host, settings.port, settings.data_dir) == ("127.0.0.1", 8000, Path(".agentdata"))
     assert settings.database_url is None
 
 
-def test_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTDATA_PORT", "9000")
     monkeypatch.setenv("AGENTDATA_DATA_DIR", "elsewhere")
     monkeypatch.setenv("DATABASE_URL", "postgresql://db/data")
@@ -32,13 +32,13 @@ def test_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.database_url.get_secret_value() == "postgresql://db/data"
 
 
-def test_empty_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AGENTDATA_PORT", "AGENTDATA_DATA_DIR", "DATABASE_URL", "AGENTDATA_API_KEY"):
         monkeypatch.setenv(name, "")
     assert load_settings() == Settings.model_construct()
 
 
-def test_names_each_bad_variable_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_bad_variable_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTDATA_PORT", "70000")
     monkeypatch.setenv("AGENTDATA_LOG_LEVEL", "secret")
     with pytest.raises(SetupError, match=r"AGENTDATA_PORT: .*65535.*; AGENTDATA_LOG_LEVEL: ") as error:
@@ -46,7 +46,7 @@ def test_names_each_bad_variable_without_its_value(monkeypatch: pytest.MonkeyPat
     assert "secret" not in str(error.value)
 
 
-def test_prints_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://ann:secret@db/data")
     monkeypatch.setenv("AGENTDATA_API_KEY", "secret")
     assert "secret" not in repr(load_settings())

@@ -21,7 +21,7 @@ app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True
 @app.command()
 def create(
     *,
-    name: Annotated[str, typer.Argument(help="What the key is for.")] = "Created on the command line",
+    name: Annotated[str, typer.Argument(help="What the key is for.")] = "Made on the command line",
     project: ProjectOption = None,
     scope: Annotated[list[str] | None, typer.Option(help="READ, WRITE or ADMIN; all if not given.")] = None,
     save: Annotated[

