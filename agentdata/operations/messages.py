@@ -22,8 +22,8 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
-from agentdata.errors import AgentDataError, BadUserInputError, ConflictError
-from agentdata.operations.values import check, check_json, check_not_empty, check_text
+from agentdata.errors import BadUserInputError, ConflictError
+from agentdata.operations.values import JSON_SPACE, check, check_not_empty, check_text, parse_json
 from agentdata.operations.write import document, from_document, not_found, plain_rows
 from models import Message, Session, ToolCall
 from models.enums import MessageRole, ToolCallStatus
@@ -398,13 +398,12 @@ def result_of(content: str | None, parts: object = None) -> object:
     """Read a tool's answer: its parts, the JSON object or array that its text is, or the text itself."""
     if content is None:
         return parts
-    if content[:1] in "{[" and content[-1:] in "}]":
+    # Only JSON's white space may stand around it. Most answers are prose, which this tells at once.
+    if content.lstrip(JSON_SPACE)[:1] in {"{", "["}:
         try:
-            document = orjson.loads(content)
-            check_json("content", document)
-        except (orjson.JSONDecodeError, AgentDataError):
+            return parse_json(content)
+        except ValueError:
             return content
-        return document
     return content
 
 

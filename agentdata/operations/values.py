@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_JSON_DEPTH = 100
 """How deep a JSON value may nest; well below what PostgreSQL and the JSON writer can hold."""
+
+JSON_SPACE = " \t\n\r"
+"""The white space of JSON. Other spaces, such as U+00A0, are none of it."""
 
 _ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 """What languages give where no time is set. The driver would write them as -infinity and infinity."""
@@ -186,6 +190,23 @@ def check_json(field: str, value: object) -> None:
                 raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
         level = deeper
     raise BadUserInputError(f"{field} nests deeper than {MAX_JSON_DEPTH} levels", field=field)
+
+
+def parse_json(text: str) -> object:
+    """Return the JSON value that a text is, with or without white space around it.
+
+    Raises:
+        ValueError: It is not strictly JSON, or JSON that cannot be stored as it is.
+
+    """
+    try:
+        # NaN and Infinity, which this reads as well, are refused by the check. Unlike orjson it rounds no
+        # whole number of more than 64 bits, so that these are refused, too.
+        value = json.loads(text)
+        check_json("it", value)
+    except (RecursionError, BadUserInputError) as error:
+        raise ValueError(str(error)) from error
+    return value
 
 
 def check_tags(field: str, tags: Iterable[str]) -> list[str]:

@@ -151,7 +151,7 @@ async def test_answers_settle_the_calls_before_them(api: Api) -> None:
     found = await session(
         api,
         said(
-            asks(("a", "f"), ("b", "f")), answers("b", "second"), answers("a", '{"first": true}'),
+            asks(("a", "f"), ("b", "f")), answers("b", "second"), answers("a", '{"first": true}\n'),
             asks(("a", "f")), answers("a", "again"), asks(("c", "f")),
         ),
     )  # fmt: skip
@@ -200,6 +200,7 @@ async def test_the_older_function_calls_are_answered_by_name(api: Api) -> None:
     [
         ('{"a": 1}', {"a": 1}),
         ("[1]", [1]),
+        ('\n{"a": 1}\r\n', {"a": 1}),
         ('{"a": ', '{"a": '),
         ("", ""),
         ("null", {}),
