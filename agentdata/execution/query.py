@@ -20,8 +20,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import ARRAY, Boolean, DateTime, Float, Integer, Numeric, String, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ARRAY, JSON, Boolean, DateTime, Float, Integer, Numeric, String, Uuid
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from agentdata.execution.kept import Kept
@@ -370,7 +369,7 @@ class Sent(NamedTuple):
 _TEXT = Sent("text", "{0}::text")
 _SENT: tuple[tuple[tuple[Any, ...], Sent], ...] = (
     ((Uuid, String), _TEXT),
-    ((JSONB,), _TEXT._replace(written="Fragment({0})")),
+    ((JSON,), _TEXT._replace(written="Fragment({0})")),
     ((DateTime,), Sent("text", "({0} AT TIME ZONE 'UTC')::text", "time({0})")),
     ((ARRAY,), Sent("text[]", "{0}::text[]")),
     ((Integer,), Sent("int8", "{0}::int8")),

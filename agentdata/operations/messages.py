@@ -19,13 +19,13 @@ from sqlalchemy import (
 )
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
-from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from agentdata.errors import BadUserInputError, ConflictError
 from agentdata.operations.values import JSON_SPACE, check, check_not_empty, check_text, parse_json
 from agentdata.operations.write import document, from_document, not_found, plain_rows
 from models import Message, Session, ToolCall
+from models.base import VERBATIM
 from models.enums import MessageRole, ToolCallStatus
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ async def redact(write: Write, id_: UUID) -> Message:
         update_rows(ToolCall)
         .where(*write.owns(ToolCall), carried)
         .values(
-            arguments=case((ToolCall.message_id == id_, literal({}, JSONB)), else_=ToolCall.arguments),
+            arguments=case((ToolCall.message_id == id_, literal({}, VERBATIM)), else_=ToolCall.arguments),
             result=null(),
             error=case((failed, "redacted"), else_=null()),
             updated_at=func.clock_timestamp(),
@@ -456,7 +456,7 @@ async def _settle_earlier(write: Write, appended: _Appended) -> None:
             answer_id=given.c.answer_id,
             # What was recorded before the answer came stays.
             status=case((pending, given.c.status), else_=ToolCall.status),
-            result=case((pending, given.c.result.cast(JSONB)), else_=ToolCall.result),
+            result=case((pending, given.c.result.cast(VERBATIM)), else_=ToolCall.result),
             error=case((pending, given.c.error), else_=ToolCall.error),
             updated_at=func.clock_timestamp(),
         )

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import JSON, String
 
 from agentdata.errors import BadUserInputError
 
@@ -118,7 +117,7 @@ def _rules(model: type[Base]) -> dict[str, _Rule]:
         rules[name] = _Rule(
             field=camel(name),
             nullable=bool(column.nullable),
-            is_json=isinstance(column.type, JSONB),
+            is_json=isinstance(column.type, JSON),
             json=_JSON_KINDS.get(kind),
             length=column.type.length if isinstance(column.type, String) else None,
             filled=not column.nullable or column.name in _KEYS,

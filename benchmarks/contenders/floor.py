@@ -494,9 +494,10 @@ class _Floor:
 
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=str, decoder=orjson.Fragment, format="text"
-    )
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=str, decoder=orjson.Fragment, format="text"
+        )
 
 
 async def _keep(_connection: object) -> None:

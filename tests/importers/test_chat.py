@@ -217,6 +217,24 @@ async def test_arguments(api: Api, given: object, kept: object) -> None:
     assert found["messages"][0]["toolCalls"][0]["arguments"] == kept
 
 
+@pytest.mark.parametrize("written", [True, False])
+async def test_arguments_and_parts_keep_the_order_of_their_keys(api: Api, written: bool) -> None:  # noqa: FBT001  # of a parameter
+    came = {"type": "text", "b": {"z": 1.0, "aa": [{"y": 1, "x": 2}]}, "a": None}
+    arguments = json.dumps(came) if written else came
+    call = {"id": "1", "function": {"name": "f", "arguments": arguments}}
+    found = await session(
+        api,
+        said(
+            {"role": "user", "content": [came]},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "1", "content": json.dumps(came)},
+        ),
+    )
+    [told] = found["messages"][1]["toolCalls"]
+    kept = [found["messages"][0]["parts"], told["arguments"], told["result"]]
+    assert json.dumps(kept) == json.dumps([[came], came, came])
+
+
 async def test_what_a_call_holds_beside_is_kept(api: Api) -> None:
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "score": 3}
     found = await session(api, said({"role": "assistant", "tool_calls": [call]}))

@@ -119,7 +119,7 @@ async def test_five_thousand_messages_at_once(api: Api, owner: AsyncEngine) -> N
                 "SELECT c.id FROM tool_calls c JOIN messages m ON m.id = c.message_id"
                 " LEFT JOIN messages a ON a.id = c.answer_id"
                 " WHERE c.session_id = :id AND (a.sequence IS DISTINCT FROM m.sequence + 1"
-                " OR c.status <> 'SUCCEEDED' OR c.result <> to_jsonb(a.content)"
+                " OR c.status <> 'SUCCEEDED' OR c.result::text <> to_json(a.content)::text"
                 " OR c.arguments ->> 'turn' <> a.content)"
             ),
             {"id": session.id},
