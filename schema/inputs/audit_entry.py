@@ -15,7 +15,7 @@ from schema.inputs.filters import AuditKindFilter, DateTimeFilter, IDFilter
 class AuditEntryFilter:
     """Selects entries of an audit trail. All conditions that are given must hold."""
 
-    id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of what happened.")
+    id: IDFilter | None = strawberry.field(default=UNSET, description="By the ids of their subjects.")
     kind: AuditKindFilter | None = strawberry.field(
         default=UNSET, description="By what kind of thing happened; only such things are looked for."
     )

@@ -30,7 +30,10 @@ AuditSubject = Annotated[
 class AuditEntry:
     """One thing that happened in a session."""
 
-    id: strawberry.ID = column("The id of what happened, which is that of its subject.")
+    entry_id: strawberry.ID = column(
+        "The id of the entry, which is not that of its subject. It stays the same; `node` does not find it.",
+        name="id",
+    )
     at: datetime = column(
         "When it happened: the `createdAt` of a message, a transition or a tool call, the `timestamp` of an"
         " event or the use of a model. For a tool call it is not its `startedAt`: a call stands beside the"
