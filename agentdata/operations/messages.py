@@ -22,6 +22,7 @@ from sqlalchemy import update as update_rows
 from uuid_utils.compat import uuid7
 
 from agentdata.errors import BadUserInputError, ConflictError
+from agentdata.operations import activity
 from agentdata.operations.values import JSON_SPACE, check, check_not_empty, check_text, parse_json
 from agentdata.operations.write import document, from_document, not_found, plain_rows
 from models import Message, Session, ToolCall
@@ -132,11 +133,12 @@ async def redact(write: Write, id_: UUID) -> Message:
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete a message with its tool calls. The sequences of the others stay as they are."""
     session_id = (await write.get(Message, id_)).session_id
-    await write.get(Session, session_id, lock=True)
+    session = await write.get(Session, session_id, lock=True)
     message = await write.get(Message, id_, lock=True)
     await write.execute(delete_from(Message).where(*write.owns(Message), Message.id == id_))
     gone = {"message_count": -1, "interaction_count": -(message.role == MessageRole.USER)}
     await _grow(write, session_id, gone | {name: -(getattr(message, name) or 0) for name in _SUMMED})
+    await activity.lower(write, session, message.created_at)
     return [id_]
 
 
@@ -351,9 +353,9 @@ def _append_statement(*, one: bool, calls: bool) -> str:
             interaction_count = interaction_count + given.interactions,
             prompt_tokens = sessions.prompt_tokens + given.prompt_tokens,
             completion_tokens = sessions.completion_tokens + given.completion_tokens,
-            last_activity_at = greatest(
+            last_activity_at = least(clock_timestamp(), greatest(
               last_activity_at, given.last_said, CASE WHEN given.said_now THEN clock_timestamp() END
-            ),
+            )),
             updated_at = clock_timestamp()
           FROM {growths}($2::json) AS given (
             id uuid, messages int, interactions int, prompt_tokens bigint, completion_tokens bigint,

@@ -274,7 +274,8 @@ def _timed(values: dict[str, Any], before: Session | None, now: datetime) -> dic
         raise BadUserInputError("endedAt lies before startedAt", field="endedAt")
     timed = values | {"started_at": started_at, "ended_at": ended_at}
     if before is None:
-        timed.setdefault("last_activity_at", ended_at or started_at)
+        # Nothing has happened yet that lies in the future.
+        timed["last_activity_at"] = min(timed.get("last_activity_at") or ended_at or started_at, now)
     return timed
 
 

@@ -108,7 +108,8 @@ class Session(Node):
     )
     metadata_: JSON = column("Anything else: a JSON object.", name="metadata")
     last_activity_at: datetime = column(
-        "When something last happened in it: a message, an event or the use of a model. Kept by the system."
+        "When something last happened in it: a message, an event or the use of a model. It is never in the"
+        " future, and follows what is deleted. Kept by the system."
     )
     started_at: datetime = column("When it began.")
     ended_at: datetime | None = column("When it ended; null while it is open.")
