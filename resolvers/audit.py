@@ -70,5 +70,5 @@ def trail() -> CompoundSelect[Any]:
 
 def _entry_id(id_: Any) -> Any:
     """Derive an entry's id from that of what happened: the same UUID in version 8, where all rows have 7."""
-    version = literal_column("'8'"), literal_column("15"), literal_column("1")
-    return cast(func.overlay(cast(id_, Text), *version), Uuid)
+    place: tuple[Any, ...] = (literal_column("'8'"), literal_column("15"), literal_column("1"))
+    return cast(func.overlay(cast(id_, Text), *place), Uuid)

@@ -22,7 +22,7 @@ from sqlalchemy import update as update_rows
 from uuid_utils.compat import uuid7
 
 from agentdata.errors import BadUserInputError, ConflictError
-from agentdata.operations import activity
+from agentdata.operations import activity, deletion
 from agentdata.operations.values import JSON_SPACE, check, check_not_empty, check_text, parse_json
 from agentdata.operations.write import document, from_document, not_found, plain_rows
 from models import Message, Session, ToolCall
@@ -132,6 +132,7 @@ async def redact(write: Write, id_: UUID) -> Message:
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete a message with its tool calls. The sequences of the others stay as they are."""
+    await deletion.clear(write, Message, [id_])
     session_id = (await write.get(Message, id_)).session_id
     session = await write.get(Session, session_id, lock=True)
     message = await write.get(Message, id_, lock=True)

@@ -24,21 +24,25 @@ if TYPE_CHECKING:
 FUTURE = datetime(2099, 1, 1, tzinfo=UTC)
 
 
+def _at(name: str, at: datetime | None) -> dict[str, Any]:
+    return {} if at is None else {name: at}
+
+
 async def say(api: Api, session_id: UUID, at: datetime | None) -> tuple[UUID, datetime]:
     """Append a message; give its id and time."""
-    [row] = await factories.say(api, session_id, said(**({} if at is None else {"created_at": at})))
+    [row] = await factories.say(api, session_id, said(**_at("created_at", at)))
     return row.id, row.created_at
 
 
 async def happen(api: Api, session_id: UUID, at: datetime | None) -> tuple[UUID, datetime]:
     """Record an event; give its id and time."""
-    [row] = await factories.events(api, session_id, happened(**({} if at is None else {"timestamp": at})))
+    [row] = await factories.events(api, session_id, happened(**_at("timestamp", at)))
     return row.id, row.timestamp
 
 
 async def use(api: Api, session_id: UUID, at: datetime | None) -> tuple[UUID, datetime]:
     """Record the use of a model; give its id and time."""
-    [row] = await factories.usage(api, used(session_id, **({} if at is None else {"timestamp": at})))
+    [row] = await factories.usage(api, used(session_id, **_at("timestamp", at)))
     return row.id, row.timestamp
 
 
