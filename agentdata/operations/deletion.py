@@ -133,7 +133,7 @@ async def clear(write: Write, model: type[Base], ids: Sequence[UUID]) -> None:
 
 async def _many(write: Write, batches: Sequence[_Batch], ids: Sequence[UUID]) -> list[_Batch]:
     """Give the batches of tables of which many rows refer to given rows."""
-    if not batches:
+    if not batches or not ids:
         return []
     text = " UNION ALL ".join(f"(SELECT {place} AS place {batch.few})" for place, batch in enumerate(batches))
     return [batches[record["place"]] for record in await write.fetch(text, write.project_id, ids, alone=True)]
