@@ -17,7 +17,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -57,6 +57,13 @@ By default it makes sure of a row's project first and asks such a function after
 the function raises could tell of other projects; it looks at every row of the project then. None of these
 raises an error of what may be stored here: JSON is at most 100 levels deep, and of a text that is searched so
 much is read as makes no document that is too large. Only a superuser can say so, for one database at a time.
+"""
+
+
+VERBATIM = JSON(none_as_null=True)
+"""JSON from elsewhere, given back as it came: PostgreSQL keeps its text, with the keys in their order.
+
+All other JSON is JSONB, which sorts keys, and which filters and indexes can read. Nothing filters by these.
 """
 
 

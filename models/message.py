@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, Integer, String, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import (
+    VERBATIM,
     Base,
     Changing,
     json_index,
@@ -87,7 +87,7 @@ class Message(Changing, Base):
     sequence: Mapped[int] = mapped_column(Integer)
     role: Mapped[str] = mapped_column(String(16))
     content: Mapped[str | None]
-    parts: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    parts: Mapped[Any | None] = mapped_column(VERBATIM)
     media_url: Mapped[str | None] = mapped_column(String(2048))
     media_type: Mapped[str | None] = mapped_column(String(255))
     user_id: Mapped[UUID | None]
@@ -99,6 +99,6 @@ class Message(Changing, Base):
     latency_ms: Mapped[int | None]
     feedback: Mapped[str | None]
     flagged: Mapped[bool] = mapped_column(server_default="false")
-    raw_payload: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    raw_payload: Mapped[Any | None] = mapped_column(VERBATIM)
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
     redacted_at: Mapped[datetime | None]

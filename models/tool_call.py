@@ -7,10 +7,19 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Float, Index, SmallInteger, String, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, one_of, order_index, owned_by, present_index, refers_to, within
+from models.base import (
+    VERBATIM,
+    Base,
+    Changing,
+    one_of,
+    order_index,
+    owned_by,
+    present_index,
+    refers_to,
+    within,
+)
 from models.enums import ToolCallStatus
 
 
@@ -62,8 +71,8 @@ class ToolCall(Changing, Base):
     position: Mapped[int] = mapped_column(SmallInteger)
     call_id: Mapped[str | None] = mapped_column(String(255))
     name: Mapped[str] = mapped_column(String(255))
-    arguments: Mapped[Any] = mapped_column(JSONB)
-    result: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    arguments: Mapped[Any] = mapped_column(VERBATIM)
+    result: Mapped[Any | None] = mapped_column(VERBATIM)
     error: Mapped[str | None]
     status: Mapped[str] = mapped_column(String(16), server_default=ToolCallStatus.PENDING)
     answer_id: Mapped[UUID | None]

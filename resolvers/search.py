@@ -1,7 +1,7 @@
 """Search by text: what is found, how well it matches, and an excerpt of where.
 
-The database reads texts and queries: `search_document` and the other functions of that name are made by the
-migration 0012, which says what they do.
+The database reads texts and queries: the migrations 0012 and 0015 make `search_document` and the other
+functions of that name, and say what they do.
 """
 
 from __future__ import annotations

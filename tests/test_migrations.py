@@ -91,3 +91,38 @@ def test_the_request_role_can_work_and_owns_nothing(database_urls: DatabaseUrls)
         # Without a project the policies show nothing, but that is no error.
         count = str(select(func.count()).select_from(table))
         assert run(database_urls.request, f"SET ROLE {REQUEST_ROLE}", count) == [None, 0]
+
+
+OF_BEFORE = (
+    "INSERT INTO projects (id, name, slug) VALUES (md5('one')::uuid, 'Test', 'test')",
+    (
+        "INSERT INTO sessions (project_id, id, root_id, started_at, last_activity_at)"
+        " SELECT id, id, id, now(), now() FROM projects"
+    ),
+    (
+        "INSERT INTO messages (project_id, id, session_id, sequence, role, content)"
+        " SELECT id, id, id, 1, 'USER', 'family\u200d\U0001f469' FROM projects"
+    ),
+    "INSERT INTO memories (project_id, id, content) SELECT id, id, '\u200dfamily' FROM projects",
+)
+FAMILIES = (
+    "SET enable_seqscan = off",
+    (
+        "SELECT count(*) FROM messages WHERE search_document(content) @@ search_query('family')"
+        " AND ARRAY[project_id] @> ARRAY[md5('one')::uuid]"
+    ),
+    (
+        "SELECT count(*) FROM memories WHERE search_document(name, description, content)"
+        " @@ search_query('family') AND ARRAY[project_id] @> ARRAY[md5('one')::uuid]"
+    ),
+)
+
+
+def test_texts_of_before_are_found_by_what_is_a_word_now(urls: DatabaseUrls) -> None:
+    asyncio.run(migrations.upgrade(urls.owner, "0014"))
+    run(urls.owner, *OF_BEFORE)
+    assert run(urls.owner, *FAMILIES) == [None, 0, 0]
+    asyncio.run(migrations.upgrade(urls.owner))
+    assert run(urls.owner, *FAMILIES) == [None, 1, 1]
+    asyncio.run(migrations.downgrade(urls.owner, "0014"))
+    assert run(urls.owner, *FAMILIES) == [None, 0, 0]

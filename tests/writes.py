@@ -210,14 +210,16 @@ UNTRUE = """
 WITH said AS (
   SELECT session_id, count(*) AS messages, count(*) FILTER (WHERE role = 'USER') AS turns,
     coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion,
-    max(sequence) AS last, max(created_at) AS at
+    max(sequence) AS last,
+    -- What was dated in the future when it was written counted as of then.
+    max(created_at) FILTER (WHERE created_at <= updated_at) AS at
   FROM messages WHERE project_id = :project_id GROUP BY session_id
 ), used AS (
   SELECT session_id, sum(prompt_tokens) AS prompt, sum(completion_tokens) AS completion,
-    max(timestamp) AS at
+    max(timestamp) FILTER (WHERE timestamp <= created_at) AS at
   FROM usage_records WHERE project_id = :project_id GROUP BY session_id
 ), happened AS (
-  SELECT session_id, max(sequence) AS last, max(timestamp) AS at
+  SELECT session_id, max(sequence) AS last, max(timestamp) FILTER (WHERE timestamp <= created_at) AS at
   FROM session_events WHERE project_id = :project_id GROUP BY session_id
 )
 SELECT s.id FROM sessions s LEFT JOIN said ON said.session_id = s.id
@@ -227,7 +229,7 @@ WHERE s.project_id = :project_id AND (
   OR s.prompt_tokens <> coalesce(said.prompt, 0) + coalesce(used.prompt, 0)
   OR s.completion_tokens <> coalesce(said.completion, 0) + coalesce(used.completion, 0)
   OR s.last_sequence < coalesce(said.last, 0) OR s.last_event_sequence < coalesce(happened.last, 0)
-  OR s.last_activity_at < greatest(said.at, used.at, happened.at)
+  OR s.last_activity_at < greatest(said.at, used.at, happened.at) OR s.last_activity_at > clock_timestamp()
 )
 UNION ALL
 SELECT a.id FROM agents a
@@ -242,7 +244,8 @@ LEFT JOIN (
   WHERE project_id = :project_id GROUP BY memory_id
 ) a ON a.memory_id = m.id
 WHERE m.project_id = :project_id
-  AND (m.access_count <> coalesce(accesses, 0) OR m.last_accessed_at IS DISTINCT FROM at)
+  AND (m.access_count <> coalesce(accesses, 0) OR m.last_accessed_at > clock_timestamp()
+    OR (at IS NULL OR at <= clock_timestamp()) AND m.last_accessed_at IS DISTINCT FROM at)
 """
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from agentdata.errors import BadUserInputError
 from agentdata.operations.sessions import MAX_TAGS
-from agentdata.operations.values import check_json, check_tags, check_text
+from agentdata.operations.values import check_tags, check_text, parse_json
 
 MAX_INT = 2**31 - 1
 # Unix times in seconds reach this in the year 5138, and in milliseconds reached it in 1973.
@@ -117,10 +114,7 @@ def user(value: object) -> dict[str, str]:
 def json_or_text(written: str) -> Any:
     """Return the JSON value of a text, or the text itself if that is not JSON that can be stored."""
     try:
-        document = json.loads(written)
-        check_json("it", document)
-        # orjson refuses to write whole numbers beyond 64 bits; reading with it would round them.
-        orjson.dumps(document)
-    except (ValueError, RecursionError, TypeError, BadUserInputError):
+        document = parse_json(written)
+    except ValueError:
         return written
     return {} if document is None else document

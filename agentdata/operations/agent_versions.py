@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy import update as update_rows
 
 from agentdata.errors import BadUserInputError
+from agentdata.operations import deletion
 from agentdata.operations.values import check
 from models import Agent, AgentVersion
 
@@ -48,6 +49,7 @@ async def activate(write: Write, id_: UUID) -> AgentVersion:
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete a version. Sessions stay, and name no version any more."""
+    await deletion.clear(write, AgentVersion, [id_])
     return await write.delete(AgentVersion, id_)
 
 

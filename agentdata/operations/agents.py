@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete as delete_from
 
+from agentdata.operations import deletion
 from agentdata.operations.values import check, check_tags
 from models import Agent, AgentVersion
 
@@ -35,6 +36,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Agent:
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete an agent with its versions and metrics. Sessions, messages and memories stay, without it."""
+    await deletion.clear(write, Agent, [id_])
     await write.get(Agent, id_, lock=True)
     # First the versions, then the agent: the database would take the agent off a session before the version,
     # or after it, by chance, and a session may not have a version without an agent.

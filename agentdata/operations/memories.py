@@ -9,6 +9,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import func, select
 
 from agentdata.errors import BadUserInputError
+from agentdata.operations import deletion
 from agentdata.operations.values import check, check_not_empty, check_tags
 from agentdata.operations.write import not_found
 from models import Memory, MemoryRevision, MemorySource, Message
@@ -84,6 +85,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Memory:
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete a memory with its accesses, annotations, history and links."""
+    await deletion.clear(write, Memory, [id_])
     await write.fetch(_HOLD_LINKS, write.project_id, id_)
     return await write.delete(Memory, id_)
 

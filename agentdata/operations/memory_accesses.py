@@ -33,7 +33,8 @@ WITH given AS MATERIALIZED (
   ORDER BY id FOR NO KEY UPDATE
 ), raised AS (
   UPDATE memories
-  SET access_count = access_count + count, last_accessed_at = greatest(last_accessed_at, latest)
+  SET access_count = access_count + count,
+    last_accessed_at = least(clock_timestamp(), greatest(last_accessed_at, latest))
   FROM counted JOIN held ON held.id = counted.memory_id
   WHERE memories.project_id = $1 AND memories.id = counted.memory_id
     AND (SELECT count(*) FROM held) = (SELECT count(*) FROM counted)

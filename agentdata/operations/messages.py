@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,14 +19,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
-from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
-from agentdata.errors import AgentDataError, BadUserInputError, ConflictError
-from agentdata.exact_json import read_json
-from agentdata.operations.values import check, check_json, check_not_empty, check_text
+from agentdata.errors import BadUserInputError, ConflictError
+from agentdata.operations import activity, deletion
+from agentdata.operations.values import JSON_SPACE, check, check_not_empty, check_text, parse_json
 from agentdata.operations.write import document, from_document, not_found, plain_rows
 from models import Message, Session, ToolCall
+from models.base import VERBATIM
 from models.enums import MessageRole, ToolCallStatus
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ async def redact(write: Write, id_: UUID) -> Message:
         update_rows(ToolCall)
         .where(*write.owns(ToolCall), carried)
         .values(
-            arguments=case((ToolCall.message_id == id_, literal({}, JSONB)), else_=ToolCall.arguments),
+            arguments=case((ToolCall.message_id == id_, literal({}, VERBATIM)), else_=ToolCall.arguments),
             result=null(),
             error=case((failed, "redacted"), else_=null()),
             updated_at=func.clock_timestamp(),
@@ -133,12 +132,14 @@ async def redact(write: Write, id_: UUID) -> Message:
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete a message with its tool calls. The sequences of the others stay as they are."""
+    await deletion.clear(write, Message, [id_])
     session_id = (await write.get(Message, id_)).session_id
-    await write.get(Session, session_id, lock=True)
+    session = await write.get(Session, session_id, lock=True)
     message = await write.get(Message, id_, lock=True)
     await write.execute(delete_from(Message).where(*write.owns(Message), Message.id == id_))
     gone = {"message_count": -1, "interaction_count": -(message.role == MessageRole.USER)}
     await _grow(write, session_id, gone | {name: -(getattr(message, name) or 0) for name in _SUMMED})
+    await activity.lower(write, session, message.created_at)
     return [id_]
 
 
@@ -353,9 +354,9 @@ def _append_statement(*, one: bool, calls: bool) -> str:
             interaction_count = interaction_count + given.interactions,
             prompt_tokens = sessions.prompt_tokens + given.prompt_tokens,
             completion_tokens = sessions.completion_tokens + given.completion_tokens,
-            last_activity_at = greatest(
+            last_activity_at = least(clock_timestamp(), greatest(
               last_activity_at, given.last_said, CASE WHEN given.said_now THEN clock_timestamp() END
-            ),
+            )),
             updated_at = clock_timestamp()
           FROM {growths}($2::json) AS given (
             id uuid, messages int, interactions int, prompt_tokens bigint, completion_tokens bigint,
@@ -400,13 +401,12 @@ def result_of(content: str | None, parts: object = None) -> object:
     """Read a tool's answer: its parts, the JSON object or array that its text is, or the text itself."""
     if content is None:
         return parts
-    if content[:1] in "{[" and content[-1:] in "}]":
+    # Only JSON's white space may stand around it. Most answers are prose, which this tells at once.
+    if content.lstrip(JSON_SPACE)[:1] in {"{", "["}:
         try:
-            document = read_json(content)
-            check_json("content", document)
-        except (JSONDecodeError, AgentDataError):
+            return parse_json(content)
+        except ValueError:
             return content
-        return document
     return content
 
 
@@ -459,7 +459,7 @@ async def _settle_earlier(write: Write, appended: _Appended) -> None:
             answer_id=given.c.answer_id,
             # What was recorded before the answer came stays.
             status=case((pending, given.c.status), else_=ToolCall.status),
-            result=case((pending, given.c.result.cast(JSONB)), else_=ToolCall.result),
+            result=case((pending, given.c.result.cast(VERBATIM)), else_=ToolCall.result),
             error=case((pending, given.c.error), else_=ToolCall.error),
             updated_at=func.clock_timestamp(),
         )

@@ -136,10 +136,19 @@ async def _latest(write: Write, chains: Iterable[Chain]) -> tuple[datetime, dict
     return records[0]["now"], latest
 
 
+async def hold_all(write: Write) -> None:
+    """Hold all chains of the project, so that nobody goes on from a state while states are deleted."""
+    await write.fetch(_LOCK, sorted(_lock(write.project_id, shared) for shared in range(LOCKS)))
+
+
 def _key(project_id: UUID, chain: Chain) -> int:
     """Give the lock of a chain, one of a few of its project: writers that share one wait for each other."""
     session_id, module_id = chain
     shared = crc32(f"{session_id} {module_id}".encode()) % LOCKS
+    return _lock(project_id, shared)
+
+
+def _lock(project_id: UUID, shared: int) -> int:
     told = f"module states {project_id} {shared}".encode()
     return int.from_bytes(hashlib.sha256(told).digest()[:8], "big", signed=True)
 

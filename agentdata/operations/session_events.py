@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
+from agentdata.operations import activity
 from agentdata.operations.values import check, check_not_empty
 from agentdata.operations.write import columns_of, document, from_document, not_found, stored_row
 from models import Session, SessionEvent
@@ -23,9 +24,9 @@ _RECORD = f"""
 WITH session AS (
   UPDATE sessions SET
     last_event_sequence = last_event_sequence + $3,
-    last_activity_at = greatest(
+    last_activity_at = least(clock_timestamp(), greatest(
       last_activity_at, $4::timestamptz, CASE WHEN $5::boolean THEN clock_timestamp() END
-    ),
+    )),
     updated_at = clock_timestamp()
   WHERE project_id = $1 AND id = $2
   RETURNING id, updated_at, last_event_sequence - $3 AS before,
@@ -71,4 +72,8 @@ async def record(write: Write, session_id: UUID, events: list[dict[str, Any]]) -
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete an event. The sequences of the others stay as they are."""
-    return await write.delete(SessionEvent, id_)
+    event = await write.get(SessionEvent, id_)
+    session = await write.get(Session, event.session_id, lock=True)
+    ids = await write.delete(SessionEvent, id_)
+    await activity.lower(write, session, event.timestamp)
+    return ids

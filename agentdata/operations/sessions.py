@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ARRAY, Text, Uuid, case, func, literal, or_, select
@@ -14,6 +15,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from uuid_utils.compat import uuid7
 
 from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
+from agentdata.operations import deletion
 from agentdata.operations.values import check, check_not_empty, check_tags, check_text
 from agentdata.operations.write import FRESH
 from models import Session
@@ -23,6 +25,9 @@ from models.session import MAX_DEPTH
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from uuid import UUID
+
+    from asyncpg import Record
+    from sqlalchemy import ColumnElement
 
     from agentdata.operations.write import Write
 
@@ -34,6 +39,13 @@ MAX_SESSIONS = 1_000
 
 MAX_TAGS = 100
 """How many tags a session has at the most."""
+
+_PART = 500
+"""How many sessions of a tree are deleted by one transaction."""
+
+_DEEPEST = f"""
+SELECT id FROM sessions WHERE project_id = $1 AND ancestor_ids @> ARRAY[$2::uuid]
+ORDER BY depth DESC, id DESC LIMIT {_PART + 1}"""  # noqa: S608  # a number of ours
 
 _JSON_COLUMNS = ("business_context", "learning_outcomes", "context", "state", "metadata_")
 _COUNT = """
@@ -144,6 +156,18 @@ async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
         ConflictError: It has children, and ``tree`` was not asked for.
 
     """
+    await write.apart(partial(_check_deletable, id_=id_, tree=tree))
+    gone = await _delete_below(write, id_) if tree else []
+    await deletion.clear(write, Session, [id_])
+    await _check_deletable(write, id_, tree=tree)
+    # A child that comes now goes with the tree, or keeps its parent: its reference is refused to break.
+    whole = or_(Session.id == id_, Session.ancestor_ids.contains([id_])) if tree else Session.id == id_
+    gone += await _delete(write, whole)
+    return [id_, *[each for each in gone if each != id_]]
+
+
+async def _check_deletable(write: Write, id_: UUID, *, tree: bool) -> None:
+    """Lock a session that is to be deleted; without its tree it may have none."""
     await write.get(Session, id_, lock=True)
     below = select(Session.id).where(*write.owns(Session), Session.ancestor_ids.contains([id_]))
     others = 0 if tree else len((await write.scalars(below)).all())
@@ -151,16 +175,33 @@ async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
         raise ConflictError(
             f"the session has others below it ({others}); delete them all with tree: true", field="tree"
         )
-    # A child that comes now goes with the tree, or keeps its parent: its reference is refused to break.
-    whole = or_(Session.id == id_, Session.ancestor_ids.contains([id_])) if tree else Session.id == id_
+
+
+async def _delete_below(write: Write, id_: UUID) -> list[UUID]:
+    """Delete sessions of a tree in parts, the deepest first, until few are left with little in them."""
+    gone: list[UUID] = []
+    while True:
+        below = [row["id"] for row in await write.apart(partial(_fetch_deepest, id_=id_))]
+        await deletion.clear(write, Session, below[:_PART])
+        if len(below) <= _PART:
+            return gone
+        gone += await write.apart(partial(_delete, which=Session.id.in_(below[:_PART])))
+
+
+async def _fetch_deepest(write: Write, id_: UUID) -> list[Record]:
+    return await write.fetch(_DEEPEST, write.project_id, id_, alone=True)
+
+
+async def _delete(write: Write, which: ColumnElement[bool]) -> list[UUID]:
+    """Delete sessions and take them off what agents count."""
     gone = (
         delete_from(Session)
-        .where(*write.owns(Session), whole)
+        .where(*write.owns(Session), which)
         .returning(Session.id, Session.agent_id, Session.status)
     )
     rows = (await write.execute(gone)).all()
     await _count(write, [(row.agent_id, row.status) for row in rows], [])
-    return [id_, *[row.id for row in rows if row.id != id_]]
+    return [row.id for row in rows]
 
 
 async def add_tags(write: Write, ids: list[UUID], tags: list[str]) -> list[Session]:
@@ -274,7 +315,8 @@ def _timed(values: dict[str, Any], before: Session | None, now: datetime) -> dic
         raise BadUserInputError("endedAt lies before startedAt", field="endedAt")
     timed = values | {"started_at": started_at, "ended_at": ended_at}
     if before is None:
-        timed.setdefault("last_activity_at", ended_at or started_at)
+        # Nothing has happened yet that lies in the future.
+        timed["last_activity_at"] = min(timed.get("last_activity_at") or ended_at or started_at, now)
     return timed
 
 

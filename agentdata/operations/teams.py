@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from agentdata.operations import deletion
 from agentdata.operations.values import check, check_not_empty
 from models import Agent, Team, TeamMember
 
@@ -39,6 +40,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Team:
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete a team. Its agents and sessions stay."""
+    await deletion.clear(write, Team, [id_])
     return await write.delete(Team, id_)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from agentdata.errors import LimitExceededError
+from agentdata.operations import activity
 from agentdata.operations.values import check, check_not_empty
 from agentdata.operations.write import columns_of, document, from_document, not_found, sqlstate, stored_row
 from models import Session, UsageRecord
@@ -43,7 +44,9 @@ WITH given AS (
     completion_tokens = sessions.completion_tokens + grown.completion_tokens,
     -- What is unknown and what is known make what is known.
     cost_usd = coalesce(sessions.cost_usd + grown.cost_usd, sessions.cost_usd, grown.cost_usd),
-    last_activity_at = greatest(last_activity_at, grown.last, CASE WHEN grown.now THEN clock_timestamp() END),
+    last_activity_at = least(clock_timestamp(), greatest(
+      last_activity_at, grown.last, CASE WHEN grown.now THEN clock_timestamp() END
+    )),
     updated_at = clock_timestamp()
   FROM grown
   -- The keys by themselves too, so that they are looked up however many rows PostgreSQL takes a set for.
@@ -123,6 +126,10 @@ async def delete(write: Write, id_: UUID) -> list[UUID]:
         NotFoundError: There is no such record.
 
     """
-    if not await write.fetch(_DELETE, write.project_id, id_, alone=True):
+    record = await write.get(UsageRecord, id_)
+    # The session comes first, as for every writer of its usage.
+    session = await write.get(Session, record.session_id, lock=True)
+    if not await write.fetch(_DELETE, write.project_id, id_):
         raise not_found(UsageRecord, id_, "id")
+    await activity.lower(write, session, record.timestamp)
     return [id_]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentdata.operations import deletion
 from agentdata.operations.values import check
 from models import User
 
@@ -37,4 +38,5 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> User:
 
 async def delete(write: Write, id_: UUID) -> list[UUID]:
     """Delete a user. Sessions, messages, agents and memories stay, and name no user any more."""
+    await deletion.clear(write, User, [id_])
     return await write.delete(User, id_)

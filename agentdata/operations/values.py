@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import JSON, String
 
 from agentdata.errors import BadUserInputError
+from agentdata.exact_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 MAX_JSON_DEPTH = 100
 """How many arrays and objects of a JSON value may nest; PostgreSQL and the JSON writer can hold more."""
+
+JSON_SPACE = " \t\n\r"
+"""The white space of JSON. Other spaces, such as U+00A0, are none of it."""
 
 _ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 """What languages give where no time is set. The driver would write them as -infinity and infinity."""
@@ -114,7 +117,7 @@ def _rules(model: type[Base]) -> dict[str, _Rule]:
         rules[name] = _Rule(
             field=camel(name),
             nullable=bool(column.nullable),
-            is_json=isinstance(column.type, JSONB),
+            is_json=isinstance(column.type, JSON),
             json=_JSON_KINDS.get(kind),
             length=column.type.length if isinstance(column.type, String) else None,
             filled=not column.nullable or column.name in _KEYS,
@@ -192,7 +195,7 @@ def check_json(field: str, value: object) -> None:
 
 
 def _check_plain(field: str, value: object) -> None:
-    """Refuse what is not a truth value or a number that JSON can hold."""
+    """Refuse a value that is not a boolean or a number that JSON can hold."""
     if isinstance(value, int):
         if not -(2**63) <= value < 2**64:
             raise BadUserInputError(f"{field} holds a whole number of more than 64 bits", field=field)
@@ -201,6 +204,21 @@ def _check_plain(field: str, value: object) -> None:
             raise BadUserInputError(f"{field} holds a number that is not finite or too large", field=field)
     else:
         raise TypeError(f"{field} holds a {type(value).__name__}, which is not JSON")
+
+
+def parse_json(text: str) -> object:
+    """Return the JSON value that a text is, with or without white space around it.
+
+    Raises:
+        ValueError: The text is not strictly JSON, or is JSON that cannot be stored as it is.
+
+    """
+    value = read_json(text)
+    try:
+        check_json("it", value)
+    except BadUserInputError as error:
+        raise ValueError(error.message) from error
+    return value
 
 
 def check_tags(field: str, tags: Iterable[str]) -> list[str]:

@@ -34,7 +34,7 @@ Row = TypeVar("Row", bound=Base)
 Result = TypeVar("Result")
 
 _ATTEMPTS = 5
-_PASSING = {"40P01", "40001"}
+PASSING = frozenset({"40P01", "40001"})
 """Deadlock and serialization failure: tried again, the same write goes through."""
 
 
@@ -51,6 +51,14 @@ class Write:
     _alone: Callable[[str, Sequence[Any]], Awaitable[list[Record]]] | None = None
     _session: WriteSession | None = None
     _done: bool = False
+    _apart: Callable[[AsyncExitStack], Write] | None = None
+
+    @classmethod
+    def on(cls, database: Database, project_id: UUID, stack: AsyncExitStack) -> Write:
+        """Write in a transaction that ends with ``stack``."""
+        begin = partial(stack.enter_async_context, database.write(project_id))
+        alone = partial(database.statement, project_id, writes=True)
+        return cls(project_id, begin, alone, _apart=partial(cls.on, database, project_id))
 
     @classmethod
     def within(cls, session: WriteSession, project_id: UUID) -> Write:
@@ -68,6 +76,18 @@ class Write:
         if self._session is None:
             self._session = await self._begin()
         return self._session
+
+    @property
+    def begun(self) -> bool:
+        """Whether the transaction has begun."""
+        return self._session is not None
+
+    async def apart(self, part: Callable[[Write], Awaitable[Result]]) -> Result:
+        """Run a part in a transaction of its own, where the operation's has not begun; else within that."""
+        if self._apart is None or self.begun:
+            return await part(self)
+        async with AsyncExitStack() as stack:
+            return await part(self._apart(stack))
 
     async def execute(self, statement: Executable, **options: Any) -> Result_[*tuple[Any, ...]]:
         """Run a statement and give its result."""
@@ -312,13 +332,12 @@ async def run(
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             async with AsyncExitStack() as stack:
-                begin = partial(stack.enter_async_context, database.write(project_id))
-                write = Write(project_id, begin, partial(database.statement, project_id, writes=True))
+                write = Write.on(database, project_id, stack)
                 if idempotency_key is None:
                     return await operation(write, **arguments)
                 return await _once(write, idempotency_key, operation, arguments)
         except DBAPIError as error:
-            if attempt < _ATTEMPTS and (sqlstate(error) in _PASSING or _referred_to_meanwhile(error)):
+            if attempt < _ATTEMPTS and (sqlstate(error) in PASSING or _referred_to_meanwhile(error)):
                 continue
             if (refusal := refused(error)) is not None:
                 placed = await _item_without(database, project_id, arguments, error)

@@ -326,8 +326,10 @@ def _audited(kind: str) -> str:
     )
 
 
-_TYPES = {"sequence": "int", "promptTokens": "int", "costUsd": "float8"} | dict.fromkeys(
-    ("eventData", "previousValues", "newValues", "arguments"), "jsonb"
+_TYPES = (
+    {"sequence": "int", "promptTokens": "int", "costUsd": "float8"}
+    | dict.fromkeys(("eventData", "previousValues", "newValues"), "jsonb")
+    | {"arguments": "json"}
 )
 _AUDIT = " UNION ALL ".join(map(_audited, _AUDITED)) + " ORDER BY at, id LIMIT 100"
 
@@ -339,7 +341,7 @@ async def audit(db: Connection, given: dict[str, Any]) -> Row:
         return {"session": None}
     nodes = [
         {
-            "id": row["id"], "at": row["at"], "kind": row["kind"],
+            "id": f"{row['id'][:14]}8{row['id'][15:]}", "at": row["at"], "kind": row["kind"],
             "subject": {name: row[name] for name in _AUDITED[row["kind"]][2]},
         }
         for row in await db.fetch(_AUDIT, PROJECT, given["id"])
@@ -494,9 +496,10 @@ class _Floor:
 
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=str, decoder=orjson.Fragment, format="text"
-    )
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=str, decoder=orjson.Fragment, format="text"
+        )
 
 
 async def _keep(_connection: object) -> None:

@@ -344,6 +344,12 @@ class AuditEntry:
     subject: Subject
 
 
+def _entry_id(id_: UUID) -> strawberry.ID:
+    """Give an entry's id, which is not that of its subject."""
+    subject = str(id_)
+    return strawberry.ID(f"{subject[:14]}8{subject[15:]}")
+
+
 _AUDITED = {
     "MESSAGE": (models.Message, models.Message.created_at),
     "EVENT": (models.SessionEvent, models.SessionEvent.timestamp),
@@ -434,7 +440,7 @@ class Session:
                 .limit(first)
             )
             for row, time in await _loaders(info).database.all(statement):
-                entries.append(AuditEntry(id=row.id, at=time, kind=kind, subject=row))
+                entries.append(AuditEntry(id=_entry_id(row.id), at=time, kind=kind, subject=row))
         entries.sort(key=lambda entry: (entry.at, entry.id))
         return Connection(nodes=entries[:first])
 

@@ -32,7 +32,10 @@ AuditSubject = Annotated[
 class AuditEntry:
     """One thing that happened in a session."""
 
-    id: strawberry.ID = column("The id of the entry, which is the id of its subject.")
+    entry_id: strawberry.ID = column(
+        "The id of the entry, not that of its subject. It never changes; `node` does not find it.",
+        name="id",
+    )
     at: datetime = column(
         "When it happened: the `createdAt` of a message, transition or tool call, or the `timestamp` of an"
         " event or usage record. A tool call is placed beside the message that makes it, whatever its"

@@ -108,8 +108,8 @@ class Session(Node):
     )
     metadata_: JSON = column("Any other data: a JSON object.", name="metadata")
     last_activity_at: datetime = column(
-        "When something last happened in the session: a message, an event or the use of a model. Maintained"
-        " automatically."
+        "When something last happened in the session: a message, an event or the use of a model. Never in the"
+        " future; deletions move it back. Maintained automatically."
     )
     started_at: datetime = column("When the session started.")
     ended_at: datetime | None = column("When the session ended; null while it is open.")

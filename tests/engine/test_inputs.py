@@ -13,7 +13,8 @@ from graphql import GraphQLInputObjectType, get_named_type
 
 from agentdata.engine.binding.inputs import fields_of, values_of
 from agentdata.engine.contract import DECLARED
-from agentdata.engine.fields.mutations import Mutation, parameter
+from agentdata.engine.fields import parameter
+from agentdata.engine.fields.mutations import Mutation
 from agentdata.errors import BadUserInputError
 from models.enums import ApiKeyScope, MessageRole
 from schema.inputs.api_key import CreateApiKeyInput

@@ -458,3 +458,69 @@ async def test_what_is_still_to_be_read_when_an_operation_ends_takes_no_connecti
         await asyncio.wait([asked])
     assert asked.exception() is not None
     assert not seen.connections
+
+
+CAME = {"type": "text", "id": 1.0, "a": {"zip": 1, "bb": [{"y": None, "x": 2e22}], "b": "\u00e9"}}
+"""JSON whose keys are in no order, as it came from elsewhere."""
+
+CAME_LITERALLY = '{type: "text", id: 1.0, a: {zip: 1, bb: [{y: null, x: 2e22}], b: "\u00e9"}}'
+
+FROM_ELSEWHERE = """{
+  messages { nodes { parts rawPayload } }
+  toolCalls(orderBy: [{field: CREATED_AT, direction: ASC}]) { nodes { arguments result } }
+}"""
+
+
+@pytest.mark.parametrize("executor", [PLAIN, PLANNED], ids=["plain", "planned"])
+@pytest.mark.parametrize("given", ["$json", CAME_LITERALLY], ids=["variable", "literal"])
+async def test_json_from_elsewhere_keeps_the_order_of_its_keys(
+    api: Api, executor: Executor, given: str
+) -> None:
+    session = await factories.session(api)
+    declared = "$json: JSON!, " if given == "$json" else ""
+    variables: dict[str, Any] = {"json": CAME} if declared else {}
+
+    async def ask(operation: str, **more: Any) -> Any:
+        kinds = "".join(f"${name}: ID!, " for name in more)
+        # An operation declares the variables that it uses.
+        uses = declared if "$json" in operation else ""
+        document = f"mutation ({uses}{kinds}) {{ {operation} }}" if kinds or uses else operation
+        sent = (variables if uses else {}) | {name: str(value) for name, value in more.items()}
+        answer = await told(api, executor, document, sent)
+        assert not answer.errors, answer.errors
+        return answer.data
+
+    call = f'{{name: "t", arguments: {given}, callId: '
+    appended = await ask(
+        f"""appendMessages(sessionId: $session, messages: [
+          {{role: USER, parts: {given}, rawPayload: {given}}}
+          {{role: ASSISTANT, toolCalls: [{call}"given", result: {given}}}, {call}"now"}}, {call}"later"}}]}}
+          {{role: TOOL, toolCallId: "now", content: {json.dumps(json.dumps(CAME) + chr(10))}}}
+        ]) {{ id parts rawPayload toolCalls {{ nodes {{ arguments result }} }} }}""",
+        session=session.id,
+    )
+    said, asking, _ = appended["appendMessages"]
+    assert orjson.dumps([said["parts"], said["rawPayload"]]) == orjson.dumps([CAME, CAME])
+    assert len(asking["toolCalls"]["nodes"]) == 3
+    await ask(
+        'appendMessages(sessionId: $session, messages: [{role: TOOL, toolCallId: "later", parts: '
+        f"{given}}}]) {{ id }}",
+        session=session.id,
+    )
+    made = await ask(
+        f'createToolCall(messageId: $message, input: {{name: "t", arguments: {given}}}) {{ id }}',
+        message=asking["id"],
+    )
+    recorded = await ask(
+        f"recordToolResult(id: $call, input: {{result: {given}}}) {{ arguments result }}",
+        call=made["createToolCall"]["id"],
+    )
+    assert orjson.dumps(recorded["recordToolResult"]) == orjson.dumps({"arguments": CAME, "result": CAME})
+    await ask(
+        f"updateMessage(id: $message, input: {{parts: {given}, rawPayload: {given}}}) {{ id }}",
+        message=said["id"],
+    )
+    found = await ask(FROM_ELSEWHERE)
+    kept = [value for list_ in found.values() for row in list_["nodes"] for value in row.values() if value]
+    assert [orjson.dumps(value) for value in kept] == [orjson.dumps(CAME)] * len(kept)
+    assert len(kept) == 11

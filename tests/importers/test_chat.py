@@ -151,7 +151,7 @@ async def test_answers_are_linked_to_earlier_calls(api: Api) -> None:
     found = await session(
         api,
         said(
-            asks(("a", "f"), ("b", "f")), answers("b", "second"), answers("a", '{"first": true}'),
+            asks(("a", "f"), ("b", "f")), answers("b", "second"), answers("a", '{"first": true}\n'),
             asks(("a", "f")), answers("a", "again"), asks(("c", "f")),
         ),
     )  # fmt: skip
@@ -200,6 +200,7 @@ async def test_function_call_answers_are_linked_by_name(api: Api) -> None:
     [
         ('{"a": 1}', {"a": 1}),
         ("[1]", [1]),
+        ('\n{"a": 1}\r\n', {"a": 1}),
         ('{"a": ', '{"a": '),
         ("", ""),
         ("null", {}),
@@ -214,6 +215,24 @@ async def test_arguments_are_stored_as_json_if_they_are_json(api: Api, given: ob
     call = {"id": "1", "function": {"name": "f", "arguments": given}}
     found = await session(api, said({"role": "assistant", "tool_calls": [call]}))
     assert found["messages"][0]["toolCalls"][0]["arguments"] == kept
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_arguments_and_parts_keep_the_order_of_their_keys(api: Api, written: bool) -> None:  # noqa: FBT001  # of a parameter
+    came = {"type": "text", "b": {"z": 1.0, "aa": [{"y": 1, "x": 2}]}, "a": None}
+    arguments = json.dumps(came) if written else came
+    call = {"id": "1", "function": {"name": "f", "arguments": arguments}}
+    found = await session(
+        api,
+        said(
+            {"role": "user", "content": [came]},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "1", "content": json.dumps(came)},
+        ),
+    )
+    [told] = found["messages"][1]["toolCalls"]
+    kept = [found["messages"][0]["parts"], told["arguments"], told["result"]]
+    assert json.dumps(kept) == json.dumps([[came], came, came])
 
 
 async def test_unknown_keys_of_a_call_are_kept_in_the_metadata(api: Api) -> None:

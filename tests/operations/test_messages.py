@@ -119,7 +119,7 @@ async def test_five_thousand_messages_at_once(api: Api, owner: AsyncEngine) -> N
                 "SELECT c.id FROM tool_calls c JOIN messages m ON m.id = c.message_id"
                 " LEFT JOIN messages a ON a.id = c.answer_id"
                 " WHERE c.session_id = :id AND (a.sequence IS DISTINCT FROM m.sequence + 1"
-                " OR c.status <> 'SUCCEEDED' OR c.result <> to_jsonb(a.content)"
+                " OR c.status <> 'SUCCEEDED' OR c.result::text <> to_json(a.content)::text"
                 " OR c.arguments ->> 'turn' <> a.content)"
             ),
             {"id": session.id},
@@ -283,7 +283,16 @@ async def test_a_deleted_message_takes_its_calls_along(api: Api, owner: AsyncEng
         ("[" * 101 + "]" * 101, "[" * 101 + "]" * 101),
         ("[" * 5_000 + "]" * 5_000, "[" * 5_000 + "]" * 5_000),
         ('{"a": 18446744073709551615}', {"a": 18446744073709551615}),
-        (' {"a": 1}', ' {"a": 1}'),
+        ('{"a": 18446744073709551616}', '{"a": 18446744073709551616}'),
+        ('{"a": 1}\n', {"a": 1}),
+        (" \t\r\n[1]\r\n \t", [1]),
+        ("\n\n", "\n\n"),
+        (' {"a": 1} and more\n', ' {"a": 1} and more\n'),
+        ('{"a": 1}\n{"a": 2}\n', '{"a": 1}\n{"a": 2}\n'),
+        (" 5\n", " 5\n"),
+        ('\u00a0{"a": 1}', '\u00a0{"a": 1}'),
+        ('{"a": 1}\f', '{"a": 1}\f'),
+        ('\ufeff{"a": 1}', '\ufeff{"a": 1}'),
     ],
 )
 async def test_an_answers_text_is_the_calls_result(api: Api, content: str, result: object) -> None:

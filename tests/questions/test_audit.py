@@ -45,7 +45,7 @@ async def test_an_audit_trail_of_every_state_change_and_event_in_order(asked: As
     """)
     rows = await asked.sql(
         """
-        SELECT * FROM (
+        SELECT overlay(id::text PLACING '8' FROM 15 FOR 1) AS id, at, kind, subject FROM (
             SELECT id, created_at AS at, 'MESSAGE' AS kind, jsonb_build_object('said', content) AS subject
             FROM messages WHERE session_id::text = :id
             UNION ALL
@@ -61,7 +61,7 @@ async def test_an_audit_trail_of_every_state_change_and_event_in_order(asked: As
             UNION ALL
             SELECT id, timestamp, 'USAGE', jsonb_build_object('model', model, 'promptTokens', prompt_tokens)
             FROM usage_records WHERE session_id::text = :id
-        ) AS trail ORDER BY at, id
+        ) AS trail ORDER BY at, trail.id
         """,
         id=session,
     )

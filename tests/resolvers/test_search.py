@@ -145,6 +145,62 @@ async def test_words_are_found_whatever_stands_beside_them(
         assert await found(api, query) == [content], query
 
 
+NO_WORDS = {
+    "joined pictures": "\U0001f469\u200d\U0001f52c",
+    "joined pictures with a selector": "\u2764\ufe0f\u200d\U0001f525",
+    "picture with a skin tone": "\U0001f9d1\U0001f3fd\u200d\U0001f3a4",
+    "flag made of tags": "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f",
+    "enclosing mark": "\u20e3",
+    "selector": "\ufe0f\U000e0100",
+    "joiner": "\u200d",
+    "non-joiner": "\u200c",
+    "format characters": "\u2060\u00ad\u061c\ufeff",
+    "mark without a letter": "\u0301",
+    "selector of Mongolian": "\u180b",
+    "filler of Hangul": "\u3164",
+    "private use": "\ue000\U000f0000\U00100000",
+    "symbols": "\u02c2\u1fbd\u27e8\U0001d100\U0001fb00",
+    "punctuation": "\u05f4\u0f0d\u104a\ua92e",
+}
+
+
+@pytest.mark.parametrize("nothing", NO_WORDS.values(), ids=NO_WORDS)
+async def test_what_is_neither_letter_nor_digit_is_no_word(api: Api, nothing: str) -> None:
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    beside = f"{nothing}tea {nothing}cup {nothing} -{nothing}"
+    await say(api, f"{family} family 1\ufe0f\u20e3", beside, nothing)
+    assert await found(api, nothing) == []
+    assert await found(api, f'"{nothing}"') == []
+    assert await found(api, f"{nothing}tea {nothing} cup") == [beside]
+    assert await found(api, f"tea -{nothing} cup") == [beside]
+    assert await found(api, f"family -{nothing}1") == []
+    shown = await excerpt(api, f"{nothing} tea cup")
+    assert "<mark>tea</mark>" in shown
+    assert "<mark>cup</mark>" in shown
+    assert html.unescape(re.sub("</?mark>", "", shown)).strip() in beside
+
+
+@pytest.mark.parametrize(
+    ("word", "others"),
+    [
+        (
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+            ["\u0645\u06cc", "\u062e\u0648\u0627\u0647\u0645"],
+        ),
+        ("\u0915\u094d\u200d\u0937", ["\u0915\u094d\u0937", "\u0937", "\u0915"]),
+        ("cafe\u0301", ["cafe", "caf"]),
+        ("\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd", ["\u05e9\u05dc\u05d5\u05dd"]),
+    ],
+    ids=["Persian", "Hindi", "accent", "Hebrew"],
+)
+async def test_joiners_and_marks_within_words_belong_to_them(api: Api, word: str, others: list[str]) -> None:
+    await say(api, f"so {word}, or ({word}\u200c) and {word}\u200d\U0001f44d")
+    for asked in (word, f"\u200d{word}", f"{word}\u200c"):
+        assert (await excerpt(api, asked)).count(f"<mark>{word}</mark>") == 3
+    for other in others:
+        assert await found(api, other) == []
+
+
 async def test_accents_count(api: Api) -> None:
     await say(api, "cafe", "café")
     assert await found(api, "café") == ["café"]
@@ -325,7 +381,7 @@ PIECES = st.sampled_from(
     [
         *("tea", "Tea's", '"', "-", "or", " ", "<", ">", "&", "<mark>", "</mark>", "&lt;", "<!--", "-->"),
         *("a@b.co", "x/y", "1e5x", "http://", "\x02", "\x03", "\x1e", "\n", "“", "…", "é", "ß", "👍", "你好"),
-        *("\u200d", "\ue000", "\\", "'", "%"),
+        *("\u200d", "\u200c", "\u0301", "\ufe0f", "\U000e0067", "\ue000", "\\", "'", "%"),
     ]
 )
 TEXTS = st.one_of(

@@ -20,8 +20,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import ARRAY, Boolean, DateTime, Float, Integer, Numeric, String, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ARRAY, JSON, Boolean, DateTime, Float, Integer, Numeric, String, Uuid
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from agentdata.engine.lru import WeightedLRU
@@ -381,7 +380,7 @@ class WireFormat(NamedTuple):
 _TEXT = WireFormat("text", "{0}::text")
 _WIRE_FORMATS: tuple[tuple[tuple[Any, ...], WireFormat], ...] = (
     ((Uuid, String), _TEXT),
-    ((JSONB,), _TEXT._replace(response="Fragment({0})")),
+    ((JSON,), _TEXT._replace(response="Fragment({0})")),
     ((DateTime,), WireFormat("text", "({0} AT TIME ZONE 'UTC')::text", "time({0})")),
     ((ARRAY,), WireFormat("text[]", "{0}::text[]")),
     ((Integer,), WireFormat("int8", "{0}::int8")),
