@@ -354,6 +354,58 @@ async def test_a_bad_url_is_named(client: httpx.AsyncClient, query_string: str, 
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
 
 
+HASH = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+
+
+@pytest.mark.parametrize("media", [GRAPHQL, PLAIN])
+@pytest.mark.parametrize(
+    "more", [{}, {"query": None}, {"query": ""}, {"operationName": "A", "variables": {"n": 1}}]
+)
+async def test_a_hash_without_its_query_is_answered_as_clients_of_persisted_queries_expect(
+    client: httpx.AsyncClient, media: str, more: dict[str, Any]
+) -> None:
+    given = more | {"extensions": HASH}
+    in_url = {
+        name: value if isinstance(value, str) else orjson.dumps(value).decode()
+        for name, value in given.items()
+        if value is not None
+    }
+    for response in (
+        await client.post("/graphql", json=given, headers={"Accept": media}),
+        await client.get("/graphql", params=in_url, headers={"Accept": media}),
+    ):
+        assert response.status_code == 200
+        assert errors(response) == [
+            {
+                "message": "PersistedQueryNotSupported",
+                "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"},
+            }
+        ]
+
+
+async def test_a_query_that_comes_with_its_hash_is_run(client: httpx.AsyncClient) -> None:
+    given = QUERY | {"extensions": HASH}
+    for response in (
+        await client.post("/graphql", json=given),
+        await client.get("/graphql", params=QUERY | {"extensions": orjson.dumps(HASH).decode()}),
+    ):
+        assert (response.status_code, response.json()) == (200, {"data": {"hello": "hi"}})
+
+
+@pytest.mark.parametrize("persisted", [None, 5, "0" * 64, []])
+async def test_an_extension_that_holds_no_hash_leaves_the_query_missing(
+    client: httpx.AsyncClient, persisted: object
+) -> None:
+    response = await client.post("/graphql", json={"extensions": {"persistedQuery": persisted}})
+    assert response.status_code == 400
+    assert errors(response)[0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "query"}
+
+
+async def test_a_hash_needs_a_key_too(anyone: httpx.AsyncClient) -> None:
+    response = await anyone.post("/graphql", json={"extensions": HASH})
+    assert response.status_code == 401
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_other_methods_are_not_allowed(client: httpx.AsyncClient, method: str) -> None:
     response = await client.request(method, "/graphql")
