@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from agentdata.settings import Settings
 
+_PREFLIGHT_LASTS_S = 2 * 60 * 60
+"""For how many seconds browsers remember what a page of another origin may send; Chrome takes no more."""
+
 
 def create_app(
     settings: Settings, database_url: str, *, schema: strawberry.Schema = root.schema
@@ -91,7 +94,10 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
+            # Tracing and clients add headers of their own, which the server ignores.
+            allow_headers=["*"],
+            expose_headers=["Allow", "Retry-After", "WWW-Authenticate"],
+            max_age=_PREFLIGHT_LASTS_S,
         )
     ]
 

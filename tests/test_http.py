@@ -523,29 +523,99 @@ async def test_every_answer_has_the_headers_of_security(anyone: httpx.AsyncClien
     assert headers.get_list("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'none'"]
 
 
-async def test_only_named_origins_may_read_answers(
-    client: httpx.AsyncClient, database_urls: DatabaseUrls
-) -> None:
-    origin = {"Origin": "https://dashboard.example"}
-    assert "Access-Control-Allow-Origin" not in (await client.get("/health", headers=origin)).headers
-    settings = Settings(cors_origins="https://other.example, https://dashboard.example")
+PAGE = {"Origin": "https://dashboard.example"}
+ORIGINS = f"https://other.example, {PAGE['Origin']}"
+EXPOSED = "Allow, Retry-After, WWW-Authenticate"
+
+
+@pytest.fixture
+async def page(database_urls: DatabaseUrls) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a web page of an origin that the settings name."""
+    settings = Settings(max_body_bytes=100_000, cors_origins=ORIGINS)
     app = create_app(settings, database_urls.request, schema=SCHEMA)
-    preflight = origin | {
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization, content-type",
-    }
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as page,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=PAGE) as page,
     ):
-        allowed = await page.options("/graphql", headers=preflight)
-        assert allowed.status_code == 200
-        assert allowed.headers["Access-Control-Allow-Origin"] == origin["Origin"]
-        refused = await page.options("/graphql", headers=preflight | {"Origin": "https://evil.example"})
-        assert refused.status_code == 400
-        response = await page.post("/graphql", headers=origin)
-        assert response.status_code == 401
-        assert response.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+        yield page
+
+
+def preflight(headers: str | None, method: str = "POST") -> dict[str, str]:
+    """Give the headers by which a browser asks whether a page may send a request."""
+    asked = {} if headers is None else {"Access-Control-Request-Headers": headers}
+    return {"Access-Control-Request-Method": method} | asked
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        "authorization,content-type",
+        "authorization, content-type, traceparent, tracestate",
+        "sentry-trace, baggage",
+        "apollographql-client-name, apollographql-client-version",
+        "x-apollo-operation-name, x-request-id",
+        "X-Anything-Else",
+    ],
+)
+async def test_a_page_may_send_whatever_headers_its_client_adds(
+    page: httpx.AsyncClient, headers: str | None, method: str
+) -> None:
+    allowed = await page.options("/graphql", headers=preflight(headers, method))
+    assert allowed.status_code == 200
+    assert allowed.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
+    assert allowed.headers.get("Access-Control-Allow-Headers") == headers
+    assert allowed.headers["Access-Control-Allow-Methods"] == "GET, POST"
+    assert allowed.headers["Access-Control-Max-Age"] == "7200"
+    assert "Access-Control-Allow-Credentials" not in allowed.headers
+
+
+async def test_other_origins_and_methods_are_refused_to_pages(
+    page: httpx.AsyncClient, client: httpx.AsyncClient
+) -> None:
+    stranger = await page.options("/graphql", headers=preflight(None) | {"Origin": "https://evil.example"})
+    assert stranger.status_code == 400
+    assert "Access-Control-Allow-Origin" not in stranger.headers
+    assert (await page.options("/graphql", headers=preflight(None, "DELETE"))).status_code == 400
+    # Where the settings name no origin, no page may call.
+    assert "Access-Control-Allow-Origin" not in (await client.get("/health", headers=PAGE)).headers
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status"),
+    [
+        ("{ hello }", {}, 200),
+        ("{ hello }", {"Authorization": ""}, 401),
+        ("{ nope }", {}, 400),
+        ("{ number }", {}, 500),
+        ("{ hello }" + " " * 100_000, {}, 413),
+        ("{ hello }", {"Content-Type": "text/plain"}, 415),
+        ("{ hello }", {"Accept": "text/event-stream"}, 406),
+    ],
+)
+async def test_a_page_can_read_every_answer(
+    page: httpx.AsyncClient, key: str, query: str, headers: dict[str, str], status: int
+) -> None:
+    given = {"Authorization": f"Bearer {key}"} | headers
+    answer = await page.post("/graphql", json={"query": query}, headers=given)
+    assert answer.status_code == status
+    assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
+    assert answer.headers["Access-Control-Expose-Headers"] == EXPOSED
+    assert "Origin" in answer.headers["Vary"]
+
+
+async def test_a_page_can_read_when_to_try_again() -> None:
+    app = create_app(Settings(cors_origins=ORIGINS), "postgresql://localhost:1/none", schema=SCHEMA)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=PAGE) as page,
+    ):
+        headers = {"Authorization": f"Bearer ad_aaaaaaaa_{'a' * 43}"}
+        for answer in (await page.get("/health"), await page.post("/graphql", json=QUERY, headers=headers)):
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+            assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
+            assert answer.headers["Access-Control-Expose-Headers"] == EXPOSED
 
 
 async def test_the_access_log_says_what_was_asked_and_no_secret(
