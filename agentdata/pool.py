@@ -92,10 +92,11 @@ class Pool:
         self, target: DatabaseTarget, *, size: int, timeout_s: float | None, statement_timeout_ms: int
     ) -> None:
         given: dict[str, Any] = {"pool_size": size, "pool_timeout": timeout_s} | target.pool_args
-        self._timeout_s: float | None = given["pool_timeout"]
+        self.timeout_s: float | None = given["pool_timeout"]
+        self.size: int = given["pool_size"] + given.get("max_overflow", 0)
         self._recycle_s: float = given.get("pool_recycle", -1)
         # Each permit is the right to hold one connection: a free one, or a new one where none is free.
-        self._permits = asyncio.Semaphore(given["pool_size"] + given.get("max_overflow", 0))
+        self._permits = asyncio.Semaphore(self.size)
         self._free: list[Connection] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -120,7 +121,7 @@ class Pool:
         """
         if self._permits.locked():
             try:
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(self.timeout_s):
                     await self._permits.acquire()
             except TimeoutError:
                 raise OverloadedError("all database connections are in use; try again shortly") from None
