@@ -18,7 +18,7 @@ from agentdata.database import Database
 from agentdata.endpoint import GraphQLEndpoint
 from agentdata.execution.execute import Executor
 from agentdata.health import Health
-from agentdata.middleware import AccessLog, SecurityHeaders
+from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
 from resolvers.planning import Planner
 from schema import root
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _PREFLIGHT_LASTS_S = 2 * 60 * 60
 """For how many seconds browsers remember what a page of another origin may send; Chrome takes no more."""
+
+_UNREAD_LIMITS = 4
+"""How many times as much as a body may have is read of one that is refused."""
 
 
 def create_app(
@@ -61,6 +64,7 @@ def create_app(
             graphiql.assets,
         ],
         middleware=[
+            Middleware(UnreadBodies, most_bytes=_UNREAD_LIMITS * settings.max_body_bytes),
             Middleware(AccessLog),
             Middleware(SecurityHeaders),
             *_cross_origin(settings),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -700,6 +701,51 @@ async def test_a_body_is_counted_as_it_comes_in(app: Starlette, key: str) -> Non
         writer.close()
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"code":"LIMIT_EXCEEDED"' in answer
+
+
+def send_and_then_read(
+    address: tuple[str, int], method: str, headers: dict[str, str], *, chunked: bool
+) -> Any:
+    """Send a body far above the limit as urllib does, and give the status and the first error's code."""
+    connection = http.client.HTTPConnection(*address, timeout=30)
+    body = b" " * 12 * 1024 * 1024
+    given = iter([body[:100_000]] * 120) if chunked else body
+    connection.request(method, "/graphql", given, headers | {"Connection": "close"}, encode_chunked=chunked)
+    answer = connection.getresponse()
+    error = orjson.loads(answer.read())["errors"][0]
+    connection.close()
+    return answer.status, error["extensions"]["code"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("method", "headers", "status", "code"),
+    [
+        ("POST", {}, 413, "LIMIT_EXCEEDED"),
+        ("POST", {"Authorization": ""}, 401, "UNAUTHENTICATED"),
+        ("POST", {"Authorization": f"Bearer ad_aaaaaaaa_{'a' * 43}"}, 401, "UNAUTHENTICATED"),
+        ("POST", {"Content-Type": "text/plain"}, 415, "BAD_USER_INPUT"),
+        ("POST", {"Content-Encoding": "gzip"}, 415, "BAD_USER_INPUT"),
+        ("POST", {"Accept": "text/event-stream"}, 406, "BAD_USER_INPUT"),
+        ("PUT", {}, 405, "BAD_USER_INPUT"),
+        ("GET", {}, 400, "BAD_USER_INPUT"),
+    ],
+)
+async def test_a_client_that_sends_all_of_a_body_that_is_too_large_sees_the_refusal(
+    database_urls: DatabaseUrls,
+    key: str,
+    method: str,
+    headers: dict[str, str],
+    status: int,
+    code: str,
+    *,
+    chunked: bool,
+) -> None:
+    app = create_app(Settings(max_body_bytes=4 * 1024 * 1024), database_urls.request, schema=SCHEMA)
+    given = {"Authorization": f"Bearer {key}", "Content-Type": PLAIN} | headers
+    async with serving(app) as address:
+        seen = await asyncio.to_thread(send_and_then_read, address, method, given, chunked=chunked)
+    assert seen == (status, code)
 
 
 async def test_an_announced_length_is_not_believed(client: httpx.AsyncClient) -> None:
