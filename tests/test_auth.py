@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["", "pgbouncer=true"])
 async def database(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    """Give a pool of three connections, to sessions of its own or to those of a pooler."""
+    """Provide a pool of three connections, to sessions of its own or to those of a pooler."""
     separator = "&" if "?" in database_url else "?"
     database = Database(f"{database_url}{separator}{request.param}", pool_size=3)
     yield database

@@ -531,7 +531,7 @@ EXPOSED = "Allow, Retry-After, WWW-Authenticate"
 
 @pytest.fixture
 async def page(database_urls: DatabaseUrls) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a web page of an origin that the settings name."""
+    """Provide a web page of an origin that the settings name."""
     settings = Settings(max_body_bytes=100_000, cors_origins=ORIGINS)
     app = create_app(settings, database_urls.request, schema=SCHEMA)
     async with (
@@ -542,7 +542,7 @@ async def page(database_urls: DatabaseUrls) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def preflight(headers: str | None, method: str = "POST") -> dict[str, str]:
-    """Give the headers by which a browser asks whether a page may send a request."""
+    """Return the headers by which a browser asks whether a page may send a request."""
     asked = {} if headers is None else {"Access-Control-Request-Headers": headers}
     return {"Access-Control-Request-Method": method} | asked
 
@@ -706,7 +706,7 @@ async def test_a_body_is_counted_as_it_comes_in(app: Starlette, key: str) -> Non
 def send_and_then_read(
     address: tuple[str, int], method: str, headers: dict[str, str], *, chunked: bool
 ) -> Any:
-    """Send a body far above the limit as urllib does, and give the status and the first error's code."""
+    """Send a body far above the limit as urllib does, and return the status and the first error's code."""
     connection = http.client.HTTPConnection(*address, timeout=30)
     body = b" " * 12 * 1024 * 1024
     given = iter([body[:100_000]] * 120) if chunked else body

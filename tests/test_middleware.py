@@ -60,7 +60,7 @@ def head(length: int | None, *more: str, path: str = "/refuse") -> bytes:
 def send_and_then_read(
     address: tuple[str, int], method: str, path: str, *, chunked: bool, close: bool
 ) -> int:
-    """Send a large body as simple clients do, which look for an answer when all is sent; give its status."""
+    """Send a large body as clients do that look for an answer at the end, and return its status."""
     connection = http.client.HTTPConnection(*address, timeout=30)
 
     def chunks() -> Iterator[bytes]:

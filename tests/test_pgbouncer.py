@@ -81,7 +81,7 @@ def pooled(database_urls: DatabaseUrls, request: pytest.FixtureRequest) -> Itera
 
 
 async def ask(client: httpx.AsyncClient, key: Key, query: str, **variables: Any) -> Any:
-    """Ask and give the data of an answer without errors."""
+    """Ask, and return the data of an answer without errors."""
     answer = await client.post(
         "/graphql",
         json={"query": query, "variables": variables},

@@ -46,7 +46,7 @@ class Doing:
 
 @pytest.fixture
 def doing() -> Doing:
-    """Give tasks that wait for their turns for as long as it takes."""
+    """Provide tasks that wait for their turns for as long as it takes."""
     return Doing(Turns(None))
 
 
