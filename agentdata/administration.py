@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentdata import migrations, provision
-from agentdata.auth import principal_of
+from agentdata.auth import NOTE_USE, valid_key
 from agentdata.connection import transaction
 from agentdata.database import WriteSession
 from agentdata.database_urls import DatabaseUrls
@@ -107,9 +107,11 @@ async def project_of_key(url: str, secret: str, scope: ApiKeyScope) -> str:
     Raises UnauthenticatedError if the key is not valid, and ForbiddenError if it lacks the scope.
     """
     async with _session(url) as session:
-        principal, _ = await principal_of(session, api_keys.hash_secret(secret))
-        principal.require(scope)
-        return (await session.get_one(Project, principal.project_id)).slug
+        key = await valid_key(session, api_keys.hash_secret(secret))
+        if (use := key.use()) is not None:
+            await Write.within(session, key.principal.project_id).fetch(NOTE_USE, *use)
+        key.principal.require(scope)
+        return (await session.get_one(Project, key.principal.project_id)).slug
 
 
 async def analyze(url: str) -> None:

@@ -19,7 +19,7 @@ from agentdata.endpoint import GraphQLEndpoint
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
 from agentdata.health import Health
-from agentdata.middleware import AccessLog, SecurityHeaders
+from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
 from schema import root
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from agentdata.settings import Settings
+
+_PREFLIGHT_LASTS_S = 2 * 60 * 60
+"""For how many seconds browsers remember what a page of another origin may send; Chrome takes no more."""
+
+_UNREAD_LIMITS = 4
+"""How many times as much as a body may have is read of one that is refused."""
 
 
 def create_app(
@@ -58,6 +64,7 @@ def create_app(
             graphiql.assets,
         ],
         middleware=[
+            Middleware(UnreadBodies, most_bytes=_UNREAD_LIMITS * settings.max_body_bytes),
             Middleware(AccessLog),
             Middleware(SecurityHeaders),
             *_cross_origin(settings),
@@ -91,7 +98,10 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
+            # Tracing and clients add headers of their own, which the server ignores.
+            allow_headers=["*"],
+            expose_headers=["Allow", "Retry-After", "WWW-Authenticate"],
+            max_age=_PREFLIGHT_LASTS_S,
         )
     ]
 

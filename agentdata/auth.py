@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import text
@@ -19,15 +20,44 @@ if TYPE_CHECKING:
 
     from agentdata.database import Database
 
+_log = logging.getLogger(__name__)
+
 _LASTS_S = 0.9
 """For how many seconds an answer of the database holds: a revoked key stops within a second."""
 
 _MOST_LOOKUPS = 2
 """How many connections keys are looked up on at once, so that made-up keys leave the rest to requests."""
 
+_NOTED = timedelta(minutes=1)
+"""How exactly the last use of a key is noted."""
+
 _LOOKUP = text(
-    "SELECT project_id, id, scopes, expires_at, revoked_at FROM authenticate_api_key(:secret_hash)"
+    "SELECT project_id, id, scopes, expires_at, revoked_at, last_used_at"
+    " FROM authenticate_api_key(:secret_hash)"
 )
+
+NOTE_USE = """
+UPDATE api_keys SET last_used_at = $3 WHERE project_id = $1 AND id = (
+  SELECT id FROM api_keys
+  WHERE project_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at <= $4)
+  FOR NO KEY UPDATE SKIP LOCKED
+)"""
+"""Notes that a key is used. It waits for no one: whoever holds the key's row changes it, or notes the use."""
+
+
+class ValidKey(NamedTuple):
+    """A key as the database knows it."""
+
+    principal: Principal
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+    def use(self) -> tuple[object, ...] | None:
+        """Return the arguments of ``NOTE_USE``, or None where a use was noted less than a minute ago."""
+        now = datetime.now(UTC)
+        if self.last_used_at is not None and now - self.last_used_at < _NOTED:
+            return None
+        return self.principal.project_id, self.principal.api_key_id, now, now - _NOTED
 
 
 class _Answer(NamedTuple):
@@ -36,10 +66,8 @@ class _Answer(NamedTuple):
     until: float
 
 
-async def principal_of(
-    connection: AsyncConnection | AsyncSession, hash_: bytes
-) -> tuple[Principal, datetime | None]:
-    """Give whom the key with this hash stands for, and when it expires.
+async def valid_key(connection: AsyncConnection | AsyncSession, hash_: bytes) -> ValidKey:
+    """Return the key with this hash.
 
     Raises:
         UnauthenticatedError: The key is unknown, revoked, or expired.
@@ -53,7 +81,8 @@ async def principal_of(
         raise UnauthenticatedError("the API key was revoked; use another one")
     if row.expires_at is not None and row.expires_at <= now:
         raise UnauthenticatedError("the API key has expired; use another one")
-    return Principal(row.project_id, row.id, frozenset(row.scopes)), row.expires_at
+    principal = Principal(row.project_id, row.id, frozenset(row.scopes))
+    return ValidKey(principal, row.expires_at, row.last_used_at)
 
 
 class Authenticator:
@@ -107,18 +136,29 @@ class Authenticator:
             until = time.monotonic() + _LASTS_S
             async with self._database.connection() as connection:
                 try:
-                    principal, expires_at = await principal_of(connection, hash_)
-                    answer = _Answer(principal, "", until)
+                    key = await valid_key(connection, hash_)
+                    answer = _Answer(key.principal, "", until)
                 except UnauthenticatedError as refusal:
-                    expires_at, answer = None, _Answer(None, refusal.message, until)
-        if expires_at is not None:
-            left = (expires_at - datetime.now(UTC)).total_seconds()
+                    key, answer = None, _Answer(None, refusal.message, until)
+            if key is not None:
+                await self._note_use(key)
+        if key is not None and key.expires_at is not None:
+            left = (key.expires_at - datetime.now(UTC)).total_seconds()
             answer = answer._replace(until=min(until, time.monotonic() + left))
         self._answers[hash_] = answer
         self._answers.move_to_end(hash_)
         if len(self._answers) > self._remembered:
             self._answers.popitem(last=False)
         return answer
+
+    async def _note_use(self, key: ValidKey) -> None:
+        use = key.use()
+        if use is None:
+            return
+        try:
+            await self._database.statement(key.principal.project_id, NOTE_USE, use, writes=True)
+        except Exception:  # noqa: BLE001 - the key is valid whether or not its use is noted
+            _log.warning("the use of a key was not noted", exc_info=True)
 
 
 def _bearer(authorization: str | None) -> str:

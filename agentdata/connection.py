@@ -9,7 +9,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from agentdata.database_url import DatabaseTarget, parse
+from agentdata.database_url import UNPREPARED, DatabaseTarget, parse
 from agentdata.setup_error import SetupError
 
 CONNECT_TIMEOUT_S = 15
@@ -23,7 +23,8 @@ async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
     Raises SetupError if the database cannot be reached or denies a privilege, and DatabaseUrlError.
     """
     target = parse(url)
-    connect_args = {"timeout": CONNECT_TIMEOUT_S} | target.connect_args
+    # A pooler may keep what one command prepares, and give it to the next one, which takes the same names.
+    connect_args = {"timeout": CONNECT_TIMEOUT_S} | target.connect_args | UNPREPARED
     engine = create_async_engine(target.url, connect_args=connect_args, poolclass=NullPool)
     try:
         connection = await engine.connect()

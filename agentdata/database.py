@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from agentdata.database_url import parse
 from agentdata.pool import Pool
+from agentdata.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
     from agentdata.pool import Connection
@@ -26,6 +28,12 @@ WriteSession = NewType("WriteSession", AsyncSession)
 
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+# Which part of the connections goes to writes that lock the same thing, to those of one project, and to all.
+# Fewer for one thing would cost throughput: the next one in line has to wait in the database already.
+_THING_PERCENT = 50
+_PROJECT_PERCENT = 70
+_WRITES_PERCENT = 80
 
 
 class Database:
@@ -42,6 +50,24 @@ class Database:
         self.pool = Pool(
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
+        self._turns = Turns(self.pool.timeout_s)
+
+    def turn_to_write(
+        self, project_id: UUID, contended: Iterable[Hashable]
+    ) -> AbstractAsyncContextManager[None]:
+        """Run the block, which writes, when it may take a connection; until then it waits without one.
+
+        A write that waits for the lock of another one holds its connection meanwhile. So only a part of the
+        connections goes to writes that lock the same thing, to those of one project, and to all writes.
+
+        Raises:
+            OverloadedError: Others wrote for as long as a request may wait.
+
+        """
+        keys = [*((project_id, thing) for thing in sorted(contended, key=str)), project_id, None]
+        percent = (*[_THING_PERCENT] * (len(keys) - 2), _PROJECT_PERCENT, _WRITES_PERCENT)
+        places = (max(self.pool.size * each // 100, 1) for each in percent)
+        return self._turns.take(list(zip(keys, places, strict=True)))
 
     async def statement(
         self, project_id: UUID, text: str, arguments: Sequence[Any], *, writes: bool = False

@@ -18,6 +18,9 @@ from agentdata.setup_error import SetupError
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
+UNPREPARED = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+"""Connection arguments by which no statement stays prepared."""
+
 # asyncpg reads these from a DSN, with libpq's meaning.
 _DSN_PARAMETERS = {
     "sslcert", "sslkey", "sslcrl", "sslpassword", "sslnegotiation", "ssl_min_protocol_version",
@@ -208,7 +211,7 @@ class _Reader:
         if _choice(name, value, ("true", "false")) == "true":
             self.shares_sessions = True
             # In transaction mode a statement prepared on one server connection is missing on the next.
-            self.connect_args.update(statement_cache_size=0, prepared_statement_cache_size=0)
+            self.connect_args.update(UNPREPARED)
 
     def pool_number(self, name: str, value: str) -> None:
         least = {"pool_size": 1, "pool_recycle": -1}.get(name, 0)

@@ -196,8 +196,6 @@ class GraphQLEndpoint:
                 f"the body is larger than the limit of {self._max_body_bytes} bytes;"
                 " send it in several requests"
             ),
-            # What is left of the body is not read.
-            ((b"connection", b"close"),),
         )
 
 

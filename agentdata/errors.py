@@ -70,3 +70,9 @@ class OverloadedError(AgentDataError):
     """The server has no room for the request now; the same request may go through later."""
 
     code = "OVERLOADED"
+
+
+class PersistedQueryNotSupportedError(AgentDataError):
+    """The request names a persisted query by its hash; queries are not stored here."""
+
+    code = "PERSISTED_QUERY_NOT_SUPPORTED"

@@ -1,7 +1,8 @@
-"""Adds security headers to every response, and writes the access log."""
+"""Middleware for every response: headers for browsers, the access log, and the rest of unread bodies."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -80,3 +81,93 @@ class AccessLog:
                 (time.perf_counter() - began) * 1000,
                 "".join(f" {name}={text}" for name, text in notes.items()),
             )
+
+
+_SMALL_BYTES = 64 * 1024
+_SMALL_S = 1.0
+"""How much of a body is read before the answer, and for how long, so that the connection can be kept."""
+
+_DIGITS = 19
+"""A length of more digits is none."""
+
+_PAUSE_S = 2.0
+"""How long a client may pause while the rest of its body is read."""
+
+
+class UnreadBodies:
+    """Reads what is left of a request's body when it is answered, so that the client gets to see the answer.
+
+    Closing a connection with unread bytes resets it, and the client loses an answer that is on its way. Many
+    clients look for one only when they have sent everything. So the answer goes out first, and then the rest
+    of the body is thrown away, up to a number of bytes and for a number of seconds.
+    """
+
+    def __init__(self, app: ASGIApp, *, most_bytes: int, most_s: float = 30.0) -> None:
+        self._app = app
+        self._most_bytes = most_bytes
+        self._most_s = most_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        length = _announced_bytes(scope) if scope["type"] == "http" else 0
+        if length == 0:
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive)
+
+        async def send_and_read(message: Message) -> None:
+            if body.complete:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                if length is not None and length <= _SMALL_BYTES:
+                    await body.read_rest(length, _SMALL_S)
+                if not body.complete:
+                    # Whatever is still to come of the body stands where the next request would begin.
+                    others = [header for header in message.get("headers", ()) if header[0] != b"connection"]
+                    message["headers"] = [*others, (b"connection", b"close")]
+                await send(message)
+            elif message.get("more_body"):
+                await send(message)
+            else:
+                await send({**message, "more_body": True})
+                await body.read_rest(self._most_bytes, self._most_s)
+                await send({"type": "http.response.body", "body": b""})
+
+        await self._app(scope, body.receive, send_and_read)
+
+
+class _Body:
+    """The body of a request, and whether all of it was received."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.complete = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            self.complete = True
+        return message
+
+    async def read_rest(self, most_bytes: int, most_s: float) -> None:
+        """Throw away what is still to come, up to a number of bytes, and while the client does not pause."""
+        now = asyncio.get_running_loop().time
+        end = now() + most_s
+        try:
+            async with asyncio.timeout_at(min(end, now() + _PAUSE_S)) as limit:
+                while not self.complete and most_bytes >= 0:
+                    most_bytes -= len((await self.receive()).get("body", b""))
+                    limit.reschedule(min(end, now() + _PAUSE_S))
+        except TimeoutError:
+            return
+
+
+def _announced_bytes(scope: Scope) -> int | None:
+    """Return how long a request's body is said to be, or None where that is not said."""
+    length: int | None = 0
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
+            length = int(value) if value.isdigit() and len(value) < _DIGITS else None
+    return length

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import asyncpg
 import orjson
 from sqlalchemy import NullPool
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from agentdata.database_url import UNPREPARED
 from agentdata.errors import OverloadedError
 from agentdata.exact_json import read_stored_json
 from models.base import PROJECT_SETTING, REQUEST_ROLE
@@ -31,6 +34,8 @@ _log = logging.getLogger(__name__)
 _CACHED_STATEMENT_BYTES = 64 * 1024
 """The longest statement that the driver keeps prepared; a whole operation can be one statement."""
 
+_KNOWN = "SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = $1)"
+
 
 class Driver(asyncpg.Connection):
     """A connection of asyncpg that knows what its session on the server is set to."""
@@ -42,6 +47,10 @@ class Driver(asyncpg.Connection):
 
     shares_session: bool
     """Whether others use the same session between transactions, so that nothing may be set in it for good."""
+
+
+class _StatementsAreLostError(Exception):
+    """A pooler prepares statements on one session, and may run them on another."""
 
 
 class Connection:
@@ -84,14 +93,15 @@ class Pool:
         self, target: DatabaseTarget, *, size: int, timeout_s: float | None, statement_timeout_ms: int
     ) -> None:
         given: dict[str, Any] = {"pool_size": size, "pool_timeout": timeout_s} | target.pool_args
-        self._timeout_s: float | None = given["pool_timeout"]
+        self.timeout_s: float | None = given["pool_timeout"]
+        self.size: int = given["pool_size"] + given.get("max_overflow", 0)
         self._recycle_s: float = given.get("pool_recycle", -1)
         # Each permit is the right to hold one connection: a free one, or a new one where none is free.
-        self._permits = asyncio.Semaphore(given["pool_size"] + given.get("max_overflow", 0))
+        self._permits = asyncio.Semaphore(self.size)
         self._free: list[Connection] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._pooled_by_server = target.pgbouncer
+        self._target = target
         self._settings = (
             f"ROLE {REQUEST_ROLE}",
             f"statement_timeout = {statement_timeout_ms}",
@@ -101,18 +111,7 @@ class Pool:
             # Times are read as the text that the server makes of them.
             "DateStyle = 'ISO'",
         )
-        self.engine = create_async_engine(
-            target.url,
-            poolclass=NullPool,
-            # Whoever takes a connection opens transactions, with their settings in the same round trip.
-            isolation_level="AUTOCOMMIT",
-            json_serializer=lambda value: orjson.dumps(value).decode(),
-            json_deserializer=read_stored_json,
-            connect_args={"max_cacheable_statement_size": _CACHED_STATEMENT_BYTES}
-            | target.connect_args
-            # Whatever the engine connects is set up, also where it connects anew by itself.
-            | {"async_creator_fn": self._open},
-        )
+        self.engine = self._engine_of(target.connect_args, prepares=not target.pgbouncer)
 
     async def take(self, project_id: UUID | None) -> Connection:
         """Take a connection, if there is a choice one whose session shows the project's rows already.
@@ -123,7 +122,7 @@ class Pool:
         """
         if self._permits.locked():
             try:
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(self.timeout_s):
                     await self._permits.acquire()
             except TimeoutError:
                 raise OverloadedError("all database connections are in use; try again shortly") from None
@@ -180,22 +179,43 @@ class Pool:
             return False
         return self._recycle_s < 0 or time.monotonic() - connection.made < self._recycle_s
 
+    def _engine_of(self, connect_args: dict[str, Any], *, prepares: bool) -> AsyncEngine:
+        return create_async_engine(
+            self._target.url,
+            poolclass=NullPool,
+            # Whoever takes a connection opens transactions, with their settings in the same round trip.
+            isolation_level="AUTOCOMMIT",
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=read_stored_json,
+            connect_args={"max_cacheable_statement_size": _CACHED_STATEMENT_BYTES}
+            | connect_args
+            # Whatever the engine connects is set up, also where it connects anew by itself.
+            | {"async_creator_fn": partial(self._open, prepares=prepares)},
+        )
+
     async def _connect(self) -> Connection:
         sql = self.engine.connect()
-        await sql.start()
+        try:
+            await sql.start()
+        except _StatementsAreLostError:
+            # The URL did not tell of the pooler, so this is learned with the first connection.
+            self.engine = self._engine_of(self._target.connect_args | UNPREPARED, prepares=False)
+            sql = self.engine.connect()
+            await sql.start()
         driver = (await sql.get_raw_connection()).driver_connection
         return Connection(sql, cast("Driver", driver), self._settings)
 
-    async def _open(self, **arguments: Any) -> Driver:
+    async def _open(self, *, prepares: bool, **arguments: Any) -> Driver:
         driver: Driver = await asyncpg.connect(connection_class=Driver, **arguments)
         try:
             driver.project_id = None
-            # Between transactions a pooler such as PgBouncer gives a session to others. One that the URL does
-            # not tell of is known by the process that it names: not the one that answers.
-            driver.shares_session = (
-                self._pooled_by_server
-                or await driver.fetchval("SELECT pg_backend_pid()") != driver.get_server_pid()
-            )
+            driver.shares_session = self._target.pgbouncer
+            if not driver.shares_session:
+                # A pooler lends one session for a transaction, so both questions reach the same.
+                async with driver.transaction():
+                    driver.shares_session = await _is_shared(driver)
+                    if driver.shares_session and prepares:
+                        await _check_statements_are_kept(driver)
             if not driver.shares_session:
                 settings = (*self._settings, "default_transaction_isolation = 'read committed'")
                 await driver.execute("; ".join(f"SET {setting}" for setting in settings))
@@ -216,6 +236,33 @@ class Pool:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         return task
+
+
+async def _is_shared(driver: Driver) -> bool:
+    """Tell whether a pooler such as PgBouncer gives the session to others between transactions.
+
+    It names another process than the one that answers.
+    """
+    # Under a name the statement would stay with a session that is not ours.
+    asked = await driver.prepare("SELECT pg_backend_pid()", name="")
+    return bool(await asked.fetchval() != driver.get_server_pid())
+
+
+async def _check_statements_are_kept(driver: Driver) -> None:
+    """Find out whether the pooler prepares statements on whichever session they run on.
+
+    PgBouncer does from 1.21, where max_prepared_statements is set, under names of its own. One that passes
+    names on as they are prepares a statement on one session only.
+
+    Raises:
+        _StatementsAreLostError: It does not.
+
+    """
+    name = f"agentdata_{uuid4().hex}"
+    asked = await driver.prepare(_KNOWN, name=name)
+    if await asked.fetchval(name):
+        await driver.execute(f"DEALLOCATE {name}")
+        raise _StatementsAreLostError
 
 
 async def _close(connection: Connection) -> None:

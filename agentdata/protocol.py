@@ -9,7 +9,7 @@ from json import JSONDecodeError
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from agentdata.errors import AgentDataError, BadUserInputError
+from agentdata.errors import AgentDataError, BadUserInputError, PersistedQueryNotSupportedError
 from agentdata.exact_json import read_json
 
 _SHOWN = '{"query": "{ … }", "variables": {}}'
@@ -139,6 +139,10 @@ def read_query_string(query_string: bytes) -> GraphQLRequest:
 
 def _read(value: dict[str, Any]) -> GraphQLRequest:
     query = value.get("query")
+    if not query and _names_persisted_query(value.get("extensions")):
+        # Apollo's clients look for this message and code, and then send the query itself. Some of them read
+        # no answer of another status than 200, which is what Apollo Server answers with.
+        raise RefusalError(HTTPStatus.OK, PersistedQueryNotSupportedError("PersistedQueryNotSupported"))
     if query is None:
         raise _bad(f"`query` is missing; send {_SHOWN}", "query")
     operation_name = value.get("operationName")
@@ -157,6 +161,10 @@ def _read(value: dict[str, Any]) -> GraphQLRequest:
     if not isinstance(explain, bool):
         raise _bad("`extensions.explain` must be true or false", "extensions.explain")
     return GraphQLRequest(query, operation_name or None, variables or {}, explain)
+
+
+def _names_persisted_query(extensions: Any) -> bool:
+    return isinstance(extensions, dict) and isinstance(extensions.get("persistedQuery"), dict)
 
 
 def _bad(message: str, field: str | None = None) -> RefusalError:

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from tests.serving import Key
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """Give a pool of three connections."""
-    database = Database(database_url, pool_size=3)
+@pytest.fixture(params=["", "pgbouncer=true"])
+async def database(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """Provide a pool of three connections, to sessions of its own or to those of a pooler."""
+    separator = "&" if "?" in database_url else "?"
+    database = Database(f"{database_url}{separator}{request.param}", pool_size=3)
     yield database
     await database.close()
 
@@ -168,11 +169,60 @@ async def test_an_expired_key_stops_at_once(
     assert timedelta(0) <= datetime.now(UTC) - end < timedelta(seconds=0.3)
 
 
+async def last_use(urls: DatabaseUrls, key: Key) -> datetime | None:
+    """Read when a key was last used."""
+    async with acting_in(urls.owner, key.slug) as write:
+        [row] = await api_keys.list_all(write)
+    return row.last_used_at
+
+
+async def used(urls: DatabaseUrls, key: Key, ago: timedelta) -> datetime:
+    """Pretend that a key was last used so long ago."""
+    then = datetime.now(UTC) - ago
+    async with acting_in(urls.owner, key.slug) as write:
+        await api_keys.update(write, key.id, {"last_used_at": then})
+    return then
+
+
 async def test_a_key_tells_when_it_was_last_used(
     database: Database, database_urls: DatabaseUrls, key: Key
 ) -> None:
+    assert await last_use(database_urls, key) is None
+    for ago in (timedelta(days=3), timedelta(seconds=61)):
+        await Authenticator(database).authenticate(bearer(key.secret))
+        noted = await last_use(database_urls, key)
+        assert noted is not None
+        assert timedelta(0) <= datetime.now(UTC) - noted < timedelta(seconds=10)
+        await used(database_urls, key, ago)
     await Authenticator(database).authenticate(bearer(key.secret))
-    async with acting_in(database_urls.owner, key.slug) as write:
-        [row] = await api_keys.list_all(write)
-    assert row.last_used_at is not None
-    assert timedelta(0) <= datetime.now(UTC) - row.last_used_at < timedelta(seconds=10)
+    assert await last_use(database_urls, key) > datetime.now(UTC) - timedelta(seconds=10)  # type: ignore[operator]  # it is there
+
+
+async def test_the_use_of_a_key_is_noted_once_a_minute(
+    database: Database, database_urls: DatabaseUrls, key: Key
+) -> None:
+    then = await used(database_urls, key, timedelta(seconds=30))
+    await Authenticator(database).authenticate(bearer(key.secret))
+    assert await last_use(database_urls, key) == then
+
+
+async def test_a_key_that_is_being_changed_opens_its_project_meanwhile(
+    database: Database, database_urls: DatabaseUrls, key: Key
+) -> None:
+    async with acting_in(database_urls.owner, key.slug) as write, asyncio.timeout(5):
+        await api_keys.update(write, key.id, {"name": "Changed"})
+        assert (await Authenticator(database).authenticate(bearer(key.secret))).api_key_id == key.id
+    assert await last_use(database_urls, key) is None
+
+
+async def test_a_key_opens_its_project_where_nothing_may_be_written(
+    database_url: str, database_urls: DatabaseUrls, key: Key, caplog: pytest.LogCaptureFixture
+) -> None:
+    separator = "&" if "?" in database_url else "?"
+    read_only = f"{database_url}{separator}options=-c%20default_transaction_read_only%3Don"
+    database = Database(read_only, pool_size=1)
+    principal = await Authenticator(database).authenticate(bearer(key.secret))
+    await database.close()
+    assert principal.api_key_id == key.id
+    assert await last_use(database_urls, key) is None
+    assert "the use of a key was not noted" in caplog.text

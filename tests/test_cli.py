@@ -287,6 +287,11 @@ def test_db_upgrades_and_downgrades(empty: dict[str, str]) -> None:
     upgraded = succeeded(empty, "db", "upgrade")
     assert upgraded.endswith(" (head)\n")
     assert succeeded(empty, "db", "current") == upgraded
+    assert succeeded(empty, "db", "downgrade", "-1") == succeeded(empty, "db", "current") != upgraded
+    assert succeeded(empty, "db", "upgrade", "+1") == upgraded
+    for command in ("upgrade", "downgrade"):
+        for revision in ("nope", "-99", "--nope", "0001-9"):
+            assert revision in refused(empty, "db", command, revision)
     assert succeeded(empty, "db", "downgrade", "base") == "base\n"
     assert "is ready" in succeeded(empty, "db", "init")
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy import update as update_rows
 
 from agentdata.app import create_app
+from agentdata.connection import transaction
 from agentdata.errors import ConflictError, NotFoundError
 from agentdata.operations import agent_versions, agents, messages, sessions, teams, tool_calls
 from agentdata.settings import Settings
@@ -141,6 +142,46 @@ async def test_fifty_clients_on_fifty_sessions_of_one_agent(client: Client) -> N
     await asyncio.gather(*map(talk, range(50)))
     asked = "query($id: ID!) { agent(id: $id) { totalSessions successRate } }"
     assert (await client.ask(asked, id=agent))["agent"] == {"totalSessions": 50, "successRate": 1}
+
+
+BLOCKED = {
+    "messages": "mutation($id: ID!) { appendMessages(sessionId: $id, messages: [{role: USER}]) { id } }",
+    "events": 'mutation($id: ID!) { recordEvents(sessionId: $id, events: [{eventType: "a"}]) { id } }',
+    "usage": 'mutation($id: ID!) { recordUsage(records: [{sessionId: $id, model: "small"}]) { id } }',
+    "the session": 'mutation($id: ID!) { updateSession(id: $id, input: {title: "new"}) { id } }',
+    "tags": 'mutation($id: ID!) { addSessionTags(sessionIds: [$id], tags: ["new"]) { id } }',
+    "its sandbox": 'mutation($id: ID!) { setSandbox(sessionId: $id, input: {kind: "mock"}) { id } }',
+}
+"""Writes that lock a session."""
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND query LIKE '%sessions%' AND datname = current_database()"""
+
+
+@pytest.mark.parametrize("what", BLOCKED)
+@pytest.mark.parametrize("client", [10], indirect=True)
+async def test_writers_of_one_session_that_is_locked_leave_connections_to_others(
+    client: Client, owner: AsyncEngine, database_urls: DatabaseUrls, what: str
+) -> None:
+    start = "mutation { startSession(input: {}) { id } }"
+    session, second = [(await client.ask(start))["startSession"]["id"] for _ in range(2)]
+    neighbour = Client(client.url, (await make_key(database_urls)).secret)
+    async with owner.connect() as connection, neighbour.http, asyncio.timeout(30):
+        await connection.execute(text("SELECT id FROM sessions WHERE id = :id FOR UPDATE"), {"id": session})
+        writers = [asyncio.create_task(client.ask(BLOCKED[what], id=session)) for _ in range(16)]
+        async with transaction(database_urls.request) as watching:
+            while (await watching.execute(text(WAITING))).scalar() != 5:
+                await watching.execute(text("SELECT pg_stat_clear_snapshot()"))
+        # None of these has to wait until the lock is given back.
+        for one in (client, neighbour):
+            for _ in range(3):
+                await one.ask("{ sessions(first: 5) { nodes { title messages(first: 5) { totalCount } } } }")
+        assert len(await client.append(second, "first", "second")) == 2
+        await neighbour.ask(start)
+        assert not any(writer.done() for writer in writers)
+        await connection.rollback()
+        assert len(await asyncio.gather(*writers)) == 16
 
 
 async def test_twenty_activations_leave_one_version_active(api: Api, owner: AsyncEngine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -354,6 +355,58 @@ async def test_a_bad_url_is_named(client: httpx.AsyncClient, query_string: str, 
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
 
 
+HASH = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+
+
+@pytest.mark.parametrize("media", [GRAPHQL, PLAIN])
+@pytest.mark.parametrize(
+    "more", [{}, {"query": None}, {"query": ""}, {"operationName": "A", "variables": {"n": 1}}]
+)
+async def test_a_hash_without_its_query_is_answered_as_clients_of_persisted_queries_expect(
+    client: httpx.AsyncClient, media: str, more: dict[str, Any]
+) -> None:
+    given = more | {"extensions": HASH}
+    in_url = {
+        name: value if isinstance(value, str) else orjson.dumps(value).decode()
+        for name, value in given.items()
+        if value is not None
+    }
+    for response in (
+        await client.post("/graphql", json=given, headers={"Accept": media}),
+        await client.get("/graphql", params=in_url, headers={"Accept": media}),
+    ):
+        assert response.status_code == 200
+        assert errors(response) == [
+            {
+                "message": "PersistedQueryNotSupported",
+                "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"},
+            }
+        ]
+
+
+async def test_a_query_that_comes_with_its_hash_is_run(client: httpx.AsyncClient) -> None:
+    given = QUERY | {"extensions": HASH}
+    for response in (
+        await client.post("/graphql", json=given),
+        await client.get("/graphql", params=QUERY | {"extensions": orjson.dumps(HASH).decode()}),
+    ):
+        assert (response.status_code, response.json()) == (200, {"data": {"hello": "hi"}})
+
+
+@pytest.mark.parametrize("persisted", [None, 5, "0" * 64, []])
+async def test_an_extension_that_holds_no_hash_leaves_the_query_missing(
+    client: httpx.AsyncClient, persisted: object
+) -> None:
+    response = await client.post("/graphql", json={"extensions": {"persistedQuery": persisted}})
+    assert response.status_code == 400
+    assert errors(response)[0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "query"}
+
+
+async def test_a_hash_needs_a_key_too(anyone: httpx.AsyncClient) -> None:
+    response = await anyone.post("/graphql", json={"extensions": HASH})
+    assert response.status_code == 401
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_other_methods_are_not_allowed(client: httpx.AsyncClient, method: str) -> None:
     response = await client.request(method, "/graphql")
@@ -471,29 +524,99 @@ async def test_every_answer_has_the_headers_of_security(anyone: httpx.AsyncClien
     assert headers.get_list("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'none'"]
 
 
-async def test_only_named_origins_may_read_answers(
-    client: httpx.AsyncClient, database_urls: DatabaseUrls
-) -> None:
-    origin = {"Origin": "https://dashboard.example"}
-    assert "Access-Control-Allow-Origin" not in (await client.get("/health", headers=origin)).headers
-    settings = Settings(cors_origins="https://other.example, https://dashboard.example")
+PAGE = {"Origin": "https://dashboard.example"}
+ORIGINS = f"https://other.example, {PAGE['Origin']}"
+EXPOSED = "Allow, Retry-After, WWW-Authenticate"
+
+
+@pytest.fixture
+async def page(database_urls: DatabaseUrls) -> AsyncIterator[httpx.AsyncClient]:
+    """Provide a web page of an origin that the settings name."""
+    settings = Settings(max_body_bytes=100_000, cors_origins=ORIGINS)
     app = create_app(settings, database_urls.request, schema=SCHEMA)
-    preflight = origin | {
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization, content-type",
-    }
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as page,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=PAGE) as page,
     ):
-        allowed = await page.options("/graphql", headers=preflight)
-        assert allowed.status_code == 200
-        assert allowed.headers["Access-Control-Allow-Origin"] == origin["Origin"]
-        refused = await page.options("/graphql", headers=preflight | {"Origin": "https://evil.example"})
-        assert refused.status_code == 400
-        response = await page.post("/graphql", headers=origin)
-        assert response.status_code == 401
-        assert response.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+        yield page
+
+
+def preflight(headers: str | None, method: str = "POST") -> dict[str, str]:
+    """Return the headers by which a browser asks whether a page may send a request."""
+    asked = {} if headers is None else {"Access-Control-Request-Headers": headers}
+    return {"Access-Control-Request-Method": method} | asked
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        "authorization,content-type",
+        "authorization, content-type, traceparent, tracestate",
+        "sentry-trace, baggage",
+        "apollographql-client-name, apollographql-client-version",
+        "x-apollo-operation-name, x-request-id",
+        "X-Anything-Else",
+    ],
+)
+async def test_a_page_may_send_whatever_headers_its_client_adds(
+    page: httpx.AsyncClient, headers: str | None, method: str
+) -> None:
+    allowed = await page.options("/graphql", headers=preflight(headers, method))
+    assert allowed.status_code == 200
+    assert allowed.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
+    assert allowed.headers.get("Access-Control-Allow-Headers") == headers
+    assert allowed.headers["Access-Control-Allow-Methods"] == "GET, POST"
+    assert allowed.headers["Access-Control-Max-Age"] == "7200"
+    assert "Access-Control-Allow-Credentials" not in allowed.headers
+
+
+async def test_other_origins_and_methods_are_refused_to_pages(
+    page: httpx.AsyncClient, client: httpx.AsyncClient
+) -> None:
+    stranger = await page.options("/graphql", headers=preflight(None) | {"Origin": "https://evil.example"})
+    assert stranger.status_code == 400
+    assert "Access-Control-Allow-Origin" not in stranger.headers
+    assert (await page.options("/graphql", headers=preflight(None, "DELETE"))).status_code == 400
+    # Where the settings name no origin, no page may call.
+    assert "Access-Control-Allow-Origin" not in (await client.get("/health", headers=PAGE)).headers
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status"),
+    [
+        ("{ hello }", {}, 200),
+        ("{ hello }", {"Authorization": ""}, 401),
+        ("{ nope }", {}, 400),
+        ("{ number }", {}, 500),
+        ("{ hello }" + " " * 100_000, {}, 413),
+        ("{ hello }", {"Content-Type": "text/plain"}, 415),
+        ("{ hello }", {"Accept": "text/event-stream"}, 406),
+    ],
+)
+async def test_a_page_can_read_every_answer(
+    page: httpx.AsyncClient, key: str, query: str, headers: dict[str, str], status: int
+) -> None:
+    given = {"Authorization": f"Bearer {key}"} | headers
+    answer = await page.post("/graphql", json={"query": query}, headers=given)
+    assert answer.status_code == status
+    assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
+    assert answer.headers["Access-Control-Expose-Headers"] == EXPOSED
+    assert "Origin" in answer.headers["Vary"]
+
+
+async def test_a_page_can_read_when_to_try_again() -> None:
+    app = create_app(Settings(cors_origins=ORIGINS), "postgresql://localhost:1/none", schema=SCHEMA)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=PAGE) as page,
+    ):
+        headers = {"Authorization": f"Bearer ad_aaaaaaaa_{'a' * 43}"}
+        for answer in (await page.get("/health"), await page.post("/graphql", json=QUERY, headers=headers)):
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+            assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
+            assert answer.headers["Access-Control-Expose-Headers"] == EXPOSED
 
 
 async def test_the_access_log_says_what_was_asked_and_no_secret(
@@ -578,6 +701,51 @@ async def test_a_body_is_counted_as_it_comes_in(app: Starlette, key: str) -> Non
         writer.close()
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"code":"LIMIT_EXCEEDED"' in answer
+
+
+def send_and_then_read(
+    address: tuple[str, int], method: str, headers: dict[str, str], *, chunked: bool
+) -> Any:
+    """Send a body far above the limit as urllib does, and return the status and the first error's code."""
+    connection = http.client.HTTPConnection(*address, timeout=30)
+    body = b" " * 12 * 1024 * 1024
+    given = iter([body[:100_000]] * 120) if chunked else body
+    connection.request(method, "/graphql", given, headers | {"Connection": "close"}, encode_chunked=chunked)
+    answer = connection.getresponse()
+    error = orjson.loads(answer.read())["errors"][0]
+    connection.close()
+    return answer.status, error["extensions"]["code"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("method", "headers", "status", "code"),
+    [
+        ("POST", {}, 413, "LIMIT_EXCEEDED"),
+        ("POST", {"Authorization": ""}, 401, "UNAUTHENTICATED"),
+        ("POST", {"Authorization": f"Bearer ad_aaaaaaaa_{'a' * 43}"}, 401, "UNAUTHENTICATED"),
+        ("POST", {"Content-Type": "text/plain"}, 415, "BAD_USER_INPUT"),
+        ("POST", {"Content-Encoding": "gzip"}, 415, "BAD_USER_INPUT"),
+        ("POST", {"Accept": "text/event-stream"}, 406, "BAD_USER_INPUT"),
+        ("PUT", {}, 405, "BAD_USER_INPUT"),
+        ("GET", {}, 400, "BAD_USER_INPUT"),
+    ],
+)
+async def test_a_client_that_sends_all_of_a_body_that_is_too_large_sees_the_refusal(
+    database_urls: DatabaseUrls,
+    key: str,
+    method: str,
+    headers: dict[str, str],
+    status: int,
+    code: str,
+    *,
+    chunked: bool,
+) -> None:
+    app = create_app(Settings(max_body_bytes=4 * 1024 * 1024), database_urls.request, schema=SCHEMA)
+    given = {"Authorization": f"Bearer {key}", "Content-Type": PLAIN} | headers
+    async with serving(app) as address:
+        seen = await asyncio.to_thread(send_and_then_read, address, method, given, chunked=chunked)
+    assert seen == (status, code)
 
 
 async def test_an_announced_length_is_not_believed(client: httpx.AsyncClient) -> None:

@@ -1,6 +1,7 @@
 """The migrations create exactly the tables of the models, and remove them, whoever runs them."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import func, select
 
 from agentdata import migrations, provision
 from agentdata.database_urls import DatabaseUrls
+from agentdata.setup_error import SetupError
 from models.base import REQUEST_ROLE, Base
 from tests.databases import Server, run
 
@@ -66,6 +68,83 @@ def test_there_is_one_newest_revision(urls: DatabaseUrls) -> None:
     assert asyncio.run(migrations.current(urls.owner)) is None
     asyncio.run(migrations.upgrade(urls.owner))
     assert asyncio.run(migrations.current(urls.owner)) == migrations.head() is not None
+
+
+def test_steps_and_names_lead_to_the_same_revisions(urls: DatabaseUrls) -> None:
+    async def at() -> str | None:
+        return await migrations.current(urls.owner)
+
+    async def walk() -> None:
+        await migrations.upgrade(urls.owner, "+2")
+        assert await at() == "0002"
+        await migrations.downgrade(urls.owner, "-1")
+        assert await at() == "0001"
+        await migrations.upgrade(urls.owner, "0002+1")
+        assert await at() == "0003"
+        # What is reached already stays.
+        await migrations.upgrade(urls.owner, "0001")
+        await migrations.downgrade(urls.owner, "0003")
+        assert await at() == "0003"
+        await migrations.downgrade(urls.owner, "0003-2")
+        assert await at() == "0001"
+        await migrations.downgrade(urls.owner, "-1")
+        assert await at() is None
+        await migrations.upgrade(urls.owner, "head")
+        assert await at() == migrations.head()
+
+    asyncio.run(walk())
+
+
+WRONG = {
+    "nope": "there is no revision 'nope': the first is 0001",
+    "000": "there is no revision '000'",
+    "": "there is no revision ''",
+    "+0": "there is no revision '+0'",
+    "%": "there is no revision '%'",
+    "0001:0003": "there is no revision '0001:0003'",
+    "nope-1": "there is no revision 'nope-1'",
+    "-99": "-99 goes too far: from 0002 there are 2 steps back to `base`",
+    "+99": "+99 goes too far: from 0002 there are",
+    "0001-9": "0001-9 goes too far: from 0001 there are 1 steps back",
+    "head+1": "head+1 goes too far",
+    "-" + "9" * 5_000: "there is no revision '-9999",
+}
+
+
+def test_a_revision_that_there_is_not_is_named(urls: DatabaseUrls) -> None:
+    async def wrong() -> None:
+        await migrations.upgrade(urls.owner, "0002")
+        for revision, reason in WRONG.items():
+            for command in (migrations.upgrade, migrations.downgrade):
+                with pytest.raises(SetupError, match=re.escape(reason)):
+                    await command(urls.owner, revision)
+        assert await migrations.current(urls.owner) == "0002"
+
+    asyncio.run(wrong())
+
+
+def test_the_wrong_direction_is_named(urls: DatabaseUrls) -> None:
+    async def wrong() -> None:
+        await migrations.upgrade(urls.owner, "0002")
+        for revision in ("0003", "head", "+1"):
+            with pytest.raises(
+                SetupError, match=f"is newer than 0002, .*: use `agentdata db upgrade {re.escape(revision)}`"
+            ):
+                await migrations.downgrade(urls.owner, revision)
+        with pytest.raises(SetupError, match="use `agentdata db downgrade -1`"):
+            await migrations.upgrade(urls.owner, "-1")
+        assert await migrations.current(urls.owner) == "0002"
+
+    asyncio.run(wrong())
+
+
+def test_tables_of_a_newer_version_are_left_alone(urls: DatabaseUrls) -> None:
+    asyncio.run(migrations.upgrade(urls.owner))
+    run(urls.owner, "UPDATE alembic_version SET version_num = '9999'")
+    for work in (migrations.upgrade(urls.owner), migrations.downgrade(urls.owner, "-1")):
+        with pytest.raises(SetupError, match=r"are at the revision 9999, .*: run a newer version"):
+            asyncio.run(work)
+    assert run(urls.owner, "SELECT version_num FROM alembic_version") == ["9999"]
 
 
 def test_concurrent_migrations_do_not_collide(urls: DatabaseUrls) -> None:

@@ -9,7 +9,12 @@ from agentdata.settings import load_settings
 
 app = typer.Typer(help="Set up the database and migrate it.", no_args_is_help=True)
 
-Revision = Annotated[str, typer.Argument(help="An alembic revision.")]
+Revision = Annotated[
+    str, typer.Argument(help="A revision's name, `head`, `base`, or steps from here such as +1 or -1.")
+]
+
+# -1 is a revision and no option.
+_STEPS = {"ignore_unknown_options": True}
 
 
 @app.command()
@@ -27,7 +32,7 @@ def init() -> None:
     print(f"The role {REQUEST_ROLE} is ready.")
 
 
-@app.command()
+@app.command(context_settings=_STEPS)
 def upgrade(revision: Revision = "head") -> None:
     """Upgrade the tables to a revision; `head` is the newest."""
     from agentdata import migrations
@@ -38,7 +43,7 @@ def upgrade(revision: Revision = "head") -> None:
         _print_current(urls.owner)
 
 
-@app.command()
+@app.command(context_settings=_STEPS)
 def downgrade(revision: Revision) -> None:
     """Downgrade the tables to a revision, losing data; `base` removes all tables."""
     from agentdata import migrations

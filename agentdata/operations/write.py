@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 import orjson
 from asyncpg import PostgresError
@@ -22,7 +23,6 @@ from models import Base, IdempotencyKey, Project
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-    from uuid import UUID
 
     from asyncpg import Record
     from sqlalchemy import Executable, ScalarResult, Table
@@ -56,7 +56,10 @@ class Write:
     @classmethod
     def on(cls, database: Database, project_id: UUID, stack: AsyncExitStack) -> Write:
         """Write in a transaction that ends with ``stack``."""
-        begin = partial(stack.enter_async_context, database.write(project_id))
+
+        def begin() -> Awaitable[WriteSession]:
+            return stack.enter_async_context(database.write(project_id))
+
         alone = partial(database.statement, project_id, writes=True)
         return cls(project_id, begin, alone, _apart=partial(cls.on, database, project_id))
 
@@ -329,9 +332,10 @@ async def run(
         NotFoundError: The input refers to something that is not in the project.
 
     """
+    contended = _contended(arguments, idempotency_key)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            async with AsyncExitStack() as stack:
+            async with database.turn_to_write(project_id, contended), AsyncExitStack() as stack:
                 write = Write.on(database, project_id, stack)
                 if idempotency_key is None:
                     return await operation(write, **arguments)
@@ -344,6 +348,18 @@ async def run(
                 raise (placed or refusal) from error
             raise
     raise AssertionError("the last attempt returns or raises")
+
+
+def _contended(arguments: dict[str, Any], idempotency_key: str | None) -> set[Any]:
+    """Return what a write is likely to lock: what it changes, sessions that its items name, its key."""
+    contended: set[Any] = {idempotency_key} - {None}
+    for value in arguments.values():
+        items = value if isinstance(value, list) else [value]
+        contended.update(item for item in items if isinstance(item, UUID))
+        contended.update(
+            item["session_id"] for item in items if isinstance(item, dict) and item.get("session_id")
+        )
+    return contended
 
 
 async def _item_without(
