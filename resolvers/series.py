@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     DateTime,
     Float,
     Integer,
@@ -44,7 +45,7 @@ from models import AgentMetric, Message, Session, SessionEvent, SessionMetric, T
 from resolvers.computations import Given
 from resolvers.fields import argument
 from resolvers.filtering import condition
-from resolvers.sums import PERCENTILES, percentiles
+from resolvers.sums import PERCENTILES, mean, percentiles, total
 from schema.enums import Interval, SeriesDimension, SeriesMetric
 from schema.inputs.session import SessionFilter
 
@@ -211,7 +212,7 @@ _METRICS = {
     SeriesMetric.TOKENS: _tokens(
         # Two numbers of 32 bits may need more together.
         lambda row: (
-            cast(func.coalesce(row.prompt_tokens, 0), Float) + func.coalesce(row.completion_tokens, 0)
+            cast(func.coalesce(row.prompt_tokens, 0), BigInteger) + func.coalesce(row.completion_tokens, 0)
         ),
         lambda row: or_(row.prompt_tokens.is_not(None), row.completion_tokens.is_not(None)),
     ),
@@ -536,12 +537,11 @@ def _united(selects: Iterable[Any]) -> Any:
 
 def _sums(value: Any) -> list[Any]:
     """Give what a bucket says of its measurements."""
-    number, total = func.count(), cast(func.sum(value), Float)
     return [
-        number.label("count_"),
-        func.coalesce(total, 0).label("sum"),
-        # Not avg(), which would add up everything once more.
-        (total / cast(func.nullif(number, 0), Float)).label("mean"),
+        func.count().label("count_"),
+        total(value, Float).label("sum"),
+        # PostgreSQL adds up once for both.
+        mean(value).label("mean"),
         cast(func.min(value), Float).label("min"),
         cast(func.max(value), Float).label("max"),
         *[found.label(name) for name, found in percentiles(cast(value, Float))],
