@@ -27,6 +27,8 @@ REQUEST_ROLE = "agentdata_app"
 PROJECT_SETTING = "app.project_id"
 """The setting by which row-level security knows the project that a session, or a transaction, acts in."""
 
+MAX_DURATION_MS = 10**12
+"""The longest duration of a tool call or an event: almost 32 years."""
 
 INDEXED_FUNCTIONS = (
     "pg_catalog.arraycontains(anyarray, anyarray)",

@@ -10,7 +10,17 @@ from sqlalchemy import CheckConstraint, Float, Index, SmallInteger, String, Uniq
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, one_of, order_index, owned_by, present_index, refers_to, within
+from models.base import (
+    MAX_DURATION_MS,
+    Base,
+    Changing,
+    one_of,
+    order_index,
+    owned_by,
+    present_index,
+    refers_to,
+    within,
+)
 from models.enums import ToolCallStatus
 
 
@@ -34,7 +44,7 @@ class ToolCall(Changing, Base):
             " WHEN 'FAILED' THEN error IS NOT NULL ELSE error IS NULL END",
             name="settled",
         ),
-        within("duration_ms", 0),
+        within("duration_ms", 0, MAX_DURATION_MS),
         Index(None, "project_id", "session_id", "call_id"),
         Index(None, "project_id", "session_id", "created_at", "id"),
         Index(None, "project_id", "created_at", "id"),

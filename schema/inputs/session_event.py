@@ -104,5 +104,6 @@ class RecordEventInput:
         default=UNSET, description="When it happened; now by default."
     )
     duration_ms: float | None = strawberry.field(
-        default=UNSET, description="How long it took, in milliseconds; null if that is unknown."
+        default=UNSET,
+        description="How long it took, in milliseconds, from 0 to 1e12; null if that is unknown.",
     )

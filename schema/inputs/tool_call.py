@@ -113,7 +113,7 @@ class ToolResultValues:
     )
     started_at: datetime | None = strawberry.field(default=UNSET, description="When the tool began.")
     duration_ms: float | None = strawberry.field(
-        default=UNSET, description="How long the tool took, in milliseconds."
+        default=UNSET, description="How long the tool took, in milliseconds, from 0 to 1e12."
     )
 
 

@@ -8,12 +8,17 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import ARRAY, Float, column, func, literal, select
 
 from models.enums import AccessorType, MessageRole
+from resolvers.sums import mean as mean_of
+from resolvers.sums import percentiles
 from tests import factories
 from tests.factories import measured
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from tests.api import Api
 
 RANDOM = Random(5)  # noqa: S311  # made-up data
@@ -145,3 +150,18 @@ async def test_the_mean_latency_is_exact(api: Api) -> None:
     assert data["project"]["statistics"] == {"latency": {"meanMs": expected}}
     [bucket] = [each for each in data["project"]["series"] if each["count"]]
     assert bucket == {"count": 97, "mean": expected, "sum": float(sum(latencies))}
+
+
+async def test_the_mean_of_the_largest_doubles_is_one_of_them(owner: AsyncEngine) -> None:
+    # Nothing of the kind is taken any more, but it may have been recorded before.
+    given = (
+        func.unnest(literal([1e308, 1e308, 1.7e308], ARRAY(Float)))
+        .table_valued(column("value", Float))
+        .render_derived()
+    )
+    statement = select(mean_of(given.c.value), *[each for _, each in percentiles(given.c.value)])
+    async with owner.connect() as connection:
+        found = (await connection.execute(statement)).one()
+    assert found[0] == mean([1e308, 1e308, 1.7e308])
+    assert found[1] == 1e308
+    assert all(1e308 <= each <= 1.7e308 for each in found)
