@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DateTime
+from sqlalchemy import DateTime, Numeric
 
 from agentdata.execution.query import KEY, Ask
 from agentdata.execution.rows import Defaults, Rows, moment, records_by_key
@@ -143,7 +144,8 @@ class PageStep:
 
     def _read_back(self, name: str) -> Callable[[Any], Any]:
         """Give what makes a column that was sent into the value that a cursor holds."""
-        return moment if isinstance(self.read.type(name), DateTime) else _same
+        type_ = self.read.type(name)
+        return moment if isinstance(type_, DateTime) else Decimal if isinstance(type_, Numeric) else _same
 
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Give the connection of each key."""

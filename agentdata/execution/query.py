@@ -374,7 +374,9 @@ _SENT: tuple[tuple[tuple[Any, ...], Sent], ...] = (
     ((DateTime,), Sent("text", "({0} AT TIME ZONE 'UTC')::text", "time({0})")),
     ((ARRAY,), Sent("text[]", "{0}::text[]")),
     ((Integer,), Sent("int8", "{0}::int8")),
-    ((Numeric, Float), Sent("float8", "{0}::float8")),
+    # As text no digit is lost, which a cursor needs.
+    ((Numeric,), _TEXT._replace(written="float({0})")),
+    ((Float,), Sent("float8", "{0}::float8")),
     ((Boolean,), Sent("bool", "{0}")),
 )
 

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
-from sqlalchemy import Uuid
+from sqlalchemy import Numeric, Uuid
 
 from agentdata.execution.query import sent
 
@@ -124,7 +124,8 @@ class Rows:
         type_ = self.types[name]
         if self.read is None:
             value = f"r.{name}"
-            return f"(None if {value} is None else str({value}))" if isinstance(type_, Uuid) else value
+            word = "str" if isinstance(type_, Uuid) else "float" if isinstance(type_, Numeric) else ""
+            return f"(None if {value} is None else {word}({value}))" if word else value
         value, how = f"r[{self.read.at[name]}]", sent(type_).written
         return value if how == "{0}" else f"(None if {value} is None else {how.format(value)})"
 
