@@ -158,7 +158,7 @@ class Session(Changing, Base):
     last_event_sequence: Mapped[int] = mapped_column(Integer, server_default="0")
     prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(18, 9))
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric)
     parent_id: Mapped[UUID | None]
     root_id: Mapped[UUID]
     depth: Mapped[int] = mapped_column(SmallInteger, server_default="0")

@@ -46,5 +46,5 @@ class UsageRecord(Owned, Base):
     prompt_tokens: Mapped[int] = mapped_column(Integer, server_default="0")
     completion_tokens: Mapped[int] = mapped_column(Integer, server_default="0")
     cached_tokens: Mapped[int | None]
-    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(18, 9))
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric)
     timestamp: Mapped[datetime]

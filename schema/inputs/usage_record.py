@@ -117,9 +117,7 @@ class RecordUsageInput:
     )
     cost_usd: float | None = strawberry.field(
         default=UNSET,
-        description=(
-            "What it cost, in US dollars, from 0 to 999,999,999, to the billionth; null if that is unknown."
-        ),
+        description=("What it cost, in US dollars, from 0 to 999,999,999; null if that is unknown."),
     )
     timestamp: datetime | None = strawberry.field(
         default=UNSET, description="When the model was used; now by default."
