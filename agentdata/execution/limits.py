@@ -221,7 +221,8 @@ class Measure:
         if begin is None or end is None or interval is None:
             # A variable that may be null is; the field refuses it.
             return 0
-        return most_in_all(begin, end, interval.value, self._groups(given))
+        by_utc = "timeZone" not in given
+        return most_in_all(begin, end, interval.value, self._groups(given), by_utc=by_utc)
 
     def _groups(self, given: Mapping[str, ValueNode]) -> int:
         """Give how many groups a series may have by its arguments."""

@@ -122,6 +122,15 @@ def test_a_series_counts_as_its_buckets(begin: str, end: str, interval: str, buc
     assert size(SERIES, coerced(SERIES, given), schema=CONTRACT).rows == 50 * (1 + buckets)
 
 
+def test_a_bucket_more_counts_where_clocks_may_be_put_by_half_an_hour() -> None:
+    asked = """{ project { series(
+        metric: TOKENS, from: "2026-10-03T15:29:59Z", to: "2026-10-04T01:29:59Z", interval: HOUR%s
+    ) { sum } } }"""
+    zone = ', timeZone: "Australia/Lord_Howe"'
+    assert size(asked % "", schema=CONTRACT).rows == 1 + 11
+    assert size(asked % zone, schema=CONTRACT).rows == 1 + 12
+
+
 GROUPED = """query ($to: DateTime!, $by: [SeriesDimension!], $groups: Int) { project { series(
     metric: TOKENS, from: "2026-01-01T00:00:00Z", to: $to, interval: HOUR, groupBy: $by, groups: $groups
 ) { sum } } }"""
