@@ -32,6 +32,11 @@ TENANT_COLUMN = "tenant"
 
 ProjectId = Annotated[UUID, mapped_column(primary_key=True, info={TENANT_COLUMN: True})]
 """The column of every table that leads its key: the project of the row."""
+MAX_DURATION_MS = 10**12
+"""The longest duration of a tool call or an event: almost 32 years."""
+
+MAX_COST_USD = 999_999_999
+"""The highest cost of a session or a use. Costs are NUMERIC without a scale: no digit of them is rounded."""
 
 INDEXED_FUNCTIONS = (
     "pg_catalog.arraycontains(anyarray, anyarray)",

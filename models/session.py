@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, belongs_to_project, json_index, one_of, order_index, refers_to, within
+from models.base import (
+    MAX_COST_USD,
+    Base,
+    Changing,
+    belongs_to_project,
+    json_index,
+    one_of,
+    order_index,
+    refers_to,
+    within,
+)
 from models.enums import SessionStatus
 
 MAX_DEPTH = 100
@@ -82,7 +93,7 @@ class Session(Changing, Base):
         within("interaction_count", 0),
         within("prompt_tokens", 0),
         within("completion_tokens", 0),
-        within("cost_usd", 0, 999_999_999),
+        within("cost_usd", 0, MAX_COST_USD),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "started_at", "id"),
@@ -147,7 +158,7 @@ class Session(Changing, Base):
     last_event_sequence: Mapped[int] = mapped_column(Integer, server_default="0")
     prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    cost_usd: Mapped[float | None] = mapped_column(Numeric(18, 9, asdecimal=False))
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric)
     parent_id: Mapped[UUID | None]
     root_id: Mapped[UUID]
     depth: Mapped[int] = mapped_column(SmallInteger, server_default="0")

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Float, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Owned, json_index, order_index, owned_by, within
+from models.base import MAX_DURATION_MS, Base, Owned, json_index, order_index, owned_by, within
 
 
 class SessionEvent(Owned, Base):
@@ -20,7 +20,7 @@ class SessionEvent(Owned, Base):
         owned_by("session_id", "sessions"),
         UniqueConstraint("project_id", "session_id", "sequence"),
         within("sequence", 1),
-        within("duration_ms", 0),
+        within("duration_ms", 0, MAX_DURATION_MS),
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "session_id", "timestamp", "id"),
         Index(None, "project_id", "event_type", "timestamp", "id"),

@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Float, Index, SmallInteger, String, Uniq
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import (
+    MAX_DURATION_MS,
     VERBATIM,
     Base,
     Changing,
@@ -43,7 +44,7 @@ class ToolCall(Changing, Base):
             " WHEN 'FAILED' THEN error IS NOT NULL ELSE error IS NULL END",
             name="settled",
         ),
-        within("duration_ms", 0),
+        within("duration_ms", 0, MAX_DURATION_MS),
         Index(None, "project_id", "session_id", "call_id"),
         Index(None, "project_id", "session_id", "created_at", "id"),
         Index(None, "project_id", "created_at", "id"),

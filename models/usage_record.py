@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Index, Integer, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Owned, order_index, owned_by, present_index, refers_to, within
+from models.base import MAX_COST_USD, Base, Owned, order_index, owned_by, present_index, refers_to, within
 
 
 class UsageRecord(Owned, Base):
@@ -21,7 +22,7 @@ class UsageRecord(Owned, Base):
         within("prompt_tokens", 0),
         within("completion_tokens", 0),
         within("cached_tokens", 0),
-        within("cost_usd", 0, 999_999_999),
+        within("cost_usd", 0, MAX_COST_USD),
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "session_id", "timestamp", "id"),
         # Rankings read it instead of the rows.
@@ -45,5 +46,5 @@ class UsageRecord(Owned, Base):
     prompt_tokens: Mapped[int] = mapped_column(Integer, server_default="0")
     completion_tokens: Mapped[int] = mapped_column(Integer, server_default="0")
     cached_tokens: Mapped[int | None]
-    cost_usd: Mapped[float | None] = mapped_column(Numeric(18, 9, asdecimal=False))
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric)
     timestamp: Mapped[datetime]

@@ -34,9 +34,8 @@ from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.tenancy import owned
 from models import Memory, MemoryAccess, Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
-from resolvers.memories import mean_usefulness
 from resolvers.sessions import ERRORS
-from resolvers.sums import percentiles, share, total
+from resolvers.sums import mean, percentiles, share, total
 from schema.inputs.memory import MemoryFilter
 
 if TYPE_CHECKING:
@@ -180,7 +179,7 @@ def tools(sessions: Term | None = None) -> Select[Any]:
         succeeded.label("succeeded_count"),
         failed.label("failed_count"),
         share(succeeded, failed).label("success_rate"),
-        cast(func.avg(cast(call.duration_ms, Numeric)), Float).label("mean_duration_ms"),
+        mean(call.duration_ms).label("mean_duration_ms"),
         *[value.label(f"{name}_duration_ms") for name, value in percentiles(call.duration_ms)],
     ).group_by(call.name)
 
@@ -241,7 +240,7 @@ def memories(memories: Term | None = None) -> Select[Any]:
 
     return select(
         memory.id.label("id"),
-        of_accesses(mean_usefulness()).label("usefulness"),
+        of_accesses(mean(MemoryAccess.usefulness)).label("usefulness"),
         of_accesses(func.count(MemoryAccess.usefulness)).label("rated_count"),
         memory.access_count.label("access_count"),
         memory.last_accessed_at.label("last_accessed_at"),

@@ -7,13 +7,14 @@ it takes from its session: an agent's latency is that of the messages in its ses
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     DateTime,
     Float,
     Integer,
@@ -32,8 +33,6 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy import Interval as Duration
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
 from agentdata.engine.fields import Bindings, Cost, Gives, argument, batch
@@ -43,8 +42,8 @@ from agentdata.engine.sql.tenancy import owned
 from agentdata.errors import BadUserInputError, LimitExceededError
 from agentdata.operations.values import check_text
 from models import AgentMetric, Message, Session, SessionEvent, SessionMetric, ToolCall, UsageRecord
-from resolvers.buckets import DEFAULT_GROUPS, MAX_BUCKETS, MAX_GROUPS, MAX_POINTS, SHORTEST, most, most_in_all
-from resolvers.sums import PERCENTILES, percentiles
+from resolvers.buckets import DEFAULT_GROUPS, MAX_BUCKETS, MAX_GROUPS, MAX_POINTS, most, most_in_all, starts
+from resolvers.sums import PERCENTILES, mean, percentiles, total
 from schema.enums import Interval, SeriesDimension, SeriesMetric
 from schema.inputs.session import SessionFilter
 
@@ -103,8 +102,6 @@ _YEARS = range(2, 9999)
 """In these years times can be told in every zone."""
 
 _UTC = "UTC"
-_INSTANT = timedelta(microseconds=1)
-_OF_A_DAY = ("minute", "hour")
 _MOST_DIMENSIONS = 2
 
 _DIMENSIONS = {
@@ -214,7 +211,7 @@ _METRICS = {
     SeriesMetric.TOKENS: _tokens(
         # Two numbers of 32 bits may need more together.
         lambda row: (
-            cast(func.coalesce(row.prompt_tokens, 0), Float) + func.coalesce(row.completion_tokens, 0)
+            cast(func.coalesce(row.prompt_tokens, 0), BigInteger) + func.coalesce(row.completion_tokens, 0)
         ),
         lambda row: or_(row.prompt_tokens.is_not(None), row.completion_tokens.is_not(None)),
     ),
@@ -269,10 +266,12 @@ def _buckets(arguments: Mapping[str, Any]) -> int:
     """Return how many buckets a series may have. A series that has too many reads nothing."""
     begin, end, interval = arguments["from"], arguments["to"], arguments["interval"]
     groups = arguments.get("groups") if arguments.get("group_by") else 1
-    return most_in_all(begin, end, interval.value, DEFAULT_GROUPS if groups is None else max(groups, 0))
+    by_utc = arguments.get("time_zone") is None
+    groups = DEFAULT_GROUPS if groups is None else max(groups, 0)
+    return most_in_all(begin, end, interval.value, groups, by_utc=by_utc)
 
 
-COST = Cost(("from", "to", "interval", "group_by", "groups"), _buckets)
+COST = Cost(("from", "to", "interval", "time_zone", "group_by", "groups"), _buckets)
 
 
 def measured(description: str, *, by: str, arguments: Sequence[StrawberryArgument] = ARGUMENTS) -> Any:
@@ -339,10 +338,7 @@ def asked(arguments: Mapping[str, Any], column: str) -> Bindings:
         "groups": groups,
         "begin": begin,
         "end": end,
-        "unit": unit,
-        "zone": _zone(arguments.get("time_zone")),
-        # No bucket is shorter than half of what it mostly is.
-        "step": SHORTEST[unit] / 2,
+        "starts": starts(begin, end, unit, _zone(arguments.get("time_zone"))),
     }
     return Bindings((("metric", metric), ("group_by", dimensions), ("typed", type_ is not None)), values)
 
@@ -378,17 +374,17 @@ def _groups(arguments: Mapping[str, Any], buckets: int) -> int:
 
 @cache
 def _zones() -> frozenset[str]:
-    """Give the zones of the IANA database; PostgreSQL takes other names too, such as `CEST` and `Mars1`."""
+    """Return the names of the zones of the IANA database."""
     # Python counts the machine's own zone among them.
     return frozenset({_UTC, *available_timezones()} - {"localtime"})
 
 
-def _zone(zone: str | None) -> str:
+def _zone(zone: str | None) -> tzinfo:
     if zone is not None and zone not in _zones():
         raise BadUserInputError(
             "timeZone names no time zone of the IANA database, such as Europe/Berlin", field="timeZone"
         )
-    return _UTC if zone is None else zone
+    return UTC if zone in (None, _UTC) else ZoneInfo(zone)
 
 
 def measurements(
@@ -466,7 +462,7 @@ def _of_buckets(asking: _Asking, sources: tuple[_Source, ...]) -> Select[Any]:
     """
     keys = keys_table()
     begin, end = _range()
-    start = _starts(begin, end).c.start
+    start = func.unnest(_starts(), type_=DateTime(timezone=True)).column_valued("start")
     bucket = select(
         start,
         # The first begins before what is asked for, the last ends after it.
@@ -495,12 +491,9 @@ def _of_groups(asking: _Asking, sources: tuple[_Source, ...]) -> Select[Any]:
     """
     keys = keys_table()
     begin, end = _range()
-    start = _starts(begin, end).c.start
-    in_order = func.array_agg(aggregate_order_by(start, start), type_=ARRAY(DateTime(timezone=True)))
-    starts = select(select(in_order.label("starts")).cte("bounds").c.starts).scalar_subquery()
-    group = _placed(asking.names, _in_groups(asking, sources, starts, begin, end))
+    group = _placed(asking.names, _in_groups(asking, sources, begin, end))
     first = case((group.c.before.is_(None), 1), else_=group.c.at)
-    last = func.coalesce(group.c.after - 1, func.cardinality(starts))
+    last = func.coalesce(group.c.after - 1, func.cardinality(_starts()))
     number = func.generate_series(first, last).table_valued("number").render_derived().lateral()
     here = number.c.number == group.c.at
 
@@ -514,7 +507,7 @@ def _of_groups(asking: _Asking, sources: tuple[_Source, ...]) -> Select[Any]:
     return (
         select(
             keys.c.key,
-            starts[number.c.number].label("start"),
+            select(_starts()).scalar_subquery()[number.c.number].label("start"),
             *map(summed, _SUMS),
             *_none(**{name: group.c[name] for name in asking.names}),
         )
@@ -523,7 +516,7 @@ def _of_groups(asking: _Asking, sources: tuple[_Source, ...]) -> Select[Any]:
     )
 
 
-def _in_groups(asking: _Asking, sources: tuple[_Source, ...], starts: Any, begin: Any, end: Any) -> Any:
+def _in_groups(asking: _Asking, sources: tuple[_Source, ...], begin: Any, end: Any) -> Any:
     """Sum up each bucket of each group in which something was measured; ``at`` is its place, from 1."""
     # A project sees but its own rows, and to name it twice would make PostgreSQL expect few.
     whole = asking.column == "project_id"
@@ -531,7 +524,7 @@ def _in_groups(asking: _Asking, sources: tuple[_Source, ...], starts: Any, begin
         asking.rows(source, lambda key: true() if whole else among_keys(key), begin, end)
         for source in sources
     ).subquery()
-    at = func.width_bucket(rows.c.time, starts, type_=Integer).label("at")
+    at = func.width_bucket(rows.c.time, _starts(), type_=Integer).label("at")
     told = select(at, *[rows.c[name] for name in ("key", *asking.names, "value")]).subquery()
     # By numbers first: to compare them is what sorting takes the least for.
     *by, value = told.c
@@ -556,6 +549,11 @@ def _range() -> tuple[Any, Any]:
     return bindparam("begin", type_=DateTime(timezone=True)), bindparam("end", type_=DateTime(timezone=True))
 
 
+def _starts() -> Any:
+    """Return the parameter that says when buckets begin, in order; the first may begin before `from`."""
+    return bindparam("starts", type_=ARRAY(DateTime(timezone=True)))
+
+
 def _united(selects: Iterable[Any]) -> Any:
     first, *others = selects
     return union_all(first, *others) if others else first
@@ -563,12 +561,11 @@ def _united(selects: Iterable[Any]) -> Any:
 
 def _sums(value: Any) -> list[Any]:
     """Give what a bucket says of its measurements."""
-    number, total = func.count(), cast(func.sum(value), Float)
     return [
-        number.label("count_"),
-        func.coalesce(total, 0).label("sum"),
-        # Not avg(), which would add up everything once more.
-        (total / cast(func.nullif(number, 0), Float)).label("mean"),
+        func.count().label("count_"),
+        total(value, Float).label("sum"),
+        # PostgreSQL adds up once for both.
+        mean(value).label("mean"),
         cast(func.min(value), Float).label("min"),
         cast(func.max(value), Float).label("max"),
         *[found.label(name) for name, found in percentiles(cast(value, Float))],
@@ -580,25 +577,3 @@ def _none(**given: Any) -> list[Any]:
     return [
         (given[name] if name in given else cast(null(), type_)).label(name) for name, type_ in _TYPES.items()
     ]
-
-
-def _starts(begin: Any, end: Any) -> Any:
-    """Give where the buckets begin that lie between two times.
-
-    Each holds one of some moments that are close enough together, or the last moment of all.
-    """
-    unit, zone = bindparam("unit", type_=Text), bindparam("zone", type_=Text)
-    last = end - _INSTANT
-    moments = (
-        select(func.generate_series(begin, last, bindparam("step", type_=Duration)).label("moment"))
-        .union_all(select(last))
-        .subquery()
-    )
-    moment = moments.c.moment
-    cut = func.date_trunc(unit, moment, zone, type_=DateTime(timezone=True))
-    # Midnight may come twice, or not at all, where clocks are changed then: a day begins when the one before
-    # has ended, which is told by the clock.
-    midnight = func.date_trunc(unit, func.timezone(zone, moment, type_=DateTime()), type_=DateTime())
-    day = func.timezone(zone, midnight - _INSTANT, type_=DateTime(timezone=True)) + _INSTANT
-    start = case(dict.fromkeys(_OF_A_DAY, cut), value=unit, else_=day)
-    return select(start.label("start")).distinct().subquery()

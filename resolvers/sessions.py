@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     Float,
     Integer,
     Select,
@@ -30,6 +29,7 @@ from agentdata.engine.sql.links import among_keys, keys_table
 from agentdata.engine.sql.tenancy import owned
 from agentdata.operations.values import check_text
 from models import Session, SessionEvent, ToolCall
+from resolvers.sums import total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,23 +135,23 @@ def trees() -> Select[Any]:
         .subquery()
     ).c
     seconds = func.extract("epoch", func.max(each.last) - func.min(each.started_at))
-    total = (
+    added_up = (
         select(
             each.id,
             func.count().label("session_count"),
             func.max(each.depth).label("max_depth"),
-            cast(func.sum(each.message_count), BigInteger).label("message_count"),
-            cast(func.sum(each.prompt_tokens), BigInteger).label("prompt_tokens"),
-            cast(func.sum(each.completion_tokens), BigInteger).label("completion_tokens"),
-            cast(func.coalesce(func.sum(each.cost_usd), 0), Float).label("cost_usd"),
-            cast(func.coalesce(func.sum(each.errors), 0), BigInteger).label("error_count"),
+            total(each.message_count).label("message_count"),
+            total(each.prompt_tokens).label("prompt_tokens"),
+            total(each.completion_tokens).label("completion_tokens"),
+            total(each.cost_usd, Float).label("cost_usd"),
+            total(each.errors).label("error_count"),
             cast(seconds * 1000, Float).label("duration_ms"),
         )
         .group_by(each.id)
         .subquery()
     )
-    _, *totals = total.c
-    return select(keys.c.key, *totals).select_from(keys.join(total, total.c.id == keys.c.key))
+    _, *totals = added_up.c
+    return select(keys.c.key, *totals).select_from(keys.join(added_up, added_up.c.id == keys.c.key))
 
 
 def _array(ids: Any) -> Any:

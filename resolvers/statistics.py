@@ -31,7 +31,7 @@ from agentdata.engine.sql.tenancy import owned
 from models import Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
 from resolvers.sessions import ERRORS, within_trees
-from resolvers.sums import percentiles, share, total
+from resolvers.sums import mean, percentiles, share, total
 from schema.inputs.session import SessionFilter
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
     completed, failed = count(SessionStatus.COMPLETED), count(SessionStatus.FAILED)
     means = {
         "success_rate": share(completed, failed),
-        "mean_quality_score": cast(func.avg(session.quality_score), Float),
-        "mean_user_satisfaction": cast(func.avg(session.user_satisfaction), Float),
+        "mean_quality_score": mean(session.quality_score),
+        "mean_user_satisfaction": mean(session.user_satisfaction),
     }
     each = select(
         session.key,
@@ -114,7 +114,7 @@ def latencies(column: str, sessions: Term | None = None) -> Select[Any]:
     """Sum up how long the messages in the sessions of each parent took."""
     message = _keyed(column, sessions)(Message, Message.latency_ms, by=Message.sequence).subquery().c
     found = {
-        "mean_ms": cast(func.avg(message.latency_ms), Float),
+        "mean_ms": mean(message.latency_ms),
         **{f"{name}_ms": value for name, value in percentiles(message.latency_ms)},
     }
     each = select(
@@ -145,7 +145,7 @@ def tools(column: str, sessions: Term | None = None) -> Select[Any]:
             succeeded.label("succeeded_count"),
             failed.label("failed_count"),
             share(succeeded, failed).label("success_rate"),
-            cast(func.avg(call.duration_ms), Float).label("mean_duration_ms"),
+            mean(call.duration_ms).label("mean_duration_ms"),
             *[value.label(f"{name}_duration_ms") for name, value in percentiles(call.duration_ms)],
         )
         .group_by(call.key, call.name)

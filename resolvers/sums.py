@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Float, cast, func, literal_column
+from sqlalchemy import BigInteger, Float, Numeric, case, cast, func, literal_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,10 +14,34 @@ _PERCENTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
 
 PERCENTILES = tuple(_PERCENTILES)
 
+_LEAST = literal_column("2.5e-324", Numeric)
+"""What is closer to zero than this is zero as a double; PostgreSQL raises an error in place of it."""
+
+_DIGITS = literal_column("30", BigInteger)
+"""How many digits behind the point a mean is divided to, at least: more than a double tells apart."""
+
+
+def exact(value: Any) -> Any:
+    """Return a number as the decimal that it is written as, which adds up without rounding.
+
+    PostgreSQL's own cast keeps 15 digits of a double and takes twice as long; a cast by way of text takes a
+    fifth longer than the functions behind it.
+    """
+    if not isinstance(value.type, Float):
+        return value
+    return func.numeric_in(func.float8out(value), literal_column("0"), literal_column("-1"), type_=Numeric)
+
 
 def total(of: Any, type_: Any = BigInteger) -> Any:
-    """Give the sum; 0 of nothing."""
-    return cast(func.coalesce(func.sum(of), 0), type_)
+    """Return the exact sum; 0 of nothing."""
+    return cast(func.coalesce(func.sum(exact(of)), 0), type_)
+
+
+def mean(of: Any) -> Any:
+    """Return the exact mean of what is not null, rounded once, to a double; null of nothing."""
+    number = func.nullif(func.count(of), 0)
+    found: Any = func.sum(exact(of), type_=Numeric) / func.round(cast(number, Numeric), _DIGITS)
+    return case((func.abs(found) < _LEAST, literal_column("0.0", Float)), else_=cast(found, Float))
 
 
 def share(good: Any, bad: Any) -> Any:

@@ -288,7 +288,7 @@ NUMBERS: dict[str, list[float]] = {
     "qualityScore": [-0.1, 1.1, -1e-9],
     "userSatisfaction": [-1, 2],
     "costUsd": [-0.01, 1e9, 1e300],
-    "durationMs": [-1],
+    "durationMs": [-1, 1.1e12, 1e308],
     "tokenCount": [-1],
     "promptTokens": [-1],
     "completionTokens": [-1],

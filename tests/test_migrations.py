@@ -205,3 +205,41 @@ def test_texts_of_before_are_found_by_what_is_a_word_now(urls: DatabaseUrls) -> 
     assert run(urls.owner, *FAMILIES) == [None, 1, 1]
     asyncio.run(migrations.downgrade(urls.owner, "0014"))
     assert run(urls.owner, *FAMILIES) == [None, 0, 0]
+
+
+OLD_ROWS = """
+    WITH project AS (
+      INSERT INTO projects (id, name, slug) VALUES (gen_random_uuid(), 'old', 'old') RETURNING id
+    ),
+    session AS (
+      INSERT INTO sessions (project_id, id, root_id, started_at, last_activity_at, cost_usd)
+      SELECT id, id, id, now(), now(), 10000000.3 FROM project RETURNING project_id
+    ),
+    message AS (
+      INSERT INTO messages (project_id, id, session_id, sequence, role)
+      SELECT project_id, project_id, project_id, 1, 'ASSISTANT' FROM session RETURNING project_id
+    ),
+    duration AS (SELECT * FROM unnest(ARRAY[NULL, 0, 12.5, 1e12, 1e308, 'Infinity', 'NaN']::float[])
+      WITH ORDINALITY AS each (ms, place)),
+    event AS (
+      INSERT INTO session_events (project_id, id, session_id, sequence, event_type, timestamp, duration_ms)
+      SELECT project_id, gen_random_uuid(), project_id, place, 'x', now(), ms FROM message, duration
+    )
+    INSERT INTO tool_calls (project_id, id, message_id, session_id, position, name, arguments, duration_ms)
+    SELECT project_id, gen_random_uuid(), project_id, project_id, place, 'x', '{}', ms FROM message, duration
+    RETURNING id
+"""
+"""Rows as versions before may have written them."""
+
+
+def test_durations_beyond_the_bound_become_the_longest(urls: DatabaseUrls) -> None:
+    asyncio.run(migrations.upgrade(urls.owner, "0013"))
+    run(urls.owner, OLD_ROWS)
+    asyncio.run(migrations.upgrade(urls.owner))
+    for table in ("tool_calls", "session_events"):
+        durations = f"SELECT array_agg(duration_ms ORDER BY duration_ms) FROM {table}"  # noqa: S608  # see above
+        # All of the rows can be changed again.
+        [_, found] = run(urls.owner, f"UPDATE {table} SET created_at = now() RETURNING 1", durations)  # noqa: S608
+        assert found == [0, 12.5, 1e12, 1e12, 1e12, 1e12, None]
+    asyncio.run(migrations.downgrade(urls.owner, "0013"))
+    asyncio.run(migrations.upgrade(urls.owner))

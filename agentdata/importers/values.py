@@ -9,6 +9,7 @@ from typing import Any
 from agentdata.errors import BadUserInputError
 from agentdata.operations.sessions import MAX_TAGS
 from agentdata.operations.values import check_tags, check_text, parse_json
+from models.base import MAX_COST_USD
 
 MAX_INT = 2**31 - 1
 # Unix times in seconds reach this in the year 5138, and in milliseconds reached it in 1973.
@@ -54,10 +55,10 @@ def share(value: object) -> float:
 
 
 def amount(value: object) -> float:
-    """Return a number that is not negative."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+    """Return a cost."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_COST_USD:
         return float(value)
-    raise ValueError("is not a number from 0 up")
+    raise ValueError(f"is not a number from 0 to {MAX_COST_USD}")
 
 
 def count(value: object) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -185,11 +186,17 @@ class Write:
         if not values:
             return row
         model: type[Row] = getattr(row, "__model__", type(row))
+        # The driver would write a double with all digits that it has in binary.
+        decimals = {
+            name: Decimal(repr(values[name]))
+            for name in _decimals(model) & values.keys()
+            if values[name] is not None
+        }
         owned = [] if model is Project else self.owns(model)
         statement = (
             update(model)
             .where(*owned, model.__table__.c.id == row.id)  # type: ignore[attr-defined]  # every noun has an id
-            .values(values | {"updated_at": func.clock_timestamp()})
+            .values(values | decimals | {"updated_at": func.clock_timestamp()})
             .returning(model)
         )
         updated: Row = (await self.scalars(statement, execution_options=FRESH)).one()
@@ -281,17 +288,19 @@ def stored_row(model: type[Row]) -> Callable[[Record], Row]:
     made = plain_rows(model)
     columns = model.__mapper__.columns
     names = columns.keys()
-    # The driver gives numbers of any precision as Decimal; JSON it reads as SQLAlchemy has told it to.
-    numbers = [name for name, column in columns.items() if isinstance(column.type, Numeric)]
 
     def row(record: Record) -> Row:
-        values = dict(zip(names, record, strict=True))
-        for name in numbers:
-            if values[name] is not None:
-                values[name] = float(values[name])
-        return made(values)
+        return made(dict(zip(names, record, strict=True)))
 
     return row
+
+
+@cache
+def _decimals(model: type[Base]) -> frozenset[str]:
+    """Name the columns that hold decimals."""
+    return frozenset(
+        name for name, column in model.__mapper__.columns.items() if isinstance(column.type, Numeric)
+    )
 
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's

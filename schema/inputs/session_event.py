@@ -73,4 +73,6 @@ class RecordEventInput:
     )
     event_data: JSON | None = optional("The details of the event: a JSON object; `{}` by default.")
     timestamp: datetime | None = optional("When the event happened; now by default.")
-    duration_ms: float | None = optional("How long the event took, in milliseconds; null if unknown.")
+    duration_ms: float | None = optional(
+        "How long the event took, in milliseconds, from 0 to 1e12; null if unknown."
+    )

@@ -85,7 +85,7 @@ class ToolResultValues:
         "Why the call failed; the call is settled as FAILED. Not together with `result`."
     )
     started_at: datetime | None = optional("When the tool started.")
-    duration_ms: float | None = optional("How long the tool took, in milliseconds.")
+    duration_ms: float | None = optional("How long the tool took, in milliseconds, from 0 to 1e12.")
 
 
 @input_type

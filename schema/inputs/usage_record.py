@@ -90,6 +90,6 @@ class RecordUsageInput:
         " towards any total."
     )
     cost_usd: float | None = optional(
-        "The cost of the use, in US dollars, from 0 to 999,999,999, to the billionth; null if unknown."
+        "The cost of the use, in US dollars, from 0 to 999,999,999; null if unknown."
     )
     timestamp: datetime | None = optional("When the model was used; now by default.")

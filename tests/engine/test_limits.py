@@ -106,6 +106,15 @@ def test_a_series_counts_as_its_buckets(begin: str, end: str, interval: str, buc
     assert size(SERIES, given).rows == 50 * (1 + buckets)
 
 
+def test_a_series_in_a_time_zone_counts_one_more_bucket() -> None:
+    asked = """{ project { series(
+        metric: TOKENS, from: "2026-10-03T15:29:59Z", to: "2026-10-04T01:29:59Z", interval: HOUR%s
+    ) { sum } } }"""
+    zone = ', timeZone: "Australia/Lord_Howe"'
+    assert size(asked % "").rows == 1 + 11
+    assert size(asked % zone).rows == 1 + 12
+
+
 GROUPED = """query ($to: DateTime!, $by: [SeriesDimension!], $groups: Int) { project { series(
     metric: TOKENS, from: "2026-01-01T00:00:00Z", to: $to, interval: HOUR, groupBy: $by, groups: $groups
 ) { sum } } }"""

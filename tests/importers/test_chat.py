@@ -329,6 +329,22 @@ async def test_unusable_values_are_kept_in_the_metadata_with_a_warning(
     assert (found["metadata"], found["qualityScore"]) == (keys, None)
 
 
+@pytest.mark.parametrize("cost", [1e-12, 0.1, 33.333333333333336, 999_999_999])
+async def test_a_cost_is_imported_as_it_is(api: Api, cost: float) -> None:
+    done = await imported(api, [said(HELLO) | {"cost": cost}], Options(keys={"costUsd": "cost"}))
+    data = await api.ask("{ sessions { nodes { costUsd } } }")
+    assert (done.warnings, data) == ([], {"sessions": {"nodes": [{"costUsd": cost}]}})
+
+
+@pytest.mark.parametrize("cost", [-1e-9, 999_999_999.1, 1e308, 2**63 - 1, "1", True])
+async def test_a_wrong_cost_is_kept_in_the_metadata(api: Api, cost: object) -> None:
+    done = await imported(api, [said(HELLO) | {"cost": cost}], Options(keys={"costUsd": "cost"}))
+    [(_, warning)] = done.warnings
+    assert "cost is not a number from 0 to 999999999" in warning
+    data = await api.ask("{ sessions { nodes { costUsd metadata } } }")
+    assert data == {"sessions": {"nodes": [{"costUsd": None, "metadata": {"cost": cost}}]}}
+
+
 async def test_an_end_before_the_start_is_kept_in_the_metadata(api: Api) -> None:
     done = await imported(api, [said(HELLO) | {"started_at": "2026-01-02", "ended_at": "2026-01-01"}])
     assert "before it began" in done.warnings[0][1]

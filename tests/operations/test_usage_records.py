@@ -6,6 +6,7 @@ import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -179,19 +180,17 @@ async def test_what_is_deleted_is_taken_off_once(api: Api, owner: AsyncEngine) -
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "id"}
 
 
-async def test_costs_are_added_to_the_billionth(api: Api, owner: AsyncEngine) -> None:
+async def test_costs_are_added_to_the_last_digit(api: Api, owner: AsyncEngine) -> None:
     chance = random.Random(3)  # noqa: S311 - the same costs each time
     session = await factories.session(api)
     costs = [chance.random() * 10 ** chance.randrange(-12, 4) for _ in range(2_000)]
     await factories.usage(api, *[used(session.id, cost_usd=cost) for cost in costs])
-    exact = sum(round(Decimal(repr(cost)), 9) for cost in costs)
     assert await uncosted(owner, api) == []
     async with owner.connect() as connection:
         found = await connection.execute(
             text("SELECT cost_usd FROM sessions WHERE id = :id"), {"id": session.id}
         )
-        # Halves may be rounded either way.
-        assert abs(found.scalar_one() - exact) <= Decimal("0.000000002")
+        assert Fraction(found.scalar_one()) == sum(Fraction(repr(cost)) for cost in costs)
 
 
 @pytest.mark.parametrize("costs", [[999_999_999, 0.5], [999_999_999, 999_999_999]])
@@ -320,3 +319,65 @@ async def test_usage_that_comes_while_its_session_goes(api: Api, owner: AsyncEng
         assert (await connection.execute(text(count), {"id": one.id})).scalar_one() == 0
     # What names a session that is gone is not recorded for the other either.
     assert await untrue(owner, api) == []
+
+
+@pytest.mark.parametrize(
+    ("cost", "number", "sum_"),
+    [
+        (1.25e-8, 1000, 1.25e-5),
+        (4e-10, 1000, 4e-7),
+        (5e-324, 3, 1.5e-323),
+        (0.00034500000000000004, 3, 0.00103500000000000012),
+    ],
+)
+async def test_costs_of_any_size_come_back_and_add_up(
+    api: Api, cost: float, number: int, sum_: float
+) -> None:
+    parent = await factories.session(api)
+    session = await factories.session(api, parent_id=parent.id)
+    records = [{"sessionId": str(session.id), "model": "small", "costUsd": cost}] * number
+    made = (await api.ask(RECORD, records=records))["recordUsage"]
+    assert {(record["costUsd"], record["session"]["costUsd"]) for record in made} == {(cost, sum_)}
+    document = """query ($id: ID!) {
+        session(id: $id) {
+            costUsd usage(first: 1) { nodes { costUsd } } tree { costUsd }
+            statistics { costUsd models { costUsd } }
+            series(metric: COST, from: "2020-01-01T00:00:00Z", to: "2100-01-01T00:00:00Z", interval: MONTH) {
+                count sum mean min max p50
+            }
+        }
+        parent: session(id: PARENT) { tree { costUsd } }
+        project { statistics { costUsd } }
+        topModels { nodes { costUsd } }
+    } """.replace("PARENT", f'"{parent.id}"')
+    data = await api.ask(document, id=str(session.id))
+    [bucket] = [bucket for bucket in data["session"].pop("series") if bucket["count"]]
+    assert bucket == {"count": number, "sum": sum_} | dict.fromkeys(("mean", "min", "max", "p50"), cost)
+    assert data == {
+        "session": {
+            "costUsd": sum_,
+            "usage": {"nodes": [{"costUsd": cost}]},
+            "tree": {"costUsd": sum_},
+            "statistics": {"costUsd": sum_, "models": [{"costUsd": sum_}]},
+        },
+        "parent": {"tree": {"costUsd": sum_}},
+        "project": {"statistics": {"costUsd": sum_}},
+        "topModels": {"nodes": [{"costUsd": sum_}]},
+    }
+    [*_, last] = made
+    await api.ask(DELETE, id=last["id"])
+    left = (await session_of(api, session.id))["costUsd"]
+    assert left == float((number - 1) * Decimal(repr(cost)))
+
+
+@pytest.mark.parametrize("cost", [0.1, 1.25e-8, 33.333333333333336, 5e-324, 99_999_999.0, 0.0, None])
+async def test_a_written_cost_comes_back(api: Api, cost: float | None) -> None:
+    session = await factories.session(api, cost_usd=cost)
+    assert (await session_of(api, session.id))["costUsd"] == cost
+    other = await factories.session(api)
+    assert await api.ask(COST, id=str(other.id), cost=cost) == {"updateSession": {"costUsd": cost}}
+    assert (await session_of(api, other.id))["costUsd"] == cost
+    # Both are the same number, to the last digit, however they were written.
+    await factories.usage(api, *[used(each.id, cost_usd=1e-300) for each in (session, other)])
+    found = await api.ask("{ sessions(orderBy: [{field: COST_USD, direction: ASC}]) { nodes { id } } }")
+    assert [node["id"] for node in found["sessions"]["nodes"]] == [str(session.id), str(other.id)]

@@ -55,7 +55,8 @@ PLAIN = {
             count(*) FILTER (WHERE status = 'FAILED') AS "failedCount",
             count(*) FILTER (WHERE status = 'SUCCEEDED')::float
                 / nullif(count(*) FILTER (WHERE status <> 'PENDING'), 0) AS "successRate",
-            avg(duration_ms::numeric)::float AS "meanDurationMs",
+            (sum(duration_ms::text::numeric) / nullif(count(duration_ms), 0)::numeric(50, 30))::float
+                AS "meanDurationMs",
             percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS "p50DurationMs",
             percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms) AS "p95DurationMs",
             percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ms) AS "p99DurationMs"
@@ -83,8 +84,8 @@ PLAIN = {
     """,
     "topMemories": """
         SELECT id, access_count AS "accessCount", last_accessed_at AS "lastAccessedAt",
-            (SELECT avg(usefulness::numeric)::float FROM memory_accesses WHERE memory_id = memories.id)
-                AS usefulness,
+            (SELECT (sum(usefulness::text::numeric) / nullif(count(usefulness), 0)::numeric(50, 30))::float
+             FROM memory_accesses WHERE memory_id = memories.id) AS usefulness,
             (SELECT count(usefulness) FROM memory_accesses WHERE memory_id = memories.id) AS "ratedCount"
         FROM memories WHERE project_id = :project AND {1}
     """,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from sqlalchemy import text
 
 from resolvers.buckets import MAX_BUCKETS
 from tests import factories
@@ -18,8 +17,6 @@ from tests.api import traffic
 from tests.factories import measured
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
     from tests.api import Api
 
 ARGUMENTS = "$from: DateTime!, $to: DateTime!, $interval: Interval!, $zone: String"
@@ -99,6 +96,7 @@ CLOCKS = {
     "Asia/Kolkata": "2026-01-01",  # half an hour beside all others
     "America/Sao_Paulo": "2018-11-03",  # put forward at midnight: a day without its first hour
     "Asia/Beirut": "2026-03-28",  # the same
+    "America/Nuuk": "2026-03-28",  # put forward at eleven: a day that begins an hour early
     "America/Havana": "2025-11-01",  # put back at one o'clock: a day whose first hour comes twice
     "Australia/Sydney": "2026-04-04",
 }
@@ -298,11 +296,8 @@ async def test_a_kind_of_metric_that_cannot_be(api: Api) -> None:
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "metricType"}
 
 
-async def test_the_database_knows_every_zone_that_python_knows(api: Api, owner: AsyncEngine) -> None:
+async def test_any_zone_can_be_named(api: Api) -> None:
     await factories.agent(api)
-    async with owner.connect() as connection:
-        known = set(await connection.scalars(text("SELECT name FROM pg_timezone_names")))
-    assert available_timezones() - {"localtime"} <= known
-    for zone in sorted(known)[::50]:
+    for zone in sorted(available_timezones() - {"localtime"})[::20]:
         [bucket] = await series(api, "2026-01-01T12:00:00Z", "2026-01-01T12:00:01Z", "MINUTE", zone)
         assert bucket["count"] == 0

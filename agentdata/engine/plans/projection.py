@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
-from sqlalchemy import Uuid
+from sqlalchemy import Numeric, Uuid
 
 from agentdata.engine.plans.statements import wire_format
 
@@ -78,7 +78,8 @@ class _Column:
         type_ = projection.types[self.name]
         if projection.read is None:
             value = f"r.{self.name}"
-            return f"(None if {value} is None else str({value}))" if isinstance(type_, Uuid) else value
+            convert = "str" if isinstance(type_, Uuid) else "float" if isinstance(type_, Numeric) else None
+            return value if convert is None else f"(None if {value} is None else {convert}({value}))"
         value, response = f"r[{projection.read.at[self.name]}]", wire_format(type_).response
         return value if response == "{0}" else f"(None if {value} is None else {response.format(value)})"
 

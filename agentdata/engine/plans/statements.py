@@ -384,7 +384,9 @@ _WIRE_FORMATS: tuple[tuple[tuple[Any, ...], WireFormat], ...] = (
     ((DateTime,), WireFormat("text", "({0} AT TIME ZONE 'UTC')::text", "time({0})")),
     ((ARRAY,), WireFormat("text[]", "{0}::text[]")),
     ((Integer,), WireFormat("int8", "{0}::int8")),
-    ((Numeric, Float), WireFormat("float8", "{0}::float8")),
+    # As text, a decimal keeps all digits, which cursors need.
+    ((Numeric,), _TEXT._replace(response="float({0})")),
+    ((Float,), WireFormat("float8", "{0}::float8")),
     ((Boolean,), WireFormat("bool", "{0}")),
 )
 

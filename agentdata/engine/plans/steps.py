@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import DateTime
+from sqlalchemy import DateTime, Numeric
 
 from agentdata.engine.plans.projection import Projection
 from agentdata.engine.plans.statements import KEY, ReadForm
@@ -279,7 +280,12 @@ def _records_by_key(records: Iterable[Record], at: int) -> Iterable[tuple[Key, l
 
 def _cursor_value(read: Read, name: str) -> Callable[[Any], Any]:
     """Return the function that converts a column as it was sent into the value that a cursor holds."""
-    return _moment if isinstance(read.type(name), DateTime) else _unchanged
+    match read.type(name):
+        case DateTime():
+            return _moment
+        case Numeric():
+            return Decimal
+    return _unchanged
 
 
 def _moment(sent: str) -> datetime:

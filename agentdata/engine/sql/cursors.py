@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import sys
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DIGEST_BYTES = 6
+_MOST_DIGITS = 400
+"""How many digits a decimal may have before or after its point; a double has 324."""
 
 
 def encode(values: Sequence[Any], order: str, tenant_id: UUID) -> str:
     """Return the cursor of a row by its values of the sort keys."""
-    payload = orjson.dumps(values, default=_plain)
+    payload = orjson.dumps(values, default=str)
     return base64.urlsafe_b64encode(_digest(payload, order, tenant_id) + payload).decode().rstrip("=")
 
 
@@ -40,13 +43,8 @@ def decode(cursor: str, order: str, tenant_id: UUID, types: Sequence[type], fiel
             raise _foreign(field)
         values = orjson.loads(payload)
         return [_parse(value, type_) for value, type_ in zip(values, types, strict=True)]
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, ArithmeticError):
         raise _foreign(field) from None
-
-
-def _plain(value: Any) -> Any:
-    # A plan reads NUMERIC as the driver's Decimal; the reference way reads it as a float.
-    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def _digest(payload: bytes, order: str, tenant_id: UUID) -> bytes:
@@ -63,9 +61,26 @@ def _parse(value: Any, type_: type) -> Any:
         return datetime.fromisoformat(value)
     if type_ is UUID:
         return UUID(value)
+    if type_ is Decimal:
+        return _decimal(value)
     if type(value) is not type_ and not (type_ is float and type(value) is int):
         raise TypeError(value)
     return value
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, float):
+        # Until migration 0018 cursors held doubles; one with few enough digits still identifies the decimal.
+        number = Decimal(repr(value))
+        if len(number.as_tuple().digits) > sys.float_info.dig:
+            raise ValueError(value)
+        return number
+    if not isinstance(value, str):
+        raise TypeError(value)
+    number = Decimal(value)
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_DIGITS:
+        raise ValueError(value)
+    return number
 
 
 def _foreign(field: str) -> BadUserInputError:

@@ -1,10 +1,10 @@
 """Looking an API key up writes nothing, so that it can be done where nothing may be written.
 
-Revision: 0014, after 0013
+Revision: 0019, after 0018
 """
 from alembic import op
-revision = '0014'
-down_revision = '0013'
+revision = '0019'
+down_revision = '0018'
 branch_labels = None
 depends_on = None
 
