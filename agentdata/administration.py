@@ -18,7 +18,7 @@ from agentdata.database_urls import DatabaseUrls
 from agentdata.errors import ConflictError
 from agentdata.operations import api_keys
 from agentdata.operations.projects import check_project
-from agentdata.operations.write import Write, refused
+from agentdata.operations.unit_of_work import UnitOfWork, refused
 from agentdata.settings import Settings
 from agentdata.setup_error import SetupError
 from models import Base, Project
@@ -92,7 +92,7 @@ async def create_project(url: str, name: str, slug: str) -> Project:
 
 
 @asynccontextmanager
-async def acting_in(url: str, slug: str) -> AsyncIterator[Write]:
+async def acting_in(url: str, slug: str) -> AsyncIterator[UnitOfWork]:
     """Provide a write in a project to the operations; raises SetupError if no project has the slug."""
     async with _session(url) as session:
         project = await session.scalar(select(Project).where(Project.slug == slug))
@@ -109,7 +109,7 @@ async def project_of_key(url: str, secret: str, scope: ApiKeyScope) -> str:
     async with _session(url) as session:
         key = await valid_key(session, api_keys.hash_secret(secret))
         if (use := key.use()) is not None:
-            await Write.within(session, key.principal.project_id).fetch(NOTE_USE, *use)
+            await UnitOfWork.within(session, key.principal.project_id).fetch(NOTE_USE, *use)
         key.principal.require(scope)
         return (await session.get_one(Project, key.principal.project_id)).slug
 
@@ -173,9 +173,9 @@ async def _insert(session: WriteSession, name: str, slug: str) -> Project:
     return project
 
 
-async def _acting_in(session: WriteSession, project: Project) -> Write:
+async def _acting_in(session: WriteSession, project: Project) -> UnitOfWork:
     await session.execute(text(f"SET LOCAL {PROJECT_SETTING} = '{project.id}'"))
-    return Write.within(session, project.id)
+    return UnitOfWork.within(session, project.id)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import strawberry
 
 from agentdata.engine.reference.reader import Reader
 from agentdata.errors import ForbiddenError
-from agentdata.operations.write import run
+from agentdata.operations.unit_of_work import run
 from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from agentdata.naming import noun
+
 
 class AgentDataError(Exception):
     """An error whose message is meant for the client.
@@ -76,3 +78,8 @@ class PersistedQueryNotSupportedError(AgentDataError):
     """The request names a persisted query by its hash; queries are not stored here."""
 
     code = "PERSISTED_QUERY_NOT_SUPPORTED"
+
+
+def not_found(model: Any, id_: object, field: str) -> NotFoundError:
+    """Return the error for a row that does not exist, or belongs to another project: both read the same."""
+    return NotFoundError(f"there is no {noun(model.__tablename__)} {id_}", field=field)

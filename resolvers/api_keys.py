@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentdata.operations import api_keys
-from agentdata.operations.write import Write
+from agentdata.operations.unit_of_work import UnitOfWork
 from models import ApiKey
 
 
@@ -18,6 +18,6 @@ class Created:
     secret: str
 
 
-async def create(write: Write, values: dict[str, Any]) -> Created:
+async def create(write: UnitOfWork, values: dict[str, Any]) -> Created:
     """Make a key."""
     return Created(*await api_keys.create(write, **values))

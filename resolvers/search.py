@@ -14,10 +14,10 @@ from sqlalchemy import Float, Select, Text, Uuid, bindparam, cast, func, literal
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from agentdata.checks import check_text
 from agentdata.engine.fields import Bindings, ComputedRow, Cost, argument, computation
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.tenancy import TENANT, owned
-from agentdata.operations.values import check_text
 from models import Memory, Message
 from schema.inputs.memory import MemoryFilter
 from schema.inputs.message import MessageFilter

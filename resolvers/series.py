@@ -35,12 +35,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from agentdata.checks import check_text
 from agentdata.engine.fields import Bindings, Cost, Gives, argument, batch
 from agentdata.engine.sql.filters import condition
 from agentdata.engine.sql.links import among_keys, keys_table
 from agentdata.engine.sql.tenancy import owned
 from agentdata.errors import BadUserInputError, LimitExceededError
-from agentdata.operations.values import check_text
 from models import AgentMetric, Message, Session, SessionEvent, SessionMetric, ToolCall, UsageRecord
 from resolvers.buckets import DEFAULT_GROUPS, MAX_BUCKETS, MAX_GROUPS, MAX_POINTS, most, most_in_all, starts
 from resolvers.sums import PERCENTILES, mean, percentiles, total

@@ -23,11 +23,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
+from agentdata.checks import check_text
 from agentdata.engine.fields import Bindings, argument
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.links import among_keys, keys_table
 from agentdata.engine.sql.tenancy import owned
-from agentdata.operations.values import check_text
 from models import Session, SessionEvent, ToolCall
 from resolvers.sums import total
 

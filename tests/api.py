@@ -18,7 +18,7 @@ from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.reporting import field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.engine.requests.executor import Executor
-from agentdata.operations.write import run
+from agentdata.operations.unit_of_work import run
 from models.enums import ApiKeyScope
 from schema.root import schema
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from agentdata.database_urls import DatabaseUrls
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
     from tests.api import Api
 
 APPEND = """
@@ -260,7 +260,7 @@ async def test_a_deadlock_is_tried_again(api: Api) -> None:
     begun = {first.id: asyncio.Event(), second.id: asyncio.Event()}
     attempts: Counter[UUID] = Counter()
 
-    async def touch(write: Write, ids: list[UUID]) -> list[Agent]:
+    async def touch(write: UnitOfWork, ids: list[UUID]) -> list[Agent]:
         attempts[ids[0]] += 1
         for id_ in ids:
             change = (

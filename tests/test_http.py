@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from agentdata.database_urls import DatabaseUrls
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
     from models import Project
 
 GRAPHQL, PLAIN = "application/graphql-response+json", "application/json"
@@ -87,7 +87,7 @@ class Query:
         raise ConflictError("it is taken", field="name")
 
 
-async def rename(write: Write, seconds: float) -> Project:
+async def rename(write: UnitOfWork, seconds: float) -> Project:
     """Change the project's name at the end of a while."""
     project = await write.project()
     await write.execute(text("SELECT pg_sleep(:seconds)").bindparams(seconds=seconds))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 _HERE = files(__package__)
 
@@ -45,7 +45,7 @@ _BESIDE = ("metrics", "events", "usage", "sandbox", "module_states")
 """The keys of a session's file beside its messages and its children."""
 
 
-async def load(write: Write) -> bool:
+async def load(write: UnitOfWork) -> bool:
     """Fill an empty project and return True; return False without a change if the project has data."""
     for model in (User, Agent, Session):
         if (await write.scalars(select(model.id).where(*write.owns(model)).limit(1))).first():
@@ -69,7 +69,7 @@ async def load(write: Write) -> bool:
 class _Loading:
     """Writes the rows, and keeps their ids by the names that the files use."""
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: UnitOfWork) -> None:
         self.write = write
         self.users: dict[str, UUID] = {}
         self.agents: dict[str, UUID] = {}

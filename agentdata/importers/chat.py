@@ -18,7 +18,7 @@ from agentdata.importers.conversation import conversations_in, read
 from agentdata.importers.message import is_message
 from agentdata.importers.records import Unreadable, records
 from agentdata.importers.writing import write_batch
-from agentdata.operations.write import run, sqlstate
+from agentdata.operations.unit_of_work import run, sqlstate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

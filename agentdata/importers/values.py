@@ -6,9 +6,9 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from agentdata.checks import check_tags, check_text, parse_json
 from agentdata.errors import BadUserInputError
 from agentdata.operations.sessions import MAX_TAGS
-from agentdata.operations.values import check_tags, check_text, parse_json
 from models.base import MAX_COST_USD
 
 MAX_INT = 2**31 - 1

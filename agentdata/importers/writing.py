@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.importers.conversation import Conversation
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Report:
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
-async def write_batch(write: Write, batch: list[Conversation]) -> tuple[Report, list[tuple[str, str]]]:
+async def write_batch(write: UnitOfWork, batch: list[Conversation]) -> tuple[Report, list[tuple[str, str]]]:
     """Write the conversations that are not stored yet; return the counts, and warnings with their places."""
     warnings: list[tuple[str, str]] = []
     there = await _there(write, batch)
@@ -67,7 +67,7 @@ async def write_batch(write: Write, batch: list[Conversation]) -> tuple[Report, 
 
 
 async def _write_fresh(
-    write: Write, fresh: list[Conversation], report: Report, warnings: list[tuple[str, str]]
+    write: UnitOfWork, fresh: list[Conversation], report: Report, warnings: list[tuple[str, str]]
 ) -> None:
     agent_ids, report.agents = await _agents(write, {conversation.agent for conversation in fresh})
     user_ids, report.users = await _users(write, fresh)
@@ -110,7 +110,7 @@ def _with_own_ids(
     return said
 
 
-async def _there(write: Write, batch: list[Conversation]) -> dict[str, int]:
+async def _there(write: UnitOfWork, batch: list[Conversation]) -> dict[str, int]:
     """Return the externalIds that are already stored, with the message counts of their sessions."""
     ids = [conversation.session["external_id"] for conversation in batch]
     statement = select(Session.external_id, Session.message_count).where(
@@ -119,7 +119,7 @@ async def _there(write: Write, batch: list[Conversation]) -> dict[str, int]:
     return {id_: count for id_, count in await write.execute(statement) if id_ is not None}
 
 
-async def _taken(write: Write, fresh: list[Conversation]) -> set[str]:
+async def _taken(write: UnitOfWork, fresh: list[Conversation]) -> set[str]:
     ids = [m["external_id"] for conversation in fresh for m in conversation.messages if "external_id" in m]
     if not ids:
         return set()
@@ -127,7 +127,7 @@ async def _taken(write: Write, fresh: list[Conversation]) -> set[str]:
     return {id_ for id_ in await write.scalars(statement) if id_ is not None}
 
 
-async def _agents(write: Write, names: set[str]) -> tuple[dict[str, UUID], int]:
+async def _agents(write: UnitOfWork, names: set[str]) -> tuple[dict[str, UUID], int]:
     """Return the ids of agents by name, creating missing ones, and how many were created."""
     statement = select(Agent.name, Agent.id).where(*write.owns(Agent), Agent.name == _any([*names]))
     ids = {row.name: row.id for row in await write.execute(statement)}
@@ -137,7 +137,7 @@ async def _agents(write: Write, names: set[str]) -> tuple[dict[str, UUID], int]:
     return ids, len(missing)
 
 
-async def _users(write: Write, fresh: list[Conversation]) -> tuple[list[UUID | None], int]:
+async def _users(write: UnitOfWork, fresh: list[Conversation]) -> tuple[list[UUID | None], int]:
     """Return each conversation's user, by externalId or else by email, and how many had to be created."""
     wanted = [conversation.user for conversation in fresh if conversation.user]
     emails = [user["email"].lower() for user in wanted if "email" in user]

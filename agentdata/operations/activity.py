@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
     from models import Session
 
 # Reads the ends of indexes, so that it takes the same time for any number of rows. Rows that are dated in the
@@ -28,7 +28,7 @@ UPDATE sessions SET last_activity_at = least(last_activity_at, greatest(started_
 WHERE project_id = $1 AND id = $2"""
 
 
-async def lower(write: Write, session: Session, gone: datetime) -> None:
+async def lower(write: UnitOfWork, session: Session, gone: datetime) -> None:
     """Derive a locked session's last activity from what is left, where what is gone may have been the last.
 
     ``gone`` is when the deleted row happened.

@@ -15,10 +15,10 @@ from models import Agent, AgentVersion
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 
-async def create(write: Write, values: dict[str, Any]) -> AgentVersion:
+async def create(write: UnitOfWork, values: dict[str, Any]) -> AgentVersion:
     """Add a version to an agent, active from now where ``activate`` is among the values."""
     check(AgentVersion, values)
     # The agent's lock puts writers of its versions in a row: two that activate cannot both win.
@@ -33,13 +33,13 @@ async def create(write: Write, values: dict[str, Any]) -> AgentVersion:
     return await _activate(write, version) if values.get("activate") else version
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> AgentVersion:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> AgentVersion:
     """Change a version."""
     check(AgentVersion, values)
     return await write.update(await write.get(AgentVersion, id_, lock=True), values)
 
 
-async def activate(write: Write, id_: UUID) -> AgentVersion:
+async def activate(write: UnitOfWork, id_: UUID) -> AgentVersion:
     """Make a version its agent's active one in place of another; an active one stays as it is."""
     version = await write.get(AgentVersion, id_)
     await write.get(Agent, version.agent_id, lock=True)
@@ -47,13 +47,13 @@ async def activate(write: Write, id_: UUID) -> AgentVersion:
     return version if version.is_active else await _activate(write, version)
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a version. Sessions stay, and name no version any more."""
     await deletion.clear(write, AgentVersion, [id_])
     return await write.delete(AgentVersion, id_)
 
 
-async def _activate(write: Write, version: AgentVersion) -> AgentVersion:
+async def _activate(write: UnitOfWork, version: AgentVersion) -> AgentVersion:
     # The agent's lock may have been waited for: `now()`, when the transaction began, can lie before the time
     # when the version that goes became active.
     [now] = await write.scalars(select(func.clock_timestamp()))

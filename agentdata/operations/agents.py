@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete as delete_from
 
+from agentdata.checks import check_tags
 from agentdata.operations import deletion
-from agentdata.operations.values import check, check_tags
+from agentdata.operations.values import check
 from models import Agent, AgentVersion
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 
 def _checked(values: dict[str, Any]) -> dict[str, Any]:
@@ -23,18 +24,18 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-async def create(write: Write, values: dict[str, Any]) -> Agent:
+async def create(write: UnitOfWork, values: dict[str, Any]) -> Agent:
     """Add an agent. It is all that its transaction writes, unless that was begun before."""
     [agent] = await write.insert(Agent, [_checked(values)], alone=True)
     return agent
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Agent:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Agent:
     """Change an agent."""
     return await write.update(await write.get(Agent, id_, lock=True), _checked(values))
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete an agent with its versions and metrics. Sessions, messages and memories stay, without it."""
     await deletion.clear(write, Agent, [id_])
     await write.get(Agent, id_, lock=True)

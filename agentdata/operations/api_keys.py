@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 _ALPHABET = string.ascii_letters + string.digits
 _PREFIX_LENGTH, _SECRET_LENGTH = 8, 43
@@ -47,7 +47,7 @@ def is_secret(text: str) -> bool:
 
 
 async def create(
-    write: Write, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+    write: UnitOfWork, name: str, scopes: Iterable[str], expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
     """Make a key of the project, and give it with its secret, which cannot be read again."""
     values = {"name": name, "scopes": _scopes(scopes), "expires_at": expires_at}
@@ -58,7 +58,7 @@ async def create(
     return key, secret
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> ApiKey:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ApiKey:
     """Change the name, scopes, or end of a key. Requests notice within a second."""
     if values.get("scopes") is not None:
         values = values | {"scopes": _scopes(values["scopes"])}
@@ -66,7 +66,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> ApiKey:
     return await write.update(await write.get(ApiKey, id_, lock=True), values)
 
 
-async def revoke(write: Write, id_: UUID) -> ApiKey:
+async def revoke(write: UnitOfWork, id_: UUID) -> ApiKey:
     """End a key for good; one that has ended stays as it is. Requests with it fail within a second."""
     key = await write.get(ApiKey, id_, lock=True)
     if key.revoked_at is not None:
@@ -74,7 +74,7 @@ async def revoke(write: Write, id_: UUID) -> ApiKey:
     return await write.update(key, {"revoked_at": datetime.now(UTC)})
 
 
-async def list_all(write: Write) -> list[ApiKey]:
+async def list_all(write: UnitOfWork) -> list[ApiKey]:
     """Give all keys of the project, the oldest first."""
     statement = select(ApiKey).where(*write.owns(ApiKey)).order_by(ApiKey.created_at, ApiKey.id)
     return list(await write.scalars(statement))

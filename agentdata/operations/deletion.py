@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy.exc import DBAPIError
 
 from agentdata.operations.module_states import hold_all
-from agentdata.operations.write import PASSING, sqlstate
+from agentdata.operations.unit_of_work import PASSING, sqlstate
 from models import Base, ModuleState, Session, StateTransition
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ForeignKeyConstraint, Table
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 FEW = 1_000
 """How many rows of a table may refer to what one transaction deletes, and the size of the first batch."""
@@ -112,11 +112,11 @@ class _Batch(NamedTuple):
     """Gives a row where more than a few of them refer to given rows."""
     text: str
     """Clears some of those that refer to given rows, and tells how many."""
-    prepare: Callable[[Write], Awaitable[None]] | None = None
+    prepare: Callable[[UnitOfWork], Awaitable[None]] | None = None
     """What comes first in the batch's transaction."""
 
 
-async def clear(write: Write, model: type[Base], ids: Sequence[UUID]) -> None:
+async def clear(write: UnitOfWork, model: type[Base], ids: Sequence[UUID]) -> None:
     """Clear what refers to rows that are to be deleted, until few rows of each table are left.
 
     It is what a deletion does first, while its transaction has not begun.
@@ -131,7 +131,7 @@ async def clear(write: Write, model: type[Base], ids: Sequence[UUID]) -> None:
             await _clear(write, batch, ids)
 
 
-async def _many(write: Write, batches: Sequence[_Batch], ids: Sequence[UUID]) -> list[_Batch]:
+async def _many(write: UnitOfWork, batches: Sequence[_Batch], ids: Sequence[UUID]) -> list[_Batch]:
     """Give the batches of tables of which many rows refer to given rows."""
     if not batches or not ids:
         return []
@@ -139,11 +139,11 @@ async def _many(write: Write, batches: Sequence[_Batch], ids: Sequence[UUID]) ->
     return [batches[record["place"]] for record in await write.fetch(text, write.project_id, ids, alone=True)]
 
 
-async def _clear(write: Write, batch: _Batch, ids: Sequence[UUID]) -> None:
+async def _clear(write: UnitOfWork, batch: _Batch, ids: Sequence[UUID]) -> None:
     """Clear rows until none is left, as many at once as take a tenth of a second."""
     size = FEW
 
-    async def run(part: Write) -> int:
+    async def run(part: UnitOfWork) -> int:
         if batch.prepare is not None:
             await batch.prepare(part)
         [record] = await part.fetch(batch.text, part.project_id, ids, size, alone=batch.prepare is None)

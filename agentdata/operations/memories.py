@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete as delete_from
 from sqlalchemy import func, select
 
-from agentdata.errors import BadUserInputError
+from agentdata.checks import check_not_empty, check_tags
+from agentdata.errors import BadUserInputError, not_found
 from agentdata.operations import deletion
-from agentdata.operations.values import check, check_not_empty, check_tags
-from agentdata.operations.write import not_found
+from agentdata.operations.values import check
 from models import Memory, MemoryRevision, MemorySource, Message
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 MAX_MEMORIES = 1_000
 """How many memories one write makes, links or unlinks."""
@@ -58,19 +58,19 @@ ORDER BY memory_id, related_id FOR UPDATE"""
 """A link goes with either of its memories: those that delete both would wait for each other."""
 
 
-async def create(write: Write, values: dict[str, Any]) -> Memory:
+async def create(write: UnitOfWork, values: dict[str, Any]) -> Memory:
     """Add a memory, made from the messages under ``source_message_ids``."""
     [memory] = await _create(write, [values], "")
     return memory
 
 
-async def create_all(write: Write, memories: list[dict[str, Any]]) -> list[Memory]:
+async def create_all(write: UnitOfWork, memories: list[dict[str, Any]]) -> list[Memory]:
     """Add memories, in one statement."""
     check_not_empty("memories", memories, MAX_MEMORIES)
     return await _create(write, memories, "memories.{}.")
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Memory:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Memory:
     """Change a memory. A content that is replaced goes to its history, sources are replaced as a whole."""
     columns, sources = _checked(values, "")
     memory = await write.get(Memory, id_, lock=True)
@@ -83,21 +83,21 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Memory:
     return memory
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a memory with its accesses, annotations, history and links."""
     await deletion.clear(write, Memory, [id_])
     await write.fetch(_HOLD_LINKS, write.project_id, id_)
     return await write.delete(Memory, id_)
 
 
-async def link(write: Write, memory_id: UUID, related_memory_ids: list[UUID]) -> Memory:
+async def link(write: UnitOfWork, memory_id: UUID, related_memory_ids: list[UUID]) -> Memory:
     """Relate a memory with others, both ways; those that it is related with already stay."""
     memory, related = await _pair(write, memory_id, related_memory_ids)
     await write.fetch(_LINK, write.project_id, memory_id, related)
     return memory
 
 
-async def unlink(write: Write, memory_id: UUID, related_memory_ids: list[UUID]) -> Memory:
+async def unlink(write: UnitOfWork, memory_id: UUID, related_memory_ids: list[UUID]) -> Memory:
     """End that a memory is related with others, both ways; those that it is not are left alone."""
     memory, related = await _pair(write, memory_id, related_memory_ids)
     await write.fetch(_UNLINK, write.project_id, memory_id, related)
@@ -105,7 +105,7 @@ async def unlink(write: Write, memory_id: UUID, related_memory_ids: list[UUID]) 
 
 
 async def revise(
-    write: Write, memory: Memory, values: dict[str, Any], *, annotation_id: UUID | None = None
+    write: UnitOfWork, memory: Memory, values: dict[str, Any], *, annotation_id: UUID | None = None
 ) -> Memory:
     """Change a memory that is locked; a content that is replaced is kept, with the annotation that did it."""
     if values.get("content", memory.content) != memory.content:
@@ -125,7 +125,7 @@ async def revise(
     return await write.update(memory, values)
 
 
-async def _create(write: Write, memories: list[dict[str, Any]], path: str) -> list[Memory]:
+async def _create(write: UnitOfWork, memories: list[dict[str, Any]], path: str) -> list[Memory]:
     """Add memories; ``path`` is where the client gave each of them, by its place."""
     paths = [path.format(place) for place in range(len(memories))]
     checked = [_checked(*each) for each in zip(memories, paths, strict=True)]
@@ -161,7 +161,7 @@ def _checked(values: dict[str, Any], path: str) -> tuple[dict[str, Any], list[UU
     return columns, ids
 
 
-async def _add_sources(write: Write, given: list[tuple[str, UUID, list[UUID]]]) -> None:
+async def _add_sources(write: UnitOfWork, given: list[tuple[str, UUID, list[UUID]]]) -> None:
     """Say which messages memories were made from: of each memory the path, its id, and theirs."""
     ids = [id_ for *_, ids in given for id_ in ids]
     found = {row["id"] for row in await write.fetch(_KEEP_MESSAGES, write.project_id, ids)}
@@ -173,7 +173,7 @@ async def _add_sources(write: Write, given: list[tuple[str, UUID, list[UUID]]]) 
     await write.fetch(_ADD_SOURCES, write.project_id, memory_ids, ids)
 
 
-async def _pair(write: Write, memory_id: UUID, related: list[UUID]) -> tuple[Memory, list[UUID]]:
+async def _pair(write: UnitOfWork, memory_id: UUID, related: list[UUID]) -> tuple[Memory, list[UUID]]:
     """Give a memory and the ids of others, all of which are there and stay until the write is done."""
     check_not_empty("relatedMemoryIds", related, MAX_MEMORIES)
     if memory_id in related:

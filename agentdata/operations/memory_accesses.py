@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
-from agentdata.operations.values import check, check_not_empty
-from agentdata.operations.write import document, not_found, plain_rows
+from agentdata.checks import check_not_empty
+from agentdata.errors import not_found
+from agentdata.operations.unit_of_work import document, plain_rows
+from agentdata.operations.values import check
 from models import Memory, MemoryAccess
 
 if TYPE_CHECKING:
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 MAX_ACCESSES = 1_000
 """How many accesses one write records."""
@@ -50,19 +52,19 @@ SELECT given.id AS given_id, held.id IS NOT NULL AS there, {", ".join(f"made.{na
 FROM given LEFT JOIN held ON held.id = given.memory_id LEFT JOIN made ON made.id = given.id"""  # noqa: S608  # columns of the model
 
 
-async def record(write: Write, values: dict[str, Any]) -> MemoryAccess:
+async def record(write: UnitOfWork, values: dict[str, Any]) -> MemoryAccess:
     """Record an access to a memory."""
     [access] = await _record(write, [values], "")
     return access
 
 
-async def record_all(write: Write, accesses: list[dict[str, Any]]) -> list[MemoryAccess]:
+async def record_all(write: UnitOfWork, accesses: list[dict[str, Any]]) -> list[MemoryAccess]:
     """Record accesses to memories, of which each may occur several times, in one statement."""
     check_not_empty("accesses", accesses, MAX_ACCESSES)
     return await _record(write, accesses, "accesses.{}.")
 
 
-async def _record(write: Write, accesses: list[dict[str, Any]], path: str) -> list[MemoryAccess]:
+async def _record(write: UnitOfWork, accesses: list[dict[str, Any]], path: str) -> list[MemoryAccess]:
     """Record accesses and raise what their memories count; ``path`` is where the client gave each of them.
 
     Raises:

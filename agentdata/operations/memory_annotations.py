@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func
 
-from agentdata.errors import BadUserInputError, ConflictError
+from agentdata.checks import check_not_empty
+from agentdata.errors import BadUserInputError, ConflictError, not_found
 from agentdata.operations import memories
-from agentdata.operations.values import check, check_not_empty
-from agentdata.operations.write import not_found
+from agentdata.operations.values import check
 from models import Memory, MemoryAnnotation
 from models.enums import VerificationStatus
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 VERIFICATION = "verification"
 """The kind of annotation that says whether a memory is true."""
@@ -29,24 +29,24 @@ _KEEP_MEMORIES = """
 SELECT id FROM memories WHERE project_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR KEY SHARE"""
 
 
-async def annotate(write: Write, values: dict[str, Any]) -> MemoryAnnotation:
+async def annotate(write: UnitOfWork, values: dict[str, Any]) -> MemoryAnnotation:
     """Put an annotation on a memory, which does not change by that."""
     [annotation] = await _annotate(write, [values], "")
     return annotation
 
 
-async def annotate_all(write: Write, annotations: list[dict[str, Any]]) -> list[MemoryAnnotation]:
+async def annotate_all(write: UnitOfWork, annotations: list[dict[str, Any]]) -> list[MemoryAnnotation]:
     """Put annotations on memories, of which each may get several, in one statement."""
     check_not_empty("annotations", annotations, MAX_ANNOTATIONS)
     return await _annotate(write, annotations, "annotations.{}.")
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete an annotation. What it did to its memory stays, and so does the history."""
     return await write.delete(MemoryAnnotation, id_)
 
 
-async def apply(write: Write, id_: UUID) -> MemoryAnnotation:
+async def apply(write: UnitOfWork, id_: UUID) -> MemoryAnnotation:
     """Apply an annotation to its memory, once.
 
     A correction replaces the memory's content and an enhancement is appended to it, on a line of its own; the
@@ -67,7 +67,9 @@ async def apply(write: Write, id_: UUID) -> MemoryAnnotation:
     return await write.update(annotation, {"applied_at": func.clock_timestamp()})
 
 
-async def _annotate(write: Write, annotations: list[dict[str, Any]], path: str) -> list[MemoryAnnotation]:
+async def _annotate(
+    write: UnitOfWork, annotations: list[dict[str, Any]], path: str
+) -> list[MemoryAnnotation]:
     """Put annotations on memories; ``path`` is where the client gave each of them, by its place."""
     now = datetime.now(UTC)
     rows = [

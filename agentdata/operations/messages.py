@@ -21,10 +21,11 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 from uuid_utils.compat import uuid7
 
-from agentdata.errors import BadUserInputError, ConflictError
+from agentdata.checks import JSON_SPACE, check_not_empty, check_text, parse_json
+from agentdata.errors import BadUserInputError, ConflictError, not_found
 from agentdata.operations import activity, deletion
-from agentdata.operations.values import JSON_SPACE, check, check_not_empty, check_text, parse_json
-from agentdata.operations.write import document, from_document, not_found, plain_rows
+from agentdata.operations.unit_of_work import document, from_document, plain_rows
+from agentdata.operations.values import check
 from models import Message, Session, ToolCall
 from models.base import VERBATIM
 from models.enums import MessageRole, ToolCallStatus
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from asyncpg import Record
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
     from models import Base
 
     Answer = tuple[str, dict[str, Any], str]
@@ -49,7 +50,7 @@ MAX_TOOL_CALLS = 1_000
 _SUMMED = ("prompt_tokens", "completion_tokens")
 
 
-async def append(write: Write, session_id: UUID, messages: list[dict[str, Any]]) -> list[Message]:
+async def append(write: UnitOfWork, session_id: UUID, messages: list[dict[str, Any]]) -> list[Message]:
     """Append messages to a session, in order, with the calls that they make and the answers that they give.
 
     A message's values are those of its columns, and ``tool_calls`` (values of calls),
@@ -69,7 +70,7 @@ async def append(write: Write, session_id: UUID, messages: list[dict[str, Any]])
     return appended.rows(session)
 
 
-async def append_all(write: Write, messages: dict[UUID, list[dict[str, Any]]]) -> None:
+async def append_all(write: UnitOfWork, messages: dict[UUID, list[dict[str, Any]]]) -> None:
     """Append messages to many sessions, as ``append`` does to one, in as few statements as that takes.
 
     It is for importing, and holds no limit: how much one transaction writes is the caller's to bound.
@@ -90,7 +91,7 @@ async def append_all(write: Write, messages: dict[UUID, list[dict[str, Any]]]) -
             await _settle_earlier(write, each)
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Message:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Message:
     """Change a message; its session's totals follow."""
     check(Message, values)
     session_id = (await write.get(Message, id_)).session_id
@@ -108,7 +109,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Message:
     return after
 
 
-async def redact(write: Write, id_: UUID) -> Message:
+async def redact(write: UnitOfWork, id_: UUID) -> Message:
     """Take all that was said out of a message, for good, and what its calls and the call it answers carried.
 
     That there was a message, when and whose stays; so do the names of the tools and what became of the calls.
@@ -130,7 +131,7 @@ async def redact(write: Write, id_: UUID) -> Message:
     return message
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a message with its tool calls. The sequences of the others stay as they are."""
     await deletion.clear(write, Message, [id_])
     session_id = (await write.get(Message, id_)).session_id
@@ -188,7 +189,7 @@ class _Appended:
         return rows
 
 
-async def _store(write: Write, appended: list[_Appended], *, alone: bool = False) -> list[Record]:
+async def _store(write: UnitOfWork, appended: list[_Appended], *, alone: bool = False) -> list[Record]:
     """Store messages and the calls that they make in one statement, and give what it tells of each session.
 
     Raises:
@@ -210,7 +211,7 @@ async def _store(write: Write, appended: list[_Appended], *, alone: bool = False
     return [sessions[each.session_id] for each in appended]
 
 
-async def _grow(write: Write, session_id: UUID, growth: dict[str, int]) -> None:
+async def _grow(write: UnitOfWork, session_id: UUID, growth: dict[str, int]) -> None:
     changes = {name: getattr(Session, name) + by for name, by in growth.items() if by}
     if changes:
         changed = update_rows(Session).where(*write.owns(Session), Session.id == session_id)
@@ -410,7 +411,7 @@ def result_of(content: str | None, parts: object = None) -> object:
     return content
 
 
-async def _settle_earlier(write: Write, appended: _Appended) -> None:
+async def _settle_earlier(write: UnitOfWork, appended: _Appended) -> None:
     """Settle calls that earlier writes made, in one statement to find them and one to write them."""
     call_ids = {call_id for call_id, _, _ in appended.answers}
     unanswered = (

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agentdata.operations.values import check, check_not_empty
+from agentdata.checks import check_not_empty
+from agentdata.operations.values import check
 
 if TYPE_CHECKING:
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
     from models import AgentMetric, SessionMetric
 
     Metric = TypeVar("Metric", AgentMetric, SessionMetric)
@@ -17,7 +18,7 @@ MAX_METRICS = 10_000
 """How many metrics one write records."""
 
 
-async def record_all(write: Write, model: type[Metric], metrics: list[dict[str, Any]]) -> list[Metric]:
+async def record_all(write: UnitOfWork, model: type[Metric], metrics: list[dict[str, Any]]) -> list[Metric]:
     """Record metrics in one statement, of now where they say no time.
 
     Raises:

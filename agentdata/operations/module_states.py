@@ -9,9 +9,10 @@ from zlib import crc32
 
 from uuid_utils.compat import uuid7
 
+from agentdata.checks import check_not_empty, check_range
 from agentdata.errors import BadUserInputError, ConflictError
 from agentdata.operations.states import changes, state_hash
-from agentdata.operations.values import check, check_not_empty, check_range
+from agentdata.operations.values import check
 from models import ModuleState, StateTransition
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
     Chain = tuple[UUID | None, str]
     """The session, or none, and the module that states belong to."""
@@ -59,7 +60,7 @@ class _Latest:
     state: dict[str, Any]
 
 
-async def set_(write: Write, values: dict[str, Any]) -> ModuleState:
+async def set_(write: UnitOfWork, values: dict[str, Any]) -> ModuleState:
     """Set the state of a module, in a session or outside of all.
 
     The values are those of the columns of the state and of its transition, and ``expected_version``, the
@@ -74,7 +75,7 @@ async def set_(write: Write, values: dict[str, Any]) -> ModuleState:
     return state
 
 
-async def set_all(write: Write, states: list[dict[str, Any]]) -> list[ModuleState]:
+async def set_all(write: UnitOfWork, states: list[dict[str, Any]]) -> list[ModuleState]:
     """Set states, in order, all or none; several of one module follow each other.
 
     Raises:
@@ -86,7 +87,7 @@ async def set_all(write: Write, states: list[dict[str, Any]]) -> list[ModuleStat
     return await _set(write, states, "states")
 
 
-async def _set(write: Write, states: list[dict[str, Any]], path: str) -> list[ModuleState]:
+async def _set(write: UnitOfWork, states: list[dict[str, Any]], path: str) -> list[ModuleState]:
     paths = [f"{path}.{place}." if path else "" for place in range(len(states))]
     for values, each in zip(states, paths, strict=True):
         _check(values, each)
@@ -116,7 +117,7 @@ async def _set(write: Write, states: list[dict[str, Any]], path: str) -> list[Mo
     return made
 
 
-async def _latest(write: Write, chains: Iterable[Chain]) -> tuple[datetime, dict[Chain, _Latest]]:
+async def _latest(write: UnitOfWork, chains: Iterable[Chain]) -> tuple[datetime, dict[Chain, _Latest]]:
     """Give the time, and the latest state of each chain, which nobody else goes on from any more.
 
     There may be no row to lock yet, and none may be changed, so chains have locks that are no rows. The
@@ -136,7 +137,7 @@ async def _latest(write: Write, chains: Iterable[Chain]) -> tuple[datetime, dict
     return records[0]["now"], latest
 
 
-async def hold_all(write: Write) -> None:
+async def hold_all(write: UnitOfWork) -> None:
     """Hold all chains of the project, so that nobody goes on from a state while states are deleted."""
     await write.fetch(_LOCK, sorted(_lock(write.project_id, shared) for shared in range(LOCKS)))
 

@@ -12,7 +12,7 @@ from models import Project
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -32,7 +32,7 @@ def check_project(values: Mapping[str, Any]) -> None:
         )
 
 
-async def update(write: Write, values: dict[str, Any]) -> Project:
+async def update(write: UnitOfWork, values: dict[str, Any]) -> Project:
     """Change the project that the transaction acts in."""
     check_project(values)
     return await write.update(await write.project(), values)

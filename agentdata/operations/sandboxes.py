@@ -12,10 +12,10 @@ from models import Sandbox, Session
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 
-async def set_(write: Write, session_id: UUID, values: dict[str, Any]) -> Sandbox:
+async def set_(write: UnitOfWork, session_id: UUID, values: dict[str, Any]) -> Sandbox:
     """Change the sandbox of a session, or give it one with these values where it has none.
 
     Raises:
@@ -33,12 +33,12 @@ async def set_(write: Write, session_id: UUID, values: dict[str, Any]) -> Sandbo
     return sandbox
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Sandbox:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Sandbox:
     """Change a sandbox."""
     check(Sandbox, values)
     return await write.update(await write.get(Sandbox, id_, lock=True), values)
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a sandbox. Its session stays, without one."""
     return await write.delete(Sandbox, id_)

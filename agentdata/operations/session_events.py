@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
+from agentdata.checks import check_not_empty
+from agentdata.errors import not_found
 from agentdata.operations import activity
-from agentdata.operations.values import check, check_not_empty
-from agentdata.operations.write import columns_of, document, from_document, not_found, stored_row
+from agentdata.operations.unit_of_work import columns_of, document, from_document, stored_row
+from agentdata.operations.values import check
 from models import Session, SessionEvent
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 MAX_EVENTS = 10_000
 """How many events one write records."""
@@ -41,7 +43,7 @@ RETURNING {columns_of(SessionEvent)}"""  # noqa: S608 - names of the models
 """Counts events into their session, which locks it, and stores them."""
 
 
-async def record(write: Write, session_id: UUID, events: list[dict[str, Any]]) -> list[SessionEvent]:
+async def record(write: UnitOfWork, session_id: UUID, events: list[dict[str, Any]]) -> list[SessionEvent]:
     """Record events of a session, in order; one that says no time happens now.
 
     Sequences are given under the session's lock, so that none is given twice and none is left out.
@@ -70,7 +72,7 @@ async def record(write: Write, session_id: UUID, events: list[dict[str, Any]]) -
     return sorted(map(stored_row(SessionEvent), records), key=lambda event: event.sequence)
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete an event. The sequences of the others stay as they are."""
     event = await write.get(SessionEvent, id_)
     session = await write.get(Session, event.session_id, lock=True)

@@ -14,10 +14,11 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from uuid_utils.compat import uuid7
 
+from agentdata.checks import check_not_empty, check_tags, check_text
 from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
 from agentdata.operations import deletion
-from agentdata.operations.values import check, check_not_empty, check_tags, check_text
-from agentdata.operations.write import FRESH
+from agentdata.operations.unit_of_work import FRESH
+from agentdata.operations.values import check
 from models import Session
 from models.enums import OPEN_STATUSES, SessionStatus
 from models.session import MAX_DEPTH
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
     from sqlalchemy import ColumnElement
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
     Retagging = Callable[[list[str], list[str]], list[str]]
     Counted = tuple[UUID | None, str]
@@ -62,18 +63,18 @@ class RenamedTag:
     session_count: int
 
 
-async def create(write: Write, values: dict[str, Any]) -> Session:
+async def create(write: UnitOfWork, values: dict[str, Any]) -> Session:
     """Add a session as it is or was, in any status."""
     [session] = await create_all(write, [values])
     return session
 
 
-async def start(write: Write, values: dict[str, Any]) -> Session:
+async def start(write: UnitOfWork, values: dict[str, Any]) -> Session:
     """Begin a session now, under its agent's active version where no other is named."""
     return await create(write, values | {"status": SessionStatus.ACTIVE})
 
 
-async def create_all(write: Write, sessions: list[dict[str, Any]]) -> list[Session]:
+async def create_all(write: UnitOfWork, sessions: list[dict[str, Any]]) -> list[Session]:
     """Add sessions, in one statement. Parents must be there before.
 
     Raises:
@@ -112,7 +113,7 @@ async def create_all(write: Write, sessions: list[dict[str, Any]]) -> list[Sessi
     return made
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Session:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Session:
     """Change a session. A status that ends it sets when it ended; one that reopens it clears that."""
     before = await write.get(Session, id_, lock=True)
     counted_before = (before.agent_id, before.status)
@@ -125,7 +126,7 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Session:
     return after
 
 
-async def end(write: Write, id_: UUID, values: dict[str, Any] | None = None) -> Session:
+async def end(write: UnitOfWork, id_: UUID, values: dict[str, Any] | None = None) -> Session:
     """End a session, once, as COMPLETED where nothing else is said.
 
     Raises:
@@ -147,7 +148,7 @@ async def end(write: Write, id_: UUID, values: dict[str, Any] | None = None) -> 
     return await update(write, id_, values | {"status": status})
 
 
-async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID, *, tree: bool = False) -> list[UUID]:
     """Delete a session with all that it owns; with the whole tree below it only where asked.
 
     Gives the ids of all deleted sessions, this one first.
@@ -166,7 +167,7 @@ async def delete(write: Write, id_: UUID, *, tree: bool = False) -> list[UUID]:
     return [id_, *[each for each in gone if each != id_]]
 
 
-async def _check_deletable(write: Write, id_: UUID, *, tree: bool) -> None:
+async def _check_deletable(write: UnitOfWork, id_: UUID, *, tree: bool) -> None:
     """Lock a session that is to be deleted; without its tree it may have none."""
     await write.get(Session, id_, lock=True)
     below = select(Session.id).where(*write.owns(Session), Session.ancestor_ids.contains([id_]))
@@ -177,7 +178,7 @@ async def _check_deletable(write: Write, id_: UUID, *, tree: bool) -> None:
         )
 
 
-async def _delete_below(write: Write, id_: UUID) -> list[UUID]:
+async def _delete_below(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete sessions of a tree in parts, the deepest first, until few are left with little in them."""
     gone: list[UUID] = []
     while True:
@@ -188,11 +189,11 @@ async def _delete_below(write: Write, id_: UUID) -> list[UUID]:
         gone += await write.apart(partial(_delete, which=Session.id.in_(below[:_PART])))
 
 
-async def _fetch_deepest(write: Write, id_: UUID) -> list[Record]:
+async def _fetch_deepest(write: UnitOfWork, id_: UUID) -> list[Record]:
     return await write.fetch(_DEEPEST, write.project_id, id_, alone=True)
 
 
-async def _delete(write: Write, which: ColumnElement[bool]) -> list[UUID]:
+async def _delete(write: UnitOfWork, which: ColumnElement[bool]) -> list[UUID]:
     """Delete sessions and take them off what agents count."""
     gone = (
         delete_from(Session)
@@ -204,17 +205,17 @@ async def _delete(write: Write, which: ColumnElement[bool]) -> list[UUID]:
     return [row.id for row in rows]
 
 
-async def add_tags(write: Write, ids: list[UUID], tags: list[str]) -> list[Session]:
+async def add_tags(write: UnitOfWork, ids: list[UUID], tags: list[str]) -> list[Session]:
     """Add tags to sessions, behind those that they have."""
     return await _retag(write, ids, tags, lambda have, given: [*have, *given])
 
 
-async def remove_tags(write: Write, ids: list[UUID], tags: list[str]) -> list[Session]:
+async def remove_tags(write: UnitOfWork, ids: list[UUID], tags: list[str]) -> list[Session]:
     """Take tags off sessions."""
     return await _retag(write, ids, tags, lambda have, given: [tag for tag in have if tag not in given])
 
 
-async def rename_tag(write: Write, old: str, new: str) -> RenamedTag:
+async def rename_tag(write: UnitOfWork, old: str, new: str) -> RenamedTag:
     """Rename a tag on every session that has it; one that has the new tag too loses the old one."""
     check_text("from", old, 255)
     [new] = check_tags("to", [new])
@@ -241,7 +242,7 @@ async def rename_tag(write: Write, old: str, new: str) -> RenamedTag:
     return RenamedTag(new, done.rowcount)
 
 
-async def _retag(write: Write, ids: list[UUID], tags: list[str], change: Retagging) -> list[Session]:
+async def _retag(write: UnitOfWork, ids: list[UUID], tags: list[str], change: Retagging) -> list[Session]:
     check_not_empty("sessionIds", ids, MAX_SESSIONS)
     check_not_empty("tags", tags, MAX_TAGS)
     given = check_tags("tags", tags)
@@ -337,7 +338,7 @@ def _placed(values: dict[str, Any], parent: Session | None) -> dict[str, Any]:
     }
 
 
-async def _active_versions(write: Write, agent_ids: set[UUID]) -> dict[Any, UUID]:
+async def _active_versions(write: UnitOfWork, agent_ids: set[UUID]) -> dict[Any, UUID]:
     if not agent_ids:
         return {}
     active = (
@@ -346,7 +347,7 @@ async def _active_versions(write: Write, agent_ids: set[UUID]) -> dict[Any, UUID
     return dict(map(tuple, await write.fetch(active, write.project_id, [*agent_ids])))
 
 
-async def _count(write: Write, gone: Iterable[Counted], come: Iterable[Session]) -> None:
+async def _count(write: UnitOfWork, gone: Iterable[Counted], come: Iterable[Session]) -> None:
     """Keep what agents count of their sessions; agents are locked in the order of their keys."""
     counts: dict[UUID, Counter[str]] = {}
     for sign, counted in ((-1, gone), (1, ((session.agent_id, session.status) for session in come))):

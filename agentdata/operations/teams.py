@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from agentdata.checks import check_not_empty
 from agentdata.operations import deletion
-from agentdata.operations.values import check, check_not_empty
+from agentdata.operations.values import check
 from models import Agent, Team, TeamMember
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 MAX_MEMBERS = 1_000
 """How many members one write adds or removes."""
 
 
-async def create(write: Write, values: dict[str, Any]) -> Team:
+async def create(write: UnitOfWork, values: dict[str, Any]) -> Team:
     """Add a team, with the agents under ``member_ids`` as its members."""
     check(Team, values)
     member_ids = values.get("member_ids") or []
@@ -32,26 +33,26 @@ async def create(write: Write, values: dict[str, Any]) -> Team:
     return team
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> Team:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Team:
     """Change a team."""
     check(Team, values)
     return await write.update(await write.get(Team, id_, lock=True), values)
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a team. Its agents and sessions stay."""
     await deletion.clear(write, Team, [id_])
     return await write.delete(Team, id_)
 
 
-async def add_members(write: Write, id_: UUID, agent_ids: list[UUID]) -> Team:
+async def add_members(write: UnitOfWork, id_: UUID, agent_ids: list[UUID]) -> Team:
     """Make agents members of a team; those that are already stay."""
     team = await write.get(Team, id_, field="teamId")
     await _add(write, team, agent_ids, "agentIds")
     return team
 
 
-async def remove_members(write: Write, id_: UUID, agent_ids: list[UUID]) -> Team:
+async def remove_members(write: UnitOfWork, id_: UUID, agent_ids: list[UUID]) -> Team:
     """End agents' membership of a team; those that are no members are left alone."""
     check_not_empty("agentIds", agent_ids, MAX_MEMBERS)
     team = await write.get(Team, id_, field="teamId")
@@ -63,7 +64,7 @@ async def remove_members(write: Write, id_: UUID, agent_ids: list[UUID]) -> Team
     return team
 
 
-async def _add(write: Write, team: Team, agent_ids: list[UUID], field: str) -> None:
+async def _add(write: UnitOfWork, team: Team, agent_ids: list[UUID], field: str) -> None:
     check_not_empty(field, agent_ids, MAX_MEMBERS)
     agents = await write.get_all(Agent, agent_ids, field=field)
     rows = [{"project_id": write.project_id, "team_id": team.id, "agent_id": agent.id} for agent in agents]

@@ -14,10 +14,10 @@ from models.enums import MessageRole, ToolCallStatus
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 
-async def create(write: Write, message_id: UUID, values: dict[str, Any]) -> ToolCall:
+async def create(write: UnitOfWork, message_id: UUID, values: dict[str, Any]) -> ToolCall:
     """Add a call to an ASSISTANT message, behind those that it has."""
     check_call(values)
     message = await write.get(Message, message_id, field="messageId", lock=True)
@@ -34,7 +34,7 @@ async def create(write: Write, message_id: UUID, values: dict[str, Any]) -> Tool
     return call
 
 
-async def record_result(write: Write, id_: UUID, values: dict[str, Any]) -> ToolCall:
+async def record_result(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ToolCall:
     """Settle a pending call, once: it has succeeded with a result, or failed with an error.
 
     Raises:
@@ -52,7 +52,7 @@ async def record_result(write: Write, id_: UUID, values: dict[str, Any]) -> Tool
     return await write.update(call, settled(values))
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> ToolCall:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ToolCall:
     """Change a call; a new result or error replaces what it had."""
     call = await write.get(ToolCall, id_, lock=True)
     if values.get("error") is not None:
@@ -65,6 +65,6 @@ async def update(write: Write, id_: UUID, values: dict[str, Any]) -> ToolCall:
     return await write.update(call, values)
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a call."""
     return await write.delete(ToolCall, id_)

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from agentdata.errors import LimitExceededError
+from agentdata.checks import check_not_empty
+from agentdata.errors import LimitExceededError, not_found
 from agentdata.operations import activity
-from agentdata.operations.values import check, check_not_empty
-from agentdata.operations.write import columns_of, document, from_document, not_found, sqlstate, stored_row
+from agentdata.operations.unit_of_work import columns_of, document, from_document, sqlstate, stored_row
+from agentdata.operations.values import check
 from models import Session, UsageRecord
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 MAX_RECORDS = 10_000
 """How many usage records one write makes."""
@@ -78,7 +79,7 @@ RETURNING sessions.id"""
 """Deletes usage and takes it off its session."""
 
 
-async def record(write: Write, records: list[dict[str, Any]]) -> list[UsageRecord]:
+async def record(write: UnitOfWork, records: list[dict[str, Any]]) -> list[UsageRecord]:
     """Record usage of models, in one statement, and add it to the totals of its sessions.
 
     A record's values are those of its columns. One that says no time is of now, and one that names no agent
@@ -119,7 +120,7 @@ async def record(write: Write, records: list[dict[str, Any]]) -> list[UsageRecor
     return [stored[row["id"]] for row in rows]
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a usage record, and take its tokens and its cost off its session.
 
     Raises:

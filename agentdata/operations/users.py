@@ -11,16 +11,16 @@ from models import User
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
 
 
-async def create(write: Write, values: dict[str, Any]) -> User:
+async def create(write: UnitOfWork, values: dict[str, Any]) -> User:
     """Add a user."""
     [user] = await create_all(write, [values])
     return user
 
 
-async def create_all(write: Write, users: list[dict[str, Any]]) -> list[User]:
+async def create_all(write: UnitOfWork, users: list[dict[str, Any]]) -> list[User]:
     """Add users, in one statement; all of them give values for the same columns.
 
     It is all that its transaction writes: what is to be written beside users begins the transaction first.
@@ -30,13 +30,13 @@ async def create_all(write: Write, users: list[dict[str, Any]]) -> list[User]:
     return await write.insert(User, users, alone=True)
 
 
-async def update(write: Write, id_: UUID, values: dict[str, Any]) -> User:
+async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> User:
     """Change a user."""
     check(User, values)
     return await write.update(await write.get(User, id_, lock=True), values)
 
 
-async def delete(write: Write, id_: UUID) -> list[UUID]:
+async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a user. Sessions, messages, agents and memories stay, and name no user any more."""
     await deletion.clear(write, User, [id_])
     return await write.delete(User, id_)

@@ -45,8 +45,8 @@ from agentdata.engine.sql.batches import Batch
 from agentdata.engine.sql.links import KEYS
 from agentdata.engine.sql.pages import Page, PageRequest
 from agentdata.engine.sql.tenancy import TENANT, owned
+from agentdata.naming import camel
 from agentdata.operations import session_events
-from agentdata.operations.values import camel
 from models.base import INDEXED_FUNCTIONS
 from schema.inputs.filters import BooleanFilter, JSONFilter, ListFilter
 from tests import factories

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agentdata.database_urls import DatabaseUrls
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
     from tests.serving import Key
 
 
@@ -28,7 +28,7 @@ async def key(database_urls: DatabaseUrls) -> Key:
 
 
 @pytest.fixture
-async def write(database_urls: DatabaseUrls, key: Key) -> AsyncIterator[Write]:
+async def write(database_urls: DatabaseUrls, key: Key) -> AsyncIterator[UnitOfWork]:
     """Give a transaction in the key's project."""
     async with acting_in(database_urls.owner, key.slug) as write:
         yield write
@@ -58,7 +58,7 @@ def test_other_texts_are_no_secrets(text: str) -> None:
     assert not api_keys.is_secret(text)
 
 
-async def test_a_new_key_is_kept_without_its_secret(write: Write) -> None:
+async def test_a_new_key_is_kept_without_its_secret(write: UnitOfWork) -> None:
     end = datetime.now(UTC) + timedelta(days=1)
     key, secret = await api_keys.create(write, "Dashboards", ["WRITE", "READ", "READ"], end)
     assert (key.name, key.scopes, key.expires_at) == ("Dashboards", ["READ", "WRITE"], end)
@@ -67,18 +67,18 @@ async def test_a_new_key_is_kept_without_its_secret(write: Write) -> None:
     assert not any(secret in str(value) for value in vars(key).values())
 
 
-async def test_keys_are_listed_from_the_oldest_to_the_newest(write: Write, key: Key) -> None:
+async def test_keys_are_listed_from_the_oldest_to_the_newest(write: UnitOfWork, key: Key) -> None:
     newer, _ = await api_keys.create(write, "Newer", [ApiKeyScope.READ])
     assert [row.id for row in await api_keys.list_all(write)] == [key.id, newer.id]
 
 
-async def test_a_change_changes_what_it_names(write: Write, key: Key) -> None:
+async def test_a_change_changes_what_it_names(write: UnitOfWork, key: Key) -> None:
     changed = await api_keys.update(write, key.id, {"scopes": [ApiKeyScope.READ]})
     assert (changed.name, changed.scopes) == ("Test", ["READ"])
     assert (await api_keys.update(write, key.id, {"name": "Other"})).scopes == ["READ"]
 
 
-async def test_a_key_that_has_ended_stays_as_it_is(write: Write, key: Key) -> None:
+async def test_a_key_that_has_ended_stays_as_it_is(write: UnitOfWork, key: Key) -> None:
     first = (await api_keys.revoke(write, key.id)).revoked_at
     assert first is not None
     assert (await api_keys.revoke(write, key.id)).revoked_at == first
@@ -97,7 +97,7 @@ async def test_a_key_that_has_ended_stays_as_it_is(write: Write, key: Key) -> No
     ],
 )
 async def test_bad_values_are_named(
-    write: Write, key: Key, values: dict[str, Any], message: str, field: str
+    write: UnitOfWork, key: Key, values: dict[str, Any], message: str, field: str
 ) -> None:
     with pytest.raises(BadUserInputError, match=message) as changing:
         await api_keys.update(write, key.id, values)
@@ -106,7 +106,7 @@ async def test_bad_values_are_named(
     assert changing.value.field == creating.value.field == field
 
 
-async def test_a_key_of_another_project_is_not_found(write: Write, database_urls: DatabaseUrls) -> None:
+async def test_a_key_of_another_project_is_not_found(write: UnitOfWork, database_urls: DatabaseUrls) -> None:
     other = await make_key(database_urls)
     with pytest.raises(NotFoundError):
         await api_keys.revoke(write, other.id)

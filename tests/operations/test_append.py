@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
     from models import Base
     from tests.api import Api
 
@@ -59,7 +59,7 @@ def columns(row: Any, model: type[Base] = Message) -> dict[str, Any]:
 async def read(api: Api, model: type[Base], *order: Any) -> Sequence[Any]:
     """Read all rows of a project."""
 
-    async def rows(write: Write) -> Sequence[Any]:
+    async def rows(write: UnitOfWork) -> Sequence[Any]:
         return (await write.scalars(select(model).where(*write.owns(model)).order_by(*order))).all()
 
     found: Sequence[Any] = await api.run(rows)
@@ -233,7 +233,7 @@ async def test_one_session_and_many_are_written_to_at_once(api: Api, owner: Asyn
 async def test_nothing_follows_a_statement_that_stood_alone(api: Api) -> None:
     session = await factories.session(api)
 
-    async def twice(write: Write) -> None:
+    async def twice(write: UnitOfWork) -> None:
         await messages.append(write, session.id, [said()])
         await messages.append(write, session.id, [said()])
 

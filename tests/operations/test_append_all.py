@@ -14,7 +14,7 @@ from agentdata.administration import create_project
 from agentdata.database import Database
 from agentdata.errors import BadUserInputError, NotFoundError
 from agentdata.operations import messages, sessions, users
-from agentdata.operations.write import Write
+from agentdata.operations.unit_of_work import UnitOfWork
 from models import Message, Session, ToolCall
 from models.enums import MessageRole, SessionStatus, ToolCallStatus
 
@@ -29,21 +29,21 @@ LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-async def write(database_urls: DatabaseUrls) -> AsyncIterator[Write]:
+async def write(database_urls: DatabaseUrls) -> AsyncIterator[UnitOfWork]:
     """Provide a transaction in a project of its own."""
     project = await create_project(database_urls.owner, "Test", f"test-{uuid4().hex}")
     database = Database(database_urls.request, pool_size=1)
     async with database.write(project.id) as session:
-        yield Write.within(session, project.id)
+        yield UnitOfWork.within(session, project.id)
     await database.close()
 
 
-async def _sessions(write: Write, count: int) -> list[UUID]:
+async def _sessions(write: UnitOfWork, count: int) -> list[UUID]:
     past = {"status": SessionStatus.COMPLETED, "started_at": LONG_AGO, "ended_at": LONG_AGO}
     return [session.id for session in await sessions.create_all(write, [dict(past) for _ in range(count)])]
 
 
-async def test_each_session_gets_its_own(write: Write) -> None:
+async def test_each_session_gets_its_own(write: UnitOfWork) -> None:
     first, second = await _sessions(write, 2)
     await messages.append(write, second, [{"role": USER, "content": "earlier"}])
     await messages.append_all(
@@ -79,7 +79,7 @@ async def test_each_session_gets_its_own(write: Write) -> None:
     ]
 
 
-async def test_costs_the_same_for_three_sessions_and_for_thirty(write: Write) -> None:
+async def test_costs_the_same_for_three_sessions_and_for_thirty(write: UnitOfWork) -> None:
     connection = await (await write.session()).connection()
     driver: Any = (await connection.get_raw_connection()).driver_connection
     counts = []
@@ -101,7 +101,7 @@ async def test_costs_the_same_for_three_sessions_and_for_thirty(write: Write) ->
     assert counts == [2, 2]
 
 
-async def test_refuses_all_where_one_is_wrong(write: Write) -> None:
+async def test_refuses_all_where_one_is_wrong(write: UnitOfWork) -> None:
     [session] = await _sessions(write, 1)
     with pytest.raises(BadUserInputError) as wrong:
         await messages.append_all(write, {session: [{"role": USER, "content": "a\0b"}]})
@@ -112,7 +112,7 @@ async def test_refuses_all_where_one_is_wrong(write: Write) -> None:
     assert (await write.get(Session, session)).message_count == 0
 
 
-async def test_adds_users_in_the_order_given(write: Write) -> None:
+async def test_adds_users_in_the_order_given(write: UnitOfWork) -> None:
     added = await users.create_all(write, [{"external_id": "b"}, {"external_id": "a"}])
     assert [user.external_id for user in added] == ["b", "a"]
     with pytest.raises(BadUserInputError):

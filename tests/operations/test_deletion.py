@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
     from tests.api import Api
 
 MANY = 2 * deletion.FEW + 1
@@ -266,7 +266,7 @@ async def test_many_of_all_that_refers_to_it(api: Api, owner: AsyncEngine, fille
     before = await filled.run(*all_rows)
     assert min(await filled.run(*referring)) > 2 * deletion.FEW - 2
 
-    async def clear(write: Write) -> None:
+    async def clear(write: UnitOfWork) -> None:
         await deletion.clear(write, model, [id_])
 
     # This is how far a deletion comes that is broken off before its end.

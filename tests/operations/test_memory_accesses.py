@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from agentdata.operations import memories, memory_accesses
-from agentdata.operations.write import Write
+from agentdata.operations.unit_of_work import UnitOfWork
 from models.enums import AccessorType
 from tests import factories
 from tests.api import traffic
@@ -183,7 +183,7 @@ async def test_a_reader_waits_for_no_access(api: Api) -> None:
         "accessor_type": AccessorType.USER,
     }
     async with api.database.write(api.project_id) as session:
-        await memory_accesses.record(Write.within(session, api.project_id), values)
+        await memory_accesses.record(UnitOfWork.within(session, api.project_id), values)
         async with asyncio.timeout(5):
             during = await counts(api, memory.id)
             listed = await api.ask("{ memories(filter: {accessCount: {gt: 0}}) { totalCount } }")

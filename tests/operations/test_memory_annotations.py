@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from agentdata.operations import memory_annotations
-from agentdata.operations.write import Write
+from agentdata.operations.unit_of_work import UnitOfWork
 from tests import factories
 from tests.api import traffic
 from tests.operations.test_memories import HISTORY, UPDATE, history
@@ -203,7 +203,7 @@ async def test_an_annotation_that_is_being_deleted_is_not_applied(api: Api, owne
     memory = await factories.memory(api)
     annotation = await factories.memory_annotation(api, memory.id, annotation_type="verification")
     async with api.database.write(api.project_id) as session, asyncio.timeout(30):
-        await memory_annotations.delete(Write.within(session, api.project_id), annotation.id)
+        await memory_annotations.delete(UnitOfWork.within(session, api.project_id), annotation.id)
         applying = asyncio.create_task(api.answer(APPLY, id=annotation.id))
         async with owner.connect() as connection:
             waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
@@ -245,7 +245,7 @@ async def test_an_application_that_fails_half_way_leaves_nothing(api: Api) -> No
     class StoppedError(Exception):
         """The writer is gone before its transaction is done."""
 
-    async def apply_and_stop(write: Write) -> None:
+    async def apply_and_stop(write: UnitOfWork) -> None:
         await memory_annotations.apply(write, annotation.id)
         raise StoppedError
 

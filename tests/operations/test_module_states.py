@@ -15,7 +15,7 @@ from sqlalchemy import text
 from agentdata.errors import ConflictError, NotFoundError
 from agentdata.operations import module_states, sessions
 from agentdata.operations.states import changes, state_hash
-from agentdata.operations.write import Write
+from agentdata.operations.unit_of_work import UnitOfWork
 from tests import factories
 
 if TYPE_CHECKING:
@@ -390,7 +390,7 @@ async def test_the_largest_write_takes_few_locks(api: Api) -> None:
     """PostgreSQL has memory for some thousands of locks: a thousand for each writer is too many."""
     states = [{"module_id": f"module {number}", "state": {}} for number in range(module_states.MAX_STATES)]
     async with api.database.write(api.project_id) as session:
-        await module_states.set_all(Write.within(session, api.project_id), states)
+        await module_states.set_all(UnitOfWork.within(session, api.project_id), states)
         held = await session.scalar(
             text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
         )

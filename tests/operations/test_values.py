@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agentdata.operations.values import MAX_JSON_DEPTH
+from agentdata.checks import MAX_JSON_DEPTH
 from tests import factories
 
 if TYPE_CHECKING:

@@ -24,15 +24,14 @@ from graphql.utilities import coerce_input_literal
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 from agentdata.engine.contract import core_info, strawberry_field
-from agentdata.operations.values import camel
+from agentdata.naming import camel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    import strawberry
     from graphql import FieldNode, GraphQLArgument, GraphQLField, GraphQLInputField, ValueNode
     from graphql.execution.values import VariableValues
-
-    from agentdata.engine.context import Info
 
     Value = Callable[[VariableValues], Any]
     """Gives a value for a request's variables, or Undefined where there is none."""
@@ -42,7 +41,7 @@ class _WrongError(Exception):
     """A value is missing, or cannot be what it is."""
 
 
-def arguments_of(info: Info) -> dict[str, Any]:
+def arguments_of(info: strawberry.Info[Any, Any]) -> dict[str, Any]:
     """Give the arguments of the field that is resolved, under Python's names.
 
     Strawberry gives resolvers objects instead, which take longer to make and to read.

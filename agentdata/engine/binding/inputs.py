@@ -16,7 +16,7 @@ from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 from strawberry.types.lazy_type import LazyType
 
 from agentdata.errors import BadUserInputError
-from agentdata.operations.values import camel
+from agentdata.naming import camel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

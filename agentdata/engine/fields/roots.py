@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import strawberry
 
+from agentdata.checks import check_text
 from agentdata.engine.binding.arguments import arguments_of
 from agentdata.engine.binding.inputs import as_uuid
 from agentdata.engine.context import Info
@@ -16,9 +17,8 @@ from agentdata.engine.fields.declare import argument, declared_field
 from agentdata.engine.reference.loading import NodeLoader, load_row
 from agentdata.engine.sql.links import Link
 from agentdata.engine.sql.pages import MAX_SIZE
-from agentdata.errors import AgentDataError, BadUserInputError, NotFoundError
-from agentdata.operations.values import camel, check_text
-from agentdata.operations.write import not_found
+from agentdata.errors import AgentDataError, BadUserInputError, NotFoundError, not_found
+from agentdata.naming import camel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -36,10 +36,11 @@ from sqlalchemy.orm import aliased
 from strawberry.types.base import StrawberryContainer, get_object_definition
 from strawberry.types.lazy_type import LazyType
 
+from agentdata.checks import check_json
 from agentdata.engine.binding.inputs import as_uuid
 from agentdata.engine.sql.links import Link
 from agentdata.errors import BadUserInputError, LimitExceededError
-from agentdata.operations.values import camel, check_json
+from agentdata.naming import camel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from agentdata.errors import ConflictError, NotFoundError
+from agentdata.naming import noun
 from agentdata.operations import agents, api_keys, sessions, users
-from agentdata.operations.values import noun
 from models import Agent, ApiKey, Base, Session, User
 from models.enums import SessionStatus
 from tests import factories
@@ -22,7 +22,7 @@ from tests.api import traffic
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from agentdata.operations.write import Write
+    from agentdata.operations.unit_of_work import UnitOfWork
     from tests.api import Api
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -64,7 +64,7 @@ async def test_what_is_inserted_is_what_is_stored(
 ) -> None:
     made = await api.run(operation, values=values)
 
-    async def both(write: Write) -> tuple[Any, Any]:
+    async def both(write: UnitOfWork) -> tuple[Any, Any]:
         stored = (await write.scalars(select(model).where(*write.owns(model)))).one()
         return stored, await write.get(model, stored.id, lock=True)
 
@@ -76,7 +76,7 @@ async def test_what_is_inserted_is_what_is_stored(
 async def test_bytes_are_stored_as_they_are(api: Api) -> None:
     _, secret = await api.run(api_keys.create, name="Key", scopes=["READ"])
 
-    async def stored(write: Write) -> Any:
+    async def stored(write: UnitOfWork) -> Any:
         return (await write.scalars(select(ApiKey).where(*write.owns(ApiKey)))).one()
 
     row = await api.run(stored)

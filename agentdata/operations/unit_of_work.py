@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import ColumnCollectionConstraint
 from uuid_utils.compat import uuid7
 
-from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, NotFoundError
-from agentdata.operations.values import camel, check_text, noun
+from agentdata.checks import check_text
+from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, NotFoundError, not_found
+from agentdata.naming import camel, noun
 from models import Base, IdempotencyKey, Project
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ PASSING = frozenset({"40P01", "40001"})
 
 
 @dataclass
-class Write:
+class UnitOfWork:
     """A write to one project, and the few statements that all operations are made of.
 
     Its transaction begins with the first statement. An operation that is one statement needs no other
@@ -52,10 +53,10 @@ class Write:
     _alone: Callable[[str, Sequence[Any]], Awaitable[list[Record]]] | None = None
     _session: WriteSession | None = None
     _done: bool = False
-    _apart: Callable[[AsyncExitStack], Write] | None = None
+    _apart: Callable[[AsyncExitStack], UnitOfWork] | None = None
 
     @classmethod
-    def on(cls, database: Database, project_id: UUID, stack: AsyncExitStack) -> Write:
+    def on(cls, database: Database, project_id: UUID, stack: AsyncExitStack) -> UnitOfWork:
         """Write in a transaction that ends with ``stack``."""
 
         def begin() -> Awaitable[WriteSession]:
@@ -65,7 +66,7 @@ class Write:
         return cls(project_id, begin, alone, _apart=partial(cls.on, database, project_id))
 
     @classmethod
-    def within(cls, session: WriteSession, project_id: UUID) -> Write:
+    def within(cls, session: WriteSession, project_id: UUID) -> UnitOfWork:
         """Write in a transaction that has begun already."""
 
         async def begin() -> WriteSession:  # there is nothing to wait for
@@ -86,7 +87,7 @@ class Write:
         """Whether the transaction has begun."""
         return self._session is not None
 
-    async def apart(self, part: Callable[[Write], Awaitable[Result]]) -> Result:
+    async def apart(self, part: Callable[[UnitOfWork], Awaitable[Result]]) -> Result:
         """Run a part in a transaction of its own, where the operation's has not begun; else within that."""
         if self._apart is None or self.begun:
             return await part(self)
@@ -345,7 +346,7 @@ async def run(
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             async with database.turn_to_write(project_id, contended), AsyncExitStack() as stack:
-                write = Write.on(database, project_id, stack)
+                write = UnitOfWork.on(database, project_id, stack)
                 if idempotency_key is None:
                     return await operation(write, **arguments)
                 return await _once(write, idempotency_key, operation, arguments)
@@ -393,7 +394,7 @@ async def _item_without(
 
 
 async def _once(
-    write: Write, key: str, operation: Callable[..., Awaitable[Result]], arguments: dict[str, Any]
+    write: UnitOfWork, key: str, operation: Callable[..., Awaitable[Result]], arguments: dict[str, Any]
 ) -> Result:
     check_text("idempotencyKey", key, 255)
     if not key.strip():
@@ -437,11 +438,6 @@ async def _once(
 
 def _plain(value: object) -> object:
     return sorted(value) if isinstance(value, set | frozenset) else str(value)
-
-
-def not_found(model: type[Base], id_: object, field: str) -> NotFoundError:
-    """Say that a project has no such thing; what is another project's reads the same."""
-    return NotFoundError(f"there is no {noun(model.__tablename__)} {id_}", field=field)
 
 
 def sqlstate(error: DBAPIError) -> str | None:
