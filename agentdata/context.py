@@ -82,26 +82,30 @@ class Context:
             self._reader = Reader(self._database, self.tenant_id, ended=self._closed)
         return self._reader
 
-    async def write(
+    def write(
         self,
         operation: Callable[..., Awaitable[Result]],
         arguments: dict[str, Any],
         *,
         scope: ApiKeyScope = ApiKeyScope.WRITE,
         idempotency_key: str | None = None,
-    ) -> Result:
+    ) -> Awaitable[Result]:
         """Run an operation in a transaction of its own; what it wrote is read in a snapshot taken later."""
         self.principal.require(scope)
-        # The connection goes back first: a request never holds two.
-        if self._reader is not None:
-            await self._reader.close()
-        return await run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
+        writing = run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
+        return writing if self._reader is None else _after(self._reader.close(), writing)
 
     async def close(self) -> None:
         """Give the connection back; the operation is over, and what still runs of it reads no more."""
         self._closed = True
         if self._reader is not None:
             await self._reader.end()
+
+
+async def _after(release: Awaitable[None], writing: Awaitable[Result]) -> Result:
+    """Write once the reader has returned its connection: a request never holds two."""
+    await release
+    return await writing
 
 
 Info = strawberry.Info[Context, None]

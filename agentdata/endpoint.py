@@ -119,23 +119,15 @@ class GraphQLEndpoint:
             request = read_body(await self._body(receive, headers.get(b"content-length")))
         operation = self._executor.operation(request.query, request.operation_name)
         _note(scope, operation, principal)
-        if request.explain and not principal.may(ApiKeyScope.ADMIN):
-            raise RefusalError(
-                HTTPStatus.FORBIDDEN,
-                ForbiddenError("extensions.explain needs an API key with the scope ADMIN; leave it out"),
-            )
-        kind = operation.node.operation
-        if kind is OperationType.SUBSCRIPTION:
-            raise RefusalError(
-                HTTPStatus.BAD_REQUEST, BadUserInputError("subscriptions are not served here", field="query")
-            )
-        if kind is OperationType.MUTATION:
-            if get:
-                raise _not_allowed("a mutation cannot be sent by GET; send it by POST", b"POST")
+        _check_operation(operation, request, principal, get=get)
+        context = Context(self._database, principal)
+        if operation.node.operation is OperationType.MUTATION:
             # It runs to its end, whether or not the client waits for it.
-            result = await self._run(operation, request, principal)
+            result = await self._run(operation, request, context)
         else:
-            result = await _while_connected(self._run(operation, request, principal), receive)
+            result = await _while_connected(self._run(operation, request, context), receive)
+        if context.way == "reference" and NOTES in scope:
+            scope[NOTES] |= {"way": context.way, "reference_runs": str(self._executor.reference_runs)}
         content: dict[str, Any] = {"data": result.data}
         if result.errors:
             content["errors"] = field_errors(result.errors)
@@ -143,10 +135,7 @@ class GraphQLEndpoint:
             content["extensions"] = result.extensions
         return _Answer(HTTPStatus.OK, content)
 
-    async def _run(
-        self, operation: Operation, request: GraphQLRequest, principal: Principal
-    ) -> ExecutionResult:
-        context = Context(self._database, principal)
+    async def _run(self, operation: Operation, request: GraphQLRequest, context: Context) -> ExecutionResult:
         try:
             result = await self._executor.execute(operation, request.variables, context)
             if request.explain and result.data is not None:
@@ -260,6 +249,23 @@ def _check_content(headers: dict[bytes, str]) -> None:
     else:
         return
     raise RefusalError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, BadUserInputError(problem))
+
+
+def _check_operation(
+    operation: Operation, request: GraphQLRequest, principal: Principal, *, get: bool
+) -> None:
+    """Refuse an operation that HTTP has a status for."""
+    if request.explain and not principal.may(ApiKeyScope.ADMIN):
+        raise RefusalError(
+            HTTPStatus.FORBIDDEN,
+            ForbiddenError("extensions.explain needs an API key with the scope ADMIN; leave it out"),
+        )
+    if operation.node.operation is OperationType.SUBSCRIPTION:
+        raise RefusalError(
+            HTTPStatus.BAD_REQUEST, BadUserInputError("subscriptions are not served here", field="query")
+        )
+    if get and operation.node.operation is OperationType.MUTATION:
+        raise _not_allowed("a mutation cannot be sent by GET; send it by POST", b"POST")
 
 
 def _not_allowed(message: str, allowed: bytes) -> RefusalError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -630,6 +631,22 @@ async def test_the_access_log_says_what_was_asked_and_no_secret(
     assert " operation=query:Greeting key=" in line
     assert "secret" not in line
     assert key not in line
+
+
+async def test_the_access_log_counts_operations_that_no_plan_could_hold(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "agentdata.access")
+    # A field with a resolver of its own, which the contract has none of, cannot be planned.
+    for query in ("{ __typename }", "{ hello }", "{ __schema { __typename } }", "{ hello }"):
+        assert (await client.post("/graphql", json={"query": query})).status_code == 200
+    lines = [r.getMessage() for r in caplog.records if r.name == "agentdata.access"]
+    runs = [re.search(r" way=reference reference_runs=(\d+)$", line) for line in lines]
+    planned, first, introspected, second = runs
+    assert (planned, introspected) == (None, None)
+    assert first is not None
+    assert second is not None
+    assert int(second[1]) == int(first[1]) + 1
 
 
 async def test_a_statement_that_takes_too_long_is_stopped(database_urls: DatabaseUrls, key: str) -> None:

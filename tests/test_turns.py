@@ -113,5 +113,5 @@ async def test_who_waits_too_long_is_told_so_and_leaves_nothing_behind() -> None
 async def test_a_key_that_nobody_uses_is_forgotten(doing: Doing) -> None:
     for number in range(100):
         async with doing.turns.take([(str(number), 1)]):
-            assert len(doing.turns._places) == 1  # noqa: SLF001  # what is kept is asked
-    assert len(doing.turns._places) == 0  # noqa: SLF001  # what is kept is asked
+            assert len(doing.turns._semaphores) == 1  # noqa: SLF001  # what is kept is asked
+    assert len(doing.turns._semaphores) == 0  # noqa: SLF001  # what is kept is asked

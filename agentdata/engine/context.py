@@ -42,14 +42,14 @@ class Context(Protocol):
 
         """
 
-    async def write(
+    def write(
         self,
         operation: Callable[..., Awaitable[Result]],
         arguments: dict[str, Any],
         *,
         scope: Any,
         idempotency_key: str | None = None,
-    ) -> Result:
+    ) -> Awaitable[Result]:
         """Run a write in a transaction of its own and return its result."""
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 from sqlalchemy import update as update_rows
 
+from agentdata.checks import check
 from agentdata.errors import BadUserInputError
 from agentdata.operations import deletion
-from agentdata.operations.values import check
 from models import Agent, AgentVersion
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete as delete_from
 
-from agentdata.checks import check_tags
+from agentdata.checks import check, check_tags
 from agentdata.operations import deletion
-from agentdata.operations.values import check
 from models import Agent, AgentVersion
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from agentdata.checks import check
 from agentdata.errors import BadUserInputError
-from agentdata.operations.values import check
 from models import ApiKey
 from models.enums import ApiKeyScope
 

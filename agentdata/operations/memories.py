@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete as delete_from
 from sqlalchemy import func, select
 
-from agentdata.checks import check_not_empty, check_tags
+from agentdata.checks import check, check_not_empty, check_tags
 from agentdata.errors import BadUserInputError, not_found
 from agentdata.operations import deletion
-from agentdata.operations.values import check
 from models import Memory, MemoryRevision, MemorySource, Message
 
 if TYPE_CHECKING:

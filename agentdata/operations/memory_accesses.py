@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import check_not_empty
+from agentdata.checks import check, check_not_empty
 from agentdata.errors import not_found
 from agentdata.operations.unit_of_work import document, plain_rows
-from agentdata.operations.values import check
 from models import Memory, MemoryAccess
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func
 
-from agentdata.checks import check_not_empty
+from agentdata.checks import check, check_not_empty
 from agentdata.errors import BadUserInputError, ConflictError, not_found
 from agentdata.operations import memories
-from agentdata.operations.values import check
 from models import Memory, MemoryAnnotation
 from models.enums import VerificationStatus
 

@@ -21,11 +21,10 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import JSON_SPACE, check_not_empty, check_text, parse_json
+from agentdata.checks import JSON_SPACE, check, check_items, check_not_empty, check_text, parse_json
 from agentdata.errors import BadUserInputError, ConflictError, not_found
 from agentdata.operations import activity, deletion
 from agentdata.operations.unit_of_work import document, from_document, plain_rows
-from agentdata.operations.values import check
 from models import Message, Session, ToolCall
 from models.base import VERBATIM
 from models.enums import MessageRole, ToolCallStatus
@@ -62,7 +61,7 @@ async def append(write: UnitOfWork, session_id: UUID, messages: list[dict[str, A
         BadUserInputError: A message is wrong in itself, or answers a call that the session does not have.
 
     """
-    check_not_empty("messages", messages, MAX_MESSAGES)
+    check_items("messages", Message, messages, MAX_MESSAGES)
     appended = _Appended(session_id, messages)
     [session] = await _store(write, [appended], alone=not appended.answers)
     if appended.answers:
@@ -80,6 +79,8 @@ async def append_all(write: UnitOfWork, messages: dict[UUID, list[dict[str, Any]
         BadUserInputError: A message is wrong in itself, or answers a call that its session does not have.
 
     """
+    for list_ in messages.values():
+        check_items("messages", Message, list_)
     appended = [_Appended(session_id, list_) for session_id, list_ in messages.items() if list_]
     if not appended:
         return
@@ -219,7 +220,7 @@ async def _grow(write: UnitOfWork, session_id: UUID, growth: dict[str, int]) -> 
 
 
 def _check(message: dict[str, Any], path: str) -> None:
-    check(Message, message, path)
+    """Refuse a message whose values do not go together; ``check_items`` has checked each of them."""
     role = message["role"]
     answers = message.get("tool_call_id") is not None
     if answers:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agentdata.checks import check_not_empty
-from agentdata.operations.values import check
+from agentdata.checks import check, check_not_empty
 
 if TYPE_CHECKING:
     from agentdata.operations.unit_of_work import UnitOfWork

@@ -9,10 +9,9 @@ from zlib import crc32
 
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import check_not_empty, check_range
+from agentdata.checks import check, check_not_empty, check_range
 from agentdata.errors import BadUserInputError, ConflictError
 from agentdata.operations.states import changes, state_hash
-from agentdata.operations.values import check
 from models import ModuleState, StateTransition
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from agentdata.checks import check
 from agentdata.errors import BadUserInputError
-from agentdata.operations.values import check
 from models import Project
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from agentdata.operations.values import check
+from agentdata.checks import check
 from models import Sandbox, Session
 
 if TYPE_CHECKING:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import check_not_empty
+from agentdata.checks import check, check_not_empty
 from agentdata.errors import not_found
 from agentdata.operations import activity
 from agentdata.operations.unit_of_work import columns_of, document, from_document, stored_row
-from agentdata.operations.values import check
 from models import Session, SessionEvent
 
 if TYPE_CHECKING:

@@ -14,11 +14,10 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import check_not_empty, check_tags, check_text
+from agentdata.checks import check, check_not_empty, check_tags, check_text
 from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
 from agentdata.operations import deletion
 from agentdata.operations.unit_of_work import FRESH
-from agentdata.operations.values import check
 from models import Session
 from models.enums import OPEN_STATUSES, SessionStatus
 from models.session import MAX_DEPTH

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from agentdata.checks import check_not_empty
+from agentdata.checks import check, check_not_empty
 from agentdata.operations import deletion
-from agentdata.operations.values import check
 from models import Agent, Team, TeamMember
 
 if TYPE_CHECKING:

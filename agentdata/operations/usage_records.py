@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import check_not_empty
+from agentdata.checks import check, check_not_empty
 from agentdata.errors import LimitExceededError, not_found
 from agentdata.operations import activity
 from agentdata.operations.unit_of_work import columns_of, document, from_document, sqlstate, stored_row
-from agentdata.operations.values import check
 from models import Session, UsageRecord
 
 if TYPE_CHECKING:

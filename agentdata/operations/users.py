@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentdata.checks import check
 from agentdata.operations import deletion
-from agentdata.operations.values import check
 from models import User
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from agentdata.engine.requests.limits import Limits
 if TYPE_CHECKING:
     import strawberry
     from graphql import GraphQLError
-    from graphql.execution.values import VariableValues
 
     from agentdata.engine.context import Context
     from agentdata.engine.plans.compiler import Compiler
@@ -59,23 +58,24 @@ class Executor:
             InvalidRequestError: The variables are wrong, or the operation passes a limit with them.
 
         """
-        values = operation.values(variables)
         try:
-            return await self._answer(operation, values, context)
+            return await self._answer(operation, variables, context)
         except UnplannedError:
             self.reference_runs += 1
             context.way = "reference"
             return await self._run_reference(operation, variables, context)
 
     async def _answer(
-        self, operation: Operation, values: VariableValues, context: Context
+        self, operation: Operation, variables: dict[str, Any], context: Context
     ) -> ExecutionResult:
         """Run an operation by its plan.
 
         Raises:
+            InvalidRequestError: As ``execute`` does.
             UnplannedError: No plan can hold the operation; nothing has run.
 
         """
+        values = operation.values(variables)
         data: Any = None
         errors: list[GraphQLError] = []
         try:
