@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cached_property, partial
+from math import inf, nextafter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
@@ -64,6 +65,9 @@ MAX_DEPTH = 20
 
 MAX_VALUES = 1_000
 """How many values a filter lists at the most."""
+
+_DIGITS = 40
+"""How exact the decimals between two doubles are; a double has 17 digits."""
 
 
 # Not tuples: those of one kind equal those of another with the same parts, and statements are kept by terms.
@@ -246,6 +250,8 @@ def _of_column(column: Any, name: str, type_: Any) -> Fields:
         asked = field.python_name
         if asked in _OF_TERM:
             readings[field] = partial(_asked_by_term, name, asked)
+        elif isinstance(column.type, Numeric):
+            readings[field] = partial(_asked_of_decimal, name, asked)
         else:
             readings[field] = partial(_asked, name, asked, _operand(column.type, asked))
     return _fields(readings)
@@ -257,6 +263,34 @@ def _asked_by_term(column: str, asked: str, value: bool, _field: str, _asking: _
 
 def _asked(column: str, asked: str, operand: Operand, value: Any, field: str, asking: _Asking) -> list[Term]:
     return [Asked(column, asked, asking.parameter(operand(value, field)), None)]
+
+
+def _asked_of_decimal(column: str, asked: str, value: Any, field: str, asking: _Asking) -> list[Term]:
+    """Compare a decimal as the double that it is shown as: several decimals may be shown as one."""
+
+    def compared(operator_: str, bound: Decimal) -> Term:
+        return Asked(column, operator_, asking.parameter(bound), None)
+
+    def equal(value: float) -> Term:
+        least, most = _shown_as(value)
+        return All((compared("gte", least), compared("lte", most)))
+
+    match asked:
+        case "eq":
+            return [equal(value)]
+        case "ne":
+            return [Not(equal(value))]
+        case "in_":
+            return [Any_(tuple(map(equal, _some(value, field))))]
+    least, most = _shown_as(value)
+    return [compared(asked, least if asked in {"gte", "lt"} else most)]
+
+
+def _shown_as(value: float) -> tuple[Decimal, Decimal]:
+    """Return the least and the greatest decimal for which a double is the nearest one."""
+    with localcontext(prec=_DIGITS):
+        least, most = ((Decimal(value) + Decimal(nextafter(value, end))) / 2 for end in (-inf, inf))
+    return least, most
 
 
 def _operand(type_: Any, asked: str) -> Operand:
@@ -287,15 +321,9 @@ def _storable(value: Any, field: str) -> Any:
     return value
 
 
-def _decimal(value: float, _field: str) -> Decimal:
-    # The number as it is written: what it is in binary is another one, which no column holds.
-    return Decimal(repr(value))
-
-
 _OPERANDS: tuple[tuple[tuple[Any, ...], Operand], ...] = (
     ((Uuid,), as_uuid),
     ((String, ARRAY, JSONB), _storable),
-    ((Numeric,), _decimal),
 )
 """How values are read by the types of columns; others are taken as they are."""
 
