@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from fractions import Fraction
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,39 @@ async def test_costs_are_found_by_what_they_are_shown_as(api: Api) -> None:
             assert found == [cost for cost in costs if holds(cost, asked)], (name, asked)
         nodes = (await api.ask(document, filter={"costUsd": {"in": [asked, 7]}}))["sessions"]["nodes"]
         assert [node["costUsd"] for node in nodes] == [cost for cost in costs if cost == asked]
+
+
+async def test_a_sum_of_costs_is_found_by_what_it_is_shown_as(api: Api) -> None:
+    parts: list[list[float]] = [
+        [0.1, 0.2],
+        [0.00034500000000000004] * 3,
+        [123_456_789.12345679, 1e-9, 1e-12],
+        [0.7, 1e-20],
+        [0.7],
+        [33.333333333333336] * 7,
+        [1.25e-8] * 5,
+        [0.0],
+    ]
+    for costs in parts:
+        session = await factories.session(api)
+        await factories.usage(api, *[factories.used(session.id, cost_usd=cost) for cost in costs])
+    await factories.session(api)
+    document = "query ($filter: SessionFilter) { sessions(filter: $filter) { nodes { costUsd } } }"
+
+    async def found(**asked: Any) -> list[Any]:
+        nodes = (await api.ask(document, filter={"costUsd": asked}))["sessions"]["nodes"]
+        return sorted((node["costUsd"] for node in nodes), key=lambda cost: (cost is None, cost))
+
+    shown = [cost for cost in await found() if cost is not None]
+    assert shown == sorted(float(sum(Fraction(repr(cost)) for cost in costs)) for costs in parts)
+    for cost in shown:
+        assert await found(eq=cost) == [each for each in shown if each == cost]
+        assert await found(ne=cost) == [*[each for each in shown if each != cost], None]
+        assert await found(**{"in": [cost, 5.5]}) == [each for each in shown if each == cost]
+        assert await found(lt=cost) == [each for each in shown if each < cost]
+        assert await found(lte=cost) == [each for each in shown if each <= cost]
+        assert await found(gt=cost) == [each for each in shown if each > cost]
+        assert await found(gte=cost) == [each for each in shown if each >= cost]
 
 
 async def test_a_text_that_is_longer_than_any_is_not_one_of_them(api: Api) -> None:

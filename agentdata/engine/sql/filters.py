@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cached_property, partial
+from math import inf, nextafter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
@@ -112,6 +113,10 @@ class Comparison:
 
 
 Term = AllOf | AnyOf | Not | Linked | Comparison
+
+
+_DIGITS = 40
+"""The precision of decimals between two doubles; a double has 17 digits."""
 
 
 class ToMany:
@@ -258,6 +263,8 @@ def _operators(column: Any, name: str, type_: Any) -> Parsers:
         operator_ = field.python_name
         if operator_ in _CONSTANT_OPERATORS:
             parsers[field] = partial(_constant_comparison, name, operator_)
+        elif isinstance(column.type, Numeric):
+            parsers[field] = partial(_decimal_comparison, name, operator_)
         else:
             parsers[field] = partial(_comparison, name, operator_, _operand(column.type, operator_))
     return _by_name(parsers)
@@ -277,6 +284,36 @@ def _comparison(
     column: str, operator_: str, operand: Operand, value: Any, field: str, parameters: _Parameters
 ) -> list[Term]:
     return [Comparison(column, operator_, parameters.add(operand(value, field)), None)]
+
+
+def _decimal_comparison(
+    column: str, operator_: str, value: Any, field: str, parameters: _Parameters
+) -> list[Term]:
+    """Compare a decimal as the double that answers show for it: one double stands for several decimals."""
+
+    def compared(operator_: str, bound: Decimal) -> Term:
+        return Comparison(column, operator_, parameters.add(bound), None)
+
+    def equal(value: float) -> Term:
+        least, most = _shown_as(_finite(value, field))
+        return AllOf((compared("gte", least), compared("lte", most)))
+
+    match operator_:
+        case "eq":
+            return [equal(value)]
+        case "ne":
+            return [Not(equal(value))]
+        case "in_":
+            return [AnyOf(tuple(map(equal, _bounded(value, field))))]
+    least, most = _shown_as(_finite(value, field))
+    return [compared(operator_, least if operator_ in {"gte", "lt"} else most)]
+
+
+def _shown_as(value: float) -> tuple[Decimal, Decimal]:
+    """Return the least and the greatest decimal for which a double is the nearest one."""
+    with localcontext(prec=_DIGITS):
+        least, most = ((Decimal(value) + Decimal(nextafter(value, end))) / 2 for end in (-inf, inf))
+    return least, most
 
 
 def _operand(type_: Any, operator_: str) -> Operand:
@@ -314,18 +351,10 @@ def _finite(value: float, field: str) -> float:
     return value
 
 
-def _decimal(value: float, field: str) -> Decimal:
-    _finite(value, field)
-    # Decimal(repr(0.1)) is 0.1, as the client wrote it; Decimal(0.1) is a binary fraction that no column
-    # holds.
-    return Decimal(repr(value))
-
-
 _OPERANDS: tuple[tuple[tuple[Any, ...], Operand], ...] = (
     ((Uuid,), as_uuid),
     ((String, ARRAY, JSONB), _storable),
     ((Float,), _finite),
-    ((Numeric,), _decimal),
 )
 """The conversion of values by the type of the column; values for other types are taken as they are."""
 
