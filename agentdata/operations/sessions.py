@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from agentdata.checks import check, check_not_empty, check_tags, check_text
 from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
 from agentdata.operations import deletion
+from agentdata.operations.module_states import hold_all
 from agentdata.operations.unit_of_work import FRESH
 from models import Session
 from models.enums import OPEN_STATUSES, SessionStatus
@@ -194,6 +195,8 @@ async def _fetch_deepest(write: UnitOfWork, id_: UUID) -> list[Record]:
 
 async def _delete(write: UnitOfWork, which: ColumnElement[bool]) -> list[UUID]:
     """Delete sessions and take them off what agents count."""
+    # Otherwise one who goes on from a state that goes with them is told of that state, not of the session.
+    await hold_all(write)
     gone = (
         delete_from(Session)
         .where(*write.owns(Session), which)
