@@ -32,6 +32,7 @@ from uuid import UUID
 import pytest
 from graphql import GraphQLObjectType
 from sqlalchemy import ClauseElement, Executable, func, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from strawberry.types.base import get_object_definition
 from strawberry.types.lazy_type import LazyType
@@ -39,6 +40,7 @@ from strawberry.types.lazy_type import LazyType
 import models
 from agentdata import migrations, provision
 from agentdata.database import Database
+from agentdata.database_url import parse
 from agentdata.engine.contract import DECLARED
 from agentdata.engine.fields import Ordering, ToMany
 from agentdata.engine.sql.batches import Batch
@@ -50,6 +52,7 @@ from agentdata.operations import session_events
 from models.base import INDEXED_FUNCTIONS
 from schema.inputs.filters import BooleanFilter, JSONFilter, ListFilter
 from tests import factories
+from tests.api import make_api
 from tests.contract import TYPES
 from tests.databases import run
 from tests.models import many_rows
@@ -406,7 +409,27 @@ async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
     assert not indexes.failures, "\n\n".join(indexes.failures)
 
 
-async def test_places_within_a_session_are_found_by_an_index(api: Api, owner: AsyncEngine) -> None:
+@pytest.fixture
+def empty_urls(database_server: Server) -> Iterator[DatabaseUrls]:
+    """Provide a database whose statistics no other test moves."""
+    with database_server.fresh_database() as urls:
+        asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
+        asyncio.run(migrations.upgrade(urls.owner))
+        yield urls
+
+
+async def test_places_within_a_session_are_found_by_an_index(empty_urls: DatabaseUrls) -> None:
+    target = parse(empty_urls.owner)
+    database = Database(empty_urls.request)
+    owner = create_async_engine(target.url, connect_args=target.connect_args)
+    try:
+        await _find_places(await make_api(database, owner), owner)
+    finally:
+        await database.close()
+        await owner.dispose()
+
+
+async def _find_places(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     await factories.say(api, session.id, *[factories.said()] * 1_000)
     events = [{"event_type": "step"}] * 1_000
