@@ -10,17 +10,13 @@ from uuid import UUID
 
 from graphql import (
     FieldNode,
-    FragmentSpreadNode,
     GraphQLError,
-    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLUnionType,
-    InlineFragmentNode,
     OperationType,
     get_named_type,
 )
-from graphql.execution.values import get_argument_values, get_directive_values
-from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
+from graphql.execution.values import get_argument_values
 from sqlalchemy import BigInteger, Boolean, Integer, Text, Uuid
 
 from agentdata.engine.binding.arguments import binding, variables_in
@@ -46,6 +42,7 @@ from agentdata.engine.plans.plan import (
 )
 from agentdata.engine.plans.projection import Failed, Projection
 from agentdata.engine.plans.run import UnplannedError
+from agentdata.engine.plans.selection import Selections
 from agentdata.engine.plans.statements import (
     KEY,
     Read,
@@ -76,7 +73,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping
 
     import strawberry
-    from graphql import FragmentDefinitionNode, OperationDefinitionNode, SelectionSetNode
+    from graphql import FragmentDefinitionNode, OperationDefinitionNode
     from graphql.execution.values import VariableValues
     from sqlalchemy import Select
 
@@ -152,6 +149,7 @@ class _Compilation:
         self.operation = operation
         self.fragments = fragments
         self.variables = variables
+        self.selections = Selections(compiler.schema, fragments, variables)
         self.failing = failing
         self.reads = ReadSet(compiler.cache)
         self.arguments = ArgumentSlots()
@@ -167,7 +165,7 @@ class _Compilation:
         type_ = self.schema.query_type
         assert type_ is not None  # noqa: S101  # a schema has a query type
         plan = QueryPlan(self.reads, self.arguments, failures=self.failures)
-        for key, nodes in self._collect(type_, [self.operation.selection_set]).items():
+        for key, nodes in self.selections.of(type_, self.operation.selection_set):
             name = nodes[0].name.value
             if name == "__typename":
                 plan.roots.append(RootField(key, constant(type_.name)))
@@ -184,7 +182,7 @@ class _Compilation:
         type_ = self.schema.mutation_type
         assert type_ is not None  # noqa: S101  # a schema that has mutations has their type
         plan = MutationPlan(self.arguments, failures=self.failures)
-        for key, nodes in self._collect(type_, [self.operation.selection_set]).items():
+        for key, nodes in self.selections.of(type_, self.operation.selection_set):
             if nodes[0].name.value == "__typename":
                 plan.fields.append(RootField(key, constant(type_.name)))
                 continue
@@ -215,7 +213,7 @@ class _Compilation:
             self.reads.lay_out()
             return selection
         selection = ResultSelection()
-        for key, of_key in self._selected(of, nodes):
+        for key, of_key in self.selections.below(of, nodes):
             name = of_key[0].name.value
             if name == "__typename":
                 selection.constants[key] = of.name
@@ -290,7 +288,7 @@ class _Compilation:
 
     def _key_step(self, of: Any, nodes: list[FieldNode]) -> KeyStep | None:
         """Compile rows that exist for certain, of which only the id is selected; None if more is selected."""
-        selected = self._selected(of, nodes)
+        selected = self.selections.below(of, nodes)
         if any(of_key[0].name.value not in {"id", "__typename"} for _, of_key in selected):
             return None
         known = Read(None, _never_selected, {"id": Uuid()}, None, at={"id": 0})
@@ -310,7 +308,7 @@ class _Compilation:
         self, type_: Any, nodes: list[FieldNode], projection: Projection, inherited: Inherited = None
     ) -> Projection:
         """Compile what is selected of objects."""
-        for key, of_key in self._selected(type_, nodes):
+        for key, of_key in self.selections.below(type_, nodes):
             name = of_key[0].name.value
             if name == "__typename":
                 projection.constant(key, type_.name)
@@ -439,7 +437,7 @@ class _Compilation:
         step = PageStep(slot, read)
         read.form = step.form
         connection = get_named_type(type_.fields[nodes[0].name.value].type)
-        selected = self._selected(connection, nodes)
+        selected = self.selections.below(connection, nodes)
         if {of_key[0].name.value for _, of_key in selected} & {"nodes", "edges", "pageInfo"}:
             self.reads.add(read)
         for key, of_key in selected:
@@ -467,7 +465,9 @@ class _Compilation:
         if name == "edges":
             return self._edges(of, nodes, read)
         if name == "pageInfo":
-            return PageInfo([(key, _field_name(each[0], of)) for key, each in self._selected(of, nodes)])
+            return PageInfo(
+                [(key, _field_name(each[0], of)) for key, each in self.selections.below(of, nodes)]
+            )
         if name in _LIST_FIELDS:
             return ListField(name)
         raise UnplannedError
@@ -490,7 +490,7 @@ class _Compilation:
     def _edges(self, edge: Any, nodes: list[FieldNode], read: Read) -> Edges:
         fields: list[tuple[str, str]] = []
         projections: list[tuple[str, Projection]] = []
-        for key, of_key in self._selected(edge, nodes):
+        for key, of_key in self.selections.below(edge, nodes):
             name = _field_name(of_key[0], edge)
             fields.append((key, name))
             if name == "node":
@@ -542,8 +542,10 @@ class _Compilation:
     def _at(self, key: str) -> Iterator[None]:
         """Compile in the block what stands at a key of the response."""
         self.path.append(key)
-        yield
-        self.path.pop()
+        try:
+            yield
+        finally:
+            self.path.pop()
 
     @contextmanager
     def _field_at(self, type_: Any, key: str, node: FieldNode) -> Iterator[None]:
@@ -552,59 +554,12 @@ class _Compilation:
         loads = declaration(field) is not None
         self.segments.append(Segment(key, field.type))
         self.depth += loads
-        with self._at(key):
-            yield
-        self.depth -= loads
-        self.segments.pop()
-
-    def _selected(self, type_: Any, nodes: list[FieldNode]) -> list[tuple[str, list[FieldNode]]]:
-        return [*self._collect(type_, [n.selection_set for n in nodes if n.selection_set]).items()]
-
-    def _collect(
-        self, type_: GraphQLObjectType, selection_sets: list[SelectionSetNode]
-    ) -> dict[str, list[FieldNode]]:
-        """Return the fields that are selected of a type, by their keys in the response."""
-        found: dict[str, list[FieldNode]] = {}
-        visited: set[str] = set()
-
-        def visit(selection_set: SelectionSetNode) -> None:
-            for selection in selection_set.selections:
-                if not self._included(selection):
-                    continue
-                match selection:
-                    case FieldNode():
-                        key = (selection.alias or selection.name).value
-                        found.setdefault(key, []).append(selection)
-                    case InlineFragmentNode():
-                        if self._applies(selection.type_condition, type_):
-                            visit(selection.selection_set)
-                    case FragmentSpreadNode():
-                        name = selection.name.value
-                        fragment = self.fragments[name]
-                        if name not in visited and self._applies(fragment.type_condition, type_):
-                            visited.add(name)
-                            visit(fragment.selection_set)
-                    case _:
-                        raise UnplannedError
-
-        for selection_set in selection_sets:
-            visit(selection_set)
-        return found
-
-    def _applies(self, condition: Any, type_: GraphQLObjectType) -> bool:
-        if condition is None or condition.name.value == type_.name:
-            return True
-        on = self.schema.type_map[condition.name.value]
-        if isinstance(on, GraphQLInterfaceType | GraphQLUnionType):
-            return self.schema.is_sub_type(on, type_)
-        return False
-
-    def _included(self, node: Any) -> bool:
-        if not node.directives:
-            return True
-        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
-        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
-        return not (skip and skip["if"]) and not (include and not include["if"])
+        try:
+            with self._at(key):
+                yield
+        finally:
+            self.depth -= loads
+            self.segments.pop()
 
 
 class _Nobody:
