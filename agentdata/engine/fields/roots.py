@@ -21,7 +21,7 @@ from agentdata.errors import AgentDataError, BadUserInputError, NotFoundError, n
 from agentdata.naming import camel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
     from uuid import UUID
 
     from agentdata.engine.context import Context
@@ -75,12 +75,10 @@ def one(model: type[Any], description: str, *keys: str) -> Any:
     types = {"id": strawberry.ID}
     declared = RowByKey(model, {key: Link(model, remote=key, fold_case=key == "email") for key in keys})
 
-    async def resolve(info: Info, **arguments: Any) -> Any:
+    # Wrong arguments raise at once, not when the row is awaited: as in a plan, they fail before any read does.
+    def resolve(info: Info, **arguments: Any) -> Any:
         name, value = declared.key(arguments)
-        row = await load_row(info.context.reader, declared.links[name], value)
-        if row is None:
-            raise declared.missing(arguments)
-        return row
+        return _found(load_row(info.context.reader, declared.links[name], value), declared.missing(arguments))
 
     return declared_field(
         declared,
@@ -88,6 +86,13 @@ def one(model: type[Any], description: str, *keys: str) -> Any:
         description,
         [argument(key, types.get(key, str), _KEYS[key], required=len(keys) == 1) for key in keys],
     )
+
+
+async def _found(row: Awaitable[Any], missing: NotFoundError) -> Any:
+    found = await row
+    if found is None:
+        raise missing
+    return found
 
 
 @dataclass(frozen=True)
@@ -148,9 +153,9 @@ def node(types: NodeTypes, description: str) -> Any:
     """Declare a field that is a row of any type by its id."""
     declared, loader = NodesById(types, many=False), NodeLoader(types)
 
-    async def resolve(info: Info, **_arguments: Any) -> Any:
+    def resolve(info: Info, **_arguments: Any) -> Any:
         [lookup] = declared.lookups(arguments_of(info))
-        return await _node(info.context, types, loader, lookup)
+        return _node(info.context, types, loader, lookup)
 
     id_ = argument("id", strawberry.ID, "The id of the object.", required=True)
     return declared_field(declared, resolve, description, [id_])
@@ -160,11 +165,11 @@ def nodes(types: NodeTypes, description: str) -> Any:
     """Declare a field that is rows of any type by their ids; a missing row is null, with an error."""
     declared, loader = NodesById(types, many=True), NodeLoader(types)
 
-    async def resolve(info: Info, **_arguments: Any) -> Any:
+    def resolve(info: Info, **_arguments: Any) -> Any:
         found = [
             _node(info.context, types, loader, lookup) for lookup in declared.lookups(arguments_of(info))
         ]
-        return await asyncio.gather(*found, return_exceptions=True)
+        return asyncio.gather(*found, return_exceptions=True)
 
     ids = argument("ids", list[strawberry.ID], f"The ids of the objects, from 1 to {MAX_IDS}.", required=True)
     cost = Cost(("ids",), lambda arguments: len(arguments["ids"]))
