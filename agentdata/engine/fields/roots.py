@@ -78,7 +78,8 @@ def one(model: type[Any], description: str, *keys: str) -> Any:
     # Wrong arguments raise at once, not when the row is awaited: as in a plan, they fail before any read does.
     def resolve(info: Info, **arguments: Any) -> Any:
         name, value = declared.key(arguments)
-        return _found(load_row(info.context.reader, declared.links[name], value), declared.missing(arguments))
+        row = load_row(info.context.reader, declared.links[name], value)
+        return _found(row, declared.missing(arguments))
 
     return declared_field(
         declared,
