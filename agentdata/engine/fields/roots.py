@@ -75,7 +75,7 @@ def one(model: type[Any], description: str, *keys: str) -> Any:
     types = {"id": strawberry.ID}
     declared = RowByKey(model, {key: Link(model, remote=key, fold_case=key == "email") for key in keys})
 
-    # Wrong arguments raise at once, not when the row is awaited: as in a plan, they fail before any read does.
+    # Wrong arguments raise at once and not when the row is awaited: in a plan, too, they precede all reads.
     def resolve(info: Info, **arguments: Any) -> Any:
         name, value = declared.key(arguments)
         row = load_row(info.context.reader, declared.links[name], value)
