@@ -1,4 +1,4 @@
-"""An audit trail has all that happened in a session, in one order: the same as plain SQL gives."""
+"""An audit trail has all that happened in a session, in one order: the ask_both_ways as plain SQL gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.enums import AuditKind, MessageRole
 from tests import factories
 from tests.api import Api, traffic
 from tests.contract import TYPES as CONTRACT
-from tests.engine.test_plans import same
+from tests.engine.test_plans import ask_both_ways
 from tests.models.test_indexes import explain, nodes
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def trails(world: Api, owner: AsyncEngine) -> Trails:
 
 
 def subject_of(entry: str) -> str:
-    """Give the id of an entry's subject: the same but for the version, which is 8 in place of 7."""
+    """Give the id of an entry's subject: the ask_both_ways but for the version, which is 8 in place of 7."""
     assert entry[14] == "8"
     return f"{entry[:14]}7{entry[15:]}"
 
@@ -99,7 +99,7 @@ async def test_trails_have_all_that_happened_by_one_statement(world: Api, trails
     with traffic(world.database) as seen:
         data = await world.ask(document)
     assert len(seen.statements) == 1
-    assert await same(world, document) == data
+    assert await ask_both_ways(world, document) == data
     sessions = data["sessions"]["nodes"]
     assert len(sessions) == data["sessions"]["totalCount"]
     for session in sessions:
@@ -124,7 +124,9 @@ async def test_pages_of_any_size_give_everything_once(
     backward: bool,  # noqa: FBT001  # as it was given
 ) -> None:
     session, trail = next(iter(trails.items()))
-    assert len({entry.at for entry in trail}) < len(trail) - 3, "some things happened at the same time"
+    assert len({entry.at for entry in trail}) < len(trail) - 3, (
+        "some things happened at the ask_both_ways time"
+    )
     expected = trail if direction == "ASC" else trail[::-1]
     size_, cursor_ = ("last", "before") if backward else ("first", "after")
     arguments = f"{size_}: $size, {cursor_}: $cursor, orderBy: [{{field: AT, direction: {direction}}}]"
@@ -136,7 +138,7 @@ async def test_pages_of_any_size_give_everything_once(
         cursor = None
         while True:
             # The plain way is walked once, as it takes its time.
-            ask = same if size == PLAIN_SIZE else Api.ask
+            ask = ask_both_ways if size == PLAIN_SIZE else Api.ask
             data = await ask(world, document, id=session, size=size, cursor=cursor)
             page = data["session"]["auditTrail"]
             found, info = entries(page["nodes"]), page["pageInfo"]
@@ -157,7 +159,7 @@ async def test_a_cursor_stands_at_one_moment_in_the_trails_of_all_sessions(
     document = "query ($id: ID!) { session(id: $id) { auditTrail { edges { cursor } } } }"
     edges = (await world.ask(document, id=session))["session"]["auditTrail"]["edges"]
     at = len(trail) // 2
-    data = await same(
+    data = await ask_both_ways(
         world,
         "query ($after: String) { sessions(first: 100) { nodes { id auditTrail(first: 3, after: $after) {"
         " nodes { id at kind } } } } }",
@@ -206,7 +208,7 @@ async def test_filters_choose_what_is_listed_and_counted(
         two: auditTrail(filter: {{{filter_}}}, last: 2) {{ nodes {{ id at kind }} }}
     }} }}"""
     values = {name: value.isoformat() if name != "ids" else value for name, (_, value) in used.items()}
-    data = await same(world, document, id=session, **values)
+    data = await ask_both_ways(world, document, id=session, **values)
     assert entries(data["session"]["auditTrail"]["nodes"]) == expected
     assert data["session"]["auditTrail"]["totalCount"] == len(expected)
     assert entries(data["session"]["two"]["nodes"]) == expected[-2:]
@@ -217,7 +219,7 @@ async def test_an_entry_is_another_object_than_its_subject(world: Api, trails: T
     document = """query ($id: ID!) { session(id: $id) { auditTrail(first: 100) {
         nodes { id subject { ... on Node { id } } }
     } } }"""
-    data = await same(world, document, id=session)
+    data = await ask_both_ways(world, document, id=session)
     nodes = data["session"]["auditTrail"]["nodes"]
     assert len({id_ for node in nodes for id_ in (node["id"], node["subject"]["id"])}) == 2 * len(nodes)
     error = await world.error("query ($id: ID!) { node(id: $id) { id } }", id=nodes[0]["id"])
@@ -253,7 +255,7 @@ async def test_what_is_told_at_once_is_in_the_order_in_which_it_was_told(api: Ap
         factories.said("no answer", role=MessageRole.TOOL, tool_call_id="2"),
         factories.said("Here.", role=MessageRole.ASSISTANT),
     )
-    data = await same(api, TOLD, id=str(session.id))
+    data = await ask_both_ways(api, TOLD, id=str(session.id))
     subjects = [node["subject"] for node in data["session"]["auditTrail"]["nodes"]]
     assert len({message.created_at for message in messages}) == 1
     named = [{"name": "find"}, {"name": "ask"}]
@@ -272,7 +274,7 @@ async def test_states_outside_of_sessions_are_in_no_trail(api: Api) -> None:
         for step in range(2):
             state = await factories.module_state(api, session_id=session_id, state={"step": step})
             ids.append(state.id)
-    data = await same(
+    data = await ask_both_ways(
         api,
         "{ sessions { nodes { auditTrail { totalCount nodes { subject { ... on StateTransition {"
         " nextState { id } } } } } } } }",

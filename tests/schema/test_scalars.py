@@ -19,7 +19,7 @@ BY_VARIABLE = """mutation ($id: ID!, $at: DateTime!) {
 @pytest.fixture(params=["planned", "plain"])
 def either(request: pytest.FixtureRequest, api: Api) -> Api:
     """Provide a project that is asked by plans, and one that is asked the plain way."""
-    return api if request.param == "planned" else api.plain()
+    return api if request.param == "planned" else api.by_reference()
 
 
 @pytest.mark.parametrize(
