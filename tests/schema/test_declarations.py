@@ -1,4 +1,4 @@
-"""Declarations: what decorators record of the classes that they make types of."""
+"""The decorators that declare types record names, descriptions and models."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_docstring_of_a_class_is_the_description_of_its_type(type_: Any, des
     assert get_object_definition(type_, strict=True).description == description
 
 
-def test_an_enum_has_its_docstring_and_the_texts_of_its_values() -> None:
+def test_an_enum_has_the_descriptions_of_its_docstring_and_values() -> None:
     definition: Any = Chosen.__strawberry_definition__  # type: ignore[attr-defined]  # Strawberry sets it
     assert definition.description == "An enum."
     assert [(each.name, each.value, each.description) for each in definition.values] == [
@@ -74,12 +74,12 @@ def test_an_enum_has_its_docstring_and_the_texts_of_its_values() -> None:
     ]
 
 
-def test_optional_fields_are_unset_and_required_ones_must_be_given() -> None:
+def test_optional_fields_default_to_unset_and_required_ones_must_be_given() -> None:
     sent = Sent(asked="yes")
     assert (sent.asked, sent.other, sent.not_) == ("yes", UNSET, UNSET)
     assert get_object_definition(Sent, strict=True).get_field("not_").graphql_name == "not"  # type: ignore[union-attr]  # it is there
     with pytest.raises(TypeError, match="asked"):
-        Sent()  # type: ignore[call-arg]  # what is tested
+        Sent()  # type: ignore[call-arg]  # the error that is tested
 
 
 def _model_of(name: str) -> Any:
