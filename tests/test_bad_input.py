@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from agentdata.database import Database
     from tests.api import Api
-    from tests.writes import Written
+    from tests.writes import InputMutation
 
 MODELS = {
     "Project": Project,
@@ -117,14 +117,14 @@ def check(answer: Any, code: str = "BAD_USER_INPUT", *, named: str | None = None
     return error
 
 
-def of_kind(write: Written, kind: str) -> Iterator[tuple[str, bool]]:
+def of_kind(write: InputMutation, kind: str) -> Iterator[tuple[str, bool]]:
     """Give the fields of an input whose named type is `kind`, and whether they are lists."""
     for name, field in write.fields.items():
         if get_named_type(field.type).name == kind:
             yield name, isinstance(get_nullable_type(field.type), GraphQLList)
 
 
-def column(write: Written, field: str) -> Any:
+def column(write: InputMutation, field: str) -> Any:
     """Give the column that a field is written to, if it is one."""
     model = MODELS[
         re.sub(r"^(create|update|start|end|append|record|set)(Agent(?=Version))?", "", write.mutation)
@@ -135,7 +135,7 @@ def column(write: Written, field: str) -> Any:
 
 
 @BY_MUTATION
-async def test_text_that_cannot_be_stored(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_text_that_cannot_be_stored(mine: Api, things: dict[str, str], write: InputMutation) -> None:
     for field, is_list in of_kind(write, "String"):
         for bad in ("a\0", "\0", "long \0 text"):
             values = {field: [bad] if is_list else bad}
@@ -147,7 +147,7 @@ async def test_text_that_cannot_be_stored(mine: Api, things: dict[str, str], wri
 
 
 @BY_MUTATION
-async def test_text_that_is_too_long(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_text_that_is_too_long(mine: Api, things: dict[str, str], write: InputMutation) -> None:
     for field, is_list in of_kind(write, "String"):
         length = 255 if is_list else getattr(getattr(column(write, field), "type", None), "length", None)
         if length is None:
@@ -159,7 +159,7 @@ async def test_text_that_is_too_long(mine: Api, things: dict[str, str], write: W
 
 @BY_MUTATION
 async def test_required_text_and_keys_that_are_blank(
-    mine: Api, things: dict[str, str], write: Written
+    mine: Api, things: dict[str, str], write: InputMutation
 ) -> None:
     for field, _ in of_kind(write, "String"):
         target = column(write, field)
@@ -169,7 +169,9 @@ async def test_required_text_and_keys_that_are_blank(
 
 
 @BY_MUTATION
-async def test_null_where_there_must_be_something(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_null_where_there_must_be_something(
+    mine: Api, things: dict[str, str], write: InputMutation
+) -> None:
     for field in write.fields:
         target = column(write, field)
         ends = write.mutation == "endSession" and field == "status"  # COMPLETED where none is given
@@ -178,7 +180,7 @@ async def test_null_where_there_must_be_something(mine: Api, things: dict[str, s
 
 
 @BY_MUTATION
-async def test_json_that_cannot_be_stored(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_json_that_cannot_be_stored(mine: Api, things: dict[str, str], write: InputMutation) -> None:
     deep: Any = "deep"
     for _ in range(101):
         deep = {"a": deep}
@@ -199,7 +201,7 @@ async def test_json_that_cannot_be_stored(mine: Api, things: dict[str, str], wri
 
 
 @BY_MUTATION
-async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: InputMutation) -> None:
     wrong: dict[str, list[Any]] = {
         "String": [5, True, {"a": 1}, 1.5],
         "ID": [True, {"a": 1}, 1.5],
@@ -241,7 +243,7 @@ async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: W
 
 @BY_MUTATION
 async def test_ids_that_lead_nowhere(
-    mine: Api, things: dict[str, str], others: dict[str, str], write: Written
+    mine: Api, things: dict[str, str], others: dict[str, str], write: InputMutation
 ) -> None:
     for field, is_list in of_kind(write, "ID"):
         theirs = {
@@ -277,7 +279,7 @@ async def test_ids_that_lead_nowhere(
 
 
 @BY_MUTATION
-async def test_fields_that_there_are_not(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_fields_that_there_are_not(mine: Api, things: dict[str, str], write: InputMutation) -> None:
     for field in ("nonsense", "id", "projectId", "totalSessions"):
         check(await write.answer(mine, things, **{field: "x"}), named=field)
 
@@ -300,7 +302,7 @@ NUMBERS: dict[str, list[float]] = {
 
 
 @BY_MUTATION
-async def test_numbers_out_of_their_ranges(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_numbers_out_of_their_ranges(mine: Api, things: dict[str, str], write: InputMutation) -> None:
     for field in write.fields:
         for bad in NUMBERS.get(field, ()):
             error = check(await write.answer(mine, things, **{field: bad}), named=field)
@@ -529,7 +531,7 @@ async def test_lists(
 
 
 @BY_MUTATION
-async def test_keys_without_the_scope(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_keys_without_the_scope(mine: Api, things: dict[str, str], write: InputMutation) -> None:
     administers = write.mutation in {"updateProject", "createApiKey", "updateApiKey"}
     less = ApiKeyScope.WRITE if administers else ApiKeyScope.READ
     check(await write.answer(mine.with_scopes(less), things), "FORBIDDEN", named="scope")

@@ -96,17 +96,19 @@ async def test_the_python_example_runs(new_project: Callable[[], Awaitable[Proje
     ],
 )
 def test_what_differs_is_found(shown: object, answer: object) -> None:
-    assert not Run().same(shown, answer)
+    assert not Run().matches(shown, answer)
 
 
 def test_an_id_stands_for_another_wherever_it_comes_again() -> None:
     run, there, here = Run(), *(f"019a9f3c-7d1e-7c43-9b5e-2f6c1a0d4e0{digit}" for digit in "12")
-    assert run.same({"id": there, "at": "2026-01-01T00:00:00Z"}, {"id": here, "at": "2030-01-01T00:00:00Z"})
-    assert run.same(f"there is no user {there}", f"there is no user {here}")
+    assert run.matches(
+        {"id": there, "at": "2026-01-01T00:00:00Z"}, {"id": here, "at": "2030-01-01T00:00:00Z"}
+    )
+    assert run.matches(f"there is no user {there}", f"there is no user {here}")
 
 
 def test_a_time_that_a_request_gave_stands_for_itself() -> None:
-    assert not Run(requests='{"startedAt": "2026-01-01T00:00:00Z"}').same(
+    assert not Run(requests='{"startedAt": "2026-01-01T00:00:00Z"}').matches(
         "2026-01-01T00:00:00Z", "2030-01-01T00:00:00Z"
     )
 

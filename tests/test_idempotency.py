@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import factories
-from tests.writes import MUTATIONS, WRITES, named, some_of_each, stored, untrue
+from tests.writes import MUTATIONS, WRITES, fill_in, some_of_each, stored, untrue
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from tests.api import Api
-    from tests.writes import Written
+    from tests.writes import InputMutation
 
 CREATING = [write for write in WRITES if "idempotencyKey" in MUTATIONS[write.mutation].args]
 USER = (
@@ -22,7 +22,7 @@ USER = (
 )
 
 
-def with_key(write: Written) -> str:
+def with_key(write: InputMutation) -> str:
     """Give the document that asks a mutation under a key."""
     document = write.document("id createdAt")
     document = document.replace("mutation(", "mutation($key: String, ")
@@ -39,11 +39,11 @@ def test_everything_that_creates_takes_a_key_but_api_keys() -> None:
 
 
 @pytest.mark.parametrize("write", CREATING, ids=lambda write: write.mutation)
-async def test_the_first_result_comes_again(api: Api, owner: AsyncEngine, write: Written) -> None:
+async def test_the_first_result_comes_again(api: Api, owner: AsyncEngine, write: InputMutation) -> None:
     things = await some_of_each(api)
     # Names that would be taken the second time.
     least = {name: "same" if value == "@new" else value for name, value in write.least.items()}
-    variables = write.variables(things, named(least, things))
+    variables = write.variables(things, fill_in(least, things))
     if write.is_list:
         variables[write.argument] *= 3
     first = await api.ask(with_key(write), key="k", **variables)
@@ -54,7 +54,7 @@ async def test_the_first_result_comes_again(api: Api, owner: AsyncEngine, write:
 
 
 @pytest.mark.parametrize("write", CREATING, ids=lambda write: write.mutation)
-async def test_twenty_at_once_write_once(api: Api, owner: AsyncEngine, write: Written) -> None:
+async def test_twenty_at_once_write_once(api: Api, owner: AsyncEngine, write: InputMutation) -> None:
     things = await some_of_each(api)
     variables = write.variables(things, {})
     answers = await asyncio.gather(*(api.ask(with_key(write), key="k", **variables) for _ in range(20)))
