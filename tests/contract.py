@@ -89,7 +89,7 @@ def roots() -> dict[str, ConnectionField]:
 
 
 def listed() -> dict[str, tuple[str, GraphQLField]]:
-    """Return the root connections without required arguments, computed ones too, by the type of their rows."""
+    """Return the root connections without required arguments, even computed ones, by type of row."""
     return {
         node_of(field): (name, field)
         for name, field in QUERY.fields.items()

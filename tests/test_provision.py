@@ -1,4 +1,4 @@
-"""The request role is created if possible, and whatever makes it unsafe or unusable is named."""
+"""The request role is created if possible, and errors name what makes it unusable."""
 
 import asyncio
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def urls(database_server: Server) -> Iterator[DatabaseUrls]:
 
 @pytest.fixture
 def user(database_server: Server) -> Iterator[str]:
-    """Provide a login role without privileges, on a server where the tests may create roles."""
+    """Provide a login role without privileges."""
     name = f"agentdata_test_{uuid4().hex}"
     run(database_server.admin, f"CREATE ROLE {name} LOGIN PASSWORD 'made-up'")
     yield name
