@@ -161,7 +161,7 @@ async def test_cost_filters_compare_the_costs_that_responses_show(api: Api) -> N
         assert [node["costUsd"] for node in nodes] == [cost for cost in costs if cost == asked]
 
 
-async def test_a_filter_text_longer_than_its_column_finds_nothing(api: Api) -> None:
+async def test_a_text_that_is_longer_than_any_is_not_one_of_them(api: Api) -> None:
     await factories.session(api, platform="p" * 255)
     document = "query ($filter: SessionFilter) { sessions(filter: $filter) { totalCount } }"
     for asked in ({"eq": "p" * 256}, {"in": ["p" * 256]}, {"startsWith": "p" * 256}):

@@ -302,7 +302,7 @@ async def test_a_metric_type_with_a_nul_character_is_refused(api: Api) -> None:
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "metricType"}
 
 
-async def test_the_database_knows_every_time_zone_that_python_knows(api: Api, owner: AsyncEngine) -> None:
+async def test_the_database_knows_every_zone_that_python_knows(api: Api, owner: AsyncEngine) -> None:
     await factories.agent(api)
     async with owner.connect() as connection:
         known = set(await connection.scalars(text("SELECT name FROM pg_timezone_names")))
