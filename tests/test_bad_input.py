@@ -188,7 +188,7 @@ async def test_null_is_refused_in_required_fields(
 
 
 @BY_MUTATION
-async def test_json_that_is_too_deep_or_of_the_wrong_kind_is_refused(
+async def test_json_that_cannot_be_stored_is_refused(
     project: Api, ids: dict[str, str], write: InputMutation
 ) -> None:
     deep: Any = "deep"

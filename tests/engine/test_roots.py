@@ -139,7 +139,7 @@ async def test_natural_keys_of_another_project_find_nothing(api: Api, other: Api
     assert (await api.ask('{ agent(externalId: "x") { id } }'))["agent"]["id"] == str(ours.id)
 
 
-async def test_api_keys_are_shown_to_administrators_only(world: Api, rows: dict[str, Rows]) -> None:
+async def test_api_keys_are_visible_only_to_admin_keys(world: Api, rows: dict[str, Rows]) -> None:
     reader = world.with_scopes(ApiKeyScope.READ, ApiKeyScope.WRITE)
     id_ = next(iter(rows["ApiKey"]))
     assert (await reader.error(NODE, id=id_))["extensions"]["code"] == "NOT_FOUND"

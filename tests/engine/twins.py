@@ -56,7 +56,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Twin:
-    """A copy of a project."""
+    """One copy of a project."""
 
     api: Api
     before: Snapshot
