@@ -147,7 +147,7 @@ class Query:
     nodes: list[Node | None] = roots.nodes(
         NODES,
         (
-            "Any objects, by 1 to 500 ids, in the order of the ids; null and a NOT_FOUND error for each id"
+            f"Any objects, by 1 to {roots.MAX_IDS} ids, in the order of the ids; null and a NOT_FOUND error for each id"
             " without an object."
         ),
     )

@@ -1,4 +1,4 @@
-"""The API as a key of one project sees it, asked in this process: documents in, data and errors out."""
+"""The API as a client with a key sees it, called in this process: documents in, data and errors out."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 EXECUTOR = Executor(schema, compiler=Compiler(schema))
 """One executor for all tests, as a server has one for all requests."""
 
-PLAIN_EXECUTOR = Executor(schema)
-"""Runs every operation the plain way, which is graphql-core's."""
+REFERENCE_EXECUTOR = Executor(schema)
+"""Runs every operation the reference way, by graphql-core."""
 
 
 class Answer(NamedTuple):
-    """What a client receives: data as it comes out of JSON, and errors."""
+    """A response as a client receives it: data, decoded from JSON, and errors."""
 
     data: Any
     errors: list[dict[str, Any]]
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Api:
-    """One project, and a key to it."""
+    """A project and a key to it."""
 
     database: Database
     principal: Principal
@@ -64,18 +64,18 @@ class Api:
         return self.principal.project_id
 
     async def ask(self, document: str, /, **variables: Any) -> Any:
-        """Run an operation that goes well and give its data."""
+        """Run an operation, check that it has no errors, and return its data."""
         answer = await self.answer(document, **variables)
         assert not answer.errors, answer.errors
         return answer.data
 
     async def error(self, document: str, /, **variables: Any) -> dict[str, Any]:
-        """Run an operation that ends in one error and give it."""
+        """Run an operation, check that it has exactly one error, and return that error."""
         [error] = (await self.answer(document, **variables)).errors
         return error
 
     async def answer(self, document: str, /, **variables: Any) -> Answer:
-        """Run an operation."""
+        """Run an operation and return its data and errors."""
         context = Context(self.database, self.principal)
         try:
             operation = self.executor.operation(document, None)
@@ -85,7 +85,7 @@ class Api:
         except InvalidRequestError as error:
             return Answer(None, request_errors(error.errors))
         finally:
-            with suppress(Exception):  # as the endpoint does: what ended the operation is what matters
+            with suppress(Exception):  # like the endpoint: only the error of the operation matters
                 await context.close()
         return Answer(
             orjson.loads(orjson.dumps(result.data, option=orjson.OPT_UTC_Z)),
@@ -93,20 +93,20 @@ class Api:
         )
 
     async def run(self, operation: Callable[..., Awaitable[Any]], **arguments: Any) -> Any:
-        """Run a write of `agentdata.operations` and give its rows."""
+        """Run a write of `agentdata.operations` and return its rows."""
         return await run(self.database, self.project_id, operation, arguments)
 
     def with_scopes(self, *scopes: ApiKeyScope) -> Api:
-        """Give another key to the same project."""
+        """Return another key to the same project, with these scopes."""
         return replace(self, principal=Principal(self.project_id, uuid7(), frozenset(scopes)))
 
-    def plain(self) -> Api:
-        """Give the same key, whose operations all run the plain way."""
-        return replace(self, executor=PLAIN_EXECUTOR)
+    def by_reference(self) -> Api:
+        """Return the same key, but run its operations the reference way."""
+        return replace(self, executor=REFERENCE_EXECUTOR)
 
 
 async def make_api(database: Database, owner: AsyncEngine) -> Api:
-    """Make a project of its own for a test, or for the tests of a module, with a key that may do all."""
+    """Create a project for a test, or for the tests of a module, and return a key to it with all scopes."""
     id_ = uuid7()
     async with owner.begin() as connection:
         await connection.execute(
@@ -118,57 +118,59 @@ async def make_api(database: Database, owner: AsyncEngine) -> Api:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What requests sent to the database."""
+    """The statements that requests sent to the database, and the connections that they took."""
 
     statements: list[str]
-    """Those that read or write, in order."""
+    """The statements that read or write, in order."""
     transactions: list[str]
-    """The statements that open and end transactions, or say whose rows are shown."""
+    """The statements that open and end transactions, or set the role or project."""
     connections: list[Any]
-    """One for each time that a connection was taken from the pool."""
+    """One entry each time a connection was taken from the pool."""
 
 
 @contextmanager
 def traffic(database: Database) -> Iterator[Traffic]:
-    """Watch what requests send to the database while the block lasts."""
+    """Record what requests send to the database during the block."""
     seen = Traffic([], [], [])
 
-    def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def log_statement(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         seen.statements.append(statement)
 
-    def hear(record: asyncpg.connection.LoggedQuery) -> None:
-        # Here come the statements that do not pass through SQLAlchemy, and the driver's own about types.
-        if "set_config('jit'" in record.query or "typeinfo" in record.query or record.query in alone:
+    def log_query(record: asyncpg.connection.LoggedQuery) -> None:
+        # The driver reports statements that bypass SQLAlchemy, and its own queries for types.
+        if "set_config('jit'" in record.query or "typeinfo" in record.query or record.query in logged_already:
             return
         word = record.query.split(None, 1)[0]
         around = word in {"BEGIN", "COMMIT", "ROLLBACK", "SET"}
         (seen.transactions if around else seen.statements).append(record.query)
 
     take, give_back, statement = database.pool.take, database.pool.give_back, database.statement
-    alone: set[str] = set()
+    logged_already: set[str] = set()
 
-    async def stated(project_id: UUID, text: str, arguments: Sequence[Any], **how: bool) -> list[Any]:
-        # The driver tells of a statement only after it has given its rows, which may be too late here.
-        alone.add(text)
+    async def logged_statement(
+        project_id: UUID, text: str, arguments: Sequence[Any], **how: bool
+    ) -> list[Any]:
+        # The driver logs a statement only after returning its rows, which may be too late here.
+        logged_already.add(text)
         seen.statements.append(text)
         return await statement(project_id, text, arguments, **how)
 
-    async def taken(project_id: UUID | None) -> Connection:
+    async def logged_take(project_id: UUID | None) -> Connection:
         connection = await take(project_id)
         seen.connections.append(connection)
-        connection.driver.add_query_logger(hear)
+        connection.driver.add_query_logger(log_query)
         return connection
 
-    def given_back(connection: Connection) -> None:
-        connection.driver.remove_query_logger(hear)
+    def logged_give_back(connection: Connection) -> None:
+        connection.driver.remove_query_logger(log_query)
         give_back(connection)
 
     engine = database.pool.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", see)
+    event.listen(engine, "before_cursor_execute", log_statement)
     with (
-        patch.object(database.pool, "take", taken),
-        patch.object(database.pool, "give_back", given_back),
-        patch.object(database, "statement", stated),
+        patch.object(database.pool, "take", logged_take),
+        patch.object(database.pool, "give_back", logged_give_back),
+        patch.object(database, "statement", logged_statement),
     ):
         yield seen
-    event.remove(engine, "before_cursor_execute", see)
+    event.remove(engine, "before_cursor_execute", log_statement)

@@ -1,4 +1,4 @@
-"""Commands, each in a process of its own, forked from one that has loaded the libraries once."""
+"""Run agentdata commands, each in a new process forked from one that has loaded the libraries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Nothing of agentdata's own: what a command imports, and in which order, is up to the command.
+# No modules of agentdata: what a command imports, and in which order, is part of the test.
 LIBRARIES = [
     "alembic.command",
     "asyncpg",
@@ -30,22 +30,22 @@ _forks.set_forkserver_preload(LIBRARIES)
 def run(
     environment: dict[str, str], arguments: Sequence[str], *, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of agentdata's to its end; raises TimeoutError where that does not come."""
+    """Run an agentdata command and return its result; raise TimeoutError if it takes too long."""
     with tempfile.TemporaryDirectory() as folder:
-        said = [Path(folder) / name for name in ("stdout", "stderr")]
-        process = _forks.Process(target=_run, args=(environment, arguments, said))
+        outputs = [Path(folder) / name for name in ("stdout", "stderr")]
+        process = _forks.Process(target=_run, args=(environment, arguments, outputs))
         process.start()
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
             raise TimeoutError(arguments)
         return subprocess.CompletedProcess(
-            arguments, process.exitcode, *[each.read_text(encoding="utf-8") for each in said]
+            arguments, process.exitcode, *[each.read_text(encoding="utf-8") for each in outputs]
         )
 
 
-def _run(environment: dict[str, str], arguments: Sequence[str], said: Sequence[Path]) -> None:
-    for descriptor, path in enumerate(said, start=1):
+def _run(environment: dict[str, str], arguments: Sequence[str], outputs: Sequence[Path]) -> None:
+    for descriptor, path in enumerate(outputs, start=1):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(file, descriptor)
         os.close(file)
@@ -53,6 +53,6 @@ def _run(environment: dict[str, str], arguments: Sequence[str], said: Sequence[P
     os.environ.update(environment)
     sys.argv = ["agentdata", *arguments]
 
-    from agentdata.cli import main  # noqa: PLC0415  # as the command does: when it runs
+    from agentdata.cli import main  # noqa: PLC0415  # like the command, which imports it when it runs
 
     main()

@@ -1,4 +1,4 @@
-"""What tests of all parts stand on: a server, and a database on it with the tables of the migrations."""
+"""The fixtures of all tests: a server, a migrated database on it, and projects."""
 
 import asyncio
 import gc
@@ -17,9 +17,9 @@ from tests.world import Rows, populate, read
 
 
 def pytest_collection_finish() -> None:
-    """Have the collector leave alone what stays: the schema, the models and a thousand tests.
+    """Exclude the schema, the models and the collected tests from garbage collection.
 
-    To go through all of it again and again takes a sixth of the time of a run.
+    Scanning them again and again takes a sixth of the time of a run.
     """
     gc.collect()
     gc.freeze()
@@ -28,14 +28,14 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[databases.Server]:
-    """Provide the server that databases are made on, one for each worker of a parallel run."""
+    """Provide a database server, one for each worker of a parallel run."""
     with databases.server() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def database_urls(database_server: databases.Server) -> Iterator[DatabaseUrls]:
-    """Provide a migrated database, shared by all tests: what a test writes belongs to projects of its own."""
+    """Provide a migrated database that all tests share: each test writes to its own projects."""
     with database_server.fresh_database() as urls:
         asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
         asyncio.run(migrations.upgrade(urls.owner))
@@ -44,13 +44,13 @@ def database_urls(database_server: databases.Server) -> Iterator[DatabaseUrls]:
 
 @pytest.fixture(scope="session")
 def database_url(database_urls: DatabaseUrls) -> str:
-    """Provide the URL that requests use on the shared database."""
+    """Provide the URL of the shared database for requests."""
     return database_urls.request
 
 
 @pytest.fixture(scope="session")
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """Provide the pool that requests use, shared by all tests."""
+    """Provide the pool of requests, which all tests share."""
     database = Database(database_url)
     yield database
     await database.close()
@@ -58,7 +58,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="session")
 async def owner(database_urls: DatabaseUrls) -> AsyncIterator[AsyncEngine]:
-    """Provide connections of the tables' owner, whom row-level security does not hold back."""
+    """Provide connections of the owner of the tables, to whom row-level security does not apply."""
     target = parse(database_urls.owner)
     engine = create_async_engine(target.url, connect_args=target.connect_args, pool_size=2)
     yield engine
@@ -67,19 +67,19 @@ async def owner(database_urls: DatabaseUrls) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def api(database: Database, owner: AsyncEngine) -> Api:
-    """Provide a project of the test's own."""
+    """Provide a project for one test."""
     return await make_api(database, owner)
 
 
 @pytest.fixture
 async def other(database: Database, owner: AsyncEngine) -> Api:
-    """Provide another project, of which the first must see nothing."""
+    """Provide another project, which the first one must not see."""
     return await make_api(database, owner)
 
 
 @pytest.fixture(scope="session")
 async def world(database: Database, owner: AsyncEngine) -> Api:
-    """Provide a project that has some of everything; tests only read it."""
+    """Provide the world, a project with some of everything; tests only read it."""
     api = await make_api(database, owner)
     await populate(api, owner)
     return api
@@ -87,5 +87,5 @@ async def world(database: Database, owner: AsyncEngine) -> Api:
 
 @pytest.fixture(scope="session")
 async def rows(world: Api) -> dict[str, Rows]:
-    """Provide all rows of the world, by their types and ids."""
+    """Provide all rows of the world, by type and id."""
     return await read(world)

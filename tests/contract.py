@@ -1,4 +1,4 @@
-"""The contract as tests walk it, so that whatever is added to it is tested by itself."""
+"""The types and fields of the contract, for tests of all of them, including those added later."""
 
 from __future__ import annotations
 
@@ -19,45 +19,46 @@ from graphql import (
     is_required_argument,
 )
 
+from agentdata.engine.contract import core_schema
 from schema.root import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TYPES = schema._schema.type_map  # noqa: SLF001  # Strawberry has no public name for it
+TYPES = core_schema(schema).type_map
 QUERY = cast("GraphQLObjectType", TYPES["Query"])
 
 
 @dataclass(frozen=True)
 class ConnectionField:
-    """A field that is a page of rows."""
+    """A field that returns a page of rows."""
 
     parent: str
     name: str
     node: str
     filter: GraphQLInputObjectType
     order_by: str
-    """The type of its argument `orderBy`."""
+    """The type of the argument `orderBy`."""
     order_fields: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Name it as the contract does."""
+        """Return the name of the field with its type, such as `Query.agents`."""
         return f"{self.parent}.{self.name}"
 
     @property
     def single(self) -> str:
-        """The field of the root that gives one of its rows."""
+        """The root field that looks up one of the rows."""
         return self.node[0].lower() + self.node[1:]
 
     @property
     def at_root(self) -> bool:
-        """Whether it lists all rows of the project."""
+        """Whether the field lists all rows of the project."""
         return self.parent == "Query"
 
 
 @cache
 def row_types() -> dict[str, GraphQLObjectType]:
-    """Give the types of rows: those that are a Node."""
+    """Return the types of rows, which implement Node."""
     return {
         name: type_
         for name, type_ in TYPES.items()
@@ -66,7 +67,7 @@ def row_types() -> dict[str, GraphQLObjectType]:
 
 
 def connections() -> Iterator[ConnectionField]:
-    """Give all connections of rows, of the root and of types."""
+    """Yield all connections of rows, of the root and of types."""
     nodes = row_types()
     for parent in ("Query", *nodes):
         for name, field in cast("GraphQLObjectType", TYPES[parent]).fields.items():
@@ -84,12 +85,12 @@ def connections() -> Iterator[ConnectionField]:
 
 
 def roots() -> dict[str, ConnectionField]:
-    """Give the connection that lists all rows of a type, for each type that has one."""
+    """Return the root connections of rows, by the type of their rows."""
     return {each.node: each for each in connections() if each.at_root}
 
 
 def listed() -> dict[str, tuple[str, GraphQLField]]:
-    """Give the field of the root that lists all rows of a type, computed ones too, which asks for nothing."""
+    """Return the root connections without required arguments, even computed ones, by type of row."""
     return {
         node_of(field): (name, field)
         for name, field in QUERY.fields.items()
@@ -98,23 +99,23 @@ def listed() -> dict[str, tuple[str, GraphQLField]]:
 
 
 def is_connection(field: GraphQLField) -> bool:
-    """Tell whether a field is a page of rows."""
+    """Return whether a field returns a connection."""
     return get_named_type(field.type).name.endswith("Connection")
 
 
 def node_of(field: GraphQLField) -> str:
-    """Give the type of the rows of a connection."""
+    """Return the type of the rows of a connection."""
     connection = cast("GraphQLObjectType", get_named_type(field.type))
     return str(get_named_type(connection.fields["nodes"].type))
 
 
 def is_list(field: GraphQLField) -> bool:
-    """Tell whether a field is a list without pages."""
+    """Return whether a field returns a list without pages."""
     return isinstance(get_nullable_type(field.type), GraphQLList)
 
 
 def selection(type_: GraphQLObjectType, *, first: int = 2) -> str:
-    """Select every field of a type: values whole, rows by their ids, connections with all that they have."""
+    """Return a selection of every field of a type: values, ids of related rows, and whole connections."""
     fields = []
     for name, field in type_.fields.items():
         target = get_named_type(field.type)
@@ -135,13 +136,13 @@ def selection(type_: GraphQLObjectType, *, first: int = 2) -> str:
 
 
 def camel_of(enum_value: str) -> str:
-    """Give the field that an order's key names: CREATED_AT is createdAt."""
+    """Return the field that a sort key names: CREATED_AT is createdAt."""
     head, *tail = enum_value.lower().split("_")
     return head + "".join(part.capitalize() for part in tail)
 
 
 def value_of(row: Any, name: str) -> Any:
-    """Give a field of a row, as `rootId` the id of its root."""
+    """Return the value of a field of a row; `rootId` is the id of its `root`."""
     if name not in row and name.endswith("Id"):
         linked = row[name.removesuffix("Id")]
         return linked and linked["id"]

@@ -1,4 +1,4 @@
-"""Databases for tests: on an embedded server, or on that of DATABASE_URL, where nothing is left of them."""
+"""Temporary databases for tests, on an embedded server or on the server of DATABASE_URL."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from agentdata.embedded import running
 
 @contextmanager
 def reachable_folder() -> Iterator[Path]:
-    """Make a folder that any user can reach: pytest's own is closed to whom root's server runs as."""
+    """Create a folder that any user can enter: if root runs the tests, PostgreSQL runs as another user."""
     with tempfile.TemporaryDirectory(prefix="agentdata-test-") as name:
         folder = Path(name)
         folder.chmod(0o711)
@@ -30,13 +30,13 @@ def reachable_folder() -> Iterator[Path]:
 
 
 def copy(data_dir: Path, to: Path) -> None:
-    """Copy the data folder of a server that does not run, with the owners of its files."""
-    subprocess.run(["/bin/cp", "-pPR", data_dir, to], check=True)  # noqa: S603 folders of ours
+    """Copy the data folder of a stopped server, and keep the owners of its files."""
+    subprocess.run(["/bin/cp", "-pPR", data_dir, to], check=True)  # noqa: S603 our own folders
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server, by the URLs of who may make databases there, who owns them, and who serves requests."""
+    """A server, with the URLs of the user who creates databases, of their owner, and of requests."""
 
     admin: str
     owner: str
@@ -44,7 +44,7 @@ class Server:
 
     @contextmanager
     def fresh_database(self) -> Iterator[DatabaseUrls]:
-        """Provide an empty database for the time of the block."""
+        """Create an empty database, and drop it after the block."""
         name = f"agentdata_test_{uuid4().hex}"
         user = parse(self.owner).url.username
         run(self.admin, f"CREATE DATABASE {name}" + (f' OWNER "{user}"' if user else ""))
@@ -56,7 +56,7 @@ class Server:
 
 @contextmanager
 def server() -> Iterator[Server]:
-    """Provide the server of DATABASE_URL, or an embedded one that is not durable."""
+    """Provide the server of DATABASE_URL, or start an embedded one that is not durable."""
     if url := os.environ.get("DATABASE_URL"):
         yield Server(url, url, url)
         return
@@ -65,7 +65,7 @@ def server() -> Iterator[Server]:
 
 
 def run(url: str, *statements: str) -> list[Any]:
-    """Run statements, each for itself, on a connection of their own; give the first value of each."""
+    """Run statements on a new connection, each in its own transaction; return the first value of each."""
 
     async def execute() -> list[Any]:
         target = parse(url)
@@ -84,5 +84,5 @@ def _on(url: str, database: str) -> str:
 
 
 def as_user(url: str, user: str, password: str) -> str:
-    """Give a URL of the same database for another user."""
+    """Return the URL of the same database for another user."""
     return f"{url}{'&' if '?' in url else '?'}user={user}&password={password}"

@@ -1,15 +1,15 @@
-"""The examples of the documentation: read from its pages, run in order, compared with what the pages show.
+"""The examples of the documentation: parsed from its pages, run in order, and compared with the pages.
 
-A ```graphql block is sent as it stands, with the ```json variables block behind it, if there is one. The
-```json block that follows is the answer. A shell block with `curl` and an answer behind it is sent too, with
-the Authorization that it gives, if any. Each page has a project of its own, which begins empty, or with the
-demo data for those of `ON_DEMO_DATA`.
+A ```graphql block is a request, with the ```json variables block behind it, if there is one. The ```json
+block that follows is the answer. A shell block with `curl` and an answer behind it is a request too, with the
+Authorization header of the command, if any. Each page has its own project, which begins empty, or with the
+demo data for the pages of `ON_DEMO_DATA`.
 
-Ids and cursors differ from run to run: those of the page stand for those of the run wherever they come again.
-Times stand for any time, unless a request of the page gave them. Locations of errors may be left out.
+Ids and cursors differ from run to run: those of a page are mapped to those of the run wherever they repeat.
+Any time matches any other, unless a request of the page contains it. Locations of errors may be omitted.
 
-`python -m tests.documentation` runs all pages, or those that it is given, and writes the true answers and
-tables into them where they are missing or wrong.
+`python -m tests.documentation` runs all pages, or the pages named as arguments, and corrects the answers and
+tables that are missing or wrong.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 ON_DEMO_DATA = {ROOT / "README.md", ROOT / "docs" / "questions.md"}
-"""Pages whose examples are asked of the data of `agentdata demo`."""
+"""Pages whose examples run on the data of `agentdata demo`."""
 
 OF_THE_PROJECT = "Bearer $(cat .agentdata/api-key)"
-"""The header with the first API key of the project, as a shell would make it."""
+"""The header with the first API key of the project, as a shell command writes it."""
 
 _FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -59,7 +59,7 @@ _WIDTH = 100
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page: what it is, its text, and where in the page the text stands."""
+    """A fenced block of a page: its kind, its text, and the position of the text in the page."""
 
     kind: str
     text: str
@@ -77,12 +77,12 @@ class Example:
 
 
 def blocks(page: str) -> list[Block]:
-    """Give the fenced blocks of a page."""
+    """Return the fenced blocks of a page."""
     return [Block(m["kind"], m["text"], m.start("text"), m.end("text")) for m in _FENCE.finditer(page)]
 
 
 def examples(page: str) -> list[Example]:
-    """Give the requests of a page with their answers; raises ValueError where one has none."""
+    """Return the requests of a page with their answers; raise ValueError if a request has no answer."""
     found: list[Example] = []
     rest = blocks(page)
     while rest:
@@ -115,51 +115,51 @@ def _request(block: Block) -> dict[str, Any] | None:
 
 @dataclass
 class Run:
-    """One page's run: what was sent, and which id or cursor of the page stands for which of the run."""
+    """The run of a page: the requests so far, and the values of the run by those of the page."""
 
-    stands_for: dict[str, str] = field(default_factory=dict)
+    mapped: dict[str, str] = field(default_factory=dict)
     requests: str = ""
 
-    def sent(self, example: Example) -> tuple[dict[str, Any], str | None]:
-        """Give the request and the authorization of an example with the ids, cursors and keys of the run."""
-        authorization = example.authorization and self._in_run(example.authorization)
+    def request_of(self, example: Example) -> tuple[dict[str, Any], str | None]:
+        """Return the request and authorization of an example, with the ids, cursors and keys of the run."""
+        authorization = example.authorization and self._map(example.authorization)
         request = json.dumps(example.request)
         self.requests += request
-        return dict(json.loads(self._in_run(request))), authorization
+        return dict(json.loads(self._map(request))), authorization
 
     def shown(self, answer: Any) -> str:
-        """Give an answer as the page shows it, with the page's ids and cursors."""
+        """Return an answer as the text of the page, with the ids and cursors of the page."""
         text = _pretty(_without_locations(answer))
-        for there, here in self.stands_for.items():
+        for there, here in self.mapped.items():
             text = text.replace(here, there)
         return text + "\n"
 
-    def same(self, shown: Any, answer: Any) -> bool:
-        """Tell whether an answer is what the page shows; learns the ids and cursors that are new."""
+    def matches(self, shown: Any, answer: Any) -> bool:
+        """Return whether an answer matches that of the page; map the ids and cursors that are new."""
         match shown, answer:
             case dict(), dict():
                 given = answer if "locations" in shown else _without_location(answer)
                 return shown.keys() == given.keys() and all(
-                    self.same(value, given[key]) for key, value in shown.items()
+                    self.matches(value, given[key]) for key, value in shown.items()
                 )
             case list(), list():
-                return len(shown) == len(answer) and all(map(self.same, shown, answer))
+                return len(shown) == len(answer) and all(map(self.matches, shown, answer))
             case str(), str():
-                return self._same_text(shown, answer)
+                return self._matches_text(shown, answer)
             case _:
                 return type(shown) is type(answer) and bool(shown == answer)
 
-    def _same_text(self, shown: str, answer: str) -> bool:
+    def _matches_text(self, shown: str, answer: str) -> bool:
         if shown == answer:
             return True
         if _TIME.fullmatch(shown) and _TIME.fullmatch(answer):
             return shown not in self.requests
         if any(kind.fullmatch(shown) and kind.fullmatch(answer) for kind in (_ID, _SECRET, _CURSOR)):
-            return self.stands_for.setdefault(shown, answer) == answer
-        return self._in_run(shown) == answer
+            return self.mapped.setdefault(shown, answer) == answer
+        return self._map(shown) == answer
 
-    def _in_run(self, text: str) -> str:
-        for there, here in self.stands_for.items():
+    def _map(self, text: str) -> str:
+        for there, here in self.mapped.items():
             text = text.replace(there, here)
         return text
 
@@ -175,7 +175,7 @@ def _without_locations(value: Any) -> Any:
 
 
 def _pretty(value: Any, indent: str = "", before: int = 0) -> str:
-    """Write JSON with each object or list on one line where it fits."""
+    """Return JSON as text, with each object or list on one line if it fits."""
     line = json.dumps(value, ensure_ascii=False)
     if len(indent) + before + len(line) <= _WIDTH or not isinstance(value, dict | list) or not value:
         return line
@@ -195,13 +195,13 @@ class Project:
     urls: DatabaseUrls
 
     async def prepare(self, path: Path) -> None:
-        """Fill the project with what a page's examples are asked of, where that is not what they write."""
+        """Load the demo data if the examples of a page run on it."""
         if path in ON_DEMO_DATA:
             async with acting_in(self.urls.owner, self.key.slug) as write:
                 assert await load(write)
 
     async def send(self, request: dict[str, Any], authorization: str | None) -> Any:
-        """Send a request as an example has it and give what comes back."""
+        """Send the request of an example and return the response."""
         headers = {"Accept": "application/json"}
         if authorization is not None:
             own = f"Bearer {self.key.secret}"
@@ -210,12 +210,12 @@ class Project:
 
 
 async def corrected(page: str, project: Project) -> str:
-    """Run the examples of a page, and give the page with the true answers where it shows others."""
+    """Run the examples of a page, and return the page with wrong answers and tables corrected."""
     run, changes = Run(), []
     for example in examples(page):
-        answer = await project.send(*run.sent(example))
+        answer = await project.send(*run.request_of(example))
         shown = json.loads(example.answer.text) if example.answer.text.strip() else None
-        if not run.same(shown, answer):
+        if not run.matches(shown, answer):
             changes.append((example.answer, run.shown(answer)))
     for block, text in reversed(changes):
         page = page[: block.start] + text + page[block.end :]
@@ -224,7 +224,7 @@ async def corrected(page: str, project: Project) -> str:
 
 @asynccontextmanager
 async def serving_pages(urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[Project]]]:
-    """Serve the API on a database; gives what makes a new project."""
+    """Serve the API on a database, and yield a function that creates a project."""
     async with (
         serving(create_app(Settings(), urls.request)) as (host, port),
         AsyncClient(base_url=f"http://{host}:{port}") as client,
@@ -236,7 +236,7 @@ async def serving_pages(urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaita
         yield new_project
 
 
-async def _write(urls: DatabaseUrls, paths: list[Path]) -> None:
+async def _correct(urls: DatabaseUrls, paths: list[Path]) -> None:
     await provision.ensure_role(urls.owner, request_url=urls.request)
     await migrations.upgrade(urls.owner)
     async with serving_pages(urls) as new_project:
@@ -248,4 +248,4 @@ async def _write(urls: DatabaseUrls, paths: list[Path]) -> None:
 
 if __name__ == "__main__":
     with databases.server() as server, server.fresh_database() as urls:
-        asyncio.run(_write(urls, [Path(name).resolve() for name in sys.argv[1:]] or PAGES))
+        asyncio.run(_correct(urls, [Path(name).resolve() for name in sys.argv[1:]] or PAGES))

@@ -1,4 +1,4 @@
-"""One of each noun, made by the operations, with what a test does not care for filled in."""
+"""Factories of rows: each runs the operation of a noun, with defaults for values that a test omits."""
 
 from __future__ import annotations
 
@@ -54,103 +54,103 @@ _numbers = count(1)
 def said(
     content: str | None = "Hello", *, role: MessageRole = MessageRole.USER, **values: Any
 ) -> dict[str, Any]:
-    """Give the values of a message to append."""
+    """Return the values of a message to append."""
     return {"role": role, "content": content, **values}
 
 
 def called(name: str = "search", **values: Any) -> dict[str, Any]:
-    """Give the values of a tool call that a message makes."""
+    """Return the values of a tool call that a message makes."""
     return {"name": name, "arguments": {}, **values}
 
 
 def happened(event_type: str = "checkpoint", **values: Any) -> dict[str, Any]:
-    """Give the values of an event to record."""
+    """Return the values of an event to record."""
     return {"event_type": event_type, **values}
 
 
 def used(session_id: UUID, model: str = "small", **values: Any) -> dict[str, Any]:
-    """Give the values of a usage record."""
+    """Return the values of a usage record."""
     return {"session_id": session_id, "model": model, **values}
 
 
 def measured(metric_type: str = "response_time", metric_value: float = 1.0, **values: Any) -> dict[str, Any]:
-    """Give the values of a metric; `agent_id` or `session_id` says of what."""
+    """Return the values of a metric; pass `agent_id` or `session_id` as well."""
     return {"metric_type": metric_type, "metric_value": metric_value, **values}
 
 
 async def user(api: Api, **values: Any) -> User:
-    """Make a user."""
-    return await api.run(users.create, values=values)  # type: ignore[no-any-return]  # what the operation gives
+    """Create a user."""
+    return await api.run(users.create, values=values)  # type: ignore[no-any-return]  # `run` returns what the operation returns
 
 
 async def team(api: Api, **values: Any) -> Team:
-    """Make a team; `member_ids` are its members."""
+    """Create a team; `member_ids` are its agents."""
     return await api.run(teams.create, values={"name": f"Team {next(_numbers)}", **values})  # type: ignore[no-any-return]  # as above
 
 
 async def agent(api: Api, **values: Any) -> Agent:
-    """Make an agent."""
+    """Create an agent."""
     return await api.run(agents.create, values={"name": f"Agent {next(_numbers)}", **values})  # type: ignore[no-any-return]  # as above
 
 
 async def agent_version(api: Api, agent_id: UUID, **values: Any) -> AgentVersion:
-    """Make a version of an agent; `activate` makes it the active one."""
+    """Create a version of an agent; `activate` makes it the active one."""
     given = {"agent_id": agent_id, "version_number": f"{next(_numbers)}.0", "changes": {}, **values}
     return await api.run(agent_versions.create, values=given)  # type: ignore[no-any-return]  # as above
 
 
 async def session(api: Api, **values: Any) -> Session:
-    """Make a session."""
+    """Create a session."""
     return await api.run(sessions.create, values=values)  # type: ignore[no-any-return]  # as above
 
 
 async def many_sessions(api: Api, values: list[dict[str, Any]]) -> list[Session]:
-    """Make sessions in one write."""
+    """Create sessions in one write."""
     return await api.run(sessions.create_all, sessions=values)  # type: ignore[no-any-return]  # as above
 
 
 async def say(api: Api, session_id: UUID, *values: dict[str, Any]) -> list[Message]:
-    """Append messages, made by `said`, to a session."""
+    """Append messages to a session; `said` returns the values of each."""
     return await api.run(messages.append, session_id=session_id, messages=list(values))  # type: ignore[no-any-return]  # as above
 
 
 async def tool_call(api: Api, message_id: UUID, **values: Any) -> ToolCall:
-    """Make a tool call of an ASSISTANT message."""
+    """Create a tool call of an ASSISTANT message."""
     return await api.run(tool_calls.create, message_id=message_id, values=called(**values))  # type: ignore[no-any-return]  # as above
 
 
 async def events(api: Api, session_id: UUID, *values: dict[str, Any]) -> list[SessionEvent]:
-    """Record events, made by `happened`, of a session."""
+    """Record events of a session; `happened` returns the values of each."""
     return await api.run(session_events.record, session_id=session_id, events=list(values))  # type: ignore[no-any-return]  # as above
 
 
 async def usage(api: Api, *values: dict[str, Any]) -> list[UsageRecord]:
-    """Record usage, made by `used`."""
+    """Record usage; `used` returns the values of each record."""
     return await api.run(usage_records.record, records=list(values))  # type: ignore[no-any-return]  # as above
 
 
 async def sandbox(api: Api, session_id: UUID, **values: Any) -> Sandbox:
-    """Give a session a sandbox."""
+    """Set the sandbox of a session."""
     return await api.run(sandboxes.set_, session_id=session_id, values=values)  # type: ignore[no-any-return]  # as above
 
 
 async def module_state(api: Api, **values: Any) -> ModuleState:
-    """Set a state of the module `module`, unless another is given."""
+    """Set the state of a module, by default of one with the id `module`."""
     return await api.run(module_states.set_, values={"module_id": "module", "state": {}, **values})  # type: ignore[no-any-return]  # as above
 
 
 async def measure_agents(api: Api, *metrics: dict[str, Any]) -> list[AgentMetric]:
-    """Record metrics of agents, made by `measured`."""
+    """Record metrics of agents; `measured` returns the values of each."""
     return await api.run(agent_metrics.record, metrics=list(metrics))  # type: ignore[no-any-return]  # as above
 
 
 async def measure_sessions(api: Api, *metrics: dict[str, Any]) -> list[SessionMetric]:
-    """Record metrics of sessions, made by `measured`."""
+    """Record metrics of sessions; `measured` returns the values of each."""
     return await api.run(session_metrics.record, metrics=list(metrics))  # type: ignore[no-any-return]  # as above
 
 
 async def memory(api: Api, **values: Any) -> Memory:
-    """Make a memory; `source_message_ids` are the messages that it was made from."""
+    """Create a memory; `source_message_ids` are the messages that it comes from."""
     given = {"content": f"Fact {next(_numbers)}", **values}
     return await api.run(memories.create, values=given)  # type: ignore[no-any-return]  # as above
 
@@ -162,6 +162,6 @@ async def memory_access(api: Api, memory_id: UUID, **values: Any) -> MemoryAcces
 
 
 async def memory_annotation(api: Api, memory_id: UUID, **values: Any) -> MemoryAnnotation:
-    """Put an annotation on a memory."""
+    """Annotate a memory."""
     given = {"annotation_type": "correction", "content": f"Better {next(_numbers)}", **values}
     return await api.run(memory_annotations.annotate, values={"memory_id": memory_id, **given})  # type: ignore[no-any-return]  # as above

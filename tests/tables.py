@@ -1,6 +1,6 @@
-"""Tables of the documentation that say what the code says: of the contract, the settings and the commands.
+"""Tables of the documentation that are generated from the contract, the settings and the commands.
 
-Each stands behind a comment, such as `<!-- fields Session -->`.
+A comment before each table names its kind, such as `<!-- fields Session -->`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SCHEMA = build_schema(schema.as_str())
 
 
 def with_tables(page: str) -> str:
-    """Give a page with its tables as they have to be."""
-    return _MADE.sub(lambda m: f"{m['comment']}\n\n{TABLES[m['kind']](m['of'])}\n", page)
+    """Return a page with its tables generated anew."""
+    return _GENERATED.sub(lambda m: f"{m['comment']}\n\n{TABLES[m['kind']](m['of'])}\n", page)
 
 
 def _table(*rows: tuple[str, ...]) -> str:
@@ -33,13 +33,13 @@ def _table(*rows: tuple[str, ...]) -> str:
 
 
 def _fields(of: str) -> str:
-    fields = SCHEMA.type_map[of].fields.items()  # type: ignore[attr-defined]  # a page names types with fields
+    fields = SCHEMA.type_map[of].fields.items()  # type: ignore[attr-defined]  # pages name only types with fields
     rows = [(f"`{name}`", f"`{field.type}`", field.description) for name, field in fields]
     return _table(("Field", "Type", "Meaning"), *rows)
 
 
 def _values(of: str) -> str:
-    values = SCHEMA.type_map[of].values.items()  # type: ignore[attr-defined]  # a page names enums
+    values = SCHEMA.type_map[of].values.items()  # type: ignore[attr-defined]  # pages name only enums
     return _table(("Value", "Meaning"), *[(f"`{name}`", value.description) for name, value in values])
 
 
@@ -66,7 +66,7 @@ def _first_paragraph(text: str | None) -> str:
 
 
 def commands() -> Iterator[tuple[str, Any]]:
-    """Give all commands by their names, such as `agentdata keys list`."""
+    """Yield all commands with their names, such as `agentdata keys list`."""
     waiting: list[tuple[str, Any]] = [("agentdata", get_command(app))]
     while waiting:
         name, command = waiting.pop(0)
@@ -94,8 +94,8 @@ TABLES: dict[str, Callable[[str], str]] = {
     "settings": _settings,
     "commands": _commands,
 }
-"""What makes each kind of table, from the name behind the kind."""
+"""The function that generates each kind of table, from the name behind the kind."""
 
-_MADE = re.compile(
+_GENERATED = re.compile(
     rf"(?P<comment><!-- (?P<kind>{'|'.join(TABLES)}) ?(?P<of>\w*) -->)\n\n(?:(?:\|.*\n)+)?\n?", re.MULTILINE
 )

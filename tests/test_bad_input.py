@@ -1,4 +1,4 @@
-"""What clients send wrong: each mistake has its code and names the input at fault, and nothing is written."""
+"""Invalid input is refused with an error code and the name of the field, and nothing is written."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from agentdata.database import Database
     from tests.api import Api
-    from tests.writes import Written
+    from tests.writes import InputMutation
 
 MODELS = {
     "Project": Project,
@@ -73,59 +73,61 @@ LEAKS = re.compile(
     r"SELECT |INSERT |UPDATE |DELETE |"
     r"[a-z]+_[a-z]+|\bobject at 0x|NoneType|\bNone\b|<class|\$\d"
 )
-"""What would tell of the inside: SQL, names of constraints and columns, Python's texts."""
+"""Texts that would reveal internals: SQL, names of constraints and columns, Python's own messages."""
 
 BY_MUTATION = pytest.mark.parametrize("write", WRITES, ids=lambda write: write.mutation)
 
 
 @pytest.fixture(scope="module")
-async def mine(database: Database, owner: AsyncEngine) -> Api:
-    """Give a project that these tests cannot change."""
+async def project(database: Database, owner: AsyncEngine) -> Api:
+    """Provide a project, which no test of this module changes."""
     return await make_api(database, owner)
 
 
 @pytest.fixture(scope="module")
-async def things(mine: Api) -> dict[str, str]:
-    """Give one of each noun."""
-    return await some_of_each(mine)
+async def ids(project: Api) -> dict[str, str]:
+    """Provide the ids of one row of each noun."""
+    return await some_of_each(project)
 
 
 @pytest.fixture(scope="module")
-async def others(database: Database, owner: AsyncEngine) -> dict[str, str]:
-    """Give one of each noun of another project."""
+async def foreign_ids(database: Database, owner: AsyncEngine) -> dict[str, str]:
+    """Provide the ids of one row of each noun of another project."""
     return await some_of_each(await make_api(database, owner))
 
 
 @pytest.fixture(autouse=True)
-async def nothing_is_written(mine: Api, things: dict[str, str], owner: AsyncEngine) -> AsyncIterator[None]:
-    """Hold every test to writing nothing."""
-    assert things
-    before = await stored(owner, mine)
+async def _check_that_nothing_is_written(
+    project: Api, ids: dict[str, str], owner: AsyncEngine
+) -> AsyncIterator[None]:
+    """Check that no test writes anything."""
+    assert ids
+    before = await stored(owner, project)
     yield
-    assert await stored(owner, mine) == before
+    assert await stored(owner, project) == before
 
 
-def check(answer: Any, code: str = "BAD_USER_INPUT", *, named: str | None = None) -> dict[str, Any]:
-    """Hold an answer to one error of a code that names what is at fault and tells nothing of the inside."""
+def check_refusal(answer: Any, code: str = "BAD_USER_INPUT", *, named: str | None = None) -> dict[str, Any]:
+    """Check that an answer has one error with this code and name, which reveals no internals; return it."""
     assert answer.codes == [code], answer
     error: dict[str, Any]
     [error] = answer.errors
-    # What the client sent may be repeated: the contract's own words in capitals, and ids.
+    # A message may repeat enum values and ids that the client sent.
     assert not LEAKS.search(error["message"]), error
     if named is not None:
         assert named in (error["extensions"].get("field") or error["message"]), error
     return error
 
 
-def of_kind(write: Written, kind: str) -> Iterator[tuple[str, bool]]:
-    """Give the fields of an input whose named type is `kind`, and whether they are lists."""
+def of_kind(write: InputMutation, kind: str) -> Iterator[tuple[str, bool]]:
+    """Yield the fields of an input whose named type is `kind`, and whether they are lists."""
     for name, field in write.fields.items():
         if get_named_type(field.type).name == kind:
             yield name, isinstance(get_nullable_type(field.type), GraphQLList)
 
 
-def column(write: Written, field: str) -> Any:
-    """Give the column that a field is written to, if it is one."""
+def column(write: InputMutation, field: str) -> Any:
+    """Return the column that a field is stored in, if there is one."""
     model = MODELS[
         re.sub(r"^(create|update|start|end|append|record|set)(Agent(?=Version))?", "", write.mutation)
     ]
@@ -135,7 +137,9 @@ def column(write: Written, field: str) -> Any:
 
 
 @BY_MUTATION
-async def test_text_that_cannot_be_stored(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_text_with_a_nul_character_is_refused(
+    project: Api, ids: dict[str, str], write: InputMutation
+) -> None:
     for field, is_list in of_kind(write, "String"):
         for bad in ("a\0", "\0", "long \0 text"):
             values = {field: [bad] if is_list else bad}
@@ -143,42 +147,50 @@ async def test_text_that_cannot_be_stored(mine: Api, things: dict[str, str], wri
                 values["role"] = "TOOL"
             if field == "toolError":
                 values |= {"role": "TOOL", "toolCallId": "pending"}
-            check(await write.answer(mine, things, **values), named=field)
+            check_refusal(await write.answer(project, ids, **values), named=field)
 
 
 @BY_MUTATION
-async def test_text_that_is_too_long(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_text_longer_than_its_column_is_refused(
+    project: Api, ids: dict[str, str], write: InputMutation
+) -> None:
     for field, is_list in of_kind(write, "String"):
         length = 255 if is_list else getattr(getattr(column(write, field), "type", None), "length", None)
         if length is None:
             continue
         bad = "x" * (length + 1)
-        error = check(await write.answer(mine, things, **{field: [bad] if is_list else bad}), named=field)
+        error = check_refusal(
+            await write.answer(project, ids, **{field: [bad] if is_list else bad}), named=field
+        )
         assert str(length) in error["message"]
 
 
 @BY_MUTATION
-async def test_required_text_and_keys_that_are_blank(
-    mine: Api, things: dict[str, str], write: Written
+async def test_blank_text_is_refused_in_required_fields_and_keys(
+    project: Api, ids: dict[str, str], write: InputMutation
 ) -> None:
     for field, _ in of_kind(write, "String"):
         target = column(write, field)
         if target is not None and (not target.nullable or field in {"externalId", "email"}):
             for bad in ("", " ", "\t\n"):
-                check(await write.answer(mine, things, **{field: bad}), named=field)
+                check_refusal(await write.answer(project, ids, **{field: bad}), named=field)
 
 
 @BY_MUTATION
-async def test_null_where_there_must_be_something(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_null_is_refused_in_required_fields(
+    project: Api, ids: dict[str, str], write: InputMutation
+) -> None:
     for field in write.fields:
         target = column(write, field)
-        ends = write.mutation == "endSession" and field == "status"  # COMPLETED where none is given
+        ends = write.mutation == "endSession" and field == "status"  # null means COMPLETED
         if target is not None and not target.nullable and not ends:
-            check(await write.answer(mine, things, **{field: None}), named=field)
+            check_refusal(await write.answer(project, ids, **{field: None}), named=field)
 
 
 @BY_MUTATION
-async def test_json_that_cannot_be_stored(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_json_that_cannot_be_stored_is_refused(
+    project: Api, ids: dict[str, str], write: InputMutation
+) -> None:
     deep: Any = "deep"
     for _ in range(101):
         deep = {"a": deep}
@@ -195,11 +207,13 @@ async def test_json_that_cannot_be_stored(mine: Api, things: dict[str, str], wri
             *(["text", 5, None, {}] if "a JSON array" in kind else []),
         ):
             value = [bad] if "a JSON array" in kind and isinstance(bad, dict) and bad else bad
-            check(await write.answer(mine, things, **{field: value}), named=field)
+            check_refusal(await write.answer(project, ids, **{field: value}), named=field)
 
 
 @BY_MUTATION
-async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_values_of_the_wrong_type_are_refused(
+    project: Api, ids: dict[str, str], write: InputMutation
+) -> None:
     wrong: dict[str, list[Any]] = {
         "String": [5, True, {"a": 1}, 1.5],
         "ID": [True, {"a": 1}, 1.5],
@@ -236,12 +250,12 @@ async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: W
         for field, is_list in of_kind(write, kind):
             for value in values:
                 bad = [value] if is_list else value
-                check(await write.answer(mine, things, **{field: bad}), named=field)
+                check_refusal(await write.answer(project, ids, **{field: bad}), named=field)
 
 
 @BY_MUTATION
-async def test_ids_that_lead_nowhere(
-    mine: Api, things: dict[str, str], others: dict[str, str], write: Written
+async def test_ids_that_are_invalid_unknown_or_of_another_project_are_refused(
+    project: Api, ids: dict[str, str], foreign_ids: dict[str, str], write: InputMutation
 ) -> None:
     for field, is_list in of_kind(write, "ID"):
         theirs = {
@@ -252,34 +266,34 @@ async def test_ids_that_lead_nowhere(
             "sourceMessageIds": "message",
         }
         noun = theirs.get(field) or re.sub(r"^createdBy|Id$", "", field).lower()
-        agent = {"agentId": things["agent"]} if field == "agentVersionId" else {}
+        agent = {"agentId": ids["agent"]} if field == "agentVersionId" else {}
         for bad, code in (
             (str(uuid4()), "NOT_FOUND"),
-            (others[noun], "NOT_FOUND"),
+            (foreign_ids[noun], "NOT_FOUND"),
             ("nope", "BAD_USER_INPUT"),
             ("", "BAD_USER_INPUT"),
-            (things["user"] + "\0", "BAD_USER_INPUT"),
+            (ids["user"] + "\0", "BAD_USER_INPUT"),
             (7, "BAD_USER_INPUT"),
         ):
-            answer = await write.answer(mine, things, **{**agent, field: [bad] if is_list else bad})
-            check(answer, code, named=field)
+            answer = await write.answer(project, ids, **{**agent, field: [bad] if is_list else bad})
+            check_refusal(answer, code, named=field)
     if write.target:
         argument, noun = write.target
         document = write.document()
         for bad, code in (
             (str(uuid4()), "NOT_FOUND"),
-            (others[noun], "NOT_FOUND"),
+            (foreign_ids[noun], "NOT_FOUND"),
             ("nope", "BAD_USER_INPUT"),
         ):
             result = {"result": 1} if write.mutation == "recordToolResult" else {}
-            variables = write.variables(things, result) | {"target": bad}
-            check(await mine.answer(document, **variables), code, named=argument)
+            variables = write.variables(ids, result) | {"target": bad}
+            check_refusal(await project.answer(document, **variables), code, named=argument)
 
 
 @BY_MUTATION
-async def test_fields_that_there_are_not(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_unknown_fields_are_refused(project: Api, ids: dict[str, str], write: InputMutation) -> None:
     for field in ("nonsense", "id", "projectId", "totalSessions"):
-        check(await write.answer(mine, things, **{field: "x"}), named=field)
+        check_refusal(await write.answer(project, ids, **{field: "x"}), named=field)
 
 
 NUMBERS: dict[str, list[float]] = {
@@ -300,10 +314,12 @@ NUMBERS: dict[str, list[float]] = {
 
 
 @BY_MUTATION
-async def test_numbers_out_of_their_ranges(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_numbers_out_of_range_are_refused(
+    project: Api, ids: dict[str, str], write: InputMutation
+) -> None:
     for field in write.fields:
         for bad in NUMBERS.get(field, ()):
-            error = check(await write.answer(mine, things, **{field: bad}), named=field)
+            error = check_refusal(await write.answer(project, ids, **{field: bad}), named=field)
             assert "from" in error["message"] or "at least" in error["message"]
 
 
@@ -440,19 +456,19 @@ async def test_numbers_out_of_their_ranges(mine: Api, things: dict[str, str], wr
         ("{ sessions(filter: {promptTokens: {gt: 1.5}}) { totalCount } }", ""),
     ],
 )
-async def test_documents(mine: Api, things: dict[str, str], document: str, named: str) -> None:
-    document = re.sub(
-        r"\b(SESSION|AGENT|VERSION|CALL|TEAM)\b", lambda m: f'"{things[m[1].lower()]}"', document
-    )
-    check_named = check(await mine.answer(document), named=named or None)
-    assert check_named["message"]
+async def test_invalid_documents_are_refused(
+    project: Api, ids: dict[str, str], document: str, named: str
+) -> None:
+    document = re.sub(r"\b(SESSION|AGENT|VERSION|CALL|TEAM)\b", lambda m: f'"{ids[m[1].lower()]}"', document)
+    error = check_refusal(await project.answer(document), named=named or None)
+    assert error["message"]
 
 
-async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) -> None:
+async def test_very_deep_json_is_refused(project: Api, ids: dict[str, str]) -> None:
     for depth in (102, 1_000, 2_400):
         values = f"{{metadata: {'{a: ' * depth}1{'}' * depth}}}"
-        document = f'mutation {{ updateSession(id: "{things["session"]}", input: {values}) {{ id }} }}'
-        answer = await mine.answer(document)
+        document = f'mutation {{ updateSession(id: "{ids["session"]}", input: {values}) {{ id }} }}'
+        answer = await project.answer(document)
         assert answer.codes in (["BAD_USER_INPUT"], ["LIMIT_EXCEEDED"])
         assert not LEAKS.search(answer.errors[0]["message"])
 
@@ -508,8 +524,8 @@ async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) ->
         ('createTeam(input: {name: "T", memberIds: $it})', ["AGENT", "USER"], "NOT_FOUND", "memberIds"),
     ],
 )
-async def test_lists(
-    mine: Api, things: dict[str, str], document: str, variables: list[Any], code: str, named: str
+async def test_invalid_lists_are_refused(
+    project: Api, ids: dict[str, str], document: str, variables: list[Any], code: str, named: str
 ) -> None:
     types = {
         "even": "[RecordEventInput!]!",
@@ -521,44 +537,44 @@ async def test_lists(
     argument = re.search(r"(\w{4})\w*: \$it", document)
     assert argument
     type_ = types.get(argument[1], "[ID!]!")
-    ids = {noun.upper(): id_ for noun, id_ in things.items()}
-    document = re.sub(r"\b(SESSION|TEAM|USER)\b", lambda m: f'"{ids[m[1]]}"', document)
-    it = [ids.get(value, value) if isinstance(value, str) else value for value in variables]
-    answer = await mine.answer(f"mutation($it: {type_}) {{ {document} {{ __typename }} }}", it=it)
-    check(answer, code or "BAD_USER_INPUT", named=named)
+    values = {noun.upper(): id_ for noun, id_ in ids.items()}
+    document = re.sub(r"\b(SESSION|TEAM|USER)\b", lambda m: f'"{values[m[1]]}"', document)
+    it = [values.get(value, value) if isinstance(value, str) else value for value in variables]
+    answer = await project.answer(f"mutation($it: {type_}) {{ {document} {{ __typename }} }}", it=it)
+    check_refusal(answer, code or "BAD_USER_INPUT", named=named)
 
 
 @BY_MUTATION
-async def test_keys_without_the_scope(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_keys_without_the_scope_of_a_mutation_are_refused(
+    project: Api, ids: dict[str, str], write: InputMutation
+) -> None:
     administers = write.mutation in {"updateProject", "createApiKey", "updateApiKey"}
     less = ApiKeyScope.WRITE if administers else ApiKeyScope.READ
-    check(await write.answer(mine.with_scopes(less), things), "FORBIDDEN", named="scope")
+    check_refusal(await write.answer(project.with_scopes(less), ids), "FORBIDDEN", named="scope")
 
 
-async def test_no_mutation_is_open_to_readers(mine: Api, things: dict[str, str]) -> None:
+async def test_every_mutation_is_refused_to_read_keys(project: Api, ids: dict[str, str]) -> None:
     for mutation, field in MUTATIONS.items():
         arguments = ", ".join(
-            f"{name}: {_any(argument.type, things)}"
+            f"{name}: {_any(argument.type, ids)}"
             for name, argument in field.args.items()
             if name != "idempotencyKey"
         )
-        answer = await mine.with_scopes(ApiKeyScope.READ).answer(
+        answer = await project.with_scopes(ApiKeyScope.READ).answer(
             f"mutation {{ {mutation}({arguments}) {{ __typename }} }}"
         )
         assert answer.codes == ["FORBIDDEN"], (mutation, answer)
 
 
-def _any(type_: Any, things: dict[str, str]) -> str:
-    """Give some value of a type as a document writes it."""
+def _any(type_: Any, ids: dict[str, str]) -> str:
+    """Return some value of a type as a literal."""
     kind = get_named_type(type_)
     if hasattr(kind, "fields"):
         required = {name: field for name, field in kind.fields.items() if str(field.type).endswith("!")}
-        value = (
-            "{" + ", ".join(f"{name}: {_any(field.type, things)}" for name, field in required.items()) + "}"
-        )
+        value = "{" + ", ".join(f"{name}: {_any(field.type, ids)}" for name, field in required.items()) + "}"
     else:
         value = {
-            "ID": f'"{things["session"]}"',
+            "ID": f'"{ids["session"]}"',
             "String": '"x"',
             "Boolean": "true",
             "Float": "0.5",

@@ -24,7 +24,7 @@ WRAPS: dict[str, Callable[[Any, int], Any]] = {
 @pytest.fixture(params=["planned", "plain"])
 def either(request: pytest.FixtureRequest, api: Api) -> Api:
     """Provide a project that is asked by plans, and one that is asked the plain way."""
-    return api if request.param == "planned" else api.plain()
+    return api if request.param == "planned" else api.by_reference()
 
 
 def nested(levels: int, wrap: str, innermost: Any) -> Any:

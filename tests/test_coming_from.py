@@ -1,4 +1,4 @@
-"""The pages for those who come from another system: no column is missing, and every place is one."""
+"""The pages for users of other systems cover every column, and refer only to fields that exist."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ TABLES = [(system, table) for system, tables in SYSTEMS.items() for table in tab
 
 PLACE = re.compile(r"`([A-Z]\w*)\.(\w+)`")
 PLANNED = re.compile(r"planned as `([A-Z]\w*)(?:\.(\w+))?`")
-"""A type or a field that is not in the contract yet."""
+"""The text that announces a type or field that is not in the contract yet."""
 
 
 class Row(NamedTuple):
-    """A row of a table of a page: a column of theirs as it is written, its place here, and what to know."""
+    """A row of a table of a page: a column of the other system, its place in agentdata, and a note."""
 
     column: str
     place: str
@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 def _sections(page: Path) -> dict[str, list[Row]]:
-    """Give the rows under each heading of a page by each table that the heading names."""
+    """Return the rows under each heading of a page, by the tables that the heading names."""
     _, *parts = re.split(r"^#{2,3} ", page.read_text(), flags=re.MULTILINE)
     sections: dict[str, list[Row]] = {}
     for heading, _, text in (part.partition("\n") for part in parts):
@@ -44,12 +44,12 @@ def _sections(page: Path) -> dict[str, list[Row]]:
     return sections
 
 
-def _is_there(type_name: str, field: str) -> bool:
+def _exists(type_name: str, field: str) -> bool:
     type_ = SCHEMA.type_map.get(type_name)
     return is_object_type(type_) and (not field or field in type_.fields)
 
 
-def test_every_system_has_its_page_and_its_line_in_the_index() -> None:
+def test_every_system_has_a_page_and_an_entry_in_the_index() -> None:
     assert PAGES.keys() == SYSTEMS.keys()
     index = (ROOT / "docs" / "coming-from" / "README.md").read_text()
     assert [name for name in PAGES if f"]({name}.md)" not in index] == []
@@ -57,7 +57,7 @@ def test_every_system_has_its_page_and_its_line_in_the_index() -> None:
 
 
 @pytest.mark.parametrize(("system", "table"), TABLES)
-def test_a_table_has_all_columns(system: str, table: str) -> None:
+def test_a_page_lists_all_columns_of_a_table(system: str, table: str) -> None:
     columns = SYSTEMS[system][table]
     columns = SYSTEMS[system][columns["same_as"]] if "same_as" in columns else columns
     told = [f"`{column}`" for column in columns.get("told", [])]
@@ -67,20 +67,20 @@ def test_a_table_has_all_columns(system: str, table: str) -> None:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_every_place_is_there(system: str) -> None:
+def test_every_field_that_a_page_names_exists(system: str) -> None:
     text = PLANNED.sub("", PAGES[system].read_text())
-    assert [place for place in PLACE.findall(text) if not _is_there(*place)] == []
+    assert [place for place in PLACE.findall(text) if not _exists(*place)] == []
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_what_is_planned_is_not_there_yet(system: str) -> None:
-    # Once it is there, the page has to say so.
+def test_fields_marked_as_planned_do_not_exist_yet(system: str) -> None:
+    # Once a field exists, the page must no longer call it planned.
     planned = PLANNED.findall(PAGES[system].read_text())
-    assert [place for place in planned if _is_there(*place)] == []
+    assert [place for place in planned if _exists(*place)] == []
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_every_column_has_a_place_or_a_reason(system: str) -> None:
+def test_every_column_has_a_place_or_a_note(system: str) -> None:
     rows = [row for rows in _sections(PAGES[system]).values() for row in rows]
     placed = [row for row in rows if PLACE.search(row.place) or PLANNED.search(row.place)]
     assert [row for row in rows if row not in placed and (row.place != "none" or not row.note)] == []

@@ -1,4 +1,4 @@
-"""Many writers at once: nothing is lost, tied, or half written."""
+"""Concurrent writers lose nothing, duplicate no sequence, and leave nothing half written."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class Client:
         self.url = url
 
     async def ask(self, document: str, **variables: Any) -> Any:
-        """Ask and give the data of an answer without errors."""
+        """Send an operation, check that it has no errors, and return its data."""
         answer = await self.http.post(self.url, json={"query": document, "variables": variables})
         body = answer.json()
         assert "errors" not in body, body["errors"]
         return body["data"]
 
     async def append(self, session: str, *external_ids: str) -> list[dict[str, Any]]:
-        """Append messages of a user, each of five tokens."""
+        """Append user messages of five tokens each."""
         given = [{"role": "USER", "promptTokens": 5, "externalId": id_} for id_ in external_ids]
         written: list[dict[str, Any]] = (await self.ask(APPEND, session=session, messages=given))[
             "appendMessages"
@@ -78,7 +78,7 @@ class Client:
         return written
 
     async def session(self, id_: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Read a session with all its messages."""
+        """Return a session and all its messages."""
         found: list[dict[str, Any]] = []
         after = None
         while True:
@@ -91,7 +91,7 @@ class Client:
 
 @pytest.fixture
 async def client(database_urls: DatabaseUrls, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """Give a client of a server with a pool of so many connections."""
+    """Provide a client of a server, whose pool has as many connections as the parameter says."""
     key = await make_key(database_urls)
     app = create_app(Settings(pool_size=request.param, pool_timeout_s=60), database_urls.request)
     async with app.router.lifespan_context(app), serving(app) as (host, port):
@@ -101,7 +101,7 @@ async def client(database_urls: DatabaseUrls, request: pytest.FixtureRequest) ->
 
 
 @pytest.mark.parametrize("client", [1, 20], indirect=True)
-async def test_two_hundred_clients_append_to_one_session(client: Client) -> None:
+async def test_two_hundred_clients_can_append_to_one_session(client: Client) -> None:
     session = (await client.ask("mutation { startSession(input: {}) { id } }"))["startSession"]["id"]
     written = await asyncio.gather(
         *(
@@ -112,7 +112,7 @@ async def test_two_hundred_clients_append_to_one_session(client: Client) -> None
     acknowledged = {message["sequence"]: message["externalId"] for many in written for message in many}
     count = sum(len(many) for many in written)
     assert sorted(acknowledged) == list(range(1, count + 1))
-    # What was sent together stays together.
+    # Messages of one request get consecutive sequences.
     assert all(many[-1]["sequence"] - many[0]["sequence"] == len(many) - 1 for many in written)
     found, rows = await client.session(session)
     assert {row["sequence"]: row["externalId"] for row in rows} == acknowledged
@@ -124,7 +124,7 @@ async def test_two_hundred_clients_append_to_one_session(client: Client) -> None
 
 
 @pytest.mark.parametrize("client", [10], indirect=True)
-async def test_fifty_clients_on_fifty_sessions_of_one_agent(client: Client) -> None:
+async def test_fifty_clients_can_use_fifty_sessions_of_one_agent(client: Client) -> None:
     agent = (await client.ask('mutation { createAgent(input: {name: "A"}) { id } }'))["createAgent"]["id"]
 
     async def talk(number: int) -> None:
@@ -198,11 +198,11 @@ async def test_twenty_activations_leave_one_version_active(api: Api, owner: Asyn
         )
         found = rows.all()
     assert [row.is_active for row in found] == [False] * 19 + [True]
-    # Each gave way to the next at the moment when that became active.
+    # Each version was deactivated at the time when the next one became active.
     assert [row.deactivated_at for row in found] == [*(row.activated_at for row in found[1:]), None]
 
 
-async def test_versions_that_are_made_active_at_once(api: Api) -> None:
+async def test_ten_versions_created_as_active_at_once_leave_one_active(api: Api) -> None:
     agent = await factories.agent(api)
     await asyncio.gather(*(factories.agent_version(api, agent.id, activate=True) for _ in range(10)))
     data = await api.ask(
@@ -215,7 +215,9 @@ async def test_versions_that_are_made_active_at_once(api: Api) -> None:
     assert all(node["isActive"] or node["deactivatedAt"] >= node["activatedAt"] for node in nodes)
 
 
-async def test_sessions_that_come_end_and_go_at_once_are_counted(api: Api, owner: AsyncEngine) -> None:
+async def test_counts_stay_right_while_sessions_are_created_moved_ended_and_deleted(
+    api: Api, owner: AsyncEngine
+) -> None:
     first, second = await factories.agent(api), await factories.agent(api)
 
     async def live(number: int) -> None:
@@ -233,7 +235,7 @@ async def test_sessions_that_come_end_and_go_at_once_are_counted(api: Api, owner
     assert await untrue(owner, api) == []
 
 
-async def test_tags_in_opposite_orders_while_sessions_go(api: Api) -> None:
+async def test_tagging_sessions_in_opposite_orders_does_not_deadlock(api: Api) -> None:
     ids = [str(session.id) for session in await factories.many_sessions(api, [{} for _ in range(60)])]
     keep, go = ids[:40], ids[40:]
     tag = "mutation($ids: [ID!]!, $tags: [String!]!) { addSessionTags(sessionIds: $ids, tags: $tags) { id } }"
@@ -255,7 +257,7 @@ async def test_tags_in_opposite_orders_while_sessions_go(api: Api) -> None:
     )
 
 
-async def test_a_deadlock_is_tried_again(api: Api) -> None:
+async def test_a_deadlocked_write_is_retried(api: Api) -> None:
     first, second = await factories.agent(api), await factories.agent(api)
     begun = {first.id: asyncio.Event(), second.id: asyncio.Event()}
     attempts: Counter[UUID] = Counter()
@@ -279,7 +281,7 @@ async def test_a_deadlock_is_tried_again(api: Api) -> None:
     assert [node["runId"] for node in data["agents"]["nodes"]] == [2, 2]
 
 
-async def test_a_write_leaves_its_arguments_for_another_try(api: Api) -> None:
+async def test_a_write_does_not_change_its_arguments(api: Api) -> None:
     agent = await factories.agent(api)
     session = await factories.session(api, agent_id=agent.id)
     call = called(call_id="1", result={"a": 1})
@@ -302,7 +304,9 @@ async def test_a_write_leaves_its_arguments_for_another_try(api: Api) -> None:
         assert arguments == before
 
 
-async def test_a_child_that_comes_while_its_parent_goes_is_no_orphan(api: Api, owner: AsyncEngine) -> None:
+async def test_a_child_created_while_its_parent_is_deleted_is_never_orphaned(
+    api: Api, owner: AsyncEngine
+) -> None:
     for tree in (False, True) * 5:
         parent = await factories.session(api)
         results = await asyncio.gather(
@@ -325,7 +329,9 @@ async def test_a_child_that_comes_while_its_parent_goes_is_no_orphan(api: Api, o
         assert left == 0 if gone else left == made + 1
 
 
-async def test_messages_that_come_while_their_session_goes(api: Api, owner: AsyncEngine) -> None:
+async def test_messages_appended_while_their_session_is_deleted_leave_no_rows(
+    api: Api, owner: AsyncEngine
+) -> None:
     session = await factories.session(api)
     await factories.say(api, session.id, said())
     results = await asyncio.gather(
@@ -340,7 +346,7 @@ async def test_messages_that_come_while_their_session_goes(api: Api, owner: Asyn
         assert (await connection.execute(text(count), {"id": session.id})).scalar_one() == 0
 
 
-async def test_a_result_and_an_answer_that_come_at_once(api: Api) -> None:
+async def test_a_result_and_an_answer_recorded_at_once_agree(api: Api) -> None:
     session = await factories.session(api)
     for number in range(10):
         id_ = str(number)
@@ -364,8 +370,10 @@ async def test_a_result_and_an_answer_that_come_at_once(api: Api) -> None:
         assert found["answer"] == {"id": str(answer[0].id)}
 
 
-async def test_totals_hold_whatever_happens_at_once(api: Api, owner: AsyncEngine) -> None:
-    chance = random.Random(11)  # noqa: S311 - the same acts each time
+async def test_totals_stay_right_while_messages_are_appended_changed_and_deleted(
+    api: Api, owner: AsyncEngine
+) -> None:
+    chance = random.Random(11)  # noqa: S311 - the same writes each time
     session = await factories.session(api)
     there: list[UUID] = []
 
@@ -389,6 +397,6 @@ async def test_totals_hold_whatever_happens_at_once(api: Api, owner: AsyncEngine
 
     for _ in range(4):
         results = await asyncio.gather(*map(act, range(20)), return_exceptions=True)
-        # One may change what another has deleted.
+        # A write may find its message deleted by another.
         assert all(each is None or isinstance(each, NotFoundError) for each in results), results
         assert await untrue(owner, api) == []

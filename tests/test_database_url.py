@@ -1,4 +1,4 @@
-"""Database URLs of common forms are translated, or refused with an error that names the part at fault."""
+"""Database URLs of common forms are translated, or refused with an error that names the wrong part."""
 
 import ssl
 from typing import Any
@@ -7,14 +7,14 @@ import pytest
 
 from agentdata.database_url import DatabaseUrlError, parse
 
-PLAIN = {"server_settings": {"application_name": "agentdata"}}
+DEFAULTS = {"server_settings": {"application_name": "agentdata"}}
 
 
 def connect_arguments(url: str) -> dict[str, Any]:
-    """Return the arguments that asyncpg is called with, without those that are the same for every URL."""
+    """Return the arguments for asyncpg, without those that every URL gets."""
     target = parse(url)
     _, arguments = target.url.get_dialect()().create_connect_args(target.url)
-    return {k: v for k, v in {**arguments, **target.connect_args}.items() if v != PLAIN["server_settings"]}
+    return {k: v for k, v in {**arguments, **target.connect_args}.items() if v != DEFAULTS["server_settings"]}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def connect_arguments(url: str) -> dict[str, Any]:
         ("postgresql:///data?host=a,b&port=9", {"host": ["a", "b"], "port": [9, 9], "database": "data"}),
     ],
 )
-def test_host_port_user_and_database_are_read(url: str, expected: dict[str, object]) -> None:
+def test_host_port_user_and_database_are_parsed(url: str, expected: dict[str, object]) -> None:
     assert connect_arguments(url) == expected
 
 
@@ -93,7 +93,7 @@ def test_host_port_user_and_database_are_read(url: str, expected: dict[str, obje
         ("keepalives=1&gssencmode=prefer&channel_binding=prefer&client_encoding=UTF-8&sslmode=", {}),
     ],
 )
-def test_parameters_of_connections_are_translated(query: str, expected: dict[str, object]) -> None:
+def test_connection_parameters_are_translated(query: str, expected: dict[str, object]) -> None:
     assert connect_arguments(f"postgresql:///?{query}") == expected
 
 
@@ -106,7 +106,7 @@ def test_parameters_of_connections_are_translated(query: str, expected: dict[str
         ("pool_recycle=300", {"pool_recycle": 300}),
     ],
 )
-def test_parameters_of_the_pool_are_translated(query: str, expected: dict[str, object]) -> None:
+def test_pool_parameters_are_translated(query: str, expected: dict[str, object]) -> None:
     assert parse(f"postgresql:///?{query}").pool_args == expected
 
 
@@ -117,7 +117,7 @@ def test_pgbouncer_is_recognized(query: str, expected: bool) -> None:  # noqa: F
     assert parse(f"postgresql:///?{query}").pgbouncer is expected
 
 
-def test_the_certificates_of_the_system_are_trusted() -> None:
+def test_sslrootcert_system_trusts_the_certificates_of_the_system() -> None:
     context = parse("postgresql://db/?sslmode=verify-full&sslrootcert=system").connect_args["ssl"]
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
@@ -151,7 +151,7 @@ def test_the_certificates_of_the_system_are_trusted() -> None:
         ("postgresql://ann:secret@db/?client_encoding=latin1", "client_encoding"),
     ],
 )
-def test_a_bad_part_is_named_without_the_password(url: str, named: str) -> None:
+def test_an_error_names_the_wrong_part_without_the_password(url: str, named: str) -> None:
     with pytest.raises(DatabaseUrlError) as error:
         parse(url)
     assert named in str(error.value)

@@ -1,4 +1,4 @@
-"""The documentation: its examples run, nothing that users meet is missing, its links lead somewhere."""
+"""The documentation is correct and complete: its examples run, it covers the contract, its links work."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ DOCS = ROOT / "docs"
 ALL = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 TEXTS = {path: path.read_text() for path in PAGES}
 TEXT = "\n".join(text for path, text in TEXTS.items() if path.parent.name != "coming-from")
-"""What documents the contract: a place that something else is compared with does not."""
+"""The text of the pages that document the contract, without those about other systems."""
 OTHER_PROGRAMS = {"BIN=$(python", "$BIN/pg_dump", "$BIN/pg_restore", "curl", "docker", "export", "pip"}
-"""What shell examples start besides our own commands; these are not looked into."""
+"""Programs that shell examples may start besides our own commands; their arguments are not checked."""
 
 
 def _name(path: Path) -> str:
@@ -47,13 +47,13 @@ def _name(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 async def new_project(database_urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[Project]]]:
-    """Provide what makes an empty project."""
+    """Provide a function that creates an empty project."""
     async with serving_pages(database_urls) as new_project:
         yield new_project
 
 
 @pytest.mark.parametrize("path", PAGES, ids=_name)
-async def test_examples_and_tables_are_true(
+async def test_examples_and_tables_of_a_page_are_correct(
     path: Path, new_project: Callable[[], Awaitable[Project]]
 ) -> None:
     project = await new_project()
@@ -95,24 +95,26 @@ async def test_the_python_example_runs(new_project: Callable[[], Awaitable[Proje
         ),
     ],
 )
-def test_what_differs_is_found(shown: object, answer: object) -> None:
-    assert not Run().same(shown, answer)
+def test_a_wrong_answer_in_a_page_is_found(shown: object, answer: object) -> None:
+    assert not Run().matches(shown, answer)
 
 
-def test_an_id_stands_for_another_wherever_it_comes_again() -> None:
+def test_an_id_of_a_page_matches_the_same_id_of_the_run_everywhere() -> None:
     run, there, here = Run(), *(f"019a9f3c-7d1e-7c43-9b5e-2f6c1a0d4e0{digit}" for digit in "12")
-    assert run.same({"id": there, "at": "2026-01-01T00:00:00Z"}, {"id": here, "at": "2030-01-01T00:00:00Z"})
-    assert run.same(f"there is no user {there}", f"there is no user {here}")
+    assert run.matches(
+        {"id": there, "at": "2026-01-01T00:00:00Z"}, {"id": here, "at": "2030-01-01T00:00:00Z"}
+    )
+    assert run.matches(f"there is no user {there}", f"there is no user {here}")
 
 
-def test_a_time_that_a_request_gave_stands_for_itself() -> None:
-    assert not Run(requests='{"startedAt": "2026-01-01T00:00:00Z"}').same(
+def test_a_time_of_a_request_matches_only_itself() -> None:
+    assert not Run(requests='{"startedAt": "2026-01-01T00:00:00Z"}').matches(
         "2026-01-01T00:00:00Z", "2030-01-01T00:00:00Z"
     )
 
 
 @pytest.mark.parametrize("path", ALL, ids=_name)
-def test_shell_examples_name_what_there_is(path: Path) -> None:
+def test_shell_examples_use_existing_commands_and_options(path: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     known = dict(commands())
     for line in _shell_lines(path.read_text()):
@@ -136,14 +138,14 @@ def _shell_lines(page: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
-def test_settings_and_commands_have_their_tables() -> None:
+def test_settings_and_commands_have_tables() -> None:
     operating = (DOCS / "operating.md").read_text()
     assert "<!-- settings -->" in operating
     assert "<!-- commands -->" in operating
 
 
 def test_every_type_is_documented() -> None:
-    # What follows from another type is documented with it: pages, filters, orders and inputs.
+    # Connections, filters, orders and inputs are documented with the type that they belong to.
     derived = re.compile(r".+(Connection|Edge|Filter|Order|OrderField|Input)|Query|Mutation|Node")
     names = [name for name, type_ in SCHEMA.type_map.items() if not is_introspection_type(type_)]
     missing = [name for name in names if not derived.fullmatch(name) and f"`{name}`" not in TEXT]
@@ -151,7 +153,7 @@ def test_every_type_is_documented() -> None:
     assert all(f"`{direction}`" in TEXT for direction in ("ASC", "DESC"))
 
 
-def test_every_noun_and_closed_set_has_its_table() -> None:
+def test_every_noun_and_enum_has_a_table() -> None:
     nouns = "".join(page.read_text() for page in DOCS.glob("*.md"))
     for name, type_ in SCHEMA.type_map.items():
         if isinstance(type_, GraphQLObjectType) and [each.name for each in type_.interfaces] == ["Node"]:
@@ -172,7 +174,7 @@ def test_every_root_field_is_documented() -> None:
         assert [name for name in fields if f"`{name}`" not in text] == []
 
 
-def test_every_operator_of_filters_is_documented() -> None:
+def test_every_filter_operator_is_documented() -> None:
     queries = (DOCS / "queries.md").read_text()
     for name, type_ in SCHEMA.type_map.items():
         if isinstance(type_, GraphQLInputObjectType) and not {"and", "some", "field"} & set(type_.fields):
@@ -191,16 +193,16 @@ def test_every_error_code_is_documented() -> None:
 
 
 @pytest.mark.parametrize("sqlstate", ["57014", "53300"])
-def test_what_the_database_makes_of_a_request_reads_as_documented(sqlstate: str) -> None:
+def test_messages_for_database_errors_read_as_documented(sqlstate: str) -> None:
     error = Exception()
-    error.sqlstate = sqlstate  # type: ignore[attr-defined]  # as asyncpg's exceptions have it
-    told = client_error(error)
-    assert told is not None
-    assert json.dumps(told.message) in (DOCS / "writing.md").read_text()
+    error.sqlstate = sqlstate  # type: ignore[attr-defined]  # like exceptions of asyncpg
+    documented = client_error(error)
+    assert documented is not None
+    assert json.dumps(documented.message) in (DOCS / "writing.md").read_text()
 
 
 @pytest.mark.parametrize("path", ALL, ids=_name)
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_have_existing_targets(path: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if re.match(r"https?://", target):
             continue
@@ -220,11 +222,11 @@ def test_every_page_is_in_the_index() -> None:
     assert [page.name for page in DOCS.glob("*.md") if f"({page.name})" not in index] == ["README.md"]
 
 
-def test_pages_name_no_folder_of_this_machine() -> None:
+def test_pages_contain_no_path_of_this_machine() -> None:
     assert [_name(path) for path in ALL if str(ROOT) in path.read_text()] == []
 
 
-def test_the_readme_shows_an_example_and_fits_a_screen() -> None:
+def test_the_readme_has_an_example_and_at_most_100_lines() -> None:
     readme = (ROOT / "README.md").read_text()
     assert examples(readme)
     assert len(readme.splitlines()) <= 100

@@ -1,4 +1,4 @@
-"""Writers stopped in the middle by `kill -9`: what was acknowledged is there, and nothing is half written."""
+"""After `kill -9` every acknowledged write is stored, and no write is stored in part."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.test_concurrency import Client
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    Repeated = Callable[[int], Awaitable[None]]
-    """A write that notes what was acknowledged; it takes the number of the turn."""
+    Write = Callable[[int], Awaitable[None]]
+    """A function that writes and records what was acknowledged; it takes the number of the turn."""
 
 __all__ = ["environment", "started"]
 
 
 @asynccontextmanager
-async def served(environment: dict[str, str]) -> AsyncIterator[tuple[Client, psutil.Process]]:
-    """Give a client of a server that is a process of its own, and is killed in the end."""
+async def running_server(environment: dict[str, str]) -> AsyncIterator[tuple[Client, psutil.Process]]:
+    """Start a server in its own process, yield a client and the process, and kill it after the block."""
     with serving_process(environment) as server:
         client = Client(server.url, key_file(environment).read_text().strip())
         async with client.http:
@@ -36,17 +36,17 @@ async def served(environment: dict[str, str]) -> AsyncIterator[tuple[Client, psu
         await asyncio.to_thread(server.end, signal.SIGKILL)
 
 
-async def write_until_killed(server: psutil.Process, killed: str, *writes: Repeated) -> None:
-    """Repeat writes, all at once, until the server or its PostgreSQL is killed in the middle of them."""
+async def write_until_killed(server: psutil.Process, killed: str, *writes: Write) -> None:
+    """Repeat writes concurrently, and kill the server or its PostgreSQL in the middle of them."""
     enough = asyncio.Event()
     turns = Counter(dict.fromkeys(range(len(writes)), 0))
 
-    async def repeat(place: int, write: Repeated) -> None:
+    async def repeat(place: int, write: Write) -> None:
         while True:
             try:
                 await write(turns[place])
             except (httpx.HTTPError, AssertionError, ValueError):
-                # From the kill on requests may fail, though the clients do not know why.
+                # Requests may fail once the process was killed.
                 if enough.is_set():
                     return
                 enough.set()
@@ -115,76 +115,89 @@ FOUND = """query($session: ID!, $agent: ID!, $memory: ID!) {
 }"""
 
 
-class Known:
-    """What a client knows to be done: of each kind the rows that were acknowledged, by what tells them."""
+class Acknowledged:
+    """The acknowledged writes: for each kind, the rows by their keys."""
 
     def __init__(self, client: Client, ids: dict[str, str]) -> None:
         self.ask = client.ask
         self.ids = ids
-        self.of: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
+        self.rows: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
 
     async def messages(self, turn: int) -> None:
         together = f"{turn % 3 + 1} of {uuid4().hex}"
         one = {"role": "USER", "promptTokens": 5}
         many = [one | {"externalId": f"{together}: {place}"} for place in range(turn % 3 + 1)]
         rows = (await self.ask(MESSAGES, id=self.ids["session"], many=many))["rows"]
-        self.of["messages"] |= {row["externalId"]: row["sequence"] for row in rows}
+        self.rows["messages"] |= {row["externalId"]: row["sequence"] for row in rows}
 
     async def events(self, turn: int) -> None:
         many = [{"eventType": f"{place}"} for place in range(turn % 3 + 1)]
         rows = (await self.ask(EVENTS, id=self.ids["session"], many=many))["rows"]
-        self.of["events"] |= {row["id"]: row["sequence"] for row in rows}
+        self.rows["events"] |= {row["id"]: row["sequence"] for row in rows}
 
     async def usage(self, turn: int) -> None:
         one = {"sessionId": self.ids["session"], "model": "small", "completionTokens": 5, "costUsd": 0.25}
         rows = (await self.ask(USAGE, many=[one] * (turn % 3 + 1)))["rows"]
-        self.of["usage"] |= {row["id"]: None for row in rows}
+        self.rows["usage"] |= {row["id"]: None for row in rows}
 
     async def state(self, turn: int) -> None:
         row = (await self.ask(STATE, id=self.ids["session"], state={"turn": turn}))["row"]
-        self.of["states"][row["version"]] = row["stateHash"]
+        self.rows["states"][row["version"]] = row["stateHash"]
 
     async def metrics(self, _turn: int) -> None:
         made = await self.ask(METRICS, session=self.ids["session"], agent=self.ids["agent"])
         for kind, rows in made.items():
-            self.of[kind] |= {row["id"]: None for row in rows}
+            self.rows[kind] |= {row["id"]: None for row in rows}
 
     async def sandbox(self, turn: int) -> None:
         row = (await self.ask(SANDBOX, id=self.ids["session"], kind=f"{turn}"))["row"]
-        self.of["sandbox"]["turn"] = int(row["kind"])
+        self.rows["sandbox"]["turn"] = int(row["kind"])
 
     async def accesses(self, turn: int) -> None:
         one = {"accessType": "read", "accessedBy": "A", "accessorType": "AGENT"}
         many = [one | {"memoryId": self.ids["memory"]}] * (turn % 3 + 1)
         rows = (await self.ask(ACCESSES, many=many))["rows"]
-        self.of["accesses"] |= {row["id"]: None for row in rows}
+        self.rows["accesses"] |= {row["id"]: None for row in rows}
 
     async def annotation(self, _turn: int) -> None:
         made = await self.ask(ANNOTATE, id=self.ids["memory"], content=uuid4().hex)
         row = (await self.ask(APPLY, id=made["row"]["id"]))["row"]
-        self.of["applied"][row["content"]] = None
+        self.rows["applied"][row["content"]] = None
 
     async def link(self, _turn: int) -> None:
         others = [row["id"] for row in (await self.ask(REMEMBER))["rows"]]
         await self.ask(LINK, id=self.ids["memory"], others=others)
-        self.of["linked"] |= dict.fromkeys(others)
+        self.rows["linked"] |= dict.fromkeys(others)
 
 
 @pytest.mark.parametrize("killed", ["server", "postgres"])
-async def test_what_was_acknowledged_outlives_a_kill(environment: dict[str, str], killed: str) -> None:
-    async with served(environment) as (client, server):
+async def test_acknowledged_writes_survive_a_kill(environment: dict[str, str], killed: str) -> None:
+    async with running_server(environment) as (client, server):
         made = await client.ask(MAKE)
-        known = Known(client, {name: row["id"] for name, row in made.items()})
-        at_once = (known.messages, known.events, known.usage, known.state, known.accesses, known.annotation)
-        await write_until_killed(
-            server, killed, *at_once * 2, known.metrics, known.link, known.link, known.sandbox
+        acknowledged = Acknowledged(client, {name: row["id"] for name, row in made.items()})
+        at_once = (
+            acknowledged.messages,
+            acknowledged.events,
+            acknowledged.usage,
+            acknowledged.state,
+            acknowledged.accesses,
+            acknowledged.annotation,
         )
-    async with served(environment) as (client, _):
-        found = await client.ask(FOUND, **known.ids)
-    _check_session(found["session"], known)
-    _check_memory(found["memory"], known)
-    assert known.of["ofSession"].keys() <= {row["id"] for row in _rows(found["session"], "metrics")}
-    assert known.of["ofAgent"].keys() <= {row["id"] for row in _rows(found["agent"], "metrics")}
+        await write_until_killed(
+            server,
+            killed,
+            *at_once * 2,
+            acknowledged.metrics,
+            acknowledged.link,
+            acknowledged.link,
+            acknowledged.sandbox,
+        )
+    async with running_server(environment) as (client, _):
+        found = await client.ask(FOUND, **acknowledged.ids)
+    _check_session(found["session"], acknowledged)
+    _check_memory(found["memory"], acknowledged)
+    assert acknowledged.rows["ofSession"].keys() <= {row["id"] for row in _rows(found["session"], "metrics")}
+    assert acknowledged.rows["ofAgent"].keys() <= {row["id"] for row in _rows(found["agent"], "metrics")}
 
 
 def _rows(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -193,38 +206,38 @@ def _rows(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return nodes
 
 
-def _check_session(session: dict[str, Any], known: Known) -> None:
+def _check_session(session: dict[str, Any], acknowledged: Acknowledged) -> None:
     said = {row["externalId"]: row["sequence"] for row in _rows(session, "messages")}
-    assert known.of["messages"].items() <= said.items()
+    assert acknowledged.rows["messages"].items() <= said.items()
     assert sorted(said.values()) == list(range(1, len(said) + 1))
     counts = (session["messageCount"], session["interactionCount"], session["promptTokens"])
     assert counts == (len(said), len(said), 5 * len(said))
-    # Of what was sent together all is there or nothing.
+    # The messages of one request are all stored, or none.
     together = Counter(id_.partition(":")[0] for id_ in said)
     assert all(count == int(sent.split()[0]) for sent, count in together.items())
     happened = {row["id"]: row["sequence"] for row in _rows(session, "events")}
-    assert known.of["events"].items() <= happened.items()
+    assert acknowledged.rows["events"].items() <= happened.items()
     assert sorted(happened.values()) == list(range(1, len(happened) + 1))
     used = {row["id"] for row in _rows(session, "usage")}
-    assert known.of["usage"].keys() <= used
+    assert acknowledged.rows["usage"].keys() <= used
     assert (session["completionTokens"], session["costUsd"]) == (5 * len(used), 0.25 * len(used))
     states = sorted(_rows(session, "moduleStates"), key=lambda row: row["version"])
-    assert known.of["states"].items() <= {row["version"]: row["stateHash"] for row in states}.items()
+    assert acknowledged.rows["states"].items() <= {row["version"]: row["stateHash"] for row in states}.items()
     before = [None, *({"version": version} for version in range(1, len(states)))]
     assert [row["previousState"] for row in states] == before
     assert session["stateTransitions"]["totalCount"] == len(states) - 1
-    assert int(session["sandbox"]["kind"]) >= known.of["sandbox"]["turn"]
+    assert int(session["sandbox"]["kind"]) >= acknowledged.rows["sandbox"]["turn"]
 
 
-def _check_memory(memory: dict[str, Any], known: Known) -> None:
+def _check_memory(memory: dict[str, Any], acknowledged: Acknowledged) -> None:
     accesses = {row["id"] for row in _rows(memory, "accesses")}
-    assert known.of["accesses"].keys() <= accesses
+    assert acknowledged.rows["accesses"].keys() <= accesses
     assert memory["accessCount"] == len(accesses)
     applied = {row["content"] for row in _rows(memory, "annotations") if row["isApplied"]}
-    assert known.of["applied"].keys() <= applied
-    # Each was appended once, and each content before was kept.
+    assert acknowledged.rows["applied"].keys() <= applied
+    # Each annotation was appended once, and each previous content was kept.
     assert sorted(memory["content"].splitlines()) == sorted(["begin", *applied])
     assert memory["history"]["totalCount"] == len(applied)
     related = {row["id"]: row["relatedMemories"]["nodes"] for row in _rows(memory, "relatedMemories")}
-    assert known.of["linked"].keys() <= related.keys()
-    assert all(back == [{"id": known.ids["memory"]}] for back in related.values())
+    assert acknowledged.rows["linked"].keys() <= related.keys()
+    assert all(back == [{"id": acknowledged.ids["memory"]}] for back in related.values())

@@ -1,4 +1,4 @@
-"""The migrations create exactly the tables of the models, and remove them, whoever runs them."""
+"""The migrations create exactly the tables of the models, and remove them."""
 
 import asyncio
 import re
@@ -52,16 +52,16 @@ def test_downgrading_removes_everything_and_upgrading_restores_it(urls: Database
 
 
 def test_functions_can_be_restored_from_a_dump(urls: DatabaseUrls) -> None:
-    # pg_dump and pg_restore have no search path. Not every function is written out as it was made.
+    # pg_dump and pg_restore use an empty search path.
     no_path = "SET search_path = ''"
-    told = (
+    definitions = (
         "SELECT array_agg(pg_get_functiondef(oid) ORDER BY oid) FROM pg_proc"
         " WHERE pronamespace = 'public'::regnamespace"
     )
     asyncio.run(migrations.upgrade(urls.owner))
-    [_, functions] = run(urls.owner, no_path, told)
+    [_, functions] = run(urls.owner, no_path, definitions)
     assert len(functions) > 1
-    assert run(urls.owner, no_path, *functions, told)[-1] == functions
+    assert run(urls.owner, no_path, *functions, definitions)[-1] == functions
 
 
 def test_there_is_one_newest_revision(urls: DatabaseUrls) -> None:
@@ -164,15 +164,15 @@ def test_every_table_with_a_project_has_a_policy(database_urls: DatabaseUrls) ->
     assert run(database_urls.owner, unprotected) == [None]
 
 
-def test_the_request_role_can_work_and_owns_nothing(database_urls: DatabaseUrls) -> None:
+def test_the_request_role_is_safe_and_can_read_every_table(database_urls: DatabaseUrls) -> None:
     asyncio.run(provision.check(database_urls.request))
     for table in Base.metadata.tables.values():
-        # Without a project the policies show nothing, but that is no error.
+        # Without a project the policies hide all rows, without an error.
         count = str(select(func.count()).select_from(table))
         assert run(database_urls.request, f"SET ROLE {REQUEST_ROLE}", count) == [None, 0]
 
 
-OF_BEFORE = (
+OLD_TEXTS = (
     "INSERT INTO projects (id, name, slug) VALUES (md5('one')::uuid, 'Test', 'test')",
     (
         "INSERT INTO sessions (project_id, id, root_id, started_at, last_activity_at)"
@@ -197,9 +197,9 @@ FAMILIES = (
 )
 
 
-def test_texts_of_before_are_found_by_what_is_a_word_now(urls: DatabaseUrls) -> None:
+def test_old_texts_are_found_by_new_word_rules_after_an_upgrade(urls: DatabaseUrls) -> None:
     asyncio.run(migrations.upgrade(urls.owner, "0014"))
-    run(urls.owner, *OF_BEFORE)
+    run(urls.owner, *OLD_TEXTS)
     assert run(urls.owner, *FAMILIES) == [None, 0, 0]
     asyncio.run(migrations.upgrade(urls.owner))
     assert run(urls.owner, *FAMILIES) == [None, 1, 1]

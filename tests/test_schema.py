@@ -1,4 +1,4 @@
-"""The contract: printed as committed, described to the last argument, complete, and only ever growing."""
+"""The contract equals the committed print, is described and complete, and only grows."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ DOMAIN = {
         "id createdAt state nextState triggerId triggerType transitionData previousValues newValues"
     ),
 }
-"""What the domain says that each noun has."""
+"""The fields that the domain requires of each noun."""
 
 NAMED_BY_THE_DOMAIN = {"Memory.memoryType", "User.userData"}
-"""Fields that begin with the name of their type although a field should not: users know them by this name."""
+"""Fields that repeat the name of their type, because users know them by this name."""
 
 
 class Described(NamedTuple):
-    """A part of the contract, by its path, such as `Query.agents(first:)`."""
+    """A part of the contract, with its path, such as `Query.agents(first:)`."""
 
     path: str
     name: str
@@ -135,7 +135,7 @@ def test_the_committed_schema_is_the_print_of_the_contract() -> None:
 
 def test_everything_is_described_in_sentences() -> None:
     bad = [part.path for part in _parts() if not _is_prose(part.description or "")]
-    assert bad == [], "describe these: a capital first, a period last, nothing said twice"
+    assert bad == [], "describe these in sentences: a capital first, a period last, no repetition"
 
 
 def _is_prose(description: str) -> bool:
@@ -152,11 +152,11 @@ def _is_prose(description: str) -> bool:
 @pytest.mark.parametrize(
     "text", ["", "Which agents", "which agents.", "It is is.", "It is. It is.", "It  is.", "It is. "]
 )
-def test_what_is_no_prose_is_found(text: str) -> None:
+def test_a_description_that_is_not_a_sentence_is_found(text: str) -> None:
     assert not _is_prose(text)
 
 
-def test_names_follow_the_rules() -> None:
+def test_names_follow_the_conventions_of_graphql() -> None:
     types = {type_.name for type_ in _types()}
     enum_values = {
         f"{type_.name}.{name}"
@@ -188,7 +188,7 @@ def test_no_field_repeats_the_name_of_its_type() -> None:
 
 
 @pytest.mark.parametrize("noun", DOMAIN)
-def test_a_noun_has_all_that_the_domain_says(noun: str) -> None:
+def test_a_noun_has_all_fields_of_the_domain(noun: str) -> None:
     type_ = SCHEMA.type_map[noun]
     assert isinstance(type_, GraphQLObjectType)
     assert set(DOMAIN[noun].split()) - set(type_.fields) == set()
@@ -201,6 +201,6 @@ def test_the_contract_only_grows() -> None:
     assert broken == [], "clients break by this; CONTRIBUTING.md says what to do instead"
 
 
-def test_a_break_of_the_contract_is_found() -> None:
+def test_a_breaking_change_is_found() -> None:
     changed = build_schema(schema.as_str().replace("\n  name: String!\n", "\n  name: String\n"))
     assert [change.description for change in find_breaking_changes(SCHEMA, changed)] != []

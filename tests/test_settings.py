@@ -1,4 +1,4 @@
-"""Settings come from the environment, and bad ones are named."""
+"""Settings are read from the environment, and errors name the invalid ones."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
     assert load_settings() == Settings.model_construct()
 
 
-def test_every_bad_variable_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_every_invalid_variable_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTDATA_PORT", "70000")
     monkeypatch.setenv("AGENTDATA_LOG_LEVEL", "secret")
     with pytest.raises(SetupError, match=r"AGENTDATA_PORT: .*65535.*; AGENTDATA_LOG_LEVEL: ") as error:

@@ -1,4 +1,4 @@
-"""A small project full of ties and nulls, with some of everything, and all of it as Python sees it."""
+"""The world: a small project with some of everything, full of ties and nulls, and its rows in Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.api import Api
 
 Rows = dict[str, dict[str, Any]]
-"""Rows by their ids; connections of a row are all of their rows."""
+"""Rows by id; each connection of a row is the list of its nodes."""
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 TITLES = (None, "50% off", "50_off", "50x off", "it's", 'say "hi"', "back\\slash", "Ünï ☃", "", "%", "_")
@@ -40,7 +40,7 @@ ONE_OF_THREE = "(ascii(md5('{}' || id::text)) % 3)"
 
 
 async def populate(api: Api, owner: AsyncEngine) -> None:
-    """Fill a project. What is made depends on a seed alone."""
+    """Fill a project with random rows, the same each time."""
     random = Random(7)  # noqa: S311  # made-up data
 
     def moment(days: int = 5) -> datetime:
@@ -99,15 +99,15 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
         )
     messages: list[Any] = []
     for session in (sessions[0], *random.choices(sessions[1:], k=20)):
-        messages += await factories.say(api, session.id, *_conversation(random, moment))
-    await _run(api, random, moment, sessions, users, agents)
+        messages += await factories.say(api, session.id, *_messages(random, moment))
+    await _add_records(api, random, moment, sessions, users, agents)
     modules = [
         (module, random.choice([None, *sessions[:3]])) for module in ("cart", "cart", "50% off", "plan")
     ]
     for module, session in (*modules, *random.choices(modules, k=30)):
         await factories.module_state(api, **_state(random, moment, module, session))
-    await _measure(api, random, moment, versions, sessions)
-    await _remember(random, moment, api, users, agents, sessions, messages)
+    await _add_metrics(api, random, moment, versions, sessions)
+    await _add_memories(random, moment, api, users, agents, sessions, messages)
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
     await _tie_times(api, owner)
@@ -148,7 +148,9 @@ def _session(
     }
 
 
-async def _measure(api: Api, random: Random, moment: Any, versions: list[Any], sessions: list[Any]) -> None:
+async def _add_metrics(
+    api: Api, random: Random, moment: Any, versions: list[Any], sessions: list[Any]
+) -> None:
     def measured(*types: str) -> dict[str, Any]:
         return factories.measured(
             random.choice(types),
@@ -180,7 +182,7 @@ async def _measure(api: Api, random: Random, moment: Any, versions: list[Any], s
     )
 
 
-def _conversation(random: Random, moment: Any) -> list[dict[str, Any]]:
+def _messages(random: Random, moment: Any) -> list[dict[str, Any]]:
     outcomes: list[dict[str, Any]] = [
         {},
         {"result": None},
@@ -226,10 +228,10 @@ def _conversation(random: Random, moment: Any) -> list[dict[str, Any]]:
     return messages
 
 
-async def _run(
+async def _add_records(
     api: Api, random: Random, moment: Any, sessions: list[Any], users: list[Any], agents: list[Any]
 ) -> None:
-    """Let things happen in sessions: events, uses of models, and sandboxes."""
+    """Add events, usage records and sandboxes to sessions."""
     for session in (sessions[0], *random.choices(sessions[1:], k=10)):
         happened = [
             factories.happened(
@@ -275,7 +277,7 @@ def _state(random: Random, moment: Any, module: str, session: Any) -> dict[str, 
         "state": random.choice(DOCUMENTS),
         "state_type": random.choice([None, "workflow_progress", "user_preferences"]),
         "snapshot_reason": random.choice([None, None, "before a change"]),
-        # In the past, or far enough in the future.
+        # In the past, or far in the future.
         "expires_at": random.choice([None, None, moment(), moment() + timedelta(days=36_500)]),
         "trigger_type": random.choice(["user_action", "scheduled"]),
         "trigger_id": random.choice([None, "job 1", "job 2"]),
@@ -283,7 +285,7 @@ def _state(random: Random, moment: Any, module: str, session: Any) -> dict[str, 
     }
 
 
-async def _remember(
+async def _add_memories(
     random: Random,
     moment: Any,
     api: Api,
@@ -349,7 +351,7 @@ async def _remember(
 
 
 async def _tie_times(api: Api, owner: AsyncEngine) -> None:
-    """Let rows of all tables share a few times, so that orders by them have ties."""
+    """Give rows of all tables one of three times, so that orders by time have ties."""
     async with owner.begin() as connection:
         for table in Base.metadata.sorted_tables:
             if "id" not in table.c or "project_id" not in table.c:
@@ -363,12 +365,12 @@ async def _tie_times(api: Api, owner: AsyncEngine) -> None:
                 text(f"UPDATE {table.name} SET {', '.join(changes)} WHERE project_id = :id"),  # noqa: S608  # our tables
                 {"id": api.project_id},
             )
-        # Nobody waits for autovacuum here: without statistics of the tables some plans are slow.
+        # Autovacuum may come too late, and some plans are slow without statistics of the tables.
         await connection.execute(text("ANALYZE"))
 
 
 async def read(api: Api) -> dict[str, Rows]:
-    """Give all rows of a project by their types, read by the simplest questions there are."""
+    """Return all rows of a project by type, read by simple queries without filters or orders."""
     rows: dict[str, Rows] = {}
     for name, root in roots().items():
         fields = selection(row_types()[name], first=80)
@@ -380,7 +382,7 @@ async def read(api: Api) -> dict[str, Rows]:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Put the rows of a connection in its place."""
+    """Return a row with each connection replaced by the list of its nodes."""
     flat = {}
     for name, value in row.items():
         if isinstance(value, dict) and "totalCount" in value:

@@ -1,4 +1,4 @@
-"""The mutations that take input objects: how each is asked, and what it needs at the least."""
+"""The mutations that take input objects: the document of each, and its smallest valid input."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from graphql import (
 )
 from sqlalchemy import text
 
+from agentdata.engine.contract import core_schema
 from models import Base
 from models.enums import MessageRole
 from schema.root import schema
@@ -25,29 +26,29 @@ if TYPE_CHECKING:
 
     from tests.api import Answer, Api
 
-CONTRACT = schema._schema  # noqa: SLF001 - Strawberry has no public name for it
+CONTRACT = core_schema(schema)
 MUTATIONS = cast("GraphQLObjectType", CONTRACT.mutation_type).fields
 
 
 @dataclass(frozen=True)
-class Written:
+class InputMutation:
     """A mutation that takes an input object, or a list of one."""
 
     mutation: str
     input: str
     least: dict[str, Any]
-    """What the input must hold; a value `@noun` stands for the id of that noun."""
+    """The smallest valid input; `@noun` stands for the id of a row of that noun, `@new` for a new text."""
     target: tuple[str, str] | None = None
-    """The argument beside the input, and the noun whose id it is."""
+    """The argument for an id beside the input, and the noun of that id."""
 
     @property
     def is_list(self) -> bool:
-        """Tell whether it takes a list of inputs."""
+        """Whether the mutation takes a list of inputs."""
         return isinstance(get_nullable_type(MUTATIONS[self.mutation].args[self.argument].type), GraphQLList)
 
     @property
     def argument(self) -> str:
-        """The name of the argument that the input is."""
+        """The name of the argument that takes the input."""
         arguments = MUTATIONS[self.mutation].args
         name: str
         [name] = [each for each in arguments if get_named_type(arguments[each].type).name == self.input]
@@ -55,30 +56,30 @@ class Written:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields of the input, by their names."""
+        """The fields of the input, by name."""
         fields: dict[str, Any] = cast("GraphQLInputObjectType", CONTRACT.type_map[self.input]).fields
         return fields
 
     @property
     def returns(self) -> GraphQLObjectType:
-        """The type of what it gives."""
+        """The type that the mutation returns."""
         return cast("GraphQLObjectType", get_named_type(MUTATIONS[self.mutation].type))
 
     def document(self, selection: str = "__typename") -> str:
-        """Give the document that asks it."""
+        """Return a document that runs the mutation."""
         type_ = f"[{self.input}!]!" if self.is_list else f"{self.input}!"
         declared = f"${self.argument}: {type_}" + (", $target: ID!" if self.target else "")
         given = f"{self.argument}: ${self.argument}" + (f", {self.target[0]}: $target" if self.target else "")
         return f"mutation({declared}) {{ {self.mutation}({given}) {{ {selection} }} }}"
 
     def variables(self, things: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
-        """Give the variables that ask it with values beside those that it needs."""
-        full = named({**self.least, **values}, things)
+        """Return the variables of the document: the smallest input, and these values."""
+        full = fill_in({**self.least, **values}, things)
         target = {"target": things[self.target[1]]} if self.target else {}
         return {self.argument: [full] if self.is_list else full, **target}
 
     async def answer(self, api: Api, things: dict[str, str], **values: Any) -> Answer:
-        """Ask it."""
+        """Run the mutation and return its answer."""
         return await api.answer(self.document(), **self.variables(things, values))
 
 
@@ -86,73 +87,75 @@ _ACCESS = {"memoryId": "@memory", "accessType": "read", "accessedBy": "planner",
 _ANNOTATION = {"memoryId": "@memory", "annotationType": "verification", "content": "So it is"}
 
 WRITES = [
-    Written("updateProject", "UpdateProjectInput", {}),
-    Written("createApiKey", "CreateApiKeyInput", {"name": "Key", "scopes": ["READ"]}),
-    Written("updateApiKey", "UpdateApiKeyInput", {}, ("id", "api_key")),
-    Written("createUser", "CreateUserInput", {}),
-    Written("updateUser", "UpdateUserInput", {}, ("id", "user")),
-    Written("createTeam", "CreateTeamInput", {"name": "@new"}),
-    Written("updateTeam", "UpdateTeamInput", {}, ("id", "team")),
-    Written("createAgent", "CreateAgentInput", {"name": "@new"}),
-    Written("updateAgent", "UpdateAgentInput", {}, ("id", "agent")),
-    Written("createAgentVersion", "CreateAgentVersionInput", {"agentId": "@agent", "versionNumber": "@new"}),
-    Written("updateAgentVersion", "UpdateAgentVersionInput", {}, ("id", "version")),
-    Written("createSession", "CreateSessionInput", {}),
-    Written("startSession", "StartSessionInput", {}),
-    Written("updateSession", "UpdateSessionInput", {}, ("id", "session")),
-    Written("endSession", "EndSessionInput", {}, ("id", "session")),
-    Written("appendMessages", "AppendMessageInput", {"role": "ASSISTANT"}, ("sessionId", "session")),
-    Written("updateMessage", "UpdateMessageInput", {}, ("id", "message")),
-    Written(
+    InputMutation("updateProject", "UpdateProjectInput", {}),
+    InputMutation("createApiKey", "CreateApiKeyInput", {"name": "Key", "scopes": ["READ"]}),
+    InputMutation("updateApiKey", "UpdateApiKeyInput", {}, ("id", "api_key")),
+    InputMutation("createUser", "CreateUserInput", {}),
+    InputMutation("updateUser", "UpdateUserInput", {}, ("id", "user")),
+    InputMutation("createTeam", "CreateTeamInput", {"name": "@new"}),
+    InputMutation("updateTeam", "UpdateTeamInput", {}, ("id", "team")),
+    InputMutation("createAgent", "CreateAgentInput", {"name": "@new"}),
+    InputMutation("updateAgent", "UpdateAgentInput", {}, ("id", "agent")),
+    InputMutation(
+        "createAgentVersion", "CreateAgentVersionInput", {"agentId": "@agent", "versionNumber": "@new"}
+    ),
+    InputMutation("updateAgentVersion", "UpdateAgentVersionInput", {}, ("id", "version")),
+    InputMutation("createSession", "CreateSessionInput", {}),
+    InputMutation("startSession", "StartSessionInput", {}),
+    InputMutation("updateSession", "UpdateSessionInput", {}, ("id", "session")),
+    InputMutation("endSession", "EndSessionInput", {}, ("id", "session")),
+    InputMutation("appendMessages", "AppendMessageInput", {"role": "ASSISTANT"}, ("sessionId", "session")),
+    InputMutation("updateMessage", "UpdateMessageInput", {}, ("id", "message")),
+    InputMutation(
         "createToolCall", "NewToolCallInput", {"name": "find", "arguments": {}}, ("messageId", "message")
     ),
-    Written("recordToolResult", "RecordToolResultInput", {}, ("id", "call")),
-    Written("updateToolCall", "UpdateToolCallInput", {}, ("id", "call")),
-    Written("recordEvents", "RecordEventInput", {"eventType": "checkpoint"}, ("sessionId", "session")),
-    Written("recordUsage", "RecordUsageInput", {"sessionId": "@session", "model": "small"}),
-    Written("setSandbox", "SetSandboxInput", {"kind": "server"}, ("sessionId", "session")),
-    Written("updateSandbox", "UpdateSandboxInput", {}, ("id", "sandbox")),
-    Written("setModuleState", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
-    Written("setModuleStates", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
-    Written(
+    InputMutation("recordToolResult", "RecordToolResultInput", {}, ("id", "call")),
+    InputMutation("updateToolCall", "UpdateToolCallInput", {}, ("id", "call")),
+    InputMutation("recordEvents", "RecordEventInput", {"eventType": "checkpoint"}, ("sessionId", "session")),
+    InputMutation("recordUsage", "RecordUsageInput", {"sessionId": "@session", "model": "small"}),
+    InputMutation("setSandbox", "SetSandboxInput", {"kind": "server"}, ("sessionId", "session")),
+    InputMutation("updateSandbox", "UpdateSandboxInput", {}, ("id", "sandbox")),
+    InputMutation("setModuleState", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
+    InputMutation("setModuleStates", "SetModuleStateInput", {"moduleId": "@new", "state": {}}),
+    InputMutation(
         "recordAgentMetrics",
         "RecordAgentMetricInput",
         {"agentId": "@agent", "metricType": "accuracy", "metricValue": 0.5},
     ),
-    Written(
+    InputMutation(
         "recordSessionMetrics",
         "RecordSessionMetricInput",
         {"sessionId": "@session", "metricType": "engagement", "metricValue": 7},
     ),
-    Written("createMemory", "CreateMemoryInput", {"content": "A fact"}),
-    Written("createMemories", "CreateMemoryInput", {"content": "A fact"}),
-    Written("updateMemory", "UpdateMemoryInput", {}, ("id", "memory")),
-    Written("recordMemoryAccess", "RecordMemoryAccessInput", _ACCESS),
-    Written("recordMemoryAccesses", "RecordMemoryAccessInput", _ACCESS),
-    Written("annotateMemory", "AnnotateMemoryInput", _ANNOTATION),
-    Written("annotateMemories", "AnnotateMemoryInput", _ANNOTATION),
+    InputMutation("createMemory", "CreateMemoryInput", {"content": "A fact"}),
+    InputMutation("createMemories", "CreateMemoryInput", {"content": "A fact"}),
+    InputMutation("updateMemory", "UpdateMemoryInput", {}, ("id", "memory")),
+    InputMutation("recordMemoryAccess", "RecordMemoryAccessInput", _ACCESS),
+    InputMutation("recordMemoryAccesses", "RecordMemoryAccessInput", _ACCESS),
+    InputMutation("annotateMemory", "AnnotateMemoryInput", _ANNOTATION),
+    InputMutation("annotateMemories", "AnnotateMemoryInput", _ANNOTATION),
 ]
 
 
 def inputs_of(mutation: str) -> list[str]:
-    """Give the names of a mutation's arguments that are input objects, or lists of one."""
+    """Return the names of the arguments of a mutation that take an input object or a list of them."""
     arguments = MUTATIONS[mutation].args.items()
     return [name for name, each in arguments if isinstance(get_named_type(each.type), GraphQLInputObjectType)]
 
 
-def named(value: Any, things: dict[str, str]) -> Any:
-    """Put ids in the place of `@noun`, and a new text in that of `@new`."""
+def fill_in(value: Any, things: dict[str, str]) -> Any:
+    """Replace `@noun` by the id of that noun, and `@new` by a new text."""
     if isinstance(value, dict):
-        return {name: named(each, things) for name, each in value.items()}
+        return {name: fill_in(each, things) for name, each in value.items()}
     if isinstance(value, list):
-        return [named(each, things) for each in value]
+        return [fill_in(each, things) for each in value]
     if isinstance(value, str) and value.startswith("@"):
         return uuid4().hex if value == "@new" else things[value[1:]]
     return value
 
 
 async def some_of_each(api: Api) -> dict[str, str]:
-    """Make one of each noun and give their ids by noun."""
+    """Create a row of each noun, and return the ids by noun."""
     user = await factories.user(api)
     agent = await factories.agent(api)
     version = await factories.agent_version(api, agent.id)
@@ -190,13 +193,13 @@ def _owner_column(table: str) -> str:
 
 
 async def stored(owner: AsyncEngine, api: Api) -> dict[str, str]:
-    """Give what the database holds of a project, each table as one text that is equal only for equal rows."""
+    """Return the rows of a project in each table as one text, which is equal only for equal rows."""
     async with owner.connect() as connection:
         return {
             table.name: (
                 await connection.execute(
                     text(
-                        "SELECT coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')"  # noqa: S608 - a table of ours
+                        "SELECT coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')"  # noqa: S608 - one of our tables
                         f" FROM {table.name} t WHERE {_owner_column(table.name)} = :project_id"
                     ),
                     {"project_id": api.project_id},
@@ -211,7 +214,7 @@ WITH said AS (
   SELECT session_id, count(*) AS messages, count(*) FILTER (WHERE role = 'USER') AS turns,
     coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion,
     max(sequence) AS last,
-    -- What was dated in the future when it was written counted as of then.
+    -- A message dated in the future counted as of the time when it was written.
     max(created_at) FILTER (WHERE created_at <= updated_at) AS at
   FROM messages WHERE project_id = :project_id GROUP BY session_id
 ), used AS (
@@ -250,6 +253,6 @@ WHERE m.project_id = :project_id
 
 
 async def untrue(owner: AsyncEngine, api: Api) -> list[Any]:
-    """Give the sessions, agents and memories whose counts are not those that their rows have."""
+    """Return the ids of the sessions, agents and memories whose counts differ from their rows."""
     async with owner.connect() as connection:
         return list(await connection.scalars(text(UNTRUE), {"project_id": api.project_id}))

@@ -1,1 +1,1 @@
-"""How an operation runs."""
+"""Tests of the engine, which runs operations."""

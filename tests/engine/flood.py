@@ -1,8 +1,8 @@
-"""Floods a process of its own with documents or filters that never come again, and prints how large it grows.
+"""Flood the engine with documents or filters that never repeat, and print how much the process grows.
 
-`python -m tests.engine.flood URL PROJECT documents|filters TIMES` prints the resident bytes before,
-after so many questions, and after as many more. A process of its own, because in a used one, what others
-left free would hide the growth; and no tracing of allocations, because that takes four times as long.
+`python -m tests.engine.flood URL PROJECT documents|filters TIMES` prints the resident bytes before, after
+TIMES requests, and after TIMES more. It runs in a new process, because free memory of a used one would hide
+the growth, and does not trace allocations, because that takes four times as long.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from schema.root import schema
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Question = tuple[str, dict[str, Any]]
+    Request = tuple[str, dict[str, Any]]
     """A document and its variables."""
 
 RESIDENT = Path("/proc/self/statm")
-"""Where Linux tells how many pages a process holds."""
+"""The file in which Linux reports the resident pages of this process."""
 
-KEPT_CHARACTERS = 200_000
-"""How much SQL is kept of each kind: a tenth of what a server keeps, to be full after fewer questions."""
+CACHE_CHARACTERS = 200_000
+"""The size of the SQL cache: a tenth of a server's, so that fewer requests fill it."""
 
-SIZE = 2_000
-"""How many characters a document has."""
+DOCUMENT_CHARACTERS = 2_000
+"""The length of each document."""
 
-ASKED = """
+SELECTION = """
 sessions(first: 3, filter: {title: {eq: "a"}}) { totalCount nodes {
   id title status tags metadata state context provider platform purpose source startedAt endedAt costUsd
   lastActivityAt qualityScore userSatisfaction messageCount interactionCount
@@ -51,47 +51,47 @@ sessions(first: 3, filter: {title: {eq: "a"}}) { totalCount nodes {
     flagged rawPayload createdAt updatedAt } }
   tree { sessionCount messageCount promptTokens completionTokens costUsd maxDepth errorCount } } }
 """
-FILTERED = """
+FILTERED_QUERY = """
 query ($sessions: SessionFilter, $messages: MessageFilter) {
   sessions(filter: $sessions) { totalCount nodes { messages(filter: $messages) { totalCount nodes { id } } } }
 }
 """
 
 
-def documents() -> Iterator[Question]:
-    """Give documents that ask for the same; each is compiled for itself."""
+def documents() -> Iterator[Request]:
+    """Yield documents with the same selection and different names, so that each is compiled anew."""
     for number in count():
-        yield f"query Asked{number:06} {{ {ASKED} }}".ljust(SIZE), {}
+        yield f"query Flood{number:06} {{ {SELECTION} }}".ljust(DOCUMENT_CHARACTERS), {}
 
 
-def filters() -> Iterator[Question]:
-    """Give one document, and one filter put together otherwise each time: each is another statement."""
+def filters() -> Iterator[Request]:
+    """Yield one document with filters of different forms, so that each needs a new statement."""
     for number in count():
         filter_: dict[str, Any] = {"id": {"isNull": False}}
-        for place in range(9):
-            filter_ = {"not": filter_} if number >> place & 1 else {"and": [filter_]}
-        yield FILTERED, {"sessions": filter_, "messages": filter_}
+        for bit in range(9):
+            filter_ = {"not": filter_} if number >> bit & 1 else {"and": [filter_]}
+        yield FILTERED_QUERY, {"sessions": filter_, "messages": filter_}
 
 
-QUESTIONS = {"documents": documents, "filters": filters}
+REQUESTS = {"documents": documents, "filters": filters}
 
 
 def resident() -> int:
-    """Give how many bytes this process holds."""
+    """Return the resident bytes of this process."""
     gc.collect()
     return int(RESIDENT.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def flood(url: str, project_id: UUID, kind: str, times: int) -> list[int]:
-    """Ask twice so many questions and give how many bytes the process held, before, between and after."""
+    """Run `times` requests twice; return the resident bytes before, between and after."""
     database = Database(url)
-    executor = Executor(schema, compiler=Compiler(schema, SqlCache(KEPT_CHARACTERS)))
+    executor = Executor(schema, compiler=Compiler(schema, SqlCache(CACHE_CHARACTERS)))
     principal = Principal(project_id, uuid4(), frozenset(ApiKeyScope))
-    questions = QUESTIONS[kind]()
+    requests = REQUESTS[kind]()
     sizes = []
-    for several in (10, times, times):
-        for _ in range(several):
-            document, variables = next(questions)
+    for number in (10, times, times):
+        for _ in range(number):
+            document, variables = next(requests)
             context = Context(database, principal)
             result = await executor.execute(executor.operation(document, None), variables, context)
             await context.close()
@@ -104,4 +104,4 @@ async def flood(url: str, project_id: UUID, kind: str, times: int) -> list[int]:
 
 if __name__ == "__main__":
     _, url, project, kind, times = sys.argv
-    print(json.dumps(asyncio.run(flood(url, UUID(project), kind, int(times)))))  # noqa: T201  # what it is for
+    print(json.dumps(asyncio.run(flood(url, UUID(project), kind, int(times)))))  # noqa: T201  # the output of this program

@@ -1,7 +1,7 @@
-"""Makes up valid mutations over the whole contract: what is written, to what, and what is asked of it then.
+"""Generates valid mutations over the whole contract: the fields, their inputs, and the selections.
 
-The contract says which values there are; their names say what they refer to. Most values could be written;
-others are at their bounds, beyond them, or of something that is not there.
+The types come from the contract; the name of an id says which type it refers to. Most values can be stored;
+others are at their bounds, beyond them, or refer to rows that do not exist.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from graphql import (
 from hypothesis import strategies as st
 
 from tests.contract import TYPES, is_connection, node_of, row_types
-from tests.engine.operations import UNKNOWN, VARIANTS, Facts, Maker, Operation, randoms
+from tests.engine.operations import UNKNOWN, VARIANTS, Facts, Operation, QueryMaker, randoms
 from tests.world import DOCUMENTS, TAGS
 
 if TYPE_CHECKING:
@@ -30,59 +30,59 @@ if TYPE_CHECKING:
 MUTATION = cast("GraphQLObjectType", TYPES["Mutation"])
 
 PROJECT = "@project@"
-"""Stands for the id of the project that is written to."""
+"""A placeholder for the id of the project that the mutation runs on."""
 
-HERE = "here-is-there"
-"""Stands, in texts, for what tells the project that is written to from all others."""
+TAG = "here-is-there"
+"""A placeholder, within texts, for the tag of the project that the mutation runs on."""
 
-MADE = re.compile(r"@made (\d+) or (.*?)@")
-"""Stands for an id that was made for an earlier question, or for another where none was made."""
+CREATED_ID = re.compile(r"@made (\d+) or (.*?)@")
+"""A placeholder for an id that an earlier operation created, with the id to use if none did."""
 
 OPEN = ("ACTIVE", "PAUSED")
-"""With these statuses nothing has an end."""
+"""The statuses of sessions that have not ended."""
 
 
 _FEW = 6
-"""So few fields of an input are hardly ever all left out."""
+"""Inputs with at most this many fields get most of them."""
 
 
 @st.composite
 def mutations(draw: st.DrawFn, facts: Facts) -> Operation:
-    """Make up a mutation over these facts."""
-    return Writer(draw(randoms()), facts).operation()
+    """Generate a mutation that uses these facts."""
+    return MutationMaker(draw(randoms()), facts).operation()
 
 
 @dataclass
-class Writer(Maker):
-    """Makes up one mutation."""
+class MutationMaker(QueryMaker):
+    """Generates one mutation."""
 
     root: ClassVar[GraphQLObjectType] = MUTATION
     openings: ClassVar[tuple[str, ...]] = ("mutation ", "mutation Made ")
 
     focus: dict[str, list[str]] = field(default_factory=dict)
-    """The few rows that most of an operation is about."""
+    """The few rows, by type, that most ids of the operation refer to."""
     called: list[str] = field(default_factory=list)
-    """The ids of tool calls so far."""
+    """The `callId`s chosen so far."""
     asked: list[tuple[str, str]] = field(default_factory=list)
-    """Fields and their arguments so far."""
-    wild: bool = False
-    """Whether some of the values of the field at hand are none that can be written."""
+    """The root fields and arguments chosen so far."""
+    may_be_unlikely: bool = False
+    """Whether the current field may get values that cannot be stored."""
     density: int = 50
-    """How many in a hundred of the values that may be left out are given."""
+    """The percentage of optional values that are given."""
 
-    def begun(self) -> str:
-        """Choose a field, at times one that was chosen before."""
+    def first_field(self) -> str:
+        """Choose a root field, sometimes one that was chosen before."""
         before = [name for name, _ in self.asked]
-        return self.random.choice(before) if before and self.chance(25) else super().begun()
+        return self.random.choice(before) if before and self.chance(25) else super().first_field()
 
     def arguments(self, type_: Any, name: str, declared: GraphQLField) -> str:
-        """Make up the arguments of a field."""
+        """Generate the arguments of a field."""
         if type_ is not MUTATION:
             return super().arguments(type_, name, declared)
         before = [said for of, said in self.asked if of == name]
         if before and self.chance(40):
             return self.random.choice(before)
-        self.wild = self.chance(20)
+        self.may_be_unlikely = self.chance(20)
         self.density = self.random.choice([10, 30, 60, 90])
         given = {
             key: self.values_of(argument.type, key, noun_of(name, declared))
@@ -94,20 +94,20 @@ class Writer(Maker):
         return said
 
     def values_of(self, type_: Any, name: str, noun: str) -> list[Any]:
-        """Give the values of an argument; often it is the same again."""
+        """Return a value of an argument for each variant; often all are equal."""
         if self.chance(40):
             return [self.value(type_, name, noun)] * VARIANTS
         return [self.value(type_, name, noun) for _ in range(VARIANTS)]
 
     def value(self, type_: Any, name: str, noun: str) -> Any:
-        """Make up a value for a field of an input about a noun."""
+        """Generate a value for a field of an input of a noun."""
         if isinstance(type_, GraphQLNonNull):
             return self.present(type_.of_type, name, noun)
-        null = self.chance(2) or (self.goes_wild() and self.chance(50))
+        null = self.chance(2) or (self.is_unlikely() and self.chance(50))
         return None if null else self.present(type_, name, noun)
 
     def present(self, type_: Any, name: str, noun: str) -> Any:
-        """Make up a value that is not null."""
+        """Generate a value that is not null."""
         if isinstance(type_, GraphQLList):
             return [self.value(type_.of_type, name, noun) for _ in range(self.length())]
         if isinstance(type_, GraphQLInputObjectType):
@@ -119,26 +119,26 @@ class Writer(Maker):
         if type_.name == "String":
             return self.text(name, noun)
         likely, unlikely = _VALUES[type_.name]
-        return self.random.choice(unlikely if self.goes_wild() else likely)
+        return self.random.choice(unlikely if self.is_unlikely() else likely)
 
     def json(self, type_: Any, described: str) -> Any:
-        """Make up JSON of the kind that the contract says."""
+        """Generate JSON of the kind that the description asks for."""
         likely, unlikely = _VALUES["JSON"]
-        if self.goes_wild():
+        if self.is_unlikely():
             return self.random.choice(unlikely if isinstance(type_, GraphQLNonNull) else [*unlikely, None])
         kinds = [kind for word, kind in (("object", dict), ("array", list)) if f"JSON {word}" in described]
         return self.random.choice([each for each in likely if not kinds or isinstance(each, kinds[0])])
 
-    def goes_wild(self) -> bool:
-        """Tell whether this value is to be one that is hardly ever sent."""
-        return self.wild and self.chance(25)
+    def is_unlikely(self) -> bool:
+        """Return whether the next value should be an unlikely one."""
+        return self.may_be_unlikely and self.chance(25)
 
     def length(self) -> int:
-        """Give how long a list is."""
-        return self.random.choice([0, 30, 101]) if self.goes_wild() else self.random.choice([1, 1, 2, 3, 5])
+        """Choose the length of a list."""
+        return self.random.choice([0, 30, 101]) if self.is_unlikely() else self.random.choice([1, 1, 2, 3, 5])
 
     def input(self, type_: GraphQLInputObjectType, noun: str) -> dict[str, Any]:
-        """Make up an input object about a noun."""
+        """Generate an input object of a noun."""
         density = self.density if len(type_.fields) > _FEW else 60
         given = {
             name: self.json(each.type, each.description or "")
@@ -151,14 +151,14 @@ class Writer(Maker):
         version = versions.get(given.get("agentVersionId") or given.get("versionId") or "")
         if version and self.chance(80):
             given["agentId"] = version["agent"]["id"]
-        return given if self.goes_wild() else _fitting(given)
+        return given if self.is_unlikely() else _without_contradictions(given)
 
     def reference(self, noun: str) -> str:
-        """Give an id: most often of a row that can be referred to."""
+        """Choose an id, most often of a row that can be referred to."""
         if noun not in self.focus:
             known = [*self.facts.rows[noun]] if noun in self.facts.rows else [PROJECT]
             self.focus[noun] = self.random.sample(known, min(3, len(known)))
-        if self.goes_wild():
+        if self.is_unlikely():
             foreign = self.random.choice(self.facts.foreign)
             others = self.random.choice([*self.facts.rows.values()])
             return self.random.choice([foreign, UNKNOWN, PROJECT, *[*others][:3], "no id", "", "\0"])
@@ -168,8 +168,8 @@ class Writer(Maker):
         return id_.upper() if self.chance(5) else id_
 
     def text(self, name: str, noun: str) -> str:
-        """Make up a text."""
-        if self.goes_wild():
+        """Generate a text."""
+        if self.is_unlikely():
             long = self.random.choice([64, 65, 255, 256, 320, 321, 1_000, 1_001, 2_048, 2_049])
             return self.random.choice(["", " ", "\0", "x" * long, "☃" * long])
         if name in _TEXTS:
@@ -185,13 +185,13 @@ class Writer(Maker):
         return self.random.choice([f"made {self.number()}", f"mäde {self.number()}", '{"a": [1]}', *TAGS])
 
     def calls(self) -> list[str]:
-        """Give the ids that models gave to the calls of the sessions in focus."""
+        """Return the `callId`s of the tool calls in the sessions in focus."""
         calls = self.facts.rows["ToolCall"].values()
         about = self.focus.get("Session", [])
         return [each["callId"] for each in calls if each["callId"] and each["session"]["id"] in about]
 
     def known(self, name: str, noun: str) -> list[str]:
-        """Give the texts that rows have in a field."""
+        """Return the texts that rows of a type have in a field."""
         if noun not in self.facts.rows or name not in row_types()[noun].fields:
             return []
         values = self.values(noun, name)
@@ -200,7 +200,7 @@ class Writer(Maker):
 
 
 def noun_of(name: str, declared: GraphQLField) -> str:
-    """Give the type that a mutation writes: that of its result, or else that in its name."""
+    """Return the type that a mutation writes: its result type, or else the type in its name."""
     of = get_named_type(declared.type)
     if of.name in row_types():
         return str(of.name)
@@ -208,10 +208,10 @@ def noun_of(name: str, declared: GraphQLField) -> str:
 
 
 def target_of(noun: str, name: str) -> str | None:
-    """Give the type that a value of an input refers to by its name, if it does.
+    """Return the type that a field of an input refers to by its name, if any.
 
-    `ownerId` of an agent is what its `owner` is, `toolCalls` of a message what its field of that name has,
-    and `createdByUserId` is a user.
+    `ownerId` of an agent refers to the type of its field `owner`, `toolCalls` of a message to the type of its
+    field `toolCalls`, and `createdByUserId` to User.
     """
     stem = name.removesuffix("Ids").removesuffix("Id")
     fields = row_types()[noun].fields
@@ -228,8 +228,8 @@ def target_of(noun: str, name: str) -> str | None:
     return max(named, key=len, default=None)
 
 
-def _fitting(given: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what does not go with the rest: a message that calls does not answer."""
+def _without_contradictions(given: dict[str, Any]) -> dict[str, Any]:
+    """Leave out values that contradict others: a message with tool calls cannot answer one."""
     if given.get("toolCalls"):
         left_out = {"toolCallId", "toolError"}
         given = given | {"role": "ASSISTANT"}
@@ -257,12 +257,12 @@ def _deep(levels: int) -> Any:
 
 
 _TEXTS = {
-    "slug": [HERE, HERE, f"{HERE}-again", "No Slug"],
+    "slug": [TAG, TAG, f"{TAG}-again", "No Slug"],
     "idempotencyKey": ["a key", "another key"],
     "moduleId": ["cart", "plan", "50% off"],
     "annotationType": ["correction", "enhancement", "verification", "remark"],
 }
-"""Texts of a form of their own, and few of them, so that they come again."""
+"""Texts that need a certain form; few, so that they repeat."""
 
 _VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "Boolean": ([True, False], [True]),
@@ -286,4 +286,4 @@ _VALUES: dict[str, tuple[list[Any], list[Any]]] = {
         ],
     ),
 }
-"""For each scalar, values that can be written, and others of which some cannot."""
+"""For each scalar, values that can be stored, and others of which some cannot."""

@@ -1,6 +1,6 @@
-"""Makes up valid operations over the whole contract, with variables, fragments and directives.
+"""Generates valid operations over the whole contract, with variables, fragments and directives.
 
-What is found in the contract is asked for by itself: nothing here names a type of rows or a field of one.
+Types and fields come from the contract, so that new ones are tested without a change here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from graphql import (
 )
 from hypothesis import strategies as st
 
-from agentdata.engine.contract import DECLARED
+from agentdata.engine.contract import declaration
 from tests.contract import QUERY, TYPES, is_connection, listed, node_of, row_types, value_of
 from tests.resolvers.reference import random_filter
 
@@ -40,20 +40,20 @@ if TYPE_CHECKING:
     Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 
 VARIANTS = 3
-"""With how many sets of variables an operation is asked: a plan is used again with other values."""
+"""The number of sets of variables that an operation runs with, so that its plan is reused."""
 
-MOVING = "moving"
-"""Answers under keys that begin so depend on the time of asking."""
+TIME_DEPENDENT = "moving"
+"""The beginning of the response keys whose values depend on the current time."""
 
-_MOVING = ("SessionTree", "durationMs")
+_TIME_DEPENDENT_FIELD = ("SessionTree", "durationMs")
 _SAME_EVERYWHERE = ("id", "createdAt", "updatedAt", "__typename")
-"""Fields that every type of rows has, of one type: they merge whatever the type of an object is."""
+"""Fields that every type of rows has, with the same type: GraphQL can merge them across types."""
 
-_OF_PAGES = ("orderBy", "first", "after", "last", "before")
+_PAGE_ARGUMENTS = ("orderBy", "first", "after", "last", "before")
 
 _KEYS = ["a", "b", "nested", "tags", "0", "-1", "no such key", "'", ""]
 
-_ASKED: dict[str, list[Any]] = {
+_ARGUMENT_VALUES: dict[str, list[Any]] = {
     "String": [
         "",
         "a",
@@ -67,32 +67,32 @@ _ASKED: dict[str, list[Any]] = {
     ],
     "DateTime": [
         "2020-01-01T00:00:00Z",
-        # A time that many rows of the world share.
+        # Many rows of the world have this time.
         "2026-02-01T01:00:00Z",
         "2026-06-01T12:00:00+02:00",
         "2031-01-01T00:00:00-11:00",
     ],
 }
-"""What arguments may be that are no filters."""
+"""Values of arguments that are not filters, by type."""
 
 _WITHOUT_AGENT_METRICS = {"User", "Team", "Session"}
-_TYPED = {"AGENT_METRIC", "SESSION_METRIC"}
-_OF_SESSIONS = "AGENT AGENT_VERSION USER"
+_METRICS_WITH_TYPE = {"AGENT_METRIC", "SESSION_METRIC"}
+_SESSION_DIMENSIONS = "AGENT AGENT_VERSION USER"
 _DIMENSIONS = {
     "AGENT_METRIC": "AGENT AGENT_VERSION METRIC_TYPE",
-    "SESSION_METRIC": f"{_OF_SESSIONS} METRIC_TYPE",
-    "MESSAGE_LATENCY": f"{_OF_SESSIONS} MODEL",
-    "PROMPT_TOKENS": f"{_OF_SESSIONS} MODEL",
-    "COMPLETION_TOKENS": f"{_OF_SESSIONS} MODEL",
-    "TOKENS": f"{_OF_SESSIONS} MODEL",
-    "COST": f"{_OF_SESSIONS} MODEL",
-    "SESSIONS_STARTED": _OF_SESSIONS,
-    "ERRORS": f"{_OF_SESSIONS} TOOL",
+    "SESSION_METRIC": f"{_SESSION_DIMENSIONS} METRIC_TYPE",
+    "MESSAGE_LATENCY": f"{_SESSION_DIMENSIONS} MODEL",
+    "PROMPT_TOKENS": f"{_SESSION_DIMENSIONS} MODEL",
+    "COMPLETION_TOKENS": f"{_SESSION_DIMENSIONS} MODEL",
+    "TOKENS": f"{_SESSION_DIMENSIONS} MODEL",
+    "COST": f"{_SESSION_DIMENSIONS} MODEL",
+    "SESSIONS_STARTED": _SESSION_DIMENSIONS,
+    "ERRORS": f"{_SESSION_DIMENSIONS} TOOL",
 }
-"""By what the metrics of series can be grouped."""
+"""The dimensions that each metric of a series can be grouped by."""
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
-"""An id that nothing has."""
+"""An id that no row has."""
 
 MISSING = object()
 _WRONG: tuple[Any, ...] = (
@@ -111,22 +111,22 @@ _WRONG: tuple[Any, ...] = (
     [{"field": "NO_SUCH_FIELD", "direction": "ASC"}],
     [{"field": "CREATED_AT", "direction": "SIDEWAYS"}],
 )
-"""What variables are not, most of them."""
+"""Values that most types of variables refuse."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What operations ask for: all rows of a project by their types, and ids that it must not see."""
+    """The data that operations refer to: all rows of a project by type, and ids of another project."""
 
     rows: dict[str, Rows]
     project_id: str
     foreign: tuple[str, ...]
     computed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """Rows of lists that are computed, by their types."""
+    """The rows of computed lists, by type."""
 
 
 class CursorsOf(NamedTuple):
-    """A list in an order, of which a cursor is wanted."""
+    """A list and an order from which a cursor is taken."""
 
     node: str
     order: tuple[tuple[str, str], ...]
@@ -134,27 +134,27 @@ class CursorsOf(NamedTuple):
 
 @dataclass(repr=False)
 class Operation:
-    """A document with several sets of variables; cursors in them stand as marks until they are known."""
+    """A document with several sets of variables; marks stand for cursors until the cursors are known."""
 
     document: str
     variants: list[dict[str, Any]]
     cursors: list[CursorsOf]
-    wrong: bool
-    """Whether some argument may be wrong."""
+    may_be_invalid: bool
+    """Whether some argument may be invalid."""
     reads: set[str]
-    """The keys in the response under which something is read."""
+    """The response keys of the root fields."""
     introspects: bool
-    """Whether it asks of the contract itself, which a plan need not hold."""
+    """Whether it selects introspection fields, which plans need not support."""
     needs_admin: bool
 
     def __repr__(self) -> str:
-        """Show what is asked, as one may ask it by hand."""
+        """Show the document and variables, to be run by hand."""
         shown = "\n".join(json.dumps(variant) for variant in self.variants)
         return f"\n{self.document}\n{shown}\n{self.cursors}"
 
 
 def mark(index: int, number: int) -> str:
-    """Give what stands for a cursor: the list that it is of, and which of the list's."""
+    """Return the mark of a cursor: the index of its list, and its number in that list."""
     return f"@cursor {index} {number}@"
 
 
@@ -163,14 +163,14 @@ MARK = re.compile(r"@cursor (\d+) (\d+)@")
 
 @st.composite
 def operations(draw: st.DrawFn, facts: Facts) -> Operation:
-    """Make up an operation over these facts."""
-    return Maker(draw(randoms()), facts).operation()
+    """Generate an operation that uses these facts."""
+    return QueryMaker(draw(randoms()), facts).operation()
 
 
 @st.composite
 def randoms(draw: st.DrawFn) -> Random:
-    """Give what choices are made by."""
-    # By its own choices hypothesis makes small operations, and larger ones smaller; a seed makes rich ones.
+    """Return the source of random choices."""
+    # The choices of hypothesis make small operations that it can shrink; a seed makes rich ones.
     seeded = draw(st.integers(0, 3)) > 0
     return Random(draw(st.integers(0, 2**64))) if seeded else draw(st.randoms(use_true_random=False))  # noqa: S311  # made-up operations
 
@@ -184,16 +184,16 @@ class _Fragment:
 
 
 @dataclass
-class Maker:
-    """Makes up one query."""
+class QueryMaker:
+    """Generates one query."""
 
     root: ClassVar[GraphQLObjectType] = QUERY
     openings: ClassVar[tuple[str, ...]] = ("query ", "query Made ", "")
-    """How an operation may begin; the first where another cannot have variables."""
+    """The ways to begin an operation; the first one is used if the chosen one cannot declare variables."""
 
     random: Random
     facts: Facts
-    mischief: bool = False
+    may_be_invalid: bool = False
     budget: int = 60
     numbers: int = 0
     taken: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
@@ -205,12 +205,12 @@ class Maker:
     introspects: bool = False
 
     def operation(self) -> Operation:
-        """Make it up."""
-        self.mischief = self.chance(10)
+        """Generate the operation."""
+        self.may_be_invalid = self.chance(10)
         self.budget = self.random.choice([10, 30, 60])
         parts, reads = [], set()
         for _ in range(self.random.randrange(1, 4)):
-            key, part = self.field(self.root, self.begun(), self.random.randrange(1, 4), strict=False)
+            key, part = self.field(self.root, self.first_field(), self.random.randrange(1, 4), strict=False)
             reads.add(key)
             if self.chance(10):
                 part = f"... on {self.root}{self.directives()} {{ {part} __typename }}"
@@ -229,23 +229,23 @@ class Maker:
         if self.declared:
             opening = f"{opening or self.openings[0]}({', '.join(self.declared)}) "
         bodies = [f"fragment {each.name} on {each.on} {each.body}" for each in self.fragments]
-        if self.mischief and self.chance(30):
-            self.spoil()
+        if self.may_be_invalid and self.chance(30):
+            self.invalidate_variables()
         return Operation(
             "\n".join([f"{opening}{{ {' '.join(parts)} }}", *bodies]),
             self.variants,
             self.cursors,
-            self.mischief,
+            self.may_be_invalid,
             reads,
             self.introspects,
             self.needs_admin,
         )
 
-    def begun(self) -> str:
-        """Choose a field that the operation begins with."""
+    def first_field(self) -> str:
+        """Choose a root field."""
         return str(self.random.choice([*self.root.fields]))
 
-    def spoil(self) -> None:
+    def invalidate_variables(self) -> None:
         """Give variables values that their types, or the fields that take them, refuse."""
         for variant in self.variants:
             if variant and self.chance(70):
@@ -257,20 +257,20 @@ class Maker:
                     variant[name] = wrong
 
     def chance(self, percent: int) -> bool:
-        """Tell whether what happens so many times in a hundred happens now."""
+        """Return true with this probability, in percent."""
         return self.random.randrange(100) >= 100 - percent
 
     def number(self) -> int:
-        """Give a number that was not given before."""
+        """Return the next unused number."""
         self.numbers += 1
         return self.numbers
 
     # Selections
 
     def selection(self, type_: Composite, depth: int, *, strict: bool = False) -> str:
-        """Select something of a type.
+        """Generate a selection of a type.
 
-        In a strict selection objects may be of several types, whose fields must not share keys.
+        In a strict selection objects may have several types, whose fields must not share response keys.
         """
         parts: list[str] = []
         for _ in range(self.random.randrange(1, 6)):
@@ -280,11 +280,11 @@ class Maker:
                 parts.append(self.random.choice(parts))
         return f"{{ {' '.join(parts)} }}"
 
-    def part(self, type_: Composite, depth: int, strict: bool) -> str:  # noqa: FBT001  # as it was given
-        """Make up one part of a selection."""
+    def part(self, type_: Composite, depth: int, strict: bool) -> str:  # noqa: FBT001  # passed on as it came
+        """Generate one part of a selection."""
         kind = self.random.randrange(100)
         if kind < 70 and not isinstance(type_, GraphQLUnionType):
-            return self.field(type_, self.named(type_, depth), depth, strict=strict)[1]
+            return self.field(type_, self.field_name(type_, depth), depth, strict=strict)[1]
         if kind < 80:
             return self.random.choice(["__typename", f"t{self.number()}: __typename"])
         if kind < 90 or self.budget < 0:
@@ -296,7 +296,7 @@ class Maker:
         known = [
             each
             for each in self.fragments
-            if each.on is not self.root and self.meet(type_, each.on) and (each.strict or not strict)
+            if each.on is not self.root and self.overlap(type_, each.on) and (each.strict or not strict)
         ]
         if known and self.chance(50):
             return f"...{self.random.choice(known).name}{self.directives()}"
@@ -306,35 +306,35 @@ class Maker:
         return f"...{fragment.name}{self.directives()}"
 
     def fragment(self, on: Composite, body: str, *, strict: bool) -> _Fragment:
-        """Keep a fragment under a name of its own."""
+        """Add a fragment with a new name."""
         fragment = _Fragment(f"F{self.number()}", on, strict, body)
         self.fragments.append(fragment)
         return fragment
 
     def condition(self, type_: Composite) -> Composite:
-        """Give a type that a fragment in a selection of another type may be on."""
+        """Choose a type condition for a fragment within a selection of a type."""
         others = [TYPES["Node"], TYPES["Actor"], *row_types().values()]
-        fitting = [each for each in others if self.meet(type_, each)]
+        fitting = [each for each in others if self.overlap(type_, each)]
         return cast("Composite", self.random.choice([type_, *fitting]))
 
-    def meet(self, one: Any, other: Any) -> bool:
-        """Tell whether an object may be of both types."""
+    def overlap(self, one: Any, other: Any) -> bool:
+        """Return whether an object can have both types."""
         return bool(_possible(one) & _possible(other))
 
-    def named(self, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
-        """Choose a field of a type; one that leads on only where there is room for it."""
+    def field_name(self, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+        """Choose a field of a type; one that leads to further rows only if depth and budget allow it."""
         plain: list[str] = [
             name for name, each in type_.fields.items() if is_leaf_type(get_named_type(each.type))
         ]
         objects: list[str] = [name for name in type_.fields if name not in plain]
         if depth <= 0 or self.budget <= 0:
-            objects = [name for name in objects if not self.leads_on(type_, name)]
+            objects = [name for name in objects if not self.leads_to_rows(type_, name)]
         if objects and (not plain or self.chance(50)):
             return self.random.choice(objects)
         return self.random.choice(plain)
 
-    def leads_on(self, type_: Any, name: str) -> bool:
-        """Tell whether a field leads to further rows."""
+    def leads_to_rows(self, type_: Any, name: str) -> bool:
+        """Return whether a field leads to further rows."""
         return (
             type_.name != "PageInfo"
             and name != "pageInfo"
@@ -342,7 +342,7 @@ class Maker:
         )
 
     def field(self, type_: Any, name: str, depth: int, *, strict: bool) -> tuple[str, str]:
-        """Select a field, and give its key in the response and what is written."""
+        """Select a field, and return its response key and its text."""
         declared: GraphQLField = type_.fields[name]
         arguments = self.arguments(type_, name, declared)
         key = self.key(type_, name, arguments, strict=strict)
@@ -359,9 +359,9 @@ class Maker:
         return key, f"{said}{arguments}{self.directives()}{below}"
 
     def key(self, type_: Any, name: str, arguments: str, *, strict: bool) -> str:
-        """Choose a key in the response that no other field has."""
-        if (type_.name, name) == _MOVING:
-            return f"{MOVING}{self.number()}"
+        """Choose a response key that does not conflict with another field."""
+        if (type_.name, name) == _TIME_DEPENDENT_FIELD:
+            return f"{TIME_DEPENDENT}{self.number()}"
         asked = (name, arguments)
         known = [key for (of, key), each in self.taken.items() if of == type_.name and each == asked]
         fresh = f"x{self.number()}"
@@ -377,7 +377,7 @@ class Maker:
         return key
 
     def directives(self) -> str:
-        """Write a condition or two, now and then."""
+        """Write a directive or two, sometimes."""
         if not self.chance(8):
             return ""
         said = []
@@ -385,24 +385,24 @@ class Maker:
             condition: Any = self.variable("Boolean!", [self.chance(50) for _ in range(VARIANTS)])
             if self.chance(30):
                 condition = json.dumps((name == "include") is not self.chance(20))
-                self.forget()
+                self.drop_variable()
             said.append(f" @{name}(if: {condition})")
         return "".join(said)
 
     # Arguments
 
     def arguments(self, type_: Any, name: str, declared: GraphQLField) -> str:
-        """Make up the arguments of a field."""
+        """Generate the arguments of a field."""
         if is_connection(declared):
             return self.page(type_, name, declared)
         given: dict[str, list[Any]] = {}
         for argument in declared.args:
             if argument == "ids":
-                most = 0 if self.mischief and self.chance(10) else 1
+                most = 0 if self.may_be_invalid and self.chance(10) else 1
                 given[argument] = [
                     [self.id() for _ in range(self.random.randrange(most, 6))] for _ in range(VARIANTS)
                 ]
-                if self.mischief and self.chance(10):
+                if self.may_be_invalid and self.chance(10):
                     given[argument] = [[UNKNOWN] * 501] * VARIANTS
             elif argument in {"sessions", "filter"} and self.chance(50):
                 given[argument] = self.filters(get_named_type(declared.args[argument].type).name)
@@ -416,17 +416,17 @@ class Maker:
             key = self.random.choice([*declared.args])
             noun = get_named_type(declared.type).name
             given[key] = self.alternatives(lambda: self.natural_key(noun, key))
-            if self.mischief and self.chance(10):
+            if self.may_be_invalid and self.chance(10):
                 given = dict.fromkeys(declared.args, given[key])
         return self.written(declared, given)
 
     def series(self, type_: Any, declared: GraphQLField) -> dict[str, list[Any]]:
-        """Make up the arguments of a series; they go together, unless mischief is done."""
+        """Generate the arguments of a series; they fit together unless the operation may be invalid."""
         metrics, intervals = (
             [*cast("GraphQLEnumType", get_named_type(declared.args[name].type)).values]
             for name in ("metric", "interval")
         )
-        if type_.name in _WITHOUT_AGENT_METRICS and not self.mischief:
+        if type_.name in _WITHOUT_AGENT_METRICS and not self.may_be_invalid:
             metrics.remove("AGENT_METRIC")
         chosen = self.alternatives(lambda: self.random.choice(metrics))
         if self.chance(50):
@@ -443,8 +443,8 @@ class Maker:
                 )
             ),
         }
-        astray = self.mischief and self.chance(10)
-        if astray or ({*chosen} <= _TYPED and self.chance(50)):
+        astray = self.may_be_invalid and self.chance(10)
+        if astray or ({*chosen} <= _METRICS_WITH_TYPE and self.chance(50)):
             types = [None, "response_time", "accuracy", ""]
             given["metricType"] = self.alternatives(lambda: self.random.choice(types))
         if "sessions" in declared.args and (astray or "AGENT_METRIC" not in chosen) and self.chance(30):
@@ -460,7 +460,7 @@ class Maker:
         if self.chance(60):
             zones = [None, "UTC", "America/New_York", "Asia/Kolkata"]
             given["timeZone"] = self.alternatives(lambda: self.random.choice(zones))
-        if self.mischief and self.chance(20):
+        if self.may_be_invalid and self.chance(20):
             wrong = {
                 "timeZone": "Mars",
                 "to": "2025-01-01T00:00:00Z",
@@ -472,11 +472,11 @@ class Maker:
         return given
 
     def page(self, type_: Any, name: str, declared: GraphQLField) -> str:
-        """Make up the arguments of a connection."""
+        """Generate the arguments of a connection."""
         given = {
-            argument: self.made_up(each)
+            argument: self.argument_values(each)
             for argument, each in declared.args.items()
-            if argument not in _OF_PAGES and (is_required_argument(each) or self.chance(40))
+            if argument not in _PAGE_ARGUMENTS and (is_required_argument(each) or self.chance(40))
         }
         order: list[dict[str, str]] = []
         if self.chance(40):
@@ -486,36 +486,38 @@ class Maker:
         size, cursor = ("first", "after") if forward else ("last", "before")
         if self.chance(80):
             given[size] = self.alternatives(self.size)
-        if self.chance(30) and node_of(declared) in LISTED:
+        if self.chance(30) and node_of(declared) in LISTS:
             of = CursorsOf(node_of(declared), _order(type_, name, order))
             self.cursors.append(of)
             at = len(self.cursors) - 1
             given[cursor] = self.alternatives(lambda: self.cursor(at))
         elif "orderBy" in given:
             given["orderBy"] = self.alternatives(lambda: self.order(declared.args["orderBy"]))
-        if self.mischief and self.chance(10):
+        if self.may_be_invalid and self.chance(10):
             given[self.random.choice(["first", "last"])] = [2] * VARIANTS
         return self.written(declared, given)
 
-    def made_up(self, argument: GraphQLArgument) -> list[Any]:
-        """Make up what an argument asks, by its type alone."""
+    def argument_values(self, argument: GraphQLArgument) -> list[Any]:
+        """Generate the values of an argument from its type alone."""
         type_ = get_named_type(argument.type)
         if type_.name.endswith("Filter"):
             return self.filters(type_.name)
         if isinstance(type_, GraphQLEnumType):
             return self.alternatives(lambda: self.random.choice([*type_.values]))
-        known = [value for value in _ASKED[type_.name] if self.mischief or "\0" not in str(value)]
+        known = [
+            value for value in _ARGUMENT_VALUES[type_.name] if self.may_be_invalid or "\0" not in str(value)
+        ]
         return self.alternatives(lambda: self.random.choice(known))
 
     def alternatives(self, make: Callable[[], Any]) -> list[Any]:
-        """Make up a value for each set of variables."""
+        """Generate a value for each set of variables."""
         return [make() for _ in range(VARIANTS)]
 
     def filters(self, name: str) -> list[Any]:
-        """Make up filters for one argument."""
+        """Generate the filters of one argument."""
         if not self.chance(20):
             return self.alternatives(lambda: self.filter(name))
-        # The same conditions, put together otherwise: other statements with the same parameters.
+        # The same conditions combined differently give other statements with the same parameters.
         both = [self.filter(name) or {}, self.filter(name) or {}]
         forms: list[Any] = [
             {"and": [{"and": both}]},
@@ -526,9 +528,9 @@ class Maker:
         return self.random.sample(forms, VARIANTS)
 
     def filter(self, name: str) -> dict[str, Any] | None:
-        """Make up a filter."""
+        """Generate a filter."""
         type_ = cast("GraphQLInputObjectType", TYPES[name])
-        if self.mischief and self.chance(20):
+        if self.may_be_invalid and self.chance(20):
             wrong: list[dict[str, Any]] = [
                 {"and": []},
                 {"id": {"eq": "no id"}},
@@ -537,28 +539,28 @@ class Maker:
                 {"not": None},
                 {"createdAt": None},
             ]
-            # Not every computed list has these fields.
+            # Some filters of computed lists lack these fields.
             return self.random.choice([None, *[each for each in wrong if each.keys() <= type_.fields.keys()]])
         return random_filter(self.random, type_, self.values, self.random.randrange(3))
 
     def values(self, noun: str, name: str) -> list[Any]:
-        """Give what rows of a type have in a field, or may have where they are computed."""
+        """Return the values of a field of rows, or possible values if the rows are computed."""
         if noun in self.facts.rows:
             return [value_of(row, name) for row in self.facts.rows[noun].values()]
         if noun in self.facts.computed:
             return [value_of(row, name) for row in self.facts.computed[noun]]
-        of = TYPES[noun].fields[name].type  # type: ignore[attr-defined]  # a filter is named after its rows' type
+        of = TYPES[noun].fields[name].type  # type: ignore[attr-defined]  # a filter is named after the type of its rows
         match get_named_type(of):
             case GraphQLEnumType(values=values):
                 known = [*values]
             case each if each.name == "ID":
                 known = [row for rows in self.facts.rows.values() for row in rows]
             case each:
-                known = _ASKED.get(each.name, [])
+                known = _ARGUMENT_VALUES.get(each.name, [])
         return self.random.sample(known, min(len(known), 5))
 
     def order(self, argument: GraphQLArgument) -> list[dict[str, str]]:
-        """Make up an order."""
+        """Generate an order."""
         type_ = cast("GraphQLInputObjectType", get_named_type(argument.type))
         enums = {
             key: cast("GraphQLEnumType", get_named_type(each.type)) for key, each in type_.fields.items()
@@ -569,20 +571,20 @@ class Maker:
         ]
 
     def size(self) -> int:
-        """Make up how many rows a page has."""
-        if self.mischief and self.chance(10):
+        """Choose the size of a page."""
+        if self.may_be_invalid and self.chance(10):
             return self.random.choice([-1, 501])
         return self.random.choice([0, 1, 2, 3, 4, 7])
 
     def cursor(self, at: int) -> str:
-        """Give what stands for a cursor of a list."""
-        if self.mischief and self.chance(20):
+        """Return the mark of a cursor of a list."""
+        if self.may_be_invalid and self.chance(20):
             return self.random.choice(["", "no cursor", "AAAA", "\0", "é"])
         return mark(at, self.random.randrange(40))
 
     def id(self) -> str:
-        """Make up an id to look for."""
-        if self.mischief and self.chance(10):
+        """Choose an id to look up."""
+        if self.may_be_invalid and self.chance(10):
             return self.random.choice(["", "no id", "\0", UNKNOWN + "0"])
         rows = self.facts.rows
         own = self.random.choice([*rows[self.random.choice([*rows])]])
@@ -592,27 +594,27 @@ class Maker:
         )
 
     def natural_key(self, noun: str, key: str) -> str:
-        """Make up a key to find a row by."""
+        """Choose a natural key to look up a row by."""
         if key == "id":
             known = [*self.facts.rows[noun]] if noun in self.facts.rows else []
             return self.random.choice([*known[:20], self.id()])
-        if self.mischief and self.chance(20):
+        if self.may_be_invalid and self.chance(20):
             return "a\0"
         known = [value for value in self.values(noun, key) if value is not None]
         found = self.random.choice([*known, "unknown"])
         return self.random.choice([found, found, found, found.upper(), ""])
 
-    # Values, written into the document or given as variables
+    # Values, as literals or variables
 
     def written(self, declared: GraphQLField, given: dict[str, list[Any]]) -> str:
-        """Write arguments into the document, or have variables give them."""
+        """Write arguments as literals or variables."""
         if not given:
             return ""
         said = []
         for name, values in given.items():
             type_ = declared.args[name].type
             if values[0] is None or self.chance(50):
-                # Without any key there is nothing to find.
+                # A lookup needs a key.
                 omits = not isinstance(type_, GraphQLNonNull) and name not in {
                     "id",
                     "name",
@@ -628,7 +630,7 @@ class Maker:
         return f"({', '.join(said)})"
 
     def variable(self, said: str, values: list[Any], *, omits: bool = False, type_: Any = None) -> str:
-        """Declare a variable with a value in each set; where it may be left out, it is in some."""
+        """Declare a variable with a value in each set, or only in some sets if it may be omitted."""
         name = f"v{self.number()}"
         default = ""
         may_omit = omits
@@ -652,19 +654,19 @@ class Maker:
                 variant[name] = value
         return f"${name}"
 
-    def forget(self) -> None:
-        """Take back the last variable."""
+    def drop_variable(self) -> None:
+        """Remove the last variable."""
         name = self.declared.pop()[1:].partition(":")[0]
         for variant in self.variants:
             variant.pop(name, None)
 
     def literal(self, value: Any, type_: Any, *, variables: bool = True) -> str:
-        """Write a value as GraphQL does."""
+        """Write a value as a GraphQL literal."""
         inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
         if value is None:
             return "null"
         if isinstance(inner, GraphQLList):
-            if len(value) == 1 and self.chance(20):  # a list of one may be written without brackets
+            if len(value) == 1 and self.chance(20):  # GraphQL allows a list of one without brackets
                 return self.literal(value[0], inner.of_type, variables=False)
             return f"[{', '.join(self.nested(each, inner.of_type, variables=variables) for each in value)}]"
         if isinstance(inner, GraphQLInputObjectType):
@@ -678,7 +680,7 @@ class Maker:
         return self.document(value) if variables and inner.name == "JSON" else _json(value)
 
     def document(self, value: Any) -> str:
-        """Write JSON, some of whose parts variables give, or leave out."""
+        """Write JSON as a literal; variables stand for some of its parts."""
         if isinstance(value, dict):
             return f"{{{', '.join(f'{key}: {self.part_of_document(each)}' for key, each in value.items())}}}"
         if isinstance(value, list):
@@ -686,21 +688,21 @@ class Maker:
         return _json(value)
 
     def part_of_document(self, value: Any) -> str:
-        """Write a part of JSON, or have a variable give it."""
+        """Write a part of JSON as a literal or a variable."""
         if not self.chance(15):
             return self.document(value)
         if self.chance(30):
-            times = self.alternatives(lambda: self.random.choice(_ASKED["DateTime"]))
+            times = self.alternatives(lambda: self.random.choice(_ARGUMENT_VALUES["DateTime"]))
             return self.variable("DateTime", times, omits=True, type_=TYPES["DateTime"])
         return self.variable("JSON", [value] * VARIANTS, omits=True, type_=TYPES["JSON"])
 
     def nested(self, value: Any, type_: Any, *, variables: bool) -> str:
-        """Write a value inside another, or have a variable give it."""
+        """Write a nested value as a literal or a variable."""
         awkward = get_named_type(type_).name == "JSON" and _awkward(value)
         if awkward and not variables:
             value = {}
         elif awkward or (variables and self.chance(15)):
-            # What may not be null must be given; a filter's condition may be left out.
+            # A non-null field must be given; the condition of a filter may be omitted.
             omits = not isinstance(type_, GraphQLNonNull)
             return self.variable(str(type_), [value] * VARIANTS, omits=omits, type_=type_)
         return self.literal(value, type_, variables=variables)
@@ -719,15 +721,15 @@ def _is_node(type_: Any) -> bool:
 
 
 def _order(type_: Any, name: str, order: list[dict[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Give what a list is ordered by, as one asks for it."""
+    """Return the order of a list: the requested one, or the default."""
     if order:
         return tuple((each["field"], each["direction"]) for each in order)
-    page = type_.fields[name].extensions["strawberry-definition"].metadata[DECLARED]
+    page = declaration(type_.fields[name])
     return tuple((each.name.upper(), "DESC" if each.descending else "ASC") for each in page.default_order)
 
 
 def _awkward(value: Any) -> bool:
-    """Tell whether GraphQL has no literal for some JSON."""
+    """Return whether JSON has no GraphQL literal, because of the names of its keys."""
     if isinstance(value, dict):
         return any(not re.fullmatch(r"[A-Za-z_]\w*", key) or _awkward(each) for key, each in value.items())
     return isinstance(value, list) and any(map(_awkward, value))
@@ -741,4 +743,4 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-LISTED = listed()
+LISTS = listed()

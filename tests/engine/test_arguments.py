@@ -1,4 +1,4 @@
-"""Arguments are coerced as graphql-core does it."""
+"""Arguments are coerced as graphql-core coerces them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ VARIABLES = (
         "f(only: {b: $b})",
         "g(leaf: $leaf)",
         "g(leaf: {id: $sure, colour: $colour})",
-        # What no document that was validated says.
+        # Validation refuses these, so no document of a request has them.
         "g",
         "g(leaf: null)",
         "g(leaf: {colour: RED})",
@@ -82,7 +82,7 @@ VARIABLES = (
         "f(tree: [$tree])",
     ],
 )
-def test_arguments_are_what_graphql_core_makes_of_them(field: str, given: dict[str, Any]) -> None:
+def test_arguments_are_coerced_as_graphql_core_coerces_them(field: str, given: dict[str, Any]) -> None:
     document = parse(f"query ({VARIABLES}) {{ {field} }}")
     [operation] = document.definitions
     assert isinstance(operation, OperationDefinitionNode)
@@ -99,7 +99,7 @@ def test_arguments_are_what_graphql_core_makes_of_them(field: str, given: dict[s
 
 
 def outcome(coerce: Callable[[VariableValues], dict[str, Any]], variables: VariableValues) -> object:
-    """Give what arguments are coerced to, in its order, or what is wrong with them."""
+    """Return the coerced arguments, in order, or the message of the error."""
     try:
         return list(coerce(variables).items())
     except GraphQLError as error:

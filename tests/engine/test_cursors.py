@@ -1,4 +1,4 @@
-"""A cursor is taken where it was given, and nowhere else."""
+"""A cursor is accepted by the list that issued it, and by no other."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LATEST = SESSIONS % "[{field: STARTED_AT, direction: DESC}]"
 
 
 async def cursor_of(api: Api, document: str = LATEST) -> str:
-    """Give a cursor that a project got."""
+    """Return a cursor of a list of this project."""
     return (await api.ask(document))["sessions"]["pageInfo"]["endCursor"]  # type: ignore[no-any-return]  # JSON
 
 
 async def assert_refused(api: Api, document: str, cursor: str, field: str = "after") -> None:
-    """Hold a cursor to be refused."""
+    """Check that a cursor is refused."""
     error = await api.error(document, **{field: cursor})
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert "is not a cursor of this list" in error["message"]
@@ -54,13 +54,13 @@ async def assert_refused(api: Api, document: str, cursor: str, field: str = "aft
         base64.urlsafe_b64encode(b"\0" * 6 + b"{}").decode(),
     ],
 )
-async def test_what_was_made_up_is_refused(world: Api, forged: str) -> None:
+async def test_a_forged_cursor_is_refused(world: Api, forged: str) -> None:
     await assert_refused(world, LATEST, forged)
     await assert_refused(world, LATEST.replace("after", "before"), forged, "before")
 
 
-async def test_a_cursor_that_was_cut_or_changed_is_refused(world: Api) -> None:
-    random, cursor = Random(1), await cursor_of(world)  # noqa: S311  # places that are the same each time
+async def test_a_truncated_or_altered_cursor_is_refused(world: Api) -> None:
+    random, cursor = Random(1), await cursor_of(world)  # noqa: S311  # the same positions each time
     for length in (1, 8, 9, len(cursor) // 2, len(cursor) - 2):
         await assert_refused(world, LATEST, cursor[:length])
     for place in random.sample(range(len(cursor) - 1), 20):
@@ -79,11 +79,11 @@ async def test_a_cursor_that_was_cut_or_changed_is_refused(world: Api) -> None:
         "[{field: CREATED_AT, direction: DESC}, {field: STARTED_AT, direction: DESC}]",
     ],
 )
-async def test_a_cursor_of_another_order_is_refused(world: Api, order: str) -> None:
+async def test_a_cursor_of_a_different_order_is_refused(world: Api, order: str) -> None:
     await assert_refused(world, SESSIONS % order, await cursor_of(world))
 
 
-async def test_a_cursor_of_another_noun_is_refused(world: Api) -> None:
+async def test_a_cursor_of_a_different_type_is_refused(world: Api) -> None:
     newest = "[{field: CREATED_AT, direction: DESC}]"
     cursor = await cursor_of(world, SESSIONS % newest)
     for noun in ("agents", "users", "messages", "toolCalls"):
@@ -99,7 +99,7 @@ async def test_a_cursor_of_another_project_is_refused(world: Api, api: Api) -> N
     await assert_refused(world, LATEST, await cursor_of(api))
 
 
-async def test_a_cursor_goes_with_any_filter_and_size_of_its_list(world: Api) -> None:
+async def test_a_cursor_works_with_any_filter_and_page_size_of_its_list(world: Api) -> None:
     cursor = await cursor_of(world, LATEST.replace("sessions(", "sessions(first: 5, "))
     document = """query ($after: String, $filter: SessionFilter) {
         sessions(first: 3, after: $after, filter: $filter) { nodes { isActive } }
@@ -108,7 +108,7 @@ async def test_a_cursor_goes_with_any_filter_and_size_of_its_list(world: Api) ->
     assert nodes == [{"isActive": True}] * 3
 
 
-async def test_a_cursor_stays_good_when_its_row_is_gone(api: Api) -> None:
+async def test_a_cursor_stays_valid_after_its_row_is_deleted(api: Api) -> None:
     sessions: list[Any] = [await factories.session(api) for _ in range(3)]
     document = "query ($after: String) { sessions(first: 1, after: $after) { edges { cursor node { id } } } }"
     [edge] = (await api.ask(document))["sessions"]["edges"]
@@ -117,7 +117,7 @@ async def test_a_cursor_stays_good_when_its_row_is_gone(api: Api) -> None:
     assert [edge["node"]["id"], following["node"]["id"]] == [str(sessions[2].id), str(sessions[1].id)]
 
 
-async def test_cursors_are_short_and_go_into_addresses_as_they_are(world: Api) -> None:
+async def test_cursors_are_short_and_need_no_url_encoding(world: Api) -> None:
     cursor = await cursor_of(world)
     assert len(cursor) < 150
     assert cursor.replace("-", "").replace("_", "").isalnum()
@@ -175,7 +175,7 @@ async def test_pages_by_cost_give_each_row_once(api: Api) -> None:
             known = [cost for cost in costs if cost is not None]
             assert known == sorted(known, reverse=direction == "DESC")
             assert len({row["id"] for row in whole["nodes"]}) == len(costs) == number
-            for range_, other in product((FORWARD, BACK), (api, api.plain())):
+            for range_, other in product((FORWARD, BACK), (api, api.by_reference())):
                 assert await walked((api, other), noun, direction, range_) == whole["nodes"]
 
 

@@ -1,4 +1,4 @@
-"""Looking inside of plans: what each read is, what it took, and who may see it."""
+"""Explaining plans: the reads, their rows and times, and who may see them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agentdata.engine.plans.explain import Explained
     from tests.api import Api
 
-ASKED = """query ($first: Int, $title: String) {
+QUERY = """query ($first: Int, $title: String) {
     sessions(first: $first, filter: {title: {eq: $title}}) {
         totalCount nodes { title agent { name } tree { messageCount } messages(first: 2) { nodes {
             sequence toolCalls { nodes { name } }
@@ -32,15 +32,15 @@ ASKED = """query ($first: Int, $title: String) {
 }"""
 
 
-async def explained(api: Api, document: str, *, analyze: bool, **variables: Any) -> Explained | None:
+async def explain(api: Api, document: str, *, analyze: bool, **variables: Any) -> Explained | None:
     """Explain an operation."""
     operation = EXECUTOR.operation(document, None)
     return await EXECUTOR.explain(operation, variables, Context(api.database, api.principal), analyze=analyze)
 
 
 @pytest.fixture
-async def talks(api: Api) -> Api:
-    """Provide three sessions named alike, one of them with messages and a call."""
+async def conversations(api: Api) -> Api:
+    """Provide three sessions with the same title, one of them with messages and a tool call."""
     agent = await factories.agent(api, name="helper")
     for number in range(3):
         session = await factories.session(api, agent_id=agent.id, title="a")
@@ -55,8 +55,8 @@ async def talks(api: Api) -> Api:
     return api
 
 
-async def test_a_plan_is_a_tree_of_reads_with_their_sql(talks: Api) -> None:
-    plan = await explained(talks, ASKED, analyze=False, first=2, title="a")
+async def test_a_plan_is_a_tree_of_reads_with_their_sql(conversations: Api) -> None:
+    plan = await explain(conversations, QUERY, analyze=False, first=2, title="a")
     assert plan is not None
     paths = {read.name: read.path for read in plan.reads}
     tree = {read.path: read.keys and paths[read.keys] for read in plan.reads}
@@ -67,20 +67,20 @@ async def test_a_plan_is_a_tree_of_reads_with_their_sql(talks: Api) -> None:
         "sessions.nodes.messages": "sessions",
         "sessions.nodes.messages.nodes.toolCalls": "sessions.nodes.messages",
         "sessions.nodes.parent": "sessions",
-        # Read once for both places, behind the read of the last.
+        # One read serves both fields, and follows the read of the parents.
         "sessions.nodes.tree, sessions.nodes.parent.tree": "sessions.nodes.parent",
     }
     for read in plan.reads:
         assert read.sql in plan.sql
         assert read.rows is None
         assert read.milliseconds is None
-    assert plan.parameters[0] == str(talks.project_id)
+    assert plan.parameters[0] == str(conversations.project_id)
     assert "a" in plan.parameters
     assert "LIMIT 2" in plan.sql
 
 
-async def test_what_each_read_took_is_told_where_it_is_run(talks: Api) -> None:
-    plan = await explained(talks, ASKED, analyze=True, first=2, title="a")
+async def test_an_analyzed_plan_has_the_rows_and_time_of_each_read(conversations: Api) -> None:
+    plan = await explain(conversations, QUERY, analyze=True, first=2, title="a")
     assert plan is not None
     rows = {read.path: read.rows for read in plan.reads}
     assert rows["sessions"] == 2
@@ -92,13 +92,13 @@ async def test_what_each_read_took_is_told_where_it_is_run(talks: Api) -> None:
     assert rows["sessions.nodes.tree, sessions.nodes.parent.tree"] == 2
     assert plan.milliseconds is not None
     assert all(0 <= (read.milliseconds or 0) <= plan.milliseconds for read in plan.reads)
-    single = await explained(talks, "{ sessions { nodes { title } } }", analyze=True)
+    single = await explain(conversations, "{ sessions { nodes { title } } }", analyze=True)
     assert single is not None
     assert [read.rows for read in single.reads] == [3]
 
 
-async def test_a_plan_is_printed_as_a_tree(talks: Api) -> None:
-    plan = await explained(talks, ASKED, analyze=True, first=2, title="a")
+async def test_a_plan_is_printed_as_a_tree(conversations: Api) -> None:
+    plan = await explain(conversations, QUERY, analyze=True, first=2, title="a")
     assert plan is not None
     printed = lines(plan)
     titles = [line.split(" (r")[0] for line in printed if " rows, " in line]
@@ -117,8 +117,8 @@ async def test_a_plan_is_printed_as_a_tree(talks: Api) -> None:
         'mutation { createUser(input: {name: "never"}) { id } }',
     ],
 )
-async def test_what_has_no_plan_is_not_explained(api: Api, document: str) -> None:
-    assert await explained(api, document, analyze=True) is None
+async def test_an_operation_without_a_plan_is_not_explained_or_run(api: Api, document: str) -> None:
+    assert await explain(api, document, analyze=True) is None
     assert (await api.ask("{ users { totalCount } }"))["users"]["totalCount"] == 0
 
 
@@ -133,8 +133,8 @@ async def client(database_urls: DatabaseUrls) -> AsyncIterator[httpx.AsyncClient
         yield client
 
 
-async def sent(client: httpx.AsyncClient, key: Key, query: str, explain: object) -> httpx.Response:
-    """Send a query that is to be explained."""
+async def send(client: httpx.AsyncClient, key: Key, query: str, explain: object) -> httpx.Response:
+    """Send a query with the extension that asks for its plan."""
     return await client.post(
         "/graphql",
         json={"query": query, "extensions": {"explain": explain}},
@@ -142,11 +142,11 @@ async def sent(client: httpx.AsyncClient, key: Key, query: str, explain: object)
     )
 
 
-async def test_an_answer_carries_its_plan_for_administrators(
+async def test_a_response_to_an_admin_key_can_carry_its_plan(
     client: httpx.AsyncClient, database_urls: DatabaseUrls
 ) -> None:
     key = await make_key(database_urls, ApiKeyScope.ADMIN)
-    response = await sent(client, key, "{ project { id } users { totalCount } }", explain=True)
+    response = await send(client, key, "{ project { id } users { totalCount } }", explain=True)
     content = response.json()
     assert content["data"]["users"] == {"totalCount": 0}
     plan = content["extensions"]["explain"]
@@ -154,18 +154,20 @@ async def test_an_answer_carries_its_plan_for_administrators(
     assert [read["rows"] for read in plan["reads"]] == [1, 1]
     assert plan["milliseconds"] > 0
     assert plan["planningMilliseconds"] > 0
-    plain = await sent(client, key, "{ __schema { __typename } }", explain=True)
-    assert plain.json()["extensions"] == {"explain": None}
-    assert "extensions" not in (await sent(client, key, "{ project { id } }", explain=False)).json()
+    unplanned = await send(client, key, "{ __schema { __typename } }", explain=True)
+    assert unplanned.json()["extensions"] == {"explain": None}
+    assert "extensions" not in (await send(client, key, "{ project { id } }", explain=False)).json()
 
 
-async def test_nobody_else_sees_a_plan(client: httpx.AsyncClient, database_urls: DatabaseUrls) -> None:
+async def test_a_plan_is_refused_to_keys_without_the_admin_scope(
+    client: httpx.AsyncClient, database_urls: DatabaseUrls
+) -> None:
     key = await make_key(database_urls, ApiKeyScope.WRITE)
-    response = await sent(client, key, "{ project { id } }", explain=True)
+    response = await send(client, key, "{ project { id } }", explain=True)
     assert response.status_code == httpx.codes.FORBIDDEN
     [error] = response.json()["errors"]
     assert error["extensions"]["code"] == "FORBIDDEN"
     assert "SELECT" not in response.text
-    wrong = await sent(client, key, "{ project { id } }", explain="yes")
+    wrong = await send(client, key, "{ project { id } }", explain="yes")
     assert wrong.status_code == httpx.codes.BAD_REQUEST
     assert "extensions.explain" in wrong.json()["errors"][0]["message"]

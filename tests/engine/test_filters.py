@@ -1,4 +1,4 @@
-"""Filters find the rows that Python finds, whatever they ask and however they are put together."""
+"""Filters of every operator and combination find the rows that a reference in Python finds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AT_ONCE = 25
 
 
 async def found(api: Api, root: ConnectionField, filters: list[Any], rows: str = "nodes { id }") -> list[Any]:
-    """Give what each of some filters finds."""
+    """Return the page that each filter finds."""
     pages = []
     for start in range(0, len(filters), AT_ONCE):
         some = {f"f{index}": filter_ for index, filter_ in enumerate(filters[start : start + AT_ONCE])}
@@ -34,7 +34,7 @@ async def found(api: Api, root: ConnectionField, filters: list[Any], rows: str =
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=str)
-async def test_each_operator_of_each_field_finds_what_it_says(
+async def test_each_operator_of_each_field_finds_the_rows_that_python_finds(
     world: Api, rows: dict[str, Rows], root: ConnectionField
 ) -> None:
     filters = []
@@ -43,7 +43,7 @@ async def test_each_operator_of_each_field_finds_what_it_says(
             for op in field.type.fields:
                 values = [value_of(row, name) for row in rows[root.node].values()]
                 asked = operands(field.type.name, op, values)
-                assert asked, f"nothing to ask of {name} by {op}"
+                assert asked, f"no operands for {op} of {name}"
                 filters += [{name: {op: operand}} for operand in asked]
     for filter_, page in zip(filters, await found(world, root, filters), strict=True):
         expected = {id_ for id_, row in rows[root.node].items() if meets(row, filter_, root.filter, rows)}
@@ -51,13 +51,13 @@ async def test_each_operator_of_each_field_finds_what_it_says(
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=str)
-async def test_filters_of_any_form_find_what_they_say(
+async def test_random_filters_find_the_rows_that_python_finds(
     world: Api, rows: dict[str, Rows], root: ConnectionField
 ) -> None:
     def values(noun: str, name: str) -> list[Any]:
         return [value_of(row, name) for row in rows[noun].values()]
 
-    random = Random(str(root))  # noqa: S311  # filters that are the same each time
+    random = Random(str(root))  # noqa: S311  # the same filters each time
     filters = [random_filter(random, root.filter, values, depth=3) for _ in range(40)]
     sizes = set()
     for filter_, page in zip(
@@ -67,10 +67,12 @@ async def test_filters_of_any_form_find_what_they_say(
         assert {node["id"] for node in page["nodes"]} == expected, filter_
         assert page["totalCount"] == len(expected), filter_
         sizes.add(len(expected))
-    assert len(sizes) > 2, "the filters tell nothing apart"
+    assert len(sizes) > 2, "all filters find the same number of rows"
 
 
-async def test_pages_under_parents_are_filtered_and_counted(world: Api, rows: dict[str, Rows]) -> None:
+async def test_a_filter_applies_to_the_nodes_and_count_of_each_parents_page(
+    world: Api, rows: dict[str, Rows]
+) -> None:
     filter_ = {
         "qualityScore": {"gte": 0.5},
         "messages": {"some": {"role": {"eq": "USER"}}},
@@ -94,7 +96,7 @@ async def test_pages_under_parents_are_filtered_and_counted(world: Api, rows: di
     assert len(counts) > 1
 
 
-async def test_all_that_some_asks_holds_for_one_and_the_same_row(api: Api) -> None:
+async def test_all_conditions_of_some_must_hold_for_one_row(api: Api) -> None:
     both = await factories.agent(api, name="one session has both")
     apart = await factories.agent(api, name="each of two has one")
     await factories.session(api, agent_id=both.id, platform="web", title="a")
@@ -112,7 +114,7 @@ async def test_all_that_some_asks_holds_for_one_and_the_same_row(api: Api) -> No
     assert data["none"]["nodes"] == [{"name": apart.name}]
 
 
-async def test_teams_are_asked_for_through_their_members(api: Api) -> None:
+async def test_teams_are_filtered_by_their_members(api: Api) -> None:
     ann, bob = await factories.agent(api, name="ann"), await factories.agent(api, name="bob")
     await factories.team(api, name="a", member_ids=[ann.id])
     await factories.team(api, name="b", member_ids=[bob.id])
@@ -127,7 +129,7 @@ async def test_teams_are_asked_for_through_their_members(api: Api) -> None:
     assert names == {"some": ["a"], "none": ["b", "c"], "back": ["bob"], "two": ["b"]}
 
 
-async def test_what_begins_with_a_text_has_it_letter_by_letter(api: Api) -> None:
+async def test_starts_with_matches_exact_characters_without_wildcards(api: Api) -> None:
     names = ["50%_a\\b", "50%_A", "50xya", "50%", "\\50", "Ärger", "ärger", "😀 b"]
     for name in names:
         await factories.agent(api, name=name)
@@ -139,7 +141,7 @@ async def test_what_begins_with_a_text_has_it_letter_by_letter(api: Api) -> None
         assert {node["name"] for node in nodes} == {name for name in names if name.startswith(prefix)}
 
 
-async def test_costs_are_found_by_what_they_are_shown_as(api: Api) -> None:
+async def test_cost_filters_compare_the_costs_that_responses_show(api: Api) -> None:
     costs = [0.0, 1e-9, 0.1, 0.123456789, 0.3, 19.99, 1234567.123456789, 999_999_999.0]
     for cost in costs:
         await factories.session(api, cost_usd=cost)
@@ -235,7 +237,9 @@ async def test_a_text_that_is_longer_than_any_is_not_one_of_them(api: Api) -> No
         ({"specializations": {"containsAny": ["\0"]}}, "filter.specializations.containsAny"),
     ],
 )
-async def test_what_no_filter_may_say_is_refused_by_name(world: Api, filter_: Any, field: str) -> None:
+async def test_an_invalid_filter_is_refused_with_the_path_of_its_field(
+    world: Api, filter_: Any, field: str
+) -> None:
     document = "query ($filter: AgentFilter) { agents(filter: $filter) { nodes { id } } }"
     error = await world.error(document, filter=filter_)
     assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", field)
@@ -266,7 +270,7 @@ async def test_what_no_filter_may_say_is_refused_by_name(world: Api, filter_: An
         ("sessions", "all"),
     ],
 )
-async def test_values_of_the_wrong_type_are_refused(world: Api, noun: str, filter_: Any) -> None:
+async def test_filter_values_of_the_wrong_type_are_refused(world: Api, noun: str, filter_: Any) -> None:
     type_ = f"{noun.capitalize()[:-1]}Filter"
     document = f"query ($filter: {type_}) {{ {noun}(filter: $filter) {{ nodes {{ id }} }} }}"
     answer = await world.answer(document, filter=filter_)
@@ -293,7 +297,7 @@ async def test_values_of_the_wrong_type_are_refused(world: Api, noun: str, filte
         ),
     ],
 )
-async def test_values_at_the_edge_are_taken(
+async def test_filter_values_at_their_bounds_are_accepted(
     world: Api, rows: dict[str, Rows], noun: str, filter_: dict[str, Any]
 ) -> None:
     [root] = [root for root in ROOTS if root.node == noun]
@@ -304,7 +308,7 @@ async def test_values_at_the_edge_are_taken(
 
 
 @pytest.mark.parametrize("depth", [50, 200, 900])
-async def test_a_deep_filter_is_no_fault_of_the_server(world: Api, depth: int) -> None:
+async def test_a_deep_filter_causes_no_internal_error(world: Api, depth: int) -> None:
     filter_: dict[str, Any] = {"name": {"eq": "a"}}
     for _ in range(depth):
         filter_ = {"not": filter_}
@@ -315,12 +319,12 @@ async def test_a_deep_filter_is_no_fault_of_the_server(world: Api, depth: int) -
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=str)
-async def test_a_number_that_is_too_large_is_refused(world: Api, root: ConnectionField) -> None:
+async def test_a_filter_number_too_large_for_a_double_is_refused(world: Api, root: ConnectionField) -> None:
     names = [name for name, field in root.filter.fields.items() if str(field.type) == "FloatFilter"]
     for name in names:
         for asked in ("eq: 1e400", "gt: -1e400", f"in: [1, {'9' * 400}]"):
             document = f"{{ {root.name}(filter: {{{name}: {{{asked}}}}}) {{ totalCount }} }}"
-            for api in (world, world.plain()):
+            for api in (world, world.by_reference()):
                 error = await api.error(document)
                 assert error["extensions"] == {
                     "code": "BAD_USER_INPUT",

@@ -1,4 +1,4 @@
-"""Documents and filters that never come again leave the process within its bounds."""
+"""A flood of documents or filters that never repeat does not make a process grow without bound."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from tests.engine import flood
 if TYPE_CHECKING:
     from tests.api import Api
 
-MOST_BYTES = 60_000_000
-"""How much a process may grow by what it keeps, and by what its allocator does not give back."""
+MAX_GROWTH = 60_000_000
+"""How much a process may grow, by its caches and by memory that the allocator does not return."""
 
 
-@pytest.mark.skipif(not flood.RESIDENT.exists(), reason="only Linux tells what a process holds at the moment")
+@pytest.mark.skipif(not flood.RESIDENT.exists(), reason="only Linux reports the resident pages of a process")
 @pytest.mark.parametrize(
-    ("kind", "times", "most_more"),
+    ("kind", "times", "max_later_growth"),
     [
-        # All kept, so many would take 10 MB.
+        # Without a bound, these documents would take 10 MB.
         ("documents", 110, 7_000_000),
-        # All kept, so many would take 3 MB.
+        # Without a bound, these filters would take 3 MB.
         ("filters", 250, 1_500_000),
     ],
 )
-async def test_a_flood_leaves_a_process_within_its_bounds(
-    api: Api, database_url: str, kind: str, times: int, most_more: int
+async def test_a_flood_of_new_documents_or_filters_keeps_memory_bounded(
+    api: Api, database_url: str, kind: str, times: int, max_later_growth: int
 ) -> None:
-    """As much again as fills what is kept makes the process hardly larger."""
+    """Once the caches are full, as many requests again hardly grow the process."""
     command = [sys.executable, "-m", flood.__name__, database_url, str(api.project_id), kind, str(times)]
     root = Path(__file__).parents[2]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, cwd=root)
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     assert process.returncode == 0
-    begin, between, end = json.loads(said)
-    assert end - begin < MOST_BYTES
-    assert end - between < most_more
+    begin, between, end = json.loads(output)
+    assert end - begin < MAX_GROWTH
+    assert end - between < max_later_growth

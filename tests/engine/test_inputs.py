@@ -1,4 +1,4 @@
-"""Arguments are read under Python's names, as operations take them."""
+"""Arguments are converted to the names and types that operations take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import strawberry
 from graphql import GraphQLInputObjectType, get_named_type
 
 from agentdata.engine.binding.inputs import fields_of, values_of
-from agentdata.engine.contract import DECLARED
+from agentdata.engine.contract import declaration
 from agentdata.engine.fields import parameter
 from agentdata.engine.fields.mutations import Mutation
 from agentdata.errors import BadUserInputError
@@ -37,7 +37,7 @@ FIELDS = fields_of(
 )
 
 
-def test_values_become_what_operations_take() -> None:
+def test_arguments_get_python_names_and_types() -> None:
     now = datetime.now(UTC)
     raw = {
         "sessionId": ID,
@@ -77,16 +77,16 @@ def test_values_become_what_operations_take() -> None:
         ({"messages": [{}, {"agentId": ""}]}, "messages.1.agentId"),
     ],
 )
-def test_what_is_no_id_is_named_by_its_path(raw: Mapping[str, Any], field: str) -> None:
+def test_an_invalid_id_is_refused_with_its_path(raw: Mapping[str, Any], field: str) -> None:
     with pytest.raises(BadUserInputError, match=f"^{field} is not an id") as refused:
         values_of(FIELDS, raw)
     assert refused.value.field == field
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_every_argument_is_read_under_the_contracts_names(name: str) -> None:
+def test_every_argument_of_the_contract_is_converted(name: str) -> None:
     field = MUTATIONS[name]
-    declared = field.extensions["strawberry-definition"].metadata[DECLARED]
+    declared = declaration(field)
     assert isinstance(declared, Mutation)
     fields = fields_of(declared.arguments)
     assert fields.keys() == field.args.keys() - {"idempotencyKey"}

@@ -1,4 +1,4 @@
-"""Sizes are counted once per fragment and multiplied, and what is too large is refused with the way out."""
+"""Operations are measured once per fragment, and those above a limit are refused with a way out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def coerced(document: str, variables: dict[str, Any]) -> VariableValues:
 
 
 def parsed(document: str, limits: Limits = UNLIMITED) -> Operation:
-    """Return the only operation of a document, which is to stay within limits."""
+    """Return the only operation of a document, under these limits."""
     return Document(parse(document), CONTRACT, limits).operation(None)
 
 
@@ -76,14 +76,14 @@ def test_rows_are_the_product_of_the_page_sizes(document: str, rows: int) -> Non
     assert size(document).rows == rows
 
 
-def test_variables_count_by_their_values() -> None:
+def test_page_sizes_in_variables_count_by_their_values() -> None:
     document = "query ($n: Int, $ids: [ID!]!) { agents(first: $n) { nodes { id } } nodes(ids: $ids) { id } }"
     assert size(document, {"n": 7, "ids": ["a", "b"]}).rows == 9
     assert size(document, {"n": None, "ids": []}).rows == 5
     assert size(document, {"ids": []}).rows == 5
 
 
-def test_a_search_counts_as_what_it_ranks() -> None:
+def test_a_search_counts_the_rows_that_it_ranks() -> None:
     asked = '{ searchMessages(query: "a", first: 3) { nodes { message { id } } } }'
     assert size(asked).rows == 50_000 + 3 * (1 + 1)
 
@@ -94,12 +94,12 @@ def test_a_search_counts_as_what_it_ranks() -> None:
         ("2026-01-01T00:00:00Z", "2026-01-01T00:10:00Z", "MINUTE", 10 + 1),
         ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "HOUR", 365 * 24 + 1),
         ("2026-01-01T00:00:00+01:00", "2026-01-01T00:00:00Z", "DAY", 1 + 1),
-        # What its field refuses reads nothing.
+        # The field refuses this, so it reads nothing.
         ("2020-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "MINUTE", 0),
         ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "DAY", 0),
     ],
 )
-def test_a_series_counts_as_its_buckets(begin: str, end: str, interval: str, buckets: int) -> None:
+def test_a_series_counts_its_buckets(begin: str, end: str, interval: str, buckets: int) -> None:
     asked = f'series(metric: AGENT_METRIC, from: "{begin}", to: "{end}", interval: {interval}) {{ sum }}'
     assert size(f"{{ agent {{ {asked} }} }}").rows == 1 + buckets
     given = {"from": begin, "to": end, "interval": interval}
@@ -128,12 +128,12 @@ GROUPED = """query ($to: DateTime!, $by: [SeriesDimension!], $groups: Int) { pro
         (["MODEL"], None, 10),
         (["MODEL", "USER"], 7, 7),
         (["MODEL"], 100, 100),
-        # What its field refuses reads nothing.
+        # The field refuses this, so it reads nothing.
         (["MODEL"], 101, 0),
         (["MODEL"], -1, 0),
     ],
 )
-def test_a_series_counts_as_the_buckets_of_all_its_groups(
+def test_a_grouped_series_counts_the_buckets_of_all_groups(
     by: list[str] | None, groups: int | None, times: int
 ) -> None:
     given = {"to": "2026-01-01T10:00:00Z", "by": by, "groups": groups}
@@ -148,13 +148,13 @@ def test_a_series_counts_as_the_buckets_of_all_its_groups(
     assert size(GROUPED, year).rows == 1 + expected
 
 
-def test_one_dimension_needs_no_brackets() -> None:
+def test_a_series_grouped_by_a_bare_dimension_counts_all_groups() -> None:
     document = GROUPED.replace("groupBy: $by", "groupBy: MODEL").replace("$by: [SeriesDimension!], ", "")
     given = {"to": "2026-01-01T10:00:00Z", "groups": 3}
     assert size(document, given).rows == 1 + 11 * 3
 
 
-def test_series_that_were_allowed_do_not_allow_longer_ones() -> None:
+def test_a_longer_series_is_refused_after_a_shorter_one_was_allowed() -> None:
     operation = parsed(SERIES, Limits(rows=50 * 26))
     day = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
     for _ in range(2):
@@ -164,14 +164,14 @@ def test_series_that_were_allowed_do_not_allow_longer_ones() -> None:
             operation.values(longer)
 
 
-def test_fragments_count_wherever_they_are_spread() -> None:
+def test_a_fragment_counts_each_time_it_is_spread() -> None:
     document = (
         "{ a: session { ...F } b: session { ...F } } fragment F on Session { x: title parent { y: title } }"
     )
     assert size(document) == Size(depth=3, root_fields=2, aliases=6, rows=4)
 
 
-def test_the_deepest_dashboard_passes() -> None:
+def test_a_deep_dashboard_query_is_within_the_default_limits() -> None:
     document = """{ agents(first: 50) { edges { node { sessions(first: 50) { nodes {
         messages(first: 50) { nodes { toolCalls { nodes { id } } } } } } } } } }"""
     found = size(document)
@@ -200,7 +200,7 @@ def test_the_deepest_dashboard_passes() -> None:
         ),
     ],
 )
-def test_a_limit_names_itself_what_was_found_and_the_way_out(document: str, message: str) -> None:
+def test_an_exceeded_limit_names_the_size_the_limit_and_a_way_out(document: str, message: str) -> None:
     with pytest.raises(LimitExceededError) as error:
         Limits().check(size(document))
     assert message in error.value.message
@@ -214,13 +214,13 @@ def test_nested_fragments_are_measured_in_linear_time() -> None:
     document = f"{{ session {{ ...F0 }} }} {fragments} fragment F90 on Session {{ id }}"
     began = time.perf_counter()
     found = size(document)
-    assert time.perf_counter() - began < 0.5  # visiting each spread would take longer than the universe has
+    assert time.perf_counter() - began < 0.5  # visiting each of 2**90 spreads would never end
     assert found.depth == 92
     assert found.rows == found.aliases == 10**15
 
 
 def refuse(document: str, limits: Limits | None = None) -> list[dict[str, Any]]:
-    """Give the errors that a document is refused with."""
+    """Check that a document is refused, and return the errors."""
     with pytest.raises(InvalidRequestError) as error:
         Documents(CONTRACT, limits or Limits()).get(document)
     return request_errors(error.value.errors)
@@ -235,12 +235,12 @@ def refuse(document: str, limits: Limits | None = None) -> list[dict[str, Any]]:
         "{" + "agent { id } " * 900 + "}",
     ],
 )
-def test_a_document_that_takes_long_to_read_is_refused_soon(document: str) -> None:
+def test_a_document_that_is_slow_to_parse_is_refused_early(document: str) -> None:
     [error] = refuse(document)
     assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "field": "query"}
 
 
-def test_introspection_passes_and_endless_introspection_does_not() -> None:
+def test_standard_introspection_is_allowed_and_recursive_introspection_refused() -> None:
     documents = Documents(CONTRACT, Limits())
     query = get_introspection_query(
         descriptions=True,
@@ -255,7 +255,7 @@ def test_introspection_passes_and_endless_introspection_does_not() -> None:
     assert error["message"] == "Maximum introspection depth exceeded"
 
 
-def test_documents_are_kept_while_they_are_used_and_no_longer() -> None:
+def test_used_documents_stay_cached_and_unused_ones_are_evicted() -> None:
     documents = Documents(CONTRACT, Limits())
     used = "{ agent { id } }"
     kept = documents.get(used)
@@ -267,7 +267,7 @@ def test_documents_are_kept_while_they_are_used_and_no_longer() -> None:
     assert documents.get(used) is not kept
 
 
-def test_sizes_that_were_allowed_do_not_allow_others() -> None:
+def test_larger_pages_are_refused_after_smaller_ones_were_allowed() -> None:
     document = "query ($n: Int) { agents(first: $n) { nodes { sessions(first: $n) { nodes { id } } } } }"
     operation = parsed(document, Limits())
     for _ in range(2):

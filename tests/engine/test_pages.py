@@ -1,4 +1,4 @@
-"""Walking a list in any order and either direction gives every row once, in that order."""
+"""Paging through a list in any order and direction returns every row once, in that order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.world import Rows
 
 Order = tuple[tuple[str, str], ...]
-"""Keys of an order: a field and a direction each."""
+"""The sort keys of an order, each a field and a direction."""
 
 PAGED = list(connections())
 PAGE = """
@@ -27,15 +27,15 @@ PAGE = """
 
 
 def orders(field: ConnectionField) -> list[Order]:
-    """Give every order by one key, and some by two or three keys that go different ways."""
+    """Return every order by one key, and some by two or three keys in mixed directions."""
     keys = list(product(field.order_fields, ("ASC", "DESC")))
-    random = Random(str(field))  # noqa: S311  # a choice that is the same each time
+    random = Random(str(field))  # noqa: S311  # the same choice each time
     combined = [tuple(random.choices(keys, k=k)) for k in (2, 3)]
     return [(), *[(key,) for key in keys], *combined]
 
 
 def ordered(rows: list[dict[str, Any]], order: Order) -> list[str]:
-    """Give the ids of rows in an order, as Python sorts: null is smallest, ids tell equal rows apart."""
+    """Return the ids of rows, sorted by Python: null comes first, and ids break ties."""
     rows = sorted(rows, key=lambda row: str(row["id"]), reverse=order[-1][1] == "DESC")
     for field, direction in reversed(order):
         name = camel_of(field)
@@ -52,13 +52,13 @@ def _sortable(value: Any) -> tuple[Any, ...]:
 
 
 class List:
-    """A list that a test pages through: of the root or of one row."""
+    """A list, of the root or of one row, that a test pages through."""
 
     def __init__(self, api: Api, field: ConnectionField, parent: str | None, order: Order) -> None:
         self._api = api
         self._field = field
         self._variables: dict[str, Any] = {
-            "order": [{"field": key, "direction": way} for key, way in order] or None
+            "order": [{"field": key, "direction": direction} for key, direction in order] or None
         }
         if parent:
             self._variables["parent"] = parent
@@ -77,7 +77,7 @@ class List:
         return data["list"] if self._field.at_root else data["node"]["list"]  # type: ignore[no-any-return]  # JSON
 
     async def walk(self, size: int, *, backward: bool = False) -> list[str]:
-        """Give the ids of all pages, in the list's order, and hold each page to the Relay specification."""
+        """Return the ids of all pages, in list order; check each page against the Relay specification."""
         count, cursor = ("last", "before") if backward else ("first", "after")
         near, far = ("hasNextPage", "hasPreviousPage") if backward else ("hasPreviousPage", "hasNextPage")
         ids: list[str] = []
@@ -95,12 +95,12 @@ class List:
             assert info[near] == (cursor in arguments)
             if not info[far]:
                 return ids
-            assert len(found) == size, "a page that is not the last is full"
+            assert len(found) == size, "only the last page may be short"
             arguments[cursor] = info["startCursor" if backward else "endCursor"]
 
 
 def parents_of(field: ConnectionField, rows: dict[str, Rows]) -> list[str | None]:
-    """Give the row with the longest list, one with a short list, and one without any, as far as there are."""
+    """Return the parents with the longest, a short and an empty list, if there are such."""
     if field.at_root:
         return [None]
     by_length = sorted(rows[field.parent].values(), key=lambda row: (len(row[field.name]), row["id"]))
@@ -110,7 +110,7 @@ def parents_of(field: ConnectionField, rows: dict[str, Rows]) -> list[str | None
 
 
 AT_MOST_ONE = {"ModuleState.nextStates", "ModuleState.transitions"}
-"""Lists that the domain knows by their plural, but that never have more: histories do not fork."""
+"""Lists that hold at most one row, because histories do not fork."""
 
 DEFAULTS: dict[str, Order] = {
     "Query.sessionEvents": (("TIMESTAMP", "DESC"),),
@@ -141,11 +141,11 @@ DEFAULTS: dict[str, Order] = {
     "Memory.history": (("SEQUENCE", "DESC"),),
     "Memory.sourceMessages": (("CREATED_AT", "ASC"),),
 }
-"""The orders that descriptions promise; everything else comes the newest first."""
+"""The default orders that descriptions promise; all other lists are sorted newest first."""
 
 
 @pytest.mark.parametrize("field", PAGED, ids=str)
-async def test_every_order_is_walked_both_ways(
+async def test_pages_in_every_order_and_direction_return_every_row_once(
     world: Api, rows: dict[str, Rows], field: ConnectionField
 ) -> None:
     longest, *_ = parents = parents_of(field, rows)
@@ -154,22 +154,22 @@ async def test_every_order_is_walked_both_ways(
         if parent is not None:
             ids = {row["id"] for row in rows[field.parent][parent][field.name]}
             listed = [row for row in listed if row["id"] in ids]
-        # The shape of a list makes no difference to an order: one list is walked in all of them.
+        # Orders do not depend on the length of a list, so only the longest one is paged in all orders.
         for number, order in enumerate(orders(field) if parent == longest else orders(field)[:3]):
-            # A list of the root goes both ways in each order. What comes behind a cursor is said the same way
-            # under a parent: there the orders by one key take turns, each key has both ways.
+            # A root list is paged in both directions in each order. Under a parent the condition behind a
+            # cursor is the same, so there the orders by one key alternate: each key still gets both.
             takes_turns = not field.at_root and len(order) == 1
-            ways = (number % 4 in {2, 3},) if takes_turns else (False, True)
+            directions = (number % 4 in {2, 3},) if takes_turns else (False, True)
             expected = ordered(listed, order or DEFAULTS.get(str(field), (("CREATED_AT", "DESC"),)))
             pages = List(world, field, parent, order)
-            # A first page, one in the middle, and one that is not full, as far as there are so many rows.
+            # This size gives a first, a middle and a short last page, if there are enough rows.
             size = max(2, len(listed) // 3 + 1)
-            for backward in ways:
+            for backward in directions:
                 assert await pages.walk(size, backward=backward) == expected, (order, backward)
 
 
 @pytest.mark.parametrize("field", PAGED, ids=str)
-async def test_the_cursor_of_any_edge_leads_on_from_it(
+async def test_a_page_can_begin_or_end_at_the_cursor_of_any_edge(
     world: Api, rows: dict[str, Rows], field: ConnectionField
 ) -> None:
     for order in orders(field)[:3]:
@@ -183,8 +183,10 @@ async def test_the_cursor_of_any_edge_leads_on_from_it(
             assert [node["id"] for node in before["nodes"]] == ids[:index][-50:]
 
 
-@pytest.mark.parametrize("ways", list(product(("ASC", "DESC"), repeat=2)), ids="-".join)
-async def test_cursors_lead_on_past_nulls_of_several_keys(api: Api, ways: tuple[str, str]) -> None:
+@pytest.mark.parametrize("directions", list(product(("ASC", "DESC"), repeat=2)), ids="-".join)
+async def test_cursors_continue_past_nulls_in_several_sort_keys(
+    api: Api, directions: tuple[str, str]
+) -> None:
     scores = (None, 0.25, 0.25, 0.5)
     for quality, satisfaction in product(scores, scores):
         await factories.session(api, quality_score=quality, user_satisfaction=satisfaction)
@@ -193,7 +195,7 @@ async def test_cursors_lead_on_past_nulls_of_several_keys(api: Api, ways: tuple[
         "nodes"
     ]
     for keys in (("QUALITY_SCORE",), ("QUALITY_SCORE", "USER_SATISFACTION")):
-        order = tuple(zip(keys, ways, strict=False))
+        order = tuple(zip(keys, directions, strict=False))
         ids, pages = ordered(listed, order), List(api, field, None, order)
         edges = (await pages.page())["edges"]
         assert [edge["node"]["id"] for edge in edges] == ids
@@ -205,7 +207,7 @@ async def test_cursors_lead_on_past_nulls_of_several_keys(api: Api, ways: tuple[
 
 
 @pytest.mark.parametrize("field", PAGED, ids=str)
-async def test_total_counts_say_how_many_there_are_on_all_pages(
+async def test_total_counts_include_the_rows_of_all_pages(
     world: Api, rows: dict[str, Rows], field: ConnectionField
 ) -> None:
     for parent in parents_of(field, rows):
@@ -216,7 +218,7 @@ async def test_total_counts_say_how_many_there_are_on_all_pages(
             assert len(page["nodes"]) == min(expected, *(arguments.values() or [50]))
 
 
-async def test_pages_of_no_rows_say_whether_there_are_more(world: Api) -> None:
+async def test_empty_pages_report_whether_there_are_more_rows(world: Api) -> None:
     for count, near, far in (
         ("first", "hasPreviousPage", "hasNextPage"),
         ("last", "hasNextPage", "hasPreviousPage"),
@@ -227,7 +229,7 @@ async def test_pages_of_no_rows_say_whether_there_are_more(world: Api) -> None:
         assert (info[near], info[far], info["startCursor"], info["endCursor"]) == (False, True, None, None)
 
 
-async def test_each_parent_has_pages_of_its_own(world: Api, rows: dict[str, Rows]) -> None:
+async def test_each_parent_has_its_own_page(world: Api, rows: dict[str, Rows]) -> None:
     data = await world.ask(
         "{ agents(first: 100) { nodes { id sessions(first: 3) { totalCount nodes { id } } } } }"
     )
@@ -237,7 +239,7 @@ async def test_each_parent_has_pages_of_its_own(world: Api, rows: dict[str, Rows
         assert agent["sessions"]["nodes"] == sessions[:3]
 
 
-async def test_rows_that_come_between_two_pages_are_neither_lost_nor_repeated(api: Api) -> None:
+async def test_rows_inserted_between_two_pages_cause_no_gaps_or_repeats(api: Api) -> None:
     async def names(document: str, **variables: Any) -> tuple[list[str], str]:
         page = (await api.ask(document, **variables))["agents"]
         return [node["name"] for node in page["nodes"]], page["pageInfo"]["endCursor"]
@@ -273,7 +275,9 @@ async def test_rows_that_come_between_two_pages_are_neither_lost_nor_repeated(ap
     "within",
     ["{ page: agents(%s) { nodes { id } } }", "{ agents { nodes { sessions(%s) { nodes { id } } } } }"],
 )
-async def test_pages_that_cannot_be_are_refused(world: Api, within: str, arguments: str, field: str) -> None:
+async def test_invalid_page_arguments_are_refused(
+    world: Api, within: str, arguments: str, field: str
+) -> None:
     answer = await world.answer(within % arguments)
     assert set(answer.codes) == {"BAD_USER_INPUT"}
     assert {error["extensions"]["field"] for error in answer.errors} <= {
@@ -283,12 +287,12 @@ async def test_pages_that_cannot_be_are_refused(world: Api, within: str, argumen
     }
 
 
-async def test_explicit_nulls_are_as_if_not_given(world: Api) -> None:
+async def test_page_arguments_that_are_null_count_as_omitted(world: Api) -> None:
     nulls = "first: null, after: null, last: null, before: null, filter: null, orderBy: null"
     data = await world.ask(f"{{ a: agents {{ nodes {{ id }} }} b: agents({nulls}) {{ nodes {{ id }} }} }}")
     assert data["a"] == data["b"]
 
 
-async def test_an_empty_order_is_the_order_by_default(world: Api) -> None:
+async def test_an_empty_order_means_the_default_order(world: Api) -> None:
     data = await world.ask("{ a: sessions { nodes { id } } b: sessions(orderBy: []) { nodes { id } } }")
     assert data["a"] == data["b"]

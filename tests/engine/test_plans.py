@@ -1,8 +1,8 @@
-"""Plans answer as the plain way does, whatever is asked: both run the same operations, made up by hypothesis.
+"""Plans answer as the reference way does: both run the same operations, which hypothesis generates.
 
 `make test` runs a fast profile. `HYPOTHESIS_PROFILE=thorough pytest tests/engine/test_plans.py -k answers`
-runs thousands of queries, other ones each time, and `-k writes` of mutations; `PLAN_EXAMPLES` says how many,
-and `--hypothesis-seed=N` makes up the same ones again.
+runs thousands of new queries each time, and `-k writes` thousands of mutations; `PLAN_EXAMPLES` sets the
+number, and `--hypothesis-seed=N` repeats a run.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from schema.root import schema
 from tests import factories
 from tests.api import make_api, traffic
 from tests.contract import TYPES, selection
-from tests.engine.mutations import HERE, MADE, PROJECT, mutations
-from tests.engine.operations import LISTED, MARK, MOVING, CursorsOf, Facts, Operation, operations
-from tests.engine.twins import UUIDS, Known, Twin, known, stored, twins
+from tests.engine.mutations import CREATED_ID, PROJECT, TAG, mutations
+from tests.engine.operations import LISTS, MARK, TIME_DEPENDENT, CursorsOf, Facts, Operation, operations
+from tests.engine.twins import UUIDS, Snapshot, Twin, snapshot, stored, twins
 from tests.factories import said
 from tests.world import populate, read
 
@@ -60,7 +60,7 @@ THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
 
 def examples(few: int) -> settings:
-    """Give how many operations are made up: a few, the same ones each time, or thousands, always others."""
+    """Return the settings of hypothesis: a few examples, the same each time, or thousands of new ones."""
     return settings(
         max_examples=int(os.environ.get("PLAN_EXAMPLES", "5000")) if THOROUGH else few,
         derandomize=not THOROUGH,
@@ -71,19 +71,19 @@ def examples(few: int) -> settings:
     )
 
 
-_EXPECTED = {"BAD_USER_INPUT", "CONFLICT", "FORBIDDEN", "LIMIT_EXCEEDED", "NOT_FOUND"}
-"""What may be told of a mutation."""
+_MUTATION_CODES = {"BAD_USER_INPUT", "CONFLICT", "FORBIDDEN", "LIMIT_EXCEEDED", "NOT_FOUND"}
+"""The codes of the errors that a mutation may end in."""
 
 
-class Watched(Context):
-    """A context that knows whether its operation ran as a plan, and what the plan read."""
+class WatchedContext(Context):
+    """A context that records whether a plan answered its operation, and the statements of the plan."""
 
     planned = False
 
     def __init__(self, database: Database, principal: Principal) -> None:
         super().__init__(database, principal)
         self.statements: list[str] = []
-        """The statements that plans ran."""
+        """The statements of plans."""
         fetch = self.fetch
 
         async def watched(statement: str, arguments: Sequence[Any]) -> list[Any]:
@@ -95,49 +95,51 @@ class Watched(Context):
 
 @dataclass(frozen=True)
 class WatchedPlan:
-    """A plan that tells the context of an operation when it has answered it."""
+    """A plan that records in the context of an operation that it has answered it."""
 
     plan: QueryPlan | MutationPlan
 
-    async def answer(self, context: Watched, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
+    async def answer(
+        self, context: WatchedContext, variables: VariableValues
+    ) -> tuple[Any, list[GraphQLError]]:
         """Answer as the plan does."""
         answered = await self.plan.answer(context, variables)
         context.planned = True
         return answered
 
 
-class Watching(Compiler):
-    """Makes plans that are watched."""
+class WatchingCompiler(Compiler):
+    """Compiles plans that are watched."""
 
     def compile(self, *given: Any) -> Any:
         """Compile an operation."""
         return WatchedPlan(super().compile(*given))
 
 
-PLAIN, PLANNED = Executor(schema, LIMITS), Executor(schema, LIMITS, Watching(schema))
+REFERENCE, PLANNED = Executor(schema, LIMITS), Executor(schema, LIMITS, WatchingCompiler(schema))
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a client receives, as JSON in an order of ours, and how it was found."""
+class ObservedAnswer:
+    """An answer as a client receives it, and how the executor found it."""
 
     data: Any
     errors: list[dict[str, Any]]
     ran: bool
-    """Whether the operation ran, and was not refused with its variables."""
+    """Whether the operation ran, instead of being refused with its variables."""
     planned: bool
     statements: list[str]
 
     @property
     def canonical(self) -> str:
-        """All of the answer, with lists of errors and keys in one order."""
+        """The whole answer, with errors and keys sorted."""
         errors = sorted(json.dumps(error, sort_keys=True) for error in self.errors)
         return json.dumps([self.data, errors], sort_keys=True)
 
 
-async def told(api: Api, executor: Executor, document: str, variables: dict[str, Any]) -> Told:
-    """Ask, and give the answer as it goes over the wire."""
-    context = Watched(api.database, api.principal)
+async def observe(api: Api, executor: Executor, document: str, variables: dict[str, Any]) -> ObservedAnswer:
+    """Run an operation and return its answer as it goes over the wire."""
+    context = WatchedContext(api.database, api.principal)
     ran = True
     try:
         operation = executor.operation(document, None)
@@ -148,21 +150,23 @@ async def told(api: Api, executor: Executor, document: str, variables: dict[str,
     finally:
         await context.close()
     answer = orjson.loads(orjson.dumps(content, option=orjson.OPT_UTC_Z))
-    return Told(_still(answer["data"]), answer["errors"], ran, context.planned, context.statements)
+    return ObservedAnswer(
+        _without_times(answer["data"]), answer["errors"], ran, context.planned, context.statements
+    )
 
 
-def _still(value: Any) -> Any:
-    """Give an answer without what moves with the time."""
+def _without_times(value: Any) -> Any:
+    """Return an answer with the values that depend on the current time replaced by their types."""
     if isinstance(value, dict):
         return {
-            key: type(each).__name__ if key.startswith(MOVING) else _still(each)
+            key: type(each).__name__ if key.startswith(TIME_DEPENDENT) else _without_times(each)
             for key, each in value.items()
         }
-    return [_still(each) for each in value] if isinstance(value, list) else value
+    return [_without_times(each) for each in value] if isinstance(value, list) else value
 
 
-class Asked:
-    """A project that operations ask, and the cursors of its lists as answers have them."""
+class QueriedProject:
+    """A project that queries run on, and the cursors of its lists."""
 
     def __init__(
         self,
@@ -177,36 +181,38 @@ class Asked:
         self._cursors: dict[CursorsOf, list[str]] = {}
 
     async def cursors(self, of: CursorsOf) -> list[str]:
-        """Give the cursors of a list in an order."""
+        """Return the cursors of a list in this order."""
         if of not in self._cursors:
-            name, field = LISTED[of.node]
+            name, field = LISTS[of.node]
             order = [{"field": key, "direction": direction} for key, direction in of.order]
             page = f"{name}(first: 40, orderBy: $by) {{ edges {{ cursor }} }}"
             data = await self.api.ask(f"query ($by: {field.args['orderBy'].type}) {{ {page} }}", by=order)
             self._cursors[of] = [edge["cursor"] for edge in data[name]["edges"]]
         return self._cursors[of]
 
-    async def filled(self, operation: Operation, text: str) -> str:
-        """Put cursors where their marks are."""
+    async def fill_in(self, operation: Operation, text: str) -> str:
+        """Replace marks by cursors."""
         for index, number in set(MARK.findall(text)):
-            known = await self.cursors(operation.cursors[int(index)])
-            text = text.replace(f"@cursor {index} {number}@", known[int(number) % len(known)])
+            cursors = await self.cursors(operation.cursors[int(index)])
+            text = text.replace(f"@cursor {index} {number}@", cursors[int(number) % len(cursors)])
         return text
 
 
 @pytest.fixture(scope="module")
-async def project(database: Database, owner: AsyncEngine, world: Api, rows: dict[str, Rows]) -> Asked:
-    """Provide the world beside another project like it, of which it must see nothing."""
+async def project(
+    database: Database, owner: AsyncEngine, world: Api, rows: dict[str, Rows]
+) -> QueriedProject:
+    """Provide the world, beside a similar project that it must not see."""
     other = await make_api(database, owner)
     await populate(other, owner)
     theirs = await read(other)
     foreign = [id_ for of_type in theirs.values() for id_ in of_type]
-    return Asked(world, rows, (str(other.project_id), *foreign), await _computed(world, rows))
+    return QueriedProject(world, rows, (str(other.project_id), *foreign), await _computed(world, rows))
 
 
 async def _computed(api: Api, rows: dict[str, Rows]) -> dict[str, list[dict[str, Any]]]:
-    """Give the rows of the lists that are computed, by their types."""
-    lists = {node: name for node, (name, _) in LISTED.items() if node not in rows}
+    """Return the rows of computed lists, by type."""
+    lists = {node: name for node, (name, _) in LISTS.items() if node not in rows}
     asked = [
         f"{name}(first: 500) {{ nodes {{ {selection(cast('GraphQLObjectType', TYPES[node]))} }} }}"
         for node, name in lists.items()
@@ -225,29 +231,33 @@ _DROPS_COROUTINES = pytest.mark.filterwarnings(
 @_DROPS_COROUTINES
 @examples(150)
 @given(data=st.data())
-async def test_a_plan_answers_as_the_plain_way_does(project: Asked, data: st.DataObject) -> None:
+async def test_a_plan_answers_as_the_reference_way_does(project: QueriedProject, data: st.DataObject) -> None:
     operation = data.draw(operations(project.facts))
     scopes = data.draw(st.sampled_from([[ApiKeyScope.ADMIN], [ApiKeyScope.ADMIN], [ApiKeyScope.READ]]))
     api = project.api.with_scopes(*scopes)
-    document = await project.filled(operation, operation.document)
+    document = await project.fill_in(operation, operation.document)
     assume(_both_can_read(document))
     for variant in operation.variants:
-        variables = json.loads(await project.filled(operation, json.dumps(variant)))
-        plain = await told(api, PLAIN, document, variables)
-        planned = await told(api, PLANNED, document, variables)
-        assert planned.canonical == plain.canonical, (document, variables)
-        assert not project.foreign & set(UUIDS.findall(json.dumps(plain.data)))
-        codes = {error["extensions"]["code"] for error in plain.errors}
+        variables = json.loads(await project.fill_in(operation, json.dumps(variant)))
+        reference = await observe(api, REFERENCE, document, variables)
+        planned = await observe(api, PLANNED, document, variables)
+        assert planned.canonical == reference.canonical, (document, variables)
+        assert not project.foreign & set(UUIDS.findall(json.dumps(reference.data)))
+        codes = {error["extensions"]["code"] for error in reference.errors}
         assert "INTERNAL" not in codes
-        assert operation.wrong or codes <= {"NOT_FOUND", "FORBIDDEN"}, (plain.errors, document, variables)
+        assert operation.may_be_invalid or codes <= {"NOT_FOUND", "FORBIDDEN"}, (
+            reference.errors,
+            document,
+            variables,
+        )
         assert planned.planned is planned.ran, (document, variables)
-        event("wrong arguments" if operation.wrong else "right arguments")
+        event("may be invalid" if operation.may_be_invalid else "valid")
 
 
-class Copied:
-    """A project whose copies mutations write to, and what they refer to."""
+class CopiedProject:
+    """A project whose copies mutations run on, and the data that the mutations refer to."""
 
-    def __init__(self, project: Asked, before: Known, owner: AsyncEngine) -> None:
+    def __init__(self, project: QueriedProject, before: Snapshot, owner: AsyncEngine) -> None:
         self.facts = replace(project.facts, project_id=PROJECT)
         self.foreign = project.foreign
         self.owner = owner
@@ -255,48 +265,51 @@ class Copied:
         self._before = before
 
     def twins(self) -> AbstractAsyncContextManager[tuple[Twin, Twin]]:
-        """Copy it twice."""
+        """Copy the project twice."""
         return twins(self.owner, self._project.api, self._before)
 
 
 @pytest.fixture(scope="module")
-async def copied(project: Asked, owner: AsyncEngine) -> Copied:
-    """Provide the project as it is before mutations come."""
-    return Copied(project, await known(owner, project.api), owner)
+async def copied(project: QueriedProject, owner: AsyncEngine) -> CopiedProject:
+    """Provide the project as it is before any mutation."""
+    return CopiedProject(project, await snapshot(owner, project.api), owner)
 
 
 @_DROPS_COROUTINES
 @examples(60)
 @given(data=st.data())
-async def test_a_plan_writes_as_the_plain_way_does(copied: Copied, data: st.DataObject) -> None:
+async def test_a_plan_writes_as_the_reference_way_does(copied: CopiedProject, data: st.DataObject) -> None:
     operation = data.draw(mutations(copied.facts))
     scopes = data.draw(st.sampled_from([*[[ApiKeyScope.ADMIN]] * 6, [ApiKeyScope.WRITE], [ApiKeyScope.READ]]))
     async with copied.twins() as (one, other):
-        ways = [(PLAIN, Writing(one, copied.facts, scopes)), (PLANNED, Writing(other, copied.facts, scopes))]
+        ways = [
+            (REFERENCE, TwinProject(one, copied.facts, scopes)),
+            (PLANNED, TwinProject(other, copied.facts, scopes)),
+        ]
         for variant in operation.variants:
-            [(plain, told_plainly), (planned, told_by_plan)] = [
-                await writing.told(executor, operation, variant) for executor, writing in ways
+            [(reference, reference_text), (planned, planned_text)] = [
+                await twin.observe(executor, operation, variant) for executor, twin in ways
             ]
-            assert told_by_plan == told_plainly, (operation.document, variant)
-            codes = {error["extensions"]["code"] for error in plain.errors}
-            assert codes <= _EXPECTED, (plain.errors, operation.document, variant)
-            assert not copied.foreign & set(UUIDS.findall(json.dumps(plain.data)))
+            assert planned_text == reference_text, (operation.document, variant)
+            codes = {error["extensions"]["code"] for error in reference.errors}
+            assert codes <= _MUTATION_CODES, (reference.errors, operation.document, variant)
+            assert not copied.foreign & set(UUIDS.findall(json.dumps(reference.data)))
             assert planned.planned is planned.ran, (operation.document, variant)
-            event("wrong arguments" if operation.wrong else "right arguments")
-            event("wrote" if any((plain.data or {}).values()) else "wrote nothing")
+            event("may be invalid" if operation.may_be_invalid else "valid")
+            event("wrote" if any((reference.data or {}).values()) else "wrote nothing")
         left, right = [twin.canonical(await stored(copied.owner, twin.api)) for twin in (one, other)]
         assert right == left, operation
 
 
 def _both_can_read(document: str) -> bool:
-    """Tell whether a valid document is within the limits, which must be the same both ways."""
-    plain, planned = [_can_be_read(executor, document) for executor in (PLAIN, PLANNED)]
-    assert planned == plain
-    return plain
+    """Return whether a valid document is within the limits, and check that both executors agree."""
+    reference, planned = [_can_be_read(executor, document) for executor in (REFERENCE, PLANNED)]
+    assert planned == reference
+    return reference
 
 
 def _can_be_read(executor: Executor, document: str) -> bool:
-    """Tell whether a valid document is within the limits, of which one is no executor's own."""
+    """Return whether a valid document is within the limits, one of which is graphql-core's own."""
     try:
         executor.operation(document, None)
     except InvalidRequestError as error:
@@ -306,43 +319,45 @@ def _can_be_read(executor: Executor, document: str) -> bool:
     return True
 
 
-class Writing(Asked):
-    """A project that operations write to, with what stands in them for what is its own."""
+class TwinProject(QueriedProject):
+    """A twin that operations write to; it replaces their placeholders by values of its own."""
 
     def __init__(self, twin: Twin, facts: Facts, scopes: list[ApiKeyScope]) -> None:
         super().__init__(twin.api, facts.rows, facts.foreign, facts.computed)
         self._twin = twin
         self._key = twin.api.with_scopes(*scopes)
 
-    async def told(
+    async def observe(
         self, executor: Executor, operation: Operation, variant: dict[str, Any]
-    ) -> tuple[Told, str]:
-        """Ask, and give the answer as it is and in words that the twin would have too."""
-        document = await self.filled(operation, operation.document)
-        variables = json.loads(await self.filled(operation, json.dumps(variant)))
+    ) -> tuple[ObservedAnswer, str]:
+        """Run an operation; return its answer, and a text of it that is equal for the other twin."""
+        document = await self.fill_in(operation, operation.document)
+        variables = json.loads(await self.fill_in(operation, json.dumps(variant)))
         assume(_can_be_read(executor, document))
-        answer = await told(self._key, executor, document, variables)
+        answer = await observe(self._key, executor, document, variables)
         errors = sorted(answer.errors, key=lambda error: json.dumps(error.get("path")))
         return answer, self._twin.canonical([answer.data, errors])
 
-    async def filled(self, operation: Operation, text: str) -> str:
-        """Put ids and texts of the project in the place of what stands for them."""
-        text = text.replace(PROJECT, str(self.api.project_id)).replace(HERE, self._twin.tag)
-        made = self._twin.made
-        text = MADE.sub(lambda match: made[int(match[1]) % len(made)] if made else match[2], text)
-        return await super().filled(operation, text)
+    async def fill_in(self, operation: Operation, text: str) -> str:
+        """Replace the placeholders by ids and texts of the twin, and marks by cursors."""
+        text = text.replace(PROJECT, str(self.api.project_id)).replace(TAG, self._twin.tag)
+        created = self._twin.created_ids
+        text = CREATED_ID.sub(
+            lambda match: created[int(match[1]) % len(created)] if created else match[2], text
+        )
+        return await super().fill_in(operation, text)
 
 
-async def same(api: Api, document: str, **variables: Any) -> Any:
-    """Ask both ways what a plan can hold, and give the data."""
-    plain = await told(api, PLAIN, document, variables)
-    planned = await told(api, PLANNED, document, variables)
-    assert planned.canonical == plain.canonical
+async def ask_both_ways(api: Api, document: str, **variables: Any) -> Any:
+    """Run an operation both ways, check that a plan and the reference way agree, and return the data."""
+    reference = await observe(api, REFERENCE, document, variables)
+    planned = await observe(api, PLANNED, document, variables)
+    assert planned.canonical == reference.canonical
     assert planned.planned
     return planned.data
 
 
-async def test_a_search_says_whether_it_ranked_everything_that_has_the_words(api: Api) -> None:
+async def test_a_message_search_reports_whether_it_ranked_every_match(api: Api) -> None:
     session = await factories.session(api)
     await factories.say(api, session.id, *[said("some tea")] * (MAX_RANKED - 1), said("any tea"))
     document = """query ($query: String!, $filter: MessageFilter, $first: Int) {
@@ -350,7 +365,7 @@ async def test_a_search_says_whether_it_ranked_everything_that_has_the_words(api
     }"""
 
     async def complete(query: str, first: int = 0, **filter_: Any) -> tuple[bool, int]:
-        answer = await same(api, document, query=query, first=first, filter=filter_)
+        answer = await ask_both_ways(api, document, query=query, first=first, filter=filter_)
         return answer["searchMessages"]["isComplete"], answer["searchMessages"]["totalCount"]
 
     assert await complete("tea") == (True, MAX_RANKED)
@@ -358,32 +373,34 @@ async def test_a_search_says_whether_it_ranked_everything_that_has_the_words(api
     await factories.say(api, session.id, said("tea tea", role=MessageRole.TOOL))
     assert await complete("tea") == (False, MAX_RANKED)
     assert await complete("tea", first=5) == (False, MAX_RANKED)
-    # The phrase is looked for in the newest only, so it may be missing although few have it.
+    # Only the newest messages are searched for the phrase, so an older one may be missed.
     assert await complete('"tea tea"') == (False, 1)
     assert await complete("tea any") == (True, 1)
     assert await complete("tea", role={"eq": "TOOL"}) == (True, 1)
-    # Fields under another name, and alone.
+    # With aliases, and without other fields.
     alone = 'query { found: searchMessages(query: "tea") { all: isComplete again: isComplete } }'
-    assert await same(api, alone) == {"found": {"all": False, "again": False}}
+    assert await ask_both_ways(api, alone) == {"found": {"all": False, "again": False}}
 
 
-async def test_a_search_of_memories_says_whether_it_ranked_everything(api: Api) -> None:
+async def test_a_memory_search_reports_whether_it_ranked_every_match(api: Api) -> None:
     document = 'query { searchMemories(query: "tea") { isComplete totalCount } }'
     for count, complete in ((MAX_RANKED, True), (1, False)):
         for _ in range(0, count, 500):
             await api.run(memories.create_all, memories=[{"content": "tea"}] * min(count, 500))
-        assert await same(api, document) == {
+        assert await ask_both_ways(api, document) == {
             "searchMemories": {"isComplete": complete, "totalCount": MAX_RANKED}
         }
 
 
-async def test_filters_of_the_same_conditions_put_together_otherwise_are_other_statements(api: Api) -> None:
+async def test_filters_that_combine_the_same_conditions_differently_do_not_share_a_statement(
+    api: Api,
+) -> None:
     for title, platform in (("a", "web"), ("a", "slack"), ("b", "web")):
         await factories.session(api, title=title, platform=platform)
     document = "query ($filter: SessionFilter) { sessions(filter: $filter) { totalCount nodes { id } } }"
     both = [{"title": {"eq": "a"}}, {"platform": {"eq": "web"}}]
     counts = [
-        (await same(api, document, filter=filter_))["sessions"]["totalCount"]
+        (await ask_both_ways(api, document, filter=filter_))["sessions"]["totalCount"]
         for filter_ in (
             {"and": [{"and": both}]},
             {"or": both},
@@ -394,16 +411,18 @@ async def test_filters_of_the_same_conditions_put_together_otherwise_are_other_s
     assert counts == [1, 3, 0, 3]
 
 
-async def test_an_actor_of_whom_nothing_is_selected_is_not_null(api: Api) -> None:
+async def test_an_actor_is_an_empty_object_if_no_fragment_matches_its_type(api: Api) -> None:
     user = await factories.user(api)
     agent = await factories.agent(api)
     await factories.agent_version(api, agent.id, created_by_user_id=user.id)
-    data = await same(api, "{ agentVersions { nodes { createdBy { ... on Agent { name } } } } }")
+    data = await ask_both_ways(api, "{ agentVersions { nodes { createdBy { ... on Agent { name } } } } }")
     assert data == {"agentVersions": {"nodes": [{"createdBy": {}}]}}
 
 
-async def test_plans_hold_no_data_and_are_shared_by_projects_and_keys(project: Asked, other: Api) -> None:
-    """Two projects and two scopes take turns with one plan."""
+async def test_projects_and_keys_share_a_plan_without_sharing_data(
+    project: QueriedProject, other: Api
+) -> None:
+    """Two projects and two keys of different scopes use one plan in turn."""
     await factories.session(other, title="theirs")
     document = """query ($id: ID!, $first: Int) {
         project { id } sessions(first: $first) { totalCount nodes { id } } node(id: $id) { __typename }
@@ -411,30 +430,30 @@ async def test_plans_hold_no_data_and_are_shared_by_projects_and_keys(project: A
     [key, *_] = project.facts.rows["ApiKey"]
     reader = project.api.with_scopes(ApiKeyScope.READ)
     for _ in range(2):
-        ours = await same(project.api, document, id=key, first=3)
+        ours = await ask_both_ways(project.api, document, id=key, first=3)
         assert ours["node"] == {"__typename": "ApiKey"}
-        assert (await same(reader, document, id=key, first=3)) == {**ours, "node": None}
-        theirs = await same(other, document, id=key, first=2)
+        assert (await ask_both_ways(reader, document, id=key, first=3)) == {**ours, "node": None}
+        theirs = await ask_both_ways(other, document, id=key, first=2)
         assert theirs["project"] == {"id": str(other.project_id)}
         assert theirs["sessions"]["totalCount"] == 1
         assert theirs["node"] is None
-    assert len(PLANNED.operation(document, None)._plans) == 1  # noqa: SLF001  # what is kept is asked
+    assert len(PLANNED.operation(document, None)._plans) == 1  # noqa: SLF001  # counts the kept plans
 
 
-async def test_an_operation_keeps_a_bounded_number_of_plans(project: Asked) -> None:
+async def test_an_operation_keeps_a_bounded_number_of_plans(project: QueriedProject) -> None:
     names = [f"v{index}" for index in range(7)]
     declared = ", ".join(f"${name}: Boolean!" for name in names)
     fields = " ".join(f"{name}: id @include(if: ${name})" for name in names)
     document = f"query ({declared}) {{ project {{ __typename {fields} }} }}"
     for case in range(2 ** len(names)):
         chosen = {name: bool(case >> index & 1) for index, name in enumerate(names)}
-        answer = await told(project.api, PLANNED, document, chosen)
+        answer = await observe(project.api, PLANNED, document, chosen)
         assert set(answer.data["project"]) == {"__typename", *[name for name in names if chosen[name]]}
         assert answer.planned
-    assert len(PLANNED.operation(document, None)._plans) <= 16  # noqa: SLF001  # what is kept is asked
+    assert len(PLANNED.operation(document, None)._plans) <= 16  # noqa: SLF001  # counts the kept plans
 
 
-async def test_a_plan_is_one_statement_of_what_is_asked_not_of_its_values(project: Asked) -> None:
+async def test_a_plan_reuses_one_statement_for_all_values_of_its_arguments(project: QueriedProject) -> None:
     document = """query ($filter: SessionFilter, $after: String) {
         users(first: 3) { nodes { sessions(filter: $filter, first: 4, after: $after) {
             totalCount pageInfo { endCursor } nodes { title messages(first: 2) { nodes { content } } }
@@ -447,7 +466,7 @@ async def test_a_plan_is_one_statement_of_what_is_asked_not_of_its_values(projec
             "filter": {"title": {"notIn": [str(number)] * (number + 1)}, "messageCount": {"gte": -number}},
             "after": after[number],
         }
-        answer = await told(project.api, PLANNED, document, variables)
+        answer = await observe(project.api, PLANNED, document, variables)
         assert answer.planned
         statements += answer.statements
     assert len(statements) == 20
@@ -455,7 +474,7 @@ async def test_a_plan_is_one_statement_of_what_is_asked_not_of_its_values(projec
 
 
 @pytest.mark.parametrize("begun", [True, False])
-async def test_what_is_still_to_be_read_when_an_operation_ends_takes_no_connection(
+async def test_a_load_that_starts_after_its_operation_ended_takes_no_connection(
     api: Api, *, begun: bool
 ) -> None:
     context = Context(api.database, api.principal)
@@ -469,25 +488,25 @@ async def test_what_is_still_to_be_read_when_an_operation_ends_takes_no_connecti
     assert not seen.connections
 
 
-CAME = {"type": "text", "id": 1.0, "a": {"zip": 1, "bb": [{"y": None, "x": 2e22}], "b": "\u00e9"}}
-"""JSON whose keys are in no order, as it came from elsewhere."""
+FOREIGN_JSON = {"type": "text", "id": 1.0, "a": {"zip": 1, "bb": [{"y": None, "x": 2e22}], "b": "\u00e9"}}
+"""JSON with unsorted keys, as another program sent it."""
 
-CAME_LITERALLY = '{type: "text", id: 1.0, a: {zip: 1, bb: [{y: null, x: 2e22}], b: "\u00e9"}}'
+FOREIGN_JSON_LITERAL = '{type: "text", id: 1.0, a: {zip: 1, bb: [{y: null, x: 2e22}], b: "\u00e9"}}'
 
-FROM_ELSEWHERE = """{
+READ_FOREIGN_JSON = """{
   messages { nodes { parts rawPayload } }
   toolCalls(orderBy: [{field: CREATED_AT, direction: ASC}]) { nodes { arguments result } }
 }"""
 
 
-@pytest.mark.parametrize("executor", [PLAIN, PLANNED], ids=["plain", "planned"])
-@pytest.mark.parametrize("given", ["$json", CAME_LITERALLY], ids=["variable", "literal"])
-async def test_json_from_elsewhere_keeps_the_order_of_its_keys(
+@pytest.mark.parametrize("executor", [REFERENCE, PLANNED], ids=["reference", "planned"])
+@pytest.mark.parametrize("given", ["$json", FOREIGN_JSON_LITERAL], ids=["variable", "literal"])
+async def test_json_that_other_programs_sent_keeps_the_order_of_its_keys(
     api: Api, executor: Executor, given: str
 ) -> None:
     session = await factories.session(api)
     declared = "$json: JSON!, " if given == "$json" else ""
-    variables: dict[str, Any] = {"json": CAME} if declared else {}
+    variables: dict[str, Any] = {"json": FOREIGN_JSON} if declared else {}
 
     async def ask(operation: str, **more: Any) -> Any:
         kinds = "".join(f"${name}: ID!, " for name in more)
@@ -495,7 +514,7 @@ async def test_json_from_elsewhere_keeps_the_order_of_its_keys(
         uses = declared if "$json" in operation else ""
         document = f"mutation ({uses}{kinds}) {{ {operation} }}" if kinds or uses else operation
         sent = (variables if uses else {}) | {name: str(value) for name, value in more.items()}
-        answer = await told(api, executor, document, sent)
+        answer = await observe(api, executor, document, sent)
         assert not answer.errors, answer.errors
         return answer.data
 
@@ -504,12 +523,12 @@ async def test_json_from_elsewhere_keeps_the_order_of_its_keys(
         f"""appendMessages(sessionId: $session, messages: [
           {{role: USER, parts: {given}, rawPayload: {given}}}
           {{role: ASSISTANT, toolCalls: [{call}"given", result: {given}}}, {call}"now"}}, {call}"later"}}]}}
-          {{role: TOOL, toolCallId: "now", content: {json.dumps(json.dumps(CAME) + chr(10))}}}
+          {{role: TOOL, toolCallId: "now", content: {json.dumps(json.dumps(FOREIGN_JSON) + chr(10))}}}
         ]) {{ id parts rawPayload toolCalls {{ nodes {{ arguments result }} }} }}""",
         session=session.id,
     )
     said, asking, _ = appended["appendMessages"]
-    assert orjson.dumps([said["parts"], said["rawPayload"]]) == orjson.dumps([CAME, CAME])
+    assert orjson.dumps([said["parts"], said["rawPayload"]]) == orjson.dumps([FOREIGN_JSON, FOREIGN_JSON])
     assert len(asking["toolCalls"]["nodes"]) == 3
     await ask(
         'appendMessages(sessionId: $session, messages: [{role: TOOL, toolCallId: "later", parts: '
@@ -524,12 +543,14 @@ async def test_json_from_elsewhere_keeps_the_order_of_its_keys(
         f"recordToolResult(id: $call, input: {{result: {given}}}) {{ arguments result }}",
         call=made["createToolCall"]["id"],
     )
-    assert orjson.dumps(recorded["recordToolResult"]) == orjson.dumps({"arguments": CAME, "result": CAME})
+    assert orjson.dumps(recorded["recordToolResult"]) == orjson.dumps(
+        {"arguments": FOREIGN_JSON, "result": FOREIGN_JSON}
+    )
     await ask(
         f"updateMessage(id: $message, input: {{parts: {given}, rawPayload: {given}}}) {{ id }}",
         message=said["id"],
     )
-    found = await ask(FROM_ELSEWHERE)
+    found = await ask(READ_FOREIGN_JSON)
     kept = [value for list_ in found.values() for row in list_["nodes"] for value in row.values() if value]
-    assert [orjson.dumps(value) for value in kept] == [orjson.dumps(CAME)] * len(kept)
+    assert [orjson.dumps(value) for value in kept] == [orjson.dumps(FOREIGN_JSON)] * len(kept)
     assert len(kept) == 11

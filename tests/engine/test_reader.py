@@ -1,4 +1,4 @@
-"""An operation costs the same few statements however much it reads, in one transaction on one snapshot."""
+"""An operation needs the same few statements however much it reads, and reads one snapshot."""
 
 from __future__ import annotations
 
@@ -64,18 +64,18 @@ FILTERS: dict[str, Any] = {
 
 
 def reads(statement: str) -> int:
-    """Tell how many row sets a plan's statement reads."""
+    """Return the number of reads in the statement of a plan."""
     return statement.count("\nUNION ALL\n") + 1
 
 
 READS = 22
-"""One for each field of `DEEP` that leads to other rows: 2 for the agents (rows, total), 5 below each (last
-activity, active version, statistics and their tools, teams), 2 for the sessions, 9 below each (user, parent,
-ancestors, children and their total, first and last message, tree), 2 for messages, 3 for tool calls."""
+"""One read for each field of `DEEP` that leads to other rows: 2 for the agents (rows, total), 5 below each
+(last activity, active version, statistics and their tools, teams), 2 for the sessions, 9 below each (user,
+parent, ancestors, children and their total, first and last message, tree), 2 for messages, 3 for calls."""
 
 
 async def fill(api: Api, owner: AsyncEngine, count: int) -> None:
-    """Make agents with all that `DEEP` asks for, in a database that knows how many there are."""
+    """Create agents with everything that `DEEP` selects, and update the statistics of the planner."""
     user = await factories.user(api, name="ann")
     made = [await factories.agent(api, name=f"agent {number:03}") for number in range(count)]
     await factories.team(api, member_ids=[agent.id for agent in made])
@@ -100,21 +100,21 @@ async def fill(api: Api, owner: AsyncEngine, count: int) -> None:
         await connection.execute(text("ANALYZE agents, sessions, messages, tool_calls"))
 
 
-async def cost(api: Api) -> tuple[Any, Traffic]:
-    """Ask, and give the answer and what it cost."""
+async def run_deep_query(api: Api) -> tuple[Any, Traffic]:
+    """Run the query `DEEP`, and return its data and traffic."""
     with traffic(api.database) as seen:
         data = await api.ask(DEEP, **FILTERS)
-        await asyncio.sleep(0)  # the driver tells of a statement in the loop's next turn
+        await asyncio.sleep(0)  # the driver logs a statement in the next turn of the loop
     return data, seen
 
 
-async def test_deep_questions_cost_the_same_for_3_agents_as_for_300(
+async def test_a_deep_query_needs_one_statement_for_3_agents_and_for_300(
     api: Api, other: Api, owner: AsyncEngine
 ) -> None:
     await fill(api, owner, 3)
     await fill(other, owner, 300)
-    few, few_cost = await cost(api)
-    many, many_cost = await cost(other)
+    few, few_traffic = await run_deep_query(api)
+    many, many_traffic = await run_deep_query(other)
     for data, count in ((few, 3), (many, 300)):
         assert data["agents"]["totalCount"] == len(data["agents"]["nodes"]) == count
         for agent in data["agents"]["nodes"]:
@@ -129,28 +129,28 @@ async def test_deep_questions_cost_the_same_for_3_agents_as_for_300(
                     "totalCount": 1,
                     "nodes": [{"name": "search", "answer": {"content": "found"}}],
                 }
-    assert few_cost.statements == many_cost.statements
-    [statement] = few_cost.statements
+    assert few_traffic.statements == many_traffic.statements
+    [statement] = few_traffic.statements
     assert reads(statement) == READS
 
 
-async def test_an_operation_takes_one_connection_and_one_round_trip(world: Api) -> None:
-    await cost(world)
-    _, seen = await cost(world)
+async def test_a_planned_operation_takes_one_connection_and_one_round_trip(world: Api) -> None:
+    await run_deep_query(world)
+    _, seen = await run_deep_query(world)
     assert len(seen.connections) == 1
     assert seen.transactions == []
     assert len(seen.statements) == 1
 
 
-async def test_the_plain_way_takes_one_connection_and_one_transaction(world: Api) -> None:
+async def test_the_reference_way_takes_one_connection_and_one_transaction(world: Api) -> None:
     with traffic(world.database) as seen:
-        await world.plain().ask("{ agents { nodes { id sessions { nodes { id } } } } }")
+        await world.by_reference().ask("{ agents { nodes { id sessions { nodes { id } } } } }")
     assert len(seen.connections) == 1
     assert len(seen.statements) == 2
     assert seen.transactions[0].startswith("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
-async def test_only_what_is_selected_is_read(world: Api) -> None:
+async def test_only_selected_fields_cause_reads(world: Api) -> None:
     for document, count in (
         ("{ __typename }", 0),
         ("{ agents { __typename } }", 0),
@@ -158,7 +158,7 @@ async def test_only_what_is_selected_is_read(world: Api) -> None:
         ("{ agents { pageInfo { hasNextPage } nodes { id } edges { cursor } } }", 1),
         ("{ agents { totalCount nodes { id } } }", 2),
         ("{ sessions { nodes { id user { name } } } }", 2),
-        # That the user is there, the session's reference to it says.
+        # The foreign key of the session is enough to know the id.
         ("{ sessions { nodes { id user { id } } } }", 1),
         ("{ a: agents { nodes { id } } b: agents(first: 1) { nodes { id } } }", 2),
         (
@@ -173,7 +173,7 @@ async def test_only_what_is_selected_is_read(world: Api) -> None:
         assert len(seen.connections) == bool(count), document
 
 
-async def test_the_same_rows_are_read_once_for_all_who_refer_to_them(world: Api) -> None:
+async def test_rows_that_several_fields_refer_to_are_read_once(world: Api) -> None:
     document = "{ sessions { nodes { agent { name } } } messages { nodes { agent { name } } } }"
     with traffic(world.database) as seen:
         await world.ask(document)
@@ -182,7 +182,7 @@ async def test_the_same_rows_are_read_once_for_all_who_refer_to_them(world: Api)
 
 @pytest.fixture
 async def single(database_url: str) -> AsyncIterator[Database]:
-    """Provide a pool of one connection: whoever needs two at once waits for ever."""
+    """Provide a pool of one connection: an operation that needs two at once would wait for ever."""
     database = Database(database_url, pool_size=1)
     yield database
     await database.close()
@@ -200,20 +200,20 @@ async def test_one_connection_is_enough_for_any_operation(single: Database, owne
     assert data["b"] == {"name": "b", "sessions": {"totalCount": 0}}
 
 
-@pytest.mark.parametrize("plain", [True, False])
-async def test_what_is_written_while_an_operation_runs_is_not_seen_in_part(
-    api: Api, owner: AsyncEngine, *, plain: bool
+@pytest.mark.parametrize("by_reference", [True, False])
+async def test_an_operation_sees_all_or_nothing_of_a_concurrent_write(
+    api: Api, owner: AsyncEngine, *, by_reference: bool
 ) -> None:
     agent = await factories.agent(api, name="before")
     await factories.session(api, agent_id=agent.id, title="before")
-    way = api.plain() if plain else api
     asked = "agents { nodes { name sessions { totalCount nodes { agent { name } } } } }"
+    one_way = api.by_reference() if by_reference else api
     async with owner.begin() as writing:
-        # The plain way reads its agents, which takes its snapshot, and waits before its sessions. A plan
-        # waits before it takes one.
+        # The reference way reads its agents, which takes its snapshot, and waits before its sessions. A plan
+        # waits before it takes its snapshot.
         await writing.execute(text("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE"))
-        asking = asyncio.create_task(way.ask(f"{{ {asked} }}"))
-        await _until_it_waits(owner)
+        asking = asyncio.create_task(one_way.ask(f"{{ {asked} }}"))
+        await _wait_for_the_lock(owner)
         await writing.execute(
             text(
                 "INSERT INTO sessions (project_id, id, root_id, agent_id, title, started_at,"
@@ -222,7 +222,7 @@ async def test_what_is_written_while_an_operation_runs_is_not_seen_in_part(
             {"project": api.project_id, "id": uuid7(), "agent": agent.id},
         )
         await writing.execute(text("UPDATE agents SET name = 'after' WHERE id = :id"), {"id": agent.id})
-    name, count = ("before", 1) if plain else ("after", 2)
+    name, count = ("before", 1) if by_reference else ("after", 2)
     sessions = {"totalCount": count, "nodes": [{"agent": {"name": name}}] * count}
     assert (await asking)["agents"] == {"nodes": [{"name": name, "sessions": sessions}]}
     assert (await api.ask("{ agents { nodes { name sessions { totalCount } } } }"))["agents"]["nodes"] == [
@@ -230,8 +230,8 @@ async def test_what_is_written_while_an_operation_runs_is_not_seen_in_part(
     ]
 
 
-async def _until_it_waits(owner: AsyncEngine) -> None:
+async def _wait_for_the_lock(owner: AsyncEngine) -> None:
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'sessions'::regclass")
     async with asyncio.timeout(10), owner.connect() as watching:
-        while not await watching.scalar(waiting):  # noqa: ASYNC110  # PostgreSQL tells of no waits
+        while not await watching.scalar(waiting):  # noqa: ASYNC110  # PostgreSQL does not notify about waits
             await asyncio.sleep(0.01)

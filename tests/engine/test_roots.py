@@ -1,4 +1,4 @@
-"""Rows are found by their ids and natural keys; what is not the project's is not there."""
+"""Rows are found by ids and natural keys; rows of other projects are not found."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_node_finds_a_row_of_every_type(world: Api, rows: dict[str, Rows])
         assert (node["__typename"], node["id"]) == (name, id_)
 
 
-async def test_nodes_gives_rows_of_all_types_in_the_order_of_their_ids(
+async def test_nodes_returns_rows_of_all_types_in_the_order_of_the_ids(
     world: Api, rows: dict[str, Rows]
 ) -> None:
     ids = [id_ for found in rows.values() for id_ in list(found)[:3]] * 2
@@ -49,14 +49,12 @@ async def test_nodes_gives_rows_of_all_types_in_the_order_of_their_ids(
     assert [node["id"] for node in (await world.ask(NODES, ids=ids))["nodes"]] == ids
 
 
-async def test_nodes_gives_null_and_an_error_for_each_that_is_not_there(
-    world: Api, rows: dict[str, Rows]
-) -> None:
+async def test_nodes_returns_null_and_an_error_for_each_unknown_id(world: Api, rows: dict[str, Rows]) -> None:
     session = next(iter(rows["Session"]))
     answer = await world.answer(NODES, ids=[UNKNOWN, session, "no id"])
     assert answer.data == {"nodes": [None, {"__typename": "Session", "id": session}, None]}
-    told = {error["path"][-1]: error["extensions"] for error in answer.errors}
-    assert told == {
+    extensions = {error["path"][-1]: error["extensions"] for error in answer.errors}
+    assert extensions == {
         0: {"code": "NOT_FOUND", "field": "ids.0"},
         2: {"code": "BAD_USER_INPUT", "field": "ids.2"},
     }
@@ -69,7 +67,7 @@ async def test_nodes_takes_from_1_to_500_ids(world: Api, count: int) -> None:
 
 
 @pytest.mark.parametrize("malformed", MALFORMED)
-async def test_what_is_no_id_is_refused(world: Api, malformed: str) -> None:
+async def test_an_invalid_id_is_refused(world: Api, malformed: str) -> None:
     error = await world.error(NODE, id=malformed)
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "id"}
     error = await world.error("query ($id: ID) { session(id: $id) { id } }", id=malformed)
@@ -104,13 +102,15 @@ async def test_a_user_is_found_by_an_email_in_any_case(api: Api) -> None:
         ('{ user(email: "%") { id } }', "NOT_FOUND"),
     ],
 )
-async def test_a_row_needs_one_key_that_is_there(world: Api, document: str, code: str) -> None:
+async def test_a_lookup_needs_exactly_one_key_and_an_existing_row(
+    world: Api, document: str, code: str
+) -> None:
     answer = await world.answer(document)
     assert answer.codes == [code]
     assert set(answer.data.values()) == {None}
 
 
-async def test_what_is_another_projects_reads_as_what_does_not_exist(
+async def test_a_row_of_another_project_reads_like_an_unknown_id(
     world: Api, api: Api, rows: dict[str, Rows]
 ) -> None:
     for type_, found in rows.items():
@@ -139,7 +139,7 @@ async def test_natural_keys_of_another_project_find_nothing(api: Api, other: Api
     assert (await api.ask('{ agent(externalId: "x") { id } }'))["agent"]["id"] == str(ours.id)
 
 
-async def test_api_keys_are_shown_to_administrators_only(world: Api, rows: dict[str, Rows]) -> None:
+async def test_api_keys_are_visible_only_to_admin_keys(world: Api, rows: dict[str, Rows]) -> None:
     reader = world.with_scopes(ApiKeyScope.READ, ApiKeyScope.WRITE)
     id_ = next(iter(rows["ApiKey"]))
     assert (await reader.error(NODE, id=id_))["extensions"]["code"] == "NOT_FOUND"

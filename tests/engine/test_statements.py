@@ -1,4 +1,4 @@
-"""The parts of plans: how reads become one statement, how its records become objects, and what is kept."""
+"""The parts of plans: one statement of several reads, the objects made from its records, and the caches."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TYPES: dict[str, Any] = {
 
 
 class Doubled:
-    """A step that answers every key but one."""
+    """A step with values for some keys only."""
 
     inline = None
 
@@ -83,14 +83,14 @@ def no_run() -> Run:
         *[(name, None, None) for name in TYPES],
     ],
 )
-def test_values_are_written_as_their_types_are(name: str, sent_as: Any, expected: Any) -> None:
+def test_values_are_converted_by_the_type_of_their_column(name: str, sent_as: Any, expected: Any) -> None:
     rows = Projection(TYPES, unread({name: 1}))
     rows.column("value", name)
     [made] = rows.objects(no_run(), [("parent", sent_as)])
     assert orjson.loads(orjson.dumps(made)) == {"value": expected}
 
 
-def test_rows_become_objects_with_constants_columns_and_what_steps_give() -> None:
+def test_a_projection_builds_objects_from_constants_columns_and_steps() -> None:
     rows = Projection(TYPES, unread({"name": 1, "id": 2}))
     rows.constant("__typename", "It's")
     rows.column("'quoted\"key", "name")
@@ -112,7 +112,7 @@ def test_rows_become_objects_with_constants_columns_and_what_steps_give() -> Non
     ]
 
 
-def test_rows_that_a_write_gave_become_objects_as_those_that_are_read() -> None:
+def test_a_projection_builds_objects_from_the_rows_of_a_write() -> None:
     rows = Projection(TYPES)
     rows.column("id", "id")
     rows.column("data", "data")
@@ -161,7 +161,7 @@ def users_and_sessions(cache: SqlCache) -> tuple[ReadSet, Projection]:
     return reads, rows
 
 
-async def test_reads_are_one_statement_whose_keys_stay_in_the_database(api: Api) -> None:
+async def test_several_reads_run_as_one_statement_and_keys_stay_in_the_database(api: Api) -> None:
     ann = await factories.user(api, name="Ann", user_data={"a": 1})
     await factories.user(api, name="Bob")
     await factories.session(api, user_id=ann.id)
@@ -185,7 +185,7 @@ async def test_reads_are_one_statement_whose_keys_stay_in_the_database(api: Api)
     assert set(map(str, arguments)) == {str(api.project_id), "['Ann', 'Bob', 'Nobody']"}
 
 
-def test_the_size_of_a_page_is_part_of_the_statement_and_not_of_what_is_compiled() -> None:
+def test_page_sizes_give_new_statements_without_compiling_again() -> None:
     compiled = []
 
     def build(_shape: Any, names: list[str]) -> Any:
@@ -205,7 +205,7 @@ def test_the_size_of_a_page_is_part_of_the_statement_and_not_of_what_is_compiled
     assert len(compiled) == 1
 
 
-def test_columns_beside_the_selected_ones_do_not_move_those() -> None:
+def test_extra_columns_do_not_move_the_selected_ones() -> None:
     reads, _ = users_and_sessions(SqlCache())
     before = [{**read.at} for read in reads.reads]
     statement = reads.statement([ReadForm(extra=("id",)), ReadForm(1)])
@@ -213,12 +213,12 @@ def test_columns_beside_the_selected_ones_do_not_move_those() -> None:
     assert statement.columns[1] == before[1]
 
 
-def test_a_type_that_no_answer_has_cannot_be_planned() -> None:
+def test_a_column_type_without_a_wire_format_cannot_be_planned() -> None:
     with pytest.raises(UnplannedError):
         wire_format(Interval())
 
 
-def test_what_is_kept_stays_within_its_bound_and_the_longest_unused_goes_first() -> None:
+def test_the_lru_cache_stays_within_its_weight_and_evicts_the_least_recently_used() -> None:
     kept: WeightedLRU[str] = WeightedLRU(100)
     for number in range(12):
         kept.put(number, str(number), 10)
@@ -228,7 +228,7 @@ def test_what_is_kept_stays_within_its_bound_and_the_longest_unused_goes_first()
     assert kept.get("heavy") is None
 
 
-def test_many_forms_of_one_query_do_not_add_up() -> None:
+def test_the_sql_cache_bounds_the_forms_of_one_read_set() -> None:
     cache = SqlCache(characters=50_000)
     reads, _ = users_and_sessions(cache)
     forms = range(1, 1_000)
@@ -238,6 +238,6 @@ def test_many_forms_of_one_query_do_not_add_up() -> None:
     assert 40_000 < 2 * sum(lengths[form] for form in kept) <= 50_000
 
 
-def test_a_message_has_no_type_that_cannot_be_sent() -> None:
+def test_every_column_of_a_message_has_a_wire_format() -> None:
     for column in Message.__mapper__.columns:
         assert wire_format(column.type)

@@ -1,4 +1,4 @@
-"""Variables are coerced as graphql-core does it, or left to it."""
+"""Variables are coerced like graphql-core does, or left to it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentdata.engine.binding.variables import Variables
+from agentdata.engine.contract import core_schema
 from schema.root import schema
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ GIVEN = st.dictionaries(
 
 
 def operation(declared: str) -> OperationDefinitionNode:
-    """Give an operation that declares variables."""
+    """Return an operation with these variable definitions."""
     [node] = parse(f"query({declared}) {{ f }}").definitions
     assert isinstance(node, OperationDefinitionNode)
     return node
@@ -92,13 +93,13 @@ def operation(declared: str) -> OperationDefinitionNode:
 def both(
     of: GraphQLSchema, node: OperationDefinitionNode, values: dict[str, Any]
 ) -> tuple[VariableValues | None, VariableValues | list[Any]]:
-    """Coerce values here and by graphql-core."""
+    """Coerce values by our code and by graphql-core."""
     definitions = node.variable_definitions or ()
     return Variables(of, definitions).coerce_usual(values), get_variable_values(of, definitions, values)
 
 
 def written(values: dict[str, Any]) -> str:
-    """Write values out, in an order of ours: 1 and 1.0 and True are equal, and not the same."""
+    """Return a text of values with sorted keys: it tells apart 1, 1.0 and True, which compare as equal."""
     return repr(_in_order(values))
 
 
@@ -110,9 +111,7 @@ def _in_order(value: Any) -> Any:
 
 @settings(max_examples=500, deadline=None)
 @given(st.sampled_from(DECLARED), GIVEN)
-def test_they_are_coerced_as_graphql_core_does_it_or_left_to_it(
-    declared: str, values: dict[str, Any]
-) -> None:
+def test_variables_are_coerced_like_graphql_core_or_left_to_it(declared: str, values: dict[str, Any]) -> None:
     ours, theirs = both(SCHEMA, operation(declared), values)
     if ours is not None:
         assert isinstance(theirs, VariableValues)
@@ -125,7 +124,7 @@ def test_they_are_coerced_as_graphql_core_does_it_or_left_to_it(
 
 @settings(max_examples=200, deadline=None)
 @given(RIGHT_TREE)
-def test_what_is_right_is_not_left_to_graphql_core(tree: dict[str, Any]) -> None:
+def test_valid_variables_are_not_left_to_graphql_core(tree: dict[str, Any]) -> None:
     ours, theirs = both(SCHEMA, operation("$a: Tree! $b: Int"), {"a": tree})
     assert ours is not None
     assert isinstance(theirs, VariableValues)
@@ -133,7 +132,7 @@ def test_what_is_right_is_not_left_to_graphql_core(tree: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(("levels", "deep"), [(90, False), (101, True), (5000, True)])
-def test_what_nests_too_deeply_is_left_to_graphql_core(levels: int, deep: bool) -> None:  # noqa: FBT001 - a parameter
+def test_variables_that_nest_too_deeply_are_left_to_graphql_core(levels: int, deep: bool) -> None:  # noqa: FBT001 - a parameter
     tree: dict[str, Any] = {}
     for _ in range(levels):
         tree = {"below": [tree]}
@@ -141,14 +140,14 @@ def test_what_nests_too_deeply_is_left_to_graphql_core(levels: int, deep: bool) 
     assert (ours is None) == isinstance(theirs, list) == deep
 
 
-def test_the_contracts_own_inputs_are_coerced_here() -> None:
+def test_inputs_of_the_contract_are_not_left_to_graphql_core() -> None:
     [node] = parse(
         "query($filter: MessageFilter, $order: [SessionOrder!], $messages: [AppendMessageInput!]!)"
         " { __typename }"
     ).definitions
     assert isinstance(node, OperationDefinitionNode)
     ours, theirs = both(
-        schema._schema,  # noqa: SLF001 - Strawberry has no public name for it
+        core_schema(schema),
         node,
         {
             "filter": {

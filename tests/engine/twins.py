@@ -1,7 +1,8 @@
-"""Two copies of one project: what is done to both in two ways can be compared, down to the last row.
+"""Two copies of one project, so that the same operations can run on both and every row be compared.
 
-The copies have the ids of what they were copied from, since a key leads with the project. What the server
-makes up (ids, times, secrets, cursors) differs, and is put into words that do not.
+The rows of a copy keep the ids of the original, which every key allows because it begins with the project.
+Values that the server generates (ids, times, secrets, cursors) differ between the copies; they are replaced
+by placeholders that do not.
 """
 
 from __future__ import annotations
@@ -38,60 +39,59 @@ _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d
 _SECRETS = re.compile(r"ad_[A-Za-z0-9]{8}(?:_[A-Za-z0-9]{43})?|\\\\x[0-9a-f]{64}")
 _CURSORS = re.compile(r"[A-Za-z0-9_-]{12,}")
 _DIGEST_BYTES = 6
-"""A cursor begins with so many bytes that depend on the project."""
+"""The number of bytes at the beginning of a cursor that depend on the project."""
 
 _LATELY = timedelta(hours=1)
-"""The server's clock may be another one."""
+"""The tolerance for the server's clock, which may differ from this one."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is in a project before anything is done to it."""
+class Snapshot:
+    """The ids, secrets and times of a project before any operation runs on it."""
 
     project_id: UUID
-    words: frozenset[str]
-    """Its ids and the secrets of its keys."""
+    ids_and_secrets: frozenset[str]
     times: frozenset[datetime]
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A copy of a project."""
+    """One copy of a project."""
 
     api: Api
-    known: Known
+    before: Snapshot
     tag: str
-    """A text of this copy alone; its slug."""
-    words: dict[str, str] = field(default_factory=dict)
-    """What the server made up since, in words."""
+    """A text that only this copy has, used as its slug."""
+    placeholders: dict[str, str] = field(default_factory=dict)
+    """The placeholders of the ids and secrets that the server has generated since."""
 
     @property
-    def made(self) -> list[str]:
-        """The ids that the server made up and told, in the order in which they were first told."""
-        return [each for each in self.words if UUIDS.fullmatch(each)]
+    def created_ids(self) -> list[str]:
+        """The ids that the server has generated, in the order in which answers first had them."""
+        return [each for each in self.placeholders if UUIDS.fullmatch(each)]
 
     def canonical(self, value: Any) -> str:
-        """Give JSON as text that is the same for both twins if nothing but what is made up differs."""
-        told = json.dumps(_readable(value), sort_keys=True, ensure_ascii=False)
-        told = told.replace(str(self.api.project_id), "the project").replace(self.tag, "the tag")
-        told = UUIDS.sub(lambda match: self._word("id", match[0]), told)
-        told = _SECRETS.sub(lambda match: self._word("secret", match[0]), told)
-        return _TIMES.sub(lambda match: self._time(match[0]), told)
+        """Return JSON as a text that is equal for both twins if only generated values differ."""
+        json_text = json.dumps(_readable(value), sort_keys=True, ensure_ascii=False)
+        json_text = json_text.replace(str(self.api.project_id), "the project").replace(self.tag, "the tag")
+        json_text = UUIDS.sub(lambda match: self._placeholder("id", match[0]), json_text)
+        json_text = _SECRETS.sub(lambda match: self._placeholder("secret", match[0]), json_text)
+        return _TIMES.sub(lambda match: self._time(match[0]), json_text)
 
-    def _word(self, kind: str, made_up: str) -> str:
-        if made_up in self.known.words:
-            return made_up
-        return self.words.setdefault(made_up, f"{kind} {len(self.words)}")
+    def _placeholder(self, kind: str, generated: str) -> str:
+        if generated in self.before.ids_and_secrets:
+            return generated
+        return self.placeholders.setdefault(generated, f"{kind} {len(self.placeholders)}")
 
-    def _time(self, told: str) -> str:
-        time = datetime.fromisoformat(told)
-        if time in self.known.times or abs(time - datetime.now(UTC)) > _LATELY:
+    def _time(self, json_text: str) -> str:
+        time = datetime.fromisoformat(json_text)
+        if time in self.before.times or abs(time - datetime.now(UTC)) > _LATELY:
             return time.isoformat()
         return "now"
 
 
 def _readable(value: Any) -> Any:
-    """Put into the place of each cursor what it says."""
+    """Replace each cursor by the values that it encodes."""
     if isinstance(value, dict):
         return {name: _readable(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -99,36 +99,38 @@ def _readable(value: Any) -> Any:
     return _without_cursor(value) if isinstance(value, str) else value
 
 
-@lru_cache(50_000)  # most texts of a project are those of its twin, and of the twins that come after
+@lru_cache(50_000)  # twins share most texts, also with later twins
 def _without_cursor(value: str) -> Any:
     if _CURSORS.fullmatch(value):
-        with suppress(ValueError):  # it only looks like one
-            said = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))[_DIGEST_BYTES:]
-            return ["cursor", orjson.loads(said)]
+        with suppress(ValueError):  # not a cursor
+            encoded = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))[_DIGEST_BYTES:]
+            return ["cursor", orjson.loads(encoded)]
     return value
 
 
 @asynccontextmanager
-async def twins(owner: AsyncEngine, api: Api, known: Known) -> AsyncIterator[tuple[Twin, Twin]]:
-    """Copy a project twice, for the time of the block."""
-    made = [
+async def twins(owner: AsyncEngine, api: Api, before: Snapshot) -> AsyncIterator[tuple[Twin, Twin]]:
+    """Copy a project twice, and delete the copies after the block."""
+    copies = [
         Twin(
             replace(api, principal=Principal(uuid7(), uuid7(), frozenset(ApiKeyScope))),
-            known,
+            before,
             f"twin-{uuid4().hex}",
         )
         for _ in range(2)
     ]
-    ids = ", ".join(f"'{each.api.project_id}'" for each in made)
+    ids = ", ".join(f"'{each.api.project_id}'" for each in copies)
     try:
-        await _run(owner, *[_copied(table, api.project_id, each) for each in made for table in _tables()])
-        yield made[0], made[1]
+        await _run(
+            owner, *[_copy_statement(table, api.project_id, each) for each in copies for table in _tables()]
+        )
+        yield copies[0], copies[1]
     finally:
         await _run(owner, f"DELETE FROM projects WHERE id IN ({ids})")  # noqa: S608  # ids are UUIDs
 
 
 async def stored(owner: AsyncEngine, api: Api) -> dict[str, list[Any]]:
-    """Give all rows of a project by their tables, those that came first before others."""
+    """Return all rows of a project by table, in the order in which they were created."""
     selects = " UNION ALL ".join(
         f"SELECT '{table.name}', (to_jsonb(t) - 'project_id')::text FROM {table.name} t"  # noqa: S608  # our tables
         f" WHERE {_key(table)} = :project_id"
@@ -139,18 +141,20 @@ async def stored(owner: AsyncEngine, api: Api) -> dict[str, list[Any]]:
         rows: dict[str, list[Any]] = {}
         for table, row in found:
             rows.setdefault(table, []).append(json.loads(row))
-    return {table: sorted(rows[table], key=lambda row: json.dumps(_first(row))) for table in sorted(rows)}
+    return {table: sorted(rows[table], key=lambda row: json.dumps(_sort_key(row))) for table in sorted(rows)}
 
 
-async def known(owner: AsyncEngine, api: Api) -> Known:
-    """Give what is in a project."""
-    told = json.dumps(await stored(owner, api))
-    times = frozenset(datetime.fromisoformat(each) for each in _TIMES.findall(told))
-    return Known(api.project_id, frozenset([*UUIDS.findall(told), *_SECRETS.findall(told)]), times)
+async def snapshot(owner: AsyncEngine, api: Api) -> Snapshot:
+    """Return the ids, secrets and times of a project."""
+    json_text = json.dumps(await stored(owner, api))
+    times = frozenset(datetime.fromisoformat(each) for each in _TIMES.findall(json_text))
+    return Snapshot(
+        api.project_id, frozenset([*UUIDS.findall(json_text), *_SECRETS.findall(json_text)]), times
+    )
 
 
-def _first(row: dict[str, Any]) -> Any:
-    """Give what rows are told apart by; ids are in the order in which they were made."""
+def _sort_key(row: dict[str, Any]) -> Any:
+    """Return the sort key of a row: its id if it has one, since ids grow with time."""
     return row.get("id") or row.get("key") or list(row.values())
 
 
@@ -162,7 +166,7 @@ def _key(table: Table) -> str:
     return "id" if table.name == "projects" else "project_id"
 
 
-def _copied(table: Table, project_id: UUID, twin: Twin) -> str:
+def _copy_statement(table: Table, project_id: UUID, twin: Twin) -> str:
     columns = [column.name for column in table.columns if column.computed is None]
     own = {_key(table): f"'{twin.api.project_id}'"} | (
         {"slug": f"'{twin.tag}'"} if table.name == "projects" else {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.writes import MUTATIONS, WRITES, Written, inputs_of, named, some_of_each
+from tests.writes import MUTATIONS, WRITES, InputMutation, fill_in, inputs_of, some_of_each
 
 if TYPE_CHECKING:
     from graphql import GraphQLObjectType
@@ -192,7 +192,9 @@ def same_time(value: Any) -> Any:
     return value.replace("T10:00:00+02:00", "T08:00:00Z") if isinstance(value, str) else value
 
 
-async def ask(api: Api, write: Written, things: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
+async def ask(
+    api: Api, write: InputMutation, things: dict[str, str], values: dict[str, Any]
+) -> dict[str, Any]:
     """Ask a mutation and read all fields of its input back."""
     selections = {field: selection(write.returns, field) for field in write.fields}
     if write.mutation == "createApiKey":
@@ -214,7 +216,7 @@ async def ask(api: Api, write: Written, things: dict[str, str], values: dict[str
 async def test_what_is_written_is_read(
     api: Api, things: dict[str, str], mutation: str, values: dict[str, Any]
 ) -> None:
-    given = named(values, things)
+    given = fill_in(values, things)
     found = await ask(api, BY_NAME[mutation], things, given)
     for field, expected in given.items():
         if field in {"toolCallId", "toolError"}:
@@ -231,7 +233,7 @@ async def test_what_is_not_given_stays_and_null_clears(
 ) -> None:
     if not mutation.startswith("update"):
         return
-    write, given = BY_NAME[mutation], named(values, things)
+    write, given = BY_NAME[mutation], fill_in(values, things)
     full = await ask(api, write, things, given)
     assert await ask(api, write, things, {}) == full
     for field in given:
@@ -263,7 +265,7 @@ REQUIRED = {
 @pytest.mark.parametrize(
     "write", [w for w in WRITES if w.mutation.startswith("update")], ids=lambda w: w.mutation
 )
-async def test_which_fields_null_clears(api: Api, things: dict[str, str], write: Written) -> None:
+async def test_which_fields_null_clears(api: Api, things: dict[str, str], write: InputMutation) -> None:
     nullable = {
         ("updateUser", "name"),
         ("updateAgentVersion", "config"),

@@ -1,6 +1,5 @@
-"""The questions that the data is there to answer: each is one query, and its numbers are those of plain SQL.
+"""Tests of the questions that users ask of their data: one query answers each, with the numbers of plain SQL.
 
-The SQL is written by hand, one statement a question, and run as the owner of the tables: it shares nothing
-with what answers queries. Questions on knowledge bases, their chunks and the jobs that sync them wait for
-these nouns.
+The SQL is written by hand, one statement per question, and runs as the owner of the tables: it shares no code
+with the engine. Questions about knowledge bases, their chunks and their sync jobs follow with these nouns.
 """

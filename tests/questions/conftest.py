@@ -1,31 +1,31 @@
-"""The projects that questions are asked of."""
+"""The projects that the questions are asked of."""
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agentdata.database import Database
 from tests.api import Api, make_api
-from tests.questions.asked import Asked
+from tests.questions.project import Project
 from tests.questions.shop import open_shop
 
 
 @pytest.fixture(scope="module")
-async def some(world: Api, owner: AsyncEngine) -> Asked:
-    """Provide the world: some of everything, with ties and nulls."""
-    return Asked(world, owner)
+async def varied(world: Api, owner: AsyncEngine) -> Project:
+    """Provide the world, which has some of everything, with ties and nulls."""
+    return Project(world, owner)
 
 
 @pytest.fixture(scope="module")
-async def shop(database: Database, owner: AsyncEngine) -> Asked:
-    """Provide a shop: a few rows, each there because it may be counted wrongly."""
+async def shop(database: Database, owner: AsyncEngine) -> Project:
+    """Provide the shop, which has a few rows, each of them easy to count wrongly."""
     api = await make_api(database, owner)
     await open_shop(api)
-    # Another shop has the same names and as much of everything.
+    # Another project has the same names and as many rows.
     await open_shop(await make_api(database, owner))
-    return Asked(api, owner)
+    return Project(api, owner)
 
 
 @pytest.fixture(scope="module", params=["shop", "world"])
-async def asked(request: pytest.FixtureRequest, shop: Asked, some: Asked) -> Asked:
-    """Provide the one and the other."""
-    return shop if request.param == "shop" else some
+async def project(request: pytest.FixtureRequest, shop: Project, varied: Project) -> Project:
+    """Provide each of the two projects in turn."""
+    return shop if request.param == "shop" else varied

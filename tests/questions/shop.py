@@ -1,4 +1,4 @@
-"""A shop: a few rows, each there because it may be counted wrongly."""
+"""A shop: a project of a few rows, each of them easy to count wrongly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def open_shop(api: Api) -> None:
-    """Fill a project with two agents that sell, users of whom one never came, and what was learned."""
+    """Fill a project with agents, users (one without sessions), conversations and memories."""
     ann = await factories.user(api, name="Ann", email="Ann@Example.org")
     bob = await factories.user(api, name="Bob")
     await factories.user(api, name="Cid", email="cid@example.org")
@@ -24,13 +24,13 @@ async def open_shop(api: Api) -> None:
     )
     await factories.agent(api, name="Apprentice", type="custom", owner_id=bob.id, tools=[])
     await factories.agent(api, name="Planner", type="planner", tools=["plan"])
-    sessions = await _talk(api, seller, ann, bob)
-    await _happen(api, seller, sessions)
-    await _learn(api, seller, ann, sessions)
+    sessions = await _add_sessions(api, seller, ann, bob)
+    await _add_records(api, seller, sessions)
+    await _add_memories(api, seller, ann, sessions)
 
 
-async def _talk(api: Api, seller: Any, ann: Any, bob: Any) -> list[Any]:
-    """Have sessions that were active at several times: a tree of four, and three by themselves."""
+async def _add_sessions(api: Api, seller: Any, ann: Any, bob: Any) -> list[Any]:
+    """Create sessions that were active at several times: a tree of four, and three without relatives."""
 
     async def session(hours: float, **values: Any) -> Any:
         return await factories.session(api, started_at=_ago(hours), agent_id=seller.id, **values)
@@ -85,15 +85,15 @@ def _ago(hours: float) -> datetime:
     return datetime.now(UTC) - timedelta(hours=hours)
 
 
-async def _happen(api: Api, seller: Any, sessions: list[Any]) -> None:
-    """Have events, uses of models, states and metrics."""
+async def _add_records(api: Api, seller: Any, sessions: list[Any]) -> None:
+    """Record events, usage, states and metrics."""
     root, child, grandchild, *_ = sessions
     at = _ago(40)
     await factories.events(
         api,
         root.id,
         happened("user_input", timestamp=_ago(41)),
-        # At the same time as the message and the use of the model.
+        # At the same time as the message and the usage record.
         happened("error", timestamp=at, event_data={"code": 504}, duration_ms=3.5),
         happened("error", timestamp=at),
         happened("checkpoint", timestamp=_ago(38)),
@@ -110,7 +110,7 @@ async def _happen(api: Api, seller: Any, sessions: list[Any]) -> None:
             api, module_id="cart", session_id=root.id, state={"items": {"tea": number // 2}}
         )
     await factories.module_state(api, module_id="plan", session_id=child.id)
-    # The clock of Berlin was put forward on the 29th of March, after 01:59:59.
+    # The clocks of Berlin went forward on March 29, after 01:59:59.
     moments = (
         "2026-03-22T23:30:00Z",
         "2026-03-28T22:59:59Z",
@@ -131,8 +131,8 @@ async def _happen(api: Api, seller: Any, sessions: list[Any]) -> None:
         await factories.measure_sessions(api, measured("token_usage", session_id=root.id, **value))
 
 
-async def _learn(api: Api, seller: Any, ann: Any, sessions: list[Any]) -> None:
-    """Remember, use what is remembered, and note on it."""
+async def _add_memories(api: Api, seller: Any, ann: Any, sessions: list[Any]) -> None:
+    """Create memories, accesses to them and annotations."""
 
     async def learned(content: str, **values: Any) -> Any:
         return await factories.memory(api, content=content, agent_id=seller.id, **values)

@@ -1,19 +1,21 @@
-"""What happened in a session, in order."""
+"""Questions about audit trails."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.questions.asked import Asked
+    from tests.questions.project import Project
 
 
-async def _trail(asked: Asked, session: str, filter_: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Give all of an audit trail, in pages of three."""
+async def _trail(
+    project: Project, session: str, filter_: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return a whole audit trail, read in pages of three."""
     entries: list[dict[str, Any]] = []
     after = None
     while True:
-        data = await asked.query(
+        data = await project.query(
             """query($id: ID!, $filter: AuditEntryFilter, $after: String) { session(id: $id) {
                 auditTrail(first: 3, after: $after, filter: $filter) {
                     totalCount pageInfo { hasNextPage endCursor }
@@ -38,12 +40,12 @@ async def _trail(asked: Asked, session: str, filter_: dict[str, Any] | None = No
         after = trail["pageInfo"]["endCursor"]
 
 
-async def test_an_audit_trail_of_every_state_change_and_event_in_order(asked: Asked) -> None:
-    session = await asked.value("""
+async def test_an_audit_trail_lists_every_state_change_and_event_in_order(project: Project) -> None:
+    session = await project.value("""
         SELECT session_id FROM session_events WHERE project_id = :project
         GROUP BY session_id ORDER BY count(*) DESC LIMIT 1
     """)
-    rows = await asked.sql(
+    rows = await project.sql(
         """
         SELECT overlay(id::text PLACING '8' FROM 15 FOR 1) AS id, at, kind, subject FROM (
             SELECT id, created_at AS at, 'MESSAGE' AS kind, jsonb_build_object('said', content) AS subject
@@ -67,8 +69,8 @@ async def test_an_audit_trail_of_every_state_change_and_event_in_order(asked: As
     )
     assert {row["kind"] for row in rows} == {"MESSAGE", "EVENT", "STATE_TRANSITION", "TOOL_CALL", "USAGE"}
     assert len({row["at"] for row in rows}) < len(rows)
-    assert await _trail(asked, session) == rows
+    assert await _trail(project, session) == rows
     changes = {"kind": {"in": ["EVENT", "STATE_TRANSITION"]}}
-    assert await _trail(asked, session, changes) == [
+    assert await _trail(project, session, changes) == [
         row for row in rows if row["kind"] in {"EVENT", "STATE_TRANSITION"}
     ]

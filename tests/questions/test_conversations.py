@@ -1,4 +1,4 @@
-"""Conversations, who had them, and with which agents."""
+"""Questions about conversations, their users and their agents."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.questions.asked import Asked
+    from tests.questions.project import Project
 
 
-async def test_conversations_with_their_message_counts_newest_first(some: Asked) -> None:
-    data = await some.query("""{
+async def test_conversations_are_listed_newest_first_with_message_counts(varied: Project) -> None:
+    data = await varied.query("""{
         sessions(first: 500, orderBy: [{field: CREATED_AT, direction: DESC}]) {
             totalCount nodes { id title createdAt messageCount agent { name } }
         }
     }""")
-    rows = await some.sql("""
+    rows = await varied.sql("""
         SELECT s.id, s.title, s.created_at AS "createdAt",
             (SELECT count(*) FROM messages m WHERE m.session_id = s.id) AS "messageCount",
             CASE WHEN a.id IS NOT NULL THEN jsonb_build_object('name', a.name) END AS agent
@@ -29,18 +29,18 @@ async def test_conversations_with_their_message_counts_newest_first(some: Asked)
     assert len({row["createdAt"] for row in rows}) < len(rows)
 
 
-async def test_messages_of_a_conversation_in_order(some: Asked) -> None:
-    session = await some.value(
+async def test_messages_of_a_conversation_are_listed_in_order(varied: Project) -> None:
+    session = await varied.value(
         "SELECT session_id FROM messages WHERE project_id = :project"
         " GROUP BY session_id ORDER BY count(*) DESC LIMIT 1"
     )
-    data = await some.query(
+    data = await varied.query(
         """query($id: ID!) { session(id: $id) { messages(first: 500) { nodes {
             id sequence role content createdAt toolCalls { totalCount }
         } } } }""",
         id=session,
     )
-    rows = await some.sql(
+    rows = await varied.sql(
         """
         SELECT id, sequence, role, content, created_at AS "createdAt", jsonb_build_object('totalCount',
             (SELECT count(*) FROM tool_calls c WHERE c.message_id = m.id)) AS "toolCalls"
@@ -52,8 +52,8 @@ async def test_messages_of_a_conversation_in_order(some: Asked) -> None:
     assert len(rows) > 2
 
 
-async def test_messages_of_a_conversation_with_tool_calls_only(shop: Asked) -> None:
-    """Those that call a tool, and those that are the answer of one."""
+async def test_messages_of_a_conversation_can_be_filtered_to_tool_calls_and_answers(shop: Project) -> None:
+    """The messages that call a tool, and those that answer a call."""
     data = await shop.query("""{ sessions(filter: {title: {eq: "order"}}) { nodes {
         messages(filter: {or: [{toolCalls: {some: {}}}, {toolCall: {}}]}) { nodes {
             sequence role tokenCount latencyMs
@@ -78,36 +78,36 @@ async def test_messages_of_a_conversation_with_tool_calls_only(shop: Asked) -> N
     assert data["sessions"]["nodes"] == [{"messages": {"nodes": rows}}]
 
 
-async def test_conversations_whose_state_is_not_empty_with_keys_out_of_it(asked: Asked) -> None:
-    data = await asked.query("""{
+async def test_conversations_with_a_state_are_listed_with_values_of_the_state(project: Project) -> None:
+    data = await project.query("""{
         sessions(first: 500, filter: {state: {isEmpty: false}}) { nodes {
             id agent { id }
             moduleId: stateValue(path: ["moduleId"]) moduleName: stateValue(path: ["moduleName"])
             a: stateValue(path: ["nested", "a"]) second: stateValue(path: ["b", "1"])
         } }
     }""")
-    rows = await asked.sql("""
+    rows = await project.sql("""
         SELECT id, CASE WHEN agent_id IS NOT NULL THEN jsonb_build_object('id', agent_id) END AS agent,
             state->'moduleId' AS "moduleId", state->'moduleName' AS "moduleName",
             state->'nested'->'a' AS a, state->'b'->1 AS second
         FROM sessions WHERE project_id = :project AND state <> '{}' ORDER BY started_at DESC, id DESC
     """)
     assert data["sessions"]["nodes"] == rows
-    assert 0 < len(rows) < await asked.value("SELECT count(*) FROM sessions WHERE project_id = :project")
+    assert 0 < len(rows) < await project.value("SELECT count(*) FROM sessions WHERE project_id = :project")
 
 
-async def test_sessions_of_a_user_paged_with_a_total(some: Asked) -> None:
-    rows = await some.sql("""
+async def test_sessions_of_a_user_are_paged_with_a_total_count(varied: Project) -> None:
+    rows = await varied.sql("""
         SELECT id, started_at FROM sessions WHERE project_id = :project AND user_id =
             (SELECT user_id FROM sessions WHERE project_id = :project AND user_id IS NOT NULL
              GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1)
         ORDER BY started_at DESC, id DESC
     """)
-    user = await some.value("SELECT user_id FROM sessions WHERE id::text = :id", id=rows[0]["id"])
+    user = await varied.value("SELECT user_id FROM sessions WHERE id::text = :id", id=rows[0]["id"])
     pages: list[list[str]] = []
     after = None
     while True:
-        data = await some.query(
+        data = await varied.query(
             """query($id: ID!, $after: String) { user(id: $id) { sessions(first: 3, after: $after) {
                 totalCount nodes { id } pageInfo { hasNextPage endCursor }
             } } }""",
@@ -125,7 +125,7 @@ async def test_sessions_of_a_user_paged_with_a_total(some: Asked) -> None:
 
 
 @pytest.mark.parametrize("email", ["Ann@Example.org", "ann@example.ORG"])
-async def test_a_user_by_email(shop: Asked, email: str) -> None:
+async def test_a_user_is_found_by_email_in_any_case(shop: Project, email: str) -> None:
     data = await shop.query(
         "query($email: String!) { user(email: $email) { id name email userData } }", email=email
     )
@@ -138,7 +138,7 @@ async def test_a_user_by_email(shop: Asked, email: str) -> None:
     )
 
 
-async def test_an_agent_by_name(shop: Asked) -> None:
+async def test_an_agent_is_found_by_name(shop: Project) -> None:
     data = await shop.query(
         '{ agent(name: "Seller") { id name type totalSessions successRate owner { name } } }'
     )
@@ -152,7 +152,7 @@ async def test_an_agent_by_name(shop: Asked) -> None:
     """)
 
 
-async def test_how_many_conversations_there_are_and_were_active_in_the_last_24_hours(shop: Asked) -> None:
+async def test_all_and_recently_active_conversations_are_counted(shop: Project) -> None:
     since = datetime.now(UTC) - timedelta(hours=24)
     data = await shop.query(
         """query($since: DateTime!) {
@@ -174,7 +174,7 @@ async def test_how_many_conversations_there_are_and_were_active_in_the_last_24_h
     assert {name: each["totalCount"] for name, each in data.items()} == row == {"all": 7, "active": 2}
 
 
-async def test_custom_agents_with_counts_of_their_tools(shop: Asked) -> None:
+async def test_custom_agents_are_listed_with_tool_counts(shop: Project) -> None:
     data = await shop.query("""{
         agents(filter: {type: {eq: "custom"}}) { nodes {
             id name model temperature toolCount owner { id }
@@ -189,7 +189,7 @@ async def test_custom_agents_with_counts_of_their_tools(shop: Asked) -> None:
     assert [row["toolCount"] for row in rows] == [0, 2]
 
 
-async def test_a_whole_tree_of_sessions_with_totals(shop: Asked) -> None:
+async def test_a_tree_of_sessions_is_listed_with_totals(shop: Project) -> None:
     data = await shop.query("""{ sessions(filter: {title: {in: ["order", "pay", "silent"]}}) { nodes {
         title
         tree { sessionCount maxDepth messageCount promptTokens completionTokens costUsd errorCount }

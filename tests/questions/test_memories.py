@@ -1,14 +1,14 @@
-"""What agents learned."""
+"""Questions about memories."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.questions.asked import Asked
+    from tests.questions.project import Project
 
 
-async def test_what_an_agent_learned_and_how_useful_it_was(shop: Asked) -> None:
+async def test_memories_of_an_agent_are_listed_with_usefulness_and_history(shop: Project) -> None:
     data = await shop.query("""{ agent(name: "Seller") { memories { totalCount nodes {
         content memoryType importance accessCount usefulness
         annotations { nodes { annotationType content isApplied } }

@@ -1,4 +1,4 @@
-"""The page that says how to ask."""
+"""The documentation page of questions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from agentdata import demo
 from tests.documentation import ROOT, examples
-from tests.questions.asked import in_one_statement
+from tests.questions.project import in_one_statement
 
 if TYPE_CHECKING:
     from tests.api import Api
 
 
-async def test_each_query_of_the_page_on_questions_is_one_statement(api: Api) -> None:
+async def test_each_query_of_the_questions_page_is_one_statement(api: Api) -> None:
     await api.run(demo.load)
     for example in examples((ROOT / "docs" / "questions.md").read_text()):
         await in_one_statement(api, example.request["query"], **example.request.get("variables", {}))

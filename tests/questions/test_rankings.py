@@ -1,4 +1,4 @@
-"""Who and what is on top."""
+"""Questions about the top users, agents, tools, models and memories."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.questions.asked import Asked
+    from tests.questions.project import Project
 
 
-ADDED_UP = """
+SUMMARY = """
     SELECT jsonb_build_object('id', {key}) AS {noun}, count(*) AS "sessionCount",
         count(*) FILTER (WHERE status = 'COMPLETED') AS "completedCount",
         count(*) FILTER (WHERE status = 'FAILED') AS "failedCount",
@@ -28,19 +28,19 @@ ADDED_UP = """
             ) AS "errorCount"
     FROM sessions s WHERE project_id = :project AND {key} IS NOT NULL GROUP BY {key}
 """
-_OF_SESSIONS = (
+_SUMMARY_FIELDS = (
     "sessionCount completedCount failedCount successRate messageCount promptTokens completionTokens costUsd"
     " errorCount"
 )
 RANKINGS = {
     "topUsers": (
-        f"user {{ id }} {_OF_SESSIONS}",
-        ADDED_UP.format(key="user_id", noun="user"),
+        f"user {{ id }} {_SUMMARY_FIELDS}",
+        SUMMARY.format(key="user_id", noun="user"),
         """ORDER BY "messageCount" DESC, "user"->>'id' DESC""",
     ),
     "topAgents": (
-        f"agent {{ id }} {_OF_SESSIONS}",
-        ADDED_UP.format(key="agent_id", noun="agent"),
+        f"agent {{ id }} {_SUMMARY_FIELDS}",
+        SUMMARY.format(key="agent_id", noun="agent"),
         """ORDER BY "successRate" DESC NULLS LAST, agent->>'id' DESC""",
     ),
     "topTools": (
@@ -89,19 +89,19 @@ RANKINGS = {
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-async def test_who_and_what_is_on_top(asked: Asked, ranking: str) -> None:
+async def test_a_ranking_lists_every_row_in_order(project: Project, ranking: str) -> None:
     fields, statement, order = RANKINGS[ranking]
-    rows = await asked.sql(f"SELECT * FROM ({statement}) AS ranked {order}")  # noqa: S608  # texts of this test
+    rows = await project.sql(f"SELECT * FROM ({statement}) AS ranked {order}")  # noqa: S608  # texts of this test
     assert rows
     found: list[dict[str, Any]] = []
     after = None
-    # Ties are paged through as all else is.
+    # Pages of two rows split ties.
     while len(found) < len(rows):
         document = (
             f"query($after: String) {{ {ranking}(first: 2, after: $after) {{"
             f" totalCount nodes {{ {fields} }} pageInfo {{ endCursor }} }} }}"
         )
-        page = (await asked.query(document, after=after))[ranking]
+        page = (await project.query(document, after=after))[ranking]
         assert page["totalCount"] == len(rows)
         assert page["nodes"]
         found += page["nodes"]

@@ -1,4 +1,4 @@
-"""What was said, and what is remembered, in certain words."""
+"""Questions about the words of messages and memories."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.questions.asked import Asked
+    from tests.questions.project import Project
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
         ("coffee", "false"),
     ],
 )
-async def test_what_was_said_in_these_words_the_best_first(shop: Asked, query: str, condition: str) -> None:
+async def test_messages_with_certain_words_are_found_best_first(
+    shop: Project, query: str, condition: str
+) -> None:
     data = await shop.query(
         """query($query: String!) { searchMessages(query: $query) {
             totalCount nodes { rank excerpt message { id content } }
@@ -45,13 +47,13 @@ async def test_what_was_said_in_these_words_the_best_first(shop: Asked, query: s
     assert found == {"totalCount": len(rows), "nodes": rows}
     for excerpt, row in zip(excerpts, rows, strict=True):
         assert "<mark>" in excerpt
-        # Besides that it is the text, escaped.
+        # Without its marks, the excerpt is escaped text of the message.
         plain = unescape(excerpt.replace("<mark>", "").replace("</mark>", ""))
         assert plain in row["message"]["content"]
         assert "<b>" not in excerpt
 
 
-async def test_what_is_remembered_in_these_words(shop: Asked) -> None:
+async def test_memories_with_certain_words_are_found(shop: Project) -> None:
     data = await shop.query("""{
         all: searchMemories(query: "tea") { totalCount nodes { memory { content } excerpt } }
         some: searchMemories(query: "tea", filter: {memoryType: {eq: "fact"}}) {

@@ -1,4 +1,4 @@
-"""How things went over time, by the clock of a zone."""
+"""Questions about series over time, in a time zone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.questions.asked import Asked
+    from tests.questions.project import Project
 
 
 BERLIN = {
-    # Hours are of real time. Days and weeks go by the clock on the wall, which skips an hour on the 29th.
+    # Hours follow real time. Days and weeks follow local time, which skips an hour on the 29th.
     "HOUR": """SELECT start, start + interval '1 hour' AS until
         FROM generate_series(timestamptz '2026-03-28 23:00Z', '2026-03-29 21:00Z', '1 hour') AS start""",
     "DAY": """SELECT day AT TIME ZONE 'Europe/Berlin' AS start,
@@ -21,7 +21,7 @@ BERLIN = {
             (monday + interval '7 days') AT TIME ZONE 'Europe/Berlin' AS until
         FROM generate_series(timestamp '2026-03-16', '2026-03-30', '7 days') AS monday""",
 }
-"""The buckets of some time, by the clock of Berlin."""
+"""The buckets of each interval in the time zone of Berlin."""
 
 
 @pytest.mark.parametrize("of", ["agent", "session"])
@@ -33,8 +33,8 @@ BERLIN = {
         ("WEEK", "2026-03-15T23:00:00Z", "2026-04-05T22:00:00Z", 3),
     ],
 )
-async def test_metrics_over_time_in_a_time_zone(
-    shop: Asked, of: str, interval: str, begin: str, end: str, buckets: int
+async def test_metrics_are_summarized_by_bucket_in_a_time_zone(
+    shop: Project, of: str, interval: str, begin: str, end: str, buckets: int
 ) -> None:
     series = """series(
         metric: %s, metricType: $kind, from: $from, to: $to, interval: $interval, timeZone: "Europe/Berlin"
@@ -116,7 +116,7 @@ MEASURED = {
         WHERE e.project_id = :project AND e.event_type = 'error'
     """,
 }
-"""What is measured: when, the value, its agent, version, user, model, tool and type of metric."""
+"""For each metric, SQL of its time, value, agent, version, user, model, tool and metric type."""
 DIMENSIONS = {
     "AGENT": ("agent", "jsonb_build_object('id', agent_id)", "agent_id"),
     "AGENT_VERSION": ("agentVersion", "jsonb_build_object('id', version_id)", "version_id"),
@@ -125,7 +125,7 @@ DIMENSIONS = {
     "TOOL": ("tool", "tool", "tool"),
     "METRIC_TYPE": ("metricType", "type", "type"),
 }
-"""Each dimension with its field, how SQL tells it, and the column that groups by it."""
+"""For each dimension, its field, the SQL of its value, and the column to group by."""
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ DIMENSIONS = {
         ("ERRORS", ["TOOL"]),
     ],
 )
-async def test_any_metric_by_the_day_in_groups(some: Asked, metric: str, by: list[str]) -> None:
-    data = await some.query(
+async def test_any_metric_is_summarized_by_day_and_group(varied: Project, metric: str, by: list[str]) -> None:
+    data = await varied.query(
         """query($metric: SeriesMetric!, $by: [SeriesDimension!], $groups: Int) { project { series(
             metric: $metric, groupBy: $by, groups: $groups, interval: DAY, timeZone: "America/New_York"
             from: "2026-01-01T05:00:00Z", to: "2026-02-02T05:00:00Z"
@@ -155,13 +155,13 @@ async def test_any_metric_by_the_day_in_groups(some: Asked, metric: str, by: lis
         groups=100 if by else None,
     )
     columns = [DIMENSIONS[each][2] for each in by]
-    told = [
+    keys = [
         f'CASE WHEN {column} IS NOT NULL THEN {expression} END AS "{field}"'
         if each in by
         else f'NULL AS "{field}"'
         for each, (field, expression, column) in DIMENSIONS.items()
     ]
-    rows = await some.sql(f"""
+    rows = await varied.sql(f"""
         WITH measured (at, v, agent_id, version_id, user_id, model, tool, type) AS ({MEASURED[metric]}),
         day AS (
             SELECT local AT TIME ZONE 'America/New_York' AS start,
@@ -172,7 +172,7 @@ async def test_any_metric_by_the_day_in_groups(some: Asked, metric: str, by: lis
             WHERE at >= '2026-01-01T05:00Z' AND at < '2026-02-02T05:00Z'
             GROUP BY {", ".join(["one", *columns])}
         )
-        SELECT start, {", ".join(told)}, count(v), coalesce(sum(v), 0) AS sum, avg(v) AS mean, min(v), max(v),
+        SELECT start, {", ".join(keys)}, count(v), coalesce(sum(v), 0) AS sum, avg(v) AS mean, min(v), max(v),
             percentile_cont(0.5) WITHIN GROUP (ORDER BY v) AS p50,
             percentile_cont(0.95) WITHIN GROUP (ORDER BY v) AS p95,
             percentile_cont(0.99) WITHIN GROUP (ORDER BY v) AS p99

@@ -1,4 +1,4 @@
-"""What sessions add up to, by themselves, in trees, and of whoever had them."""
+"""Questions about statistics of sessions, trees, and other parents of sessions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.questions.asked import Asked
+    from tests.questions.project import Project
 
 
 STATISTICS = """
@@ -94,7 +94,7 @@ RANGES = [
     ("2026-01-02T00:00:00Z", "2026-01-04T00:00:00Z"),
     ("1999-01-01T00:00:00Z", "1999-01-02T00:00:00Z"),
 ]
-"""All time, one that some sessions began in, and one that none did."""
+"""All time, a range in which some sessions began, and one in which none did."""
 
 
 @pytest.mark.parametrize(("begin", "end"), RANGES, ids=["all time", "two days", "no session"])
@@ -114,8 +114,10 @@ RANGES = [
     ],
     ids=["project", "user", "agent", "version", "team", "tree", "session"],
 )
-async def test_statistics_of_a_time(some: Asked, document: str, parent: str, begin: str, end: str) -> None:
-    data = await some.query(
+async def test_statistics_summarize_the_sessions_that_began_in_a_range(
+    varied: Project, document: str, parent: str, begin: str, end: str
+) -> None:
+    data = await varied.query(
         f"query($in: SessionFilter) {{ {document} }} {STATISTICS}",
         **{"in": {"startedAt": {"gte": begin, "lt": end}}},
     )
@@ -129,7 +131,7 @@ async def test_statistics_of_a_time(some: Asked, document: str, parent: str, beg
         of_project="p.id" if field == "project" else "p.project_id",
     )
     times = {"begin": datetime.fromisoformat(begin), "end": datetime.fromisoformat(end)}
-    rows = {row["id"]: row["statistics"] for row in await some.sql(statement, **times)}
-    told = {node["id"]: node.get("statistics") or node["tree"]["statistics"] for node in nodes}
-    assert told == {id_: rows[id_] for id_ in told}
-    assert len(told) == len(rows) or parent == "id"
+    rows = {row["id"]: row["statistics"] for row in await varied.sql(statement, **times)}
+    found = {node["id"]: node.get("statistics") or node["tree"]["statistics"] for node in nodes}
+    assert found == {id_: rows[id_] for id_ in found}
+    assert len(found) == len(rows) or parent == "id"

@@ -1,1 +1,1 @@
-"""Tests of how declared fields are answered."""
+"""Tests of the resolvers: the fields that statements compute."""

@@ -1,4 +1,4 @@
-"""What filters mean, said once more in Python: over rows as the API gives them, without any SQL."""
+"""The meaning of filters, written again in Python, over rows as the API returns them and without SQL."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ ABSENT: dict[str, Any] = {
     "DateTimeFilter": "2031-01-01T00:00:00+14:00",
     "ListFilter": "no such tag",
 }
-"""For each filter of values, a value that nothing has."""
+"""For each filter of values, a value that no row has."""
 
 
 def is_of_values(type_: Any) -> bool:
-    """Tell whether a filter asks of one value, not of rows."""
+    """Return whether a filter tests one value, instead of rows."""
     return isinstance(type_, GraphQLInputObjectType) and not {"and", "some"} & set(type_.fields)
 
 
 def meets(
     row: dict[str, Any], filter_: dict[str, Any], type_: GraphQLInputObjectType, rows: dict[str, Rows]
 ) -> bool:
-    """Tell whether a row is one that a filter asks for. What is unknown because of null is not so."""
+    """Return whether a row meets a filter; a comparison with null is false."""
     return all(_holds(row, name, asked, type_, rows) for name, asked in filter_.items())
 
 
@@ -80,7 +80,7 @@ def _one_of(value: Any, operands: list[Any]) -> bool:
 
 
 def contains(value: Any, part: Any) -> bool:
-    """Tell whether JSON holds other JSON, by PostgreSQL's rule for `@>`."""
+    """Return whether JSON contains other JSON, by the rules of `@>` in PostgreSQL."""
     if isinstance(value, dict):
         return isinstance(part, dict) and all(
             key in value and contains(value[key], inner) for key, inner in part.items()
@@ -93,7 +93,7 @@ def contains(value: Any, part: Any) -> bool:
 
 
 def _same_kind(value: Any, part: Any) -> bool:
-    # Only the whole value may be an array that holds a plain value; inside, arrays match arrays.
+    # Only at the top level may an array contain a scalar; below it, arrays match arrays.
     return isinstance(value, list) == isinstance(part, list)
 
 
@@ -124,7 +124,7 @@ _ALWAYS: dict[str, list[Any]] = {
 
 
 def operands(kind: str, op: str, values: list[Any]) -> list[Any]:
-    """Give operands for an operator of a filter of values: some that rows have, and some that none has."""
+    """Return operands for an operator of a filter of values: some that rows have, and some that none has."""
     present = list({repr(value): value for value in values if value is not None}.values())
     absent = [ABSENT[kind]] if kind in ABSENT else []
     match op:
@@ -163,7 +163,7 @@ def operands(kind: str, op: str, values: list[Any]) -> list[Any]:
 def random_filter(
     random: Random, type_: GraphQLInputObjectType, values: Callable[[str, str], list[Any]], depth: int
 ) -> dict[str, Any]:
-    """Make up a filter; `values` gives what rows of a type have in a field."""
+    """Generate a filter; `values` returns the values of a field of the rows of a type."""
     noun = type_.name.removesuffix("Filter")
     filter_: dict[str, Any] = {}
     for name in random.sample(sorted(type_.fields), random.randrange(1, 4)):

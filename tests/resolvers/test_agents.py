@@ -1,4 +1,4 @@
-"""What agents count of their sessions stays true whatever happens to the sessions."""
+"""The counts that agents keep of their sessions stay right whatever happens to the sessions."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from tests import factories
 if TYPE_CHECKING:
     from tests.api import Api
 
-COUNTED = """{ agents { nodes {
+COUNTS = """{ agents { nodes {
     name totalSessions successRate lastActiveAt
     sessions(first: 100) { totalCount nodes { status lastActivityAt } }
 } } }"""
 
 
-async def assert_true(api: Api) -> None:
-    """Hold what agents count to what their sessions are."""
-    for agent in (await api.ask(COUNTED))["agents"]["nodes"]:
-        its = agent["sessions"]["nodes"]
-        statuses = [session["status"] for session in its]
+async def check_counts(api: Api) -> None:
+    """Check the counts of all agents against their sessions."""
+    for agent in (await api.ask(COUNTS))["agents"]["nodes"]:
+        own_sessions = agent["sessions"]["nodes"]
+        statuses = [session["status"] for session in own_sessions]
         completed, failed = statuses.count("COMPLETED"), statuses.count("FAILED")
-        active = [datetime.fromisoformat(session["lastActivityAt"]) for session in its]
-        assert agent["totalSessions"] == len(its) == agent["sessions"]["totalCount"]
+        active = [datetime.fromisoformat(session["lastActivityAt"]) for session in own_sessions]
+        assert agent["totalSessions"] == len(own_sessions) == agent["sessions"]["totalCount"]
         assert agent["successRate"] == (completed / (completed + failed) if completed + failed else None)
         last = agent["lastActiveAt"] and datetime.fromisoformat(agent["lastActiveAt"])
         assert last == max(active, default=None)
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_counts_stay_true(api: Api, seed: int) -> None:
+async def test_counts_of_agents_match_their_sessions_after_each_write(api: Api, seed: int) -> None:
     random = Random(seed)  # noqa: S311  # the same operations each time
     made = [await factories.agent(api, name=f"agent {number}") for number in range(3)]
     ids: list[Any] = []
@@ -79,10 +79,10 @@ async def test_counts_stay_true(api: Api, seed: int) -> None:
             case "delete":
                 gone = await api.run(sessions.delete, id_=id_, tree=True)
                 ids = [each for each in ids if each not in gone]
-        await assert_true(api)
+        await check_counts(api)
 
 
-async def test_reopening_takes_back_what_an_end_counted(api: Api) -> None:
+async def test_reopening_a_session_reverts_the_success_rate(api: Api) -> None:
     agent = await factories.agent(api)
     session = await factories.session(api, agent_id=agent.id, status=SessionStatus.FAILED)
     for status, rate in (
@@ -96,7 +96,7 @@ async def test_reopening_takes_back_what_an_end_counted(api: Api) -> None:
         assert node == {"totalSessions": 1, "successRate": rate}
 
 
-async def test_sessions_of_an_agent_that_goes_stay(api: Api) -> None:
+async def test_deleting_an_agent_keeps_its_sessions(api: Api) -> None:
     agent = await factories.agent(api)
     await factories.session(api, agent_id=agent.id)
     await api.run(agents.delete, id_=agent.id)
@@ -105,7 +105,7 @@ async def test_sessions_of_an_agent_that_goes_stay(api: Api) -> None:
     ]
 
 
-async def test_versions_and_their_history(api: Api) -> None:
+async def test_version_history_lists_activated_versions_latest_first(api: Api) -> None:
     agent, other = await factories.agent(api), await factories.agent(api)
     first = await factories.agent_version(api, agent.id, version_number="1", activate=True)
     await factories.agent_version(api, agent.id, version_number="2", activate=True)
@@ -127,7 +127,7 @@ async def test_versions_and_their_history(api: Api) -> None:
     }
 
 
-async def test_tools_are_counted(api: Api) -> None:
+async def test_tool_count_is_the_number_of_tools_of_an_agent(api: Api) -> None:
     await factories.agent(api, name="none")
     await factories.agent(api, name="two", tools=["search", {"name": "book"}])
     nodes = (await api.ask("{ agents { nodes { name toolCount } } }"))["agents"]["nodes"]

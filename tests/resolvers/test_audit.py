@@ -1,4 +1,4 @@
-"""An audit trail has all that happened in a session, in one order: the same as plain SQL gives."""
+"""An audit trail lists everything that happened in a session, in order, as plain SQL does."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import text
 
 from agentdata.context import Context
-from agentdata.engine.contract import DECLARED
+from agentdata.engine.contract import declaration
 from agentdata.engine.sql.links import KEYS
 from agentdata.engine.sql.tenancy import TENANT
 from models.enums import AuditKind, MessageRole
 from tests import factories
 from tests.api import Api, traffic
 from tests.contract import TYPES as CONTRACT
-from tests.engine.test_plans import same
+from tests.engine.test_plans import ask_both_ways
 from tests.models.test_indexes import explain, nodes
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from agentdata.engine.sql.pages import Page
 
-HAPPENED = """
+ALL_ENTRIES = """
     SELECT * FROM (
         SELECT project_id, session_id, id, created_at AS at, 'MESSAGE' AS kind FROM messages
         UNION ALL SELECT project_id, session_id, id, timestamp, 'EVENT' FROM session_events
@@ -49,11 +49,11 @@ PAGE = """{
 }"""
 
 
-PLAIN_SIZE = 3
+REFERENCE_SIZE = 3
 
 
 class Entry(NamedTuple):
-    """One thing that happened."""
+    """An entry of an audit trail."""
 
     id: str
     at: datetime
@@ -61,15 +61,15 @@ class Entry(NamedTuple):
 
 
 Trails = dict[str, list[Entry]]
-"""What happened in each session, in order."""
+"""The entries of each session, in order."""
 
 
 @pytest.fixture(scope="module")
 async def trails(world: Api, owner: AsyncEngine) -> Trails:
-    """Provide what happened in the sessions of the world, of those where something did the longest first."""
+    """Provide the trails of the sessions of the world that have one, the longest first."""
     found: Trails = {}
     async with owner.connect() as connection:
-        for row in await connection.execute(text(HAPPENED), {"project": world.project_id}):
+        for row in await connection.execute(text(ALL_ENTRIES), {"project": world.project_id}):
             if row.session_id is not None:
                 found.setdefault(str(row.session_id), []).append(Entry(str(row.id), row.at, row.kind))
     longest = dict(sorted(found.items(), key=lambda item: -len(item[1])))
@@ -78,17 +78,17 @@ async def trails(world: Api, owner: AsyncEngine) -> Trails:
 
 
 def subject_of(entry: str) -> str:
-    """Give the id of an entry's subject: the same but for the version, which is 8 in place of 7."""
+    """Return the id of the subject of an entry, which differs in its UUID version: 7 instead of 8."""
     assert entry[14] == "8"
     return f"{entry[:14]}7{entry[15:]}"
 
 
 def entries(nodes: list[dict[str, Any]]) -> list[Entry]:
-    """Read entries."""
+    """Return the entries of nodes."""
     return [Entry(subject_of(node["id"]), datetime.fromisoformat(node["at"]), node["kind"]) for node in nodes]
 
 
-async def test_trails_have_all_that_happened_by_one_statement(world: Api, trails: Trails) -> None:
+async def test_one_statement_reads_complete_trails(world: Api, trails: Trails) -> None:
     document = """{ sessions(first: 100) { totalCount nodes { id auditTrail(first: 100) { totalCount nodes {
         id at kind subject {
             __typename ... on Node { id } ... on Message { createdAt } ... on SessionEvent { timestamp }
@@ -99,7 +99,7 @@ async def test_trails_have_all_that_happened_by_one_statement(world: Api, trails
     with traffic(world.database) as seen:
         data = await world.ask(document)
     assert len(seen.statements) == 1
-    assert await same(world, document) == data
+    assert await ask_both_ways(world, document) == data
     sessions = data["sessions"]["nodes"]
     assert len(sessions) == data["sessions"]["totalCount"]
     for session in sessions:
@@ -117,14 +117,14 @@ async def test_trails_have_all_that_happened_by_one_statement(world: Api, trails
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
 @pytest.mark.parametrize("backward", [False, True])
-async def test_pages_of_any_size_give_everything_once(
+async def test_pages_of_any_size_return_every_entry_once(
     world: Api,
     trails: Trails,
     direction: str,
-    backward: bool,  # noqa: FBT001  # as it was given
+    backward: bool,  # noqa: FBT001  # a parameter of the test
 ) -> None:
     session, trail = next(iter(trails.items()))
-    assert len({entry.at for entry in trail}) < len(trail) - 3, "some things happened at the same time"
+    assert len({entry.at for entry in trail}) < len(trail) - 3, "some entries have the same time"
     expected = trail if direction == "ASC" else trail[::-1]
     size_, cursor_ = ("last", "before") if backward else ("first", "after")
     arguments = f"{size_}: $size, {cursor_}: $cursor, orderBy: [{{field: AT, direction: {direction}}}]"
@@ -132,32 +132,30 @@ async def test_pages_of_any_size_give_everything_once(
         session(id: $id) {{ auditTrail({arguments}) {PAGE} }}
     }}"""
     for size in range(1, len(trail) + 2):
-        walked: list[Entry] = []
+        paged: list[Entry] = []
         cursor = None
         while True:
-            # The plain way is walked once, as it takes its time.
-            ask = same if size == PLAIN_SIZE else Api.ask
+            # The reference way is slow, so it runs for one page size.
+            ask = ask_both_ways if size == REFERENCE_SIZE else Api.ask
             data = await ask(world, document, id=session, size=size, cursor=cursor)
             page = data["session"]["auditTrail"]
             found, info = entries(page["nodes"]), page["pageInfo"]
             assert [subject_of(edge["node"]["id"]) for edge in page["edges"]] == [e.id for e in found]
             assert page["totalCount"] == len(trail)
-            walked = found + walked if backward else walked + found
+            paged = found + paged if backward else paged + found
             if not info["hasPreviousPage" if backward else "hasNextPage"]:
                 break
             assert len(found) == size
             cursor = info["startCursor" if backward else "endCursor"]
-        assert walked == expected
+        assert paged == expected
 
 
-async def test_a_cursor_stands_at_one_moment_in_the_trails_of_all_sessions(
-    world: Api, trails: Trails
-) -> None:
+async def test_a_cursor_of_one_trail_marks_the_same_time_in_all_trails(world: Api, trails: Trails) -> None:
     session, trail = next(iter(trails.items()))
     document = "query ($id: ID!) { session(id: $id) { auditTrail { edges { cursor } } } }"
     edges = (await world.ask(document, id=session))["session"]["auditTrail"]["edges"]
     at = len(trail) // 2
-    data = await same(
+    data = await ask_both_ways(
         world,
         "query ($after: String) { sessions(first: 100) { nodes { id auditTrail(first: 3, after: $after) {"
         " nodes { id at kind } } } } }",
@@ -189,7 +187,7 @@ FILTERS: list[tuple[str, Callable[[Entry, list[Entry]], bool]]] = [
 
 
 @pytest.mark.parametrize(("filter_", "holds"), FILTERS, ids=[each for each, _ in FILTERS])
-async def test_filters_choose_what_is_listed_and_counted(
+async def test_filters_apply_to_nodes_and_counts(
     world: Api, trails: Trails, filter_: str, holds: Callable[[Entry, list[Entry]], bool]
 ) -> None:
     session, trail = next(iter(trails.items()))
@@ -206,25 +204,25 @@ async def test_filters_choose_what_is_listed_and_counted(
         two: auditTrail(filter: {{{filter_}}}, last: 2) {{ nodes {{ id at kind }} }}
     }} }}"""
     values = {name: value.isoformat() if name != "ids" else value for name, (_, value) in used.items()}
-    data = await same(world, document, id=session, **values)
+    data = await ask_both_ways(world, document, id=session, **values)
     assert entries(data["session"]["auditTrail"]["nodes"]) == expected
     assert data["session"]["auditTrail"]["totalCount"] == len(expected)
     assert entries(data["session"]["two"]["nodes"]) == expected[-2:]
 
 
-async def test_an_entry_is_another_object_than_its_subject(world: Api, trails: Trails) -> None:
+async def test_an_entry_and_its_subject_have_different_ids(world: Api, trails: Trails) -> None:
     session = next(iter(trails))
     document = """query ($id: ID!) { session(id: $id) { auditTrail(first: 100) {
         nodes { id subject { ... on Node { id } } }
     } } }"""
-    data = await same(world, document, id=session)
+    data = await ask_both_ways(world, document, id=session)
     nodes = data["session"]["auditTrail"]["nodes"]
     assert len({id_ for node in nodes for id_ in (node["id"], node["subject"]["id"])}) == 2 * len(nodes)
     error = await world.error("query ($id: ID!) { node(id: $id) { id } }", id=nodes[0]["id"])
     assert error["extensions"]["code"] == "NOT_FOUND"
 
 
-async def test_only_subjects_of_which_more_than_the_id_is_asked_are_read(world: Api) -> None:
+async def test_subjects_are_read_only_if_more_than_their_id_is_selected(world: Api) -> None:
     subject = "subject { __typename ... on Node { id } %s }"
     document = f"{{ sessions {{ nodes {{ auditTrail {{ nodes {{ {subject} }} }} }} }} }}"
     times_read = []
@@ -239,7 +237,7 @@ async def test_only_subjects_of_which_more_than_the_id_is_asked_are_read(world: 
 TABLES = ("messages", "session_events", "state_transitions", "tool_calls")
 
 
-async def test_what_is_told_at_once_is_in_the_order_in_which_it_was_told(api: Api) -> None:
+async def test_messages_appended_together_keep_their_order_in_the_trail(api: Api) -> None:
     session = await factories.session(api)
     messages = await factories.say(
         api,
@@ -253,26 +251,26 @@ async def test_what_is_told_at_once_is_in_the_order_in_which_it_was_told(api: Ap
         factories.said("no answer", role=MessageRole.TOOL, tool_call_id="2"),
         factories.said("Here.", role=MessageRole.ASSISTANT),
     )
-    data = await same(api, TOLD, id=str(session.id))
+    data = await ask_both_ways(api, SUBJECTS, id=str(session.id))
     subjects = [node["subject"] for node in data["session"]["auditTrail"]["nodes"]]
     assert len({message.created_at for message in messages}) == 1
     named = [{"name": "find"}, {"name": "ask"}]
     assert subjects == [{"sequence": 1}, {"sequence": 2}, *named, *[{"sequence": n} for n in (3, 4, 5)]]
 
 
-TOLD = """query ($id: ID!) { session(id: $id) {
+SUBJECTS = """query ($id: ID!) { session(id: $id) {
     auditTrail { nodes { subject { ... on Message { sequence } ... on ToolCall { name } } } }
 } }"""
 
 
-async def test_states_outside_of_sessions_are_in_no_trail(api: Api) -> None:
+async def test_states_without_a_session_are_in_no_trail(api: Api) -> None:
     session = await factories.session(api)
     ids: list[UUID] = []
     for session_id in (None, session.id):
         for step in range(2):
             state = await factories.module_state(api, session_id=session_id, state={"step": step})
             ids.append(state.id)
-    data = await same(
+    data = await ask_both_ways(
         api,
         "{ sessions { nodes { auditTrail { totalCount nodes { subject { ... on StateTransition {"
         " nextState { id } } } } } } } }",
@@ -301,7 +299,7 @@ async def test_cursors_of_other_lists_and_orders_are_refused(world: Api, trails:
         assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", "after")
 
 
-async def test_a_session_of_another_project_has_no_trail_here(other: Api, trails: Trails) -> None:
+async def test_the_trail_of_another_projects_session_is_not_found(other: Api, trails: Trails) -> None:
     answer = await other.answer(
         "query ($id: ID!) { session(id: $id) { auditTrail { totalCount } } }", id=next(iter(trails))
     )
@@ -333,10 +331,10 @@ STEPS = {
     "this": "md5({project}::text || i)::uuid",
     "before": "md5({project}::text || (i - 1))::uuid",
 }
-TRAIL: Page = CONTRACT["Session"].fields["auditTrail"].extensions["strawberry-definition"].metadata[DECLARED]  # type: ignore[attr-defined]  # a type with fields
+TRAIL: Page = declaration(CONTRACT["Session"].fields["auditTrail"])  # type: ignore[attr-defined]  # a type with fields
 
 
-async def test_a_page_reads_no_more_of_a_long_trail_than_it_shows(api: Api, owner: AsyncEngine) -> None:
+async def test_a_page_of_a_long_trail_reads_only_the_rows_that_it_shows(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     ids = {"project": f"uuid '{api.project_id}'", "session": f"uuid '{session.id}'"}
     steps = {name: said.format(**ids) for name, said in STEPS.items()}
@@ -346,16 +344,16 @@ async def test_a_page_reads_no_more_of_a_long_trail_than_it_shows(api: Api, owne
     document = "query ($id: ID!) { session(id: $id) { auditTrail(last: 500) { edges { cursor } } } }"
     edges = (await api.ask(document, id=str(session.id)))["session"]["auditTrail"]["edges"]
     for more in ({}, {"after": edges[0]["cursor"]}, {"before": edges[0]["cursor"]}):
-        slice_ = TRAIL.request(
+        request = TRAIL.request(
             {"last" if "before" in more else "first": 50, **more}, Context(api.database, api.principal)
         )
-        asked = {TENANT: api.project_id, KEYS: [session.id], **slice_.values}
+        parameters = {TENANT: api.project_id, KEYS: [session.id], **request.values}
         async with api.database.read(api.project_id) as reads:
-            [[[explained]]] = await reads.execute(explain(TRAIL.rows(slice_.shape, ["id"])), asked)
+            [[[explained]]] = await reads.execute(explain(TRAIL.rows(request.shape, ["id"])), parameters)
         read = {
             node["Relation Name"]: node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
             for node in nodes(explained["Plan"])
             if "Relation Name" in node
         }
         assert len(read) == len(AuditKind)
-        assert max(read.values()) <= 51, explained  # the page, and whether there is more
+        assert max(read.values()) <= 51, explained  # the page, and one row to know whether more follow

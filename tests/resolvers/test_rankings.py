@@ -1,4 +1,4 @@
-"""Rankings agree with plain SQL to the last digit, and walking their pages gives every row once."""
+"""Rankings equal those of plain SQL to the last digit, and their pages return every row once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SESSIONS = """
     FROM sessions WHERE project_id = :project AND {0} IS NOT NULL AND {1} GROUP BY {0}
 """
 
-PLAIN = {
+PLAIN_SQL = {
     "topUsers": SESSIONS.replace("{0}", "user_id"),
     "topAgents": SESSIONS.replace("{0}", "agent_id"),
     "topTools": """
@@ -99,18 +99,18 @@ DEFAULTS = {
     "topModels": "TOTAL_TOKENS",
     "topMemories": "USEFULNESS",
 }
-"""What descriptions promise to come first: the highest of these."""
+"""The default order of each ranking, as its description promises: the highest of this field first."""
 
 
 def node_type(ranking: str) -> GraphQLObjectType:
-    """Give the type of the rows of a ranking."""
+    """Return the type of the rows of a ranking."""
     type_ = TYPES[node_of(QUERY.fields[ranking])]
     assert isinstance(type_, GraphQLObjectType)
     return type_
 
 
 def selection(ranking: str) -> str:
-    """Select everything of a ranking's rows, and only the ids of others."""
+    """Return a selection of all fields of a ranking, with only the ids of related rows."""
     return " ".join(
         name if is_leaf_type(get_named_type(field.type)) else f"{name} {{ id }}"
         for name, field in node_type(ranking).fields.items()
@@ -118,14 +118,14 @@ def selection(ranking: str) -> str:
 
 
 def numbers(ranking: str) -> list[str]:
-    """Give the fields of a ranking's rows that are no rows themselves."""
+    """Return the leaf fields of the rows of a ranking."""
     return [
         name for name, field in node_type(ranking).fields.items() if is_leaf_type(get_named_type(field.type))
     ]
 
 
 def order_fields(ranking: str) -> list[str]:
-    """Give all that a ranking can be ordered by."""
+    """Return the fields that a ranking can be ordered by."""
     order: Any = get_named_type(QUERY.fields[ranking].args["orderBy"].type)
     enum = get_named_type(order.fields["field"].type)
     assert isinstance(enum, GraphQLEnumType)
@@ -133,12 +133,12 @@ def order_fields(ranking: str) -> list[str]:
 
 
 def order_type(ranking: str) -> str:
-    """Give the type of the order of a ranking."""
+    """Return the type of the order of a ranking."""
     return str(QUERY.fields[ranking].args["orderBy"].type)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Give a row as plain SQL has it: with the id of what is ranked, and times as times."""
+    """Return a row in the form of the plain SQL: with the id of the ranked row, and times as datetimes."""
     found: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict):
@@ -151,18 +151,18 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def key_of(row: dict[str, Any]) -> str | None:
-    """Give what tells a row from the others."""
+    """Return the key that identifies a row."""
     key: str | None = row["id"] if "id" in row else row["name"]
     return key
 
 
 def sortable(value: Any) -> tuple[Any, ...]:
-    """Put null before everything."""
+    """Return a sort key that puts null first."""
     return (0,) if value is None else (1, value)
 
 
 def ordered(rows: list[dict[str, Any]], *order: tuple[str, str]) -> list[str | None]:
-    """Give the keys of rows in an order, as Python sorts them; keys tell equal rows apart."""
+    """Return the keys of rows, sorted by Python; keys break ties."""
     rows = sorted(rows, key=lambda row: sortable(key_of(row)), reverse=order[-1][1] == "DESC")
     for field, direction in reversed(order):
         name = camel_of(field)
@@ -173,26 +173,26 @@ def ordered(rows: list[dict[str, Any]], *order: tuple[str, str]) -> list[str | N
 async def in_plain_sql(
     api: Api, owner: AsyncEngine, ranking: str, condition: str = "true"
 ) -> list[dict[str, Any]]:
-    """Give all rows of a ranking by plain SQL."""
+    """Return all rows of a ranking, read by plain SQL."""
     async with owner.connect() as connection:
         found = await connection.execute(
-            text(PLAIN[ranking].replace("{1}", condition)), {"project": api.project_id}
+            text(PLAIN_SQL[ranking].replace("{1}", condition)), {"project": api.project_id}
         )
         return [
-            {name: str(value) if name == "id" else value for name, value in row._mapping.items()}  # noqa: SLF001  # SQLAlchemy's public name
+            {name: str(value) if name == "id" else value for name, value in row._mapping.items()}  # noqa: SLF001  # public in SQLAlchemy, despite its name
             for row in found
         ]
 
 
 async def ranked(api: Api, ranking: str, arguments: str = "first: 500") -> list[dict[str, Any]]:
-    """Give rows of a ranking."""
+    """Return the rows of a ranking, read through the API."""
     data = await api.ask(f"{{ {ranking}({arguments}) {{ nodes {{ {selection(ranking)} }} }} }}")
     return [flat(row) for row in data[ranking]["nodes"]]
 
 
 @pytest.fixture(scope="module")
 async def busy(database: Database, owner: AsyncEngine) -> Api:
-    """Provide a project where much is ranked: with ties, nulls, and fractions that are not round."""
+    """Provide a project with much to rank: with ties, nulls, and fractions that are not exact."""
     api = await make_api(database, owner)
     random = Random(11)  # noqa: S311  # made-up data
     begin = datetime(2026, 1, 1, tzinfo=UTC)
@@ -203,7 +203,7 @@ async def busy(database: Database, owner: AsyncEngine) -> Api:
         [
             {
                 "user_id": random.choice([None, *[user.id for user in users[:8]]]),
-                # One agent has nothing but open sessions, and one has no sessions.
+                # One agent has only open sessions, and one has no sessions.
                 **(
                     {"agent_id": agents[5].id, "status": "ACTIVE"}
                     if number % 20 == 0
@@ -280,19 +280,19 @@ async def busy(database: Database, owner: AsyncEngine) -> Api:
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-async def test_every_number_is_what_plain_sql_gives(busy: Api, owner: AsyncEngine, ranking: str) -> None:
+async def test_every_number_equals_that_of_plain_sql(busy: Api, owner: AsyncEngine, ranking: str) -> None:
     rows = await in_plain_sql(busy, owner, ranking)
     found = await ranked(busy, ranking)
     assert len(rows) > 3
     assert sorted(found, key=lambda row: sortable(key_of(row))) == sorted(
         rows, key=lambda row: sortable(key_of(row))
     )
-    # Every field was compared.
+    # The plain SQL covers every field.
     assert {*rows[0]} - {"id"} == {*numbers(ranking)}
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-async def test_the_highest_number_of_the_name_comes_first(busy: Api, ranking: str) -> None:
+async def test_a_ranking_is_sorted_by_its_main_number_by_default(busy: Api, ranking: str) -> None:
     rows = await ranked(busy, ranking)
     assert [key_of(row) for row in rows] == ordered(rows, (DEFAULTS[ranking], "DESC"))
 
@@ -320,7 +320,7 @@ async def test_the_highest_number_of_the_name_comes_first(busy: Api, ranking: st
         ("topMemories", "memories: {accessCount: {gte: 3}}", "access_count >= 3"),
     ],
 )
-async def test_only_what_is_asked_for_is_ranked(
+async def test_a_filter_selects_the_sessions_or_memories_that_are_ranked(
     busy: Api, owner: AsyncEngine, ranking: str, arguments: str, condition: str
 ) -> None:
     expected = {key_of(row): row for row in await in_plain_sql(busy, owner, ranking, condition)}
@@ -331,10 +331,10 @@ async def test_only_what_is_asked_for_is_ranked(
     assert data[ranking]["totalCount"] == len(expected)
 
 
-async def walked(
+async def paged(
     api: Api, ranking: str, order: list[dict[str, str]], size: int, *, backward: bool
 ) -> list[str | None]:
-    """Give the keys of all pages, in the ranking's order."""
+    """Return the keys of all pages, in the order of the ranking."""
     count, cursor = ("last", "before") if backward else ("first", "after")
     document = f"""query ($order: {order_type(ranking)}, $size: Int, $cursor: String) {{
         {ranking}(orderBy: $order, {count}: $size, {cursor}: $cursor) {{
@@ -358,10 +358,10 @@ async def walked(
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-async def test_every_order_is_walked_both_ways(busy: Api, ranking: str) -> None:
+async def test_pages_in_every_order_and_direction_return_every_row_once(busy: Api, ranking: str) -> None:
     rows = await ranked(busy, ranking)
     fields = order_fields(ranking)
-    # Everything in a row can be ordered by.
+    # A ranking can be ordered by every leaf field.
     assert {camel_of(field) for field in fields} == {*numbers(ranking)}
     singles = [((field, way),) for field, way in product(fields, ("ASC", "DESC"))]
     pairs = [
@@ -369,17 +369,17 @@ async def test_every_order_is_walked_both_ways(busy: Api, ranking: str) -> None:
         for one, other in zip(fields, [*fields[1:], fields[0]], strict=True)
         for way in ("ASC", "DESC")
     ]
-    size = len(rows) // 3 + 1  # three pages: the first, one in the middle, and the last
+    size = len(rows) // 3 + 1  # three pages
     for number, order in enumerate((*singles, *pairs)):
         expected = ordered(rows, *order)
         given = [{"field": field, "direction": way} for field, way in order]
-        # Two keys go one way and the other in turn: each has gone both ways by itself.
+        # Orders by two keys alternate in direction, since each key was paged in both directions alone.
         for backward in (False, True) if len(order) == 1 else (number // 2 % 2 == 1,):
-            assert await walked(busy, ranking, given, size, backward=backward) == expected, order
+            assert await paged(busy, ranking, given, size, backward=backward) == expected, order
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-async def test_numbers_can_be_asked_for(busy: Api, ranking: str) -> None:
+async def test_rankings_can_be_filtered_by_every_number(busy: Api, ranking: str) -> None:
     rows = await ranked(busy, ranking)
     filter_: Any = QUERY.fields[ranking].args["filter"].type
     assert isinstance(filter_, GraphQLInputObjectType)
@@ -399,7 +399,7 @@ async def test_numbers_can_be_asked_for(busy: Api, ranking: str) -> None:
             assert data[alias]["totalCount"] == len(expected)
 
 
-async def test_whom_a_ranking_is_of_can_be_asked_for(busy: Api) -> None:
+async def test_rankings_can_be_filtered_by_the_ranked_row(busy: Api) -> None:
     data = await busy.ask("""{
         topUsers { nodes { user { id name } messageCount } }
         one: topUsers(filter: {user: {name: {in: ["user 3", "user 8"]}}}) {
@@ -410,7 +410,7 @@ async def test_whom_a_ranking_is_of_can_be_asked_for(busy: Api) -> None:
         topMemories(first: 1) { nodes { memory { id usefulness } usefulness } }
     }""")
     third = [row for row in data["topUsers"]["nodes"] if row["user"]["name"] == "user 3"]
-    # The other one has no sessions, and so no place.
+    # The other user has no sessions, and is not ranked.
     assert data["one"] == {"totalCount": 1, "nodes": third}
     assert data["topTools"] == {"totalCount": 1, "nodes": [{"name": "pay"}]}
     [memory] = data["topMemories"]["nodes"]
@@ -430,7 +430,7 @@ async def test_whom_a_ranking_is_of_can_be_asked_for(busy: Api) -> None:
     assert ids["topMemories"]["nodes"] == [{"memory": {"id": memory["memory"]["id"]}}]
 
 
-async def test_tokens_of_all_models_are_those_of_all_sessions(busy: Api) -> None:
+async def test_tokens_of_all_models_add_up_to_those_of_all_sessions(busy: Api) -> None:
     data = await busy.ask("""{
         topModels { nodes { promptTokens completionTokens totalTokens } }
         project { statistics { promptTokens completionTokens } }
@@ -442,14 +442,14 @@ async def test_tokens_of_all_models_are_those_of_all_sessions(busy: Api) -> None
 
 
 @pytest.mark.usefixtures("busy")
-async def test_rankings_are_of_one_project(other: Api) -> None:
+async def test_rankings_of_an_empty_project_are_empty(other: Api) -> None:
     asked = " ".join(f"{ranking} {{ totalCount nodes {{ {selection(ranking)} }} }}" for ranking in RANKINGS)
     assert await other.ask(f"{{ {asked} }}") == {
         ranking: {"totalCount": 0, "nodes": []} for ranking in RANKINGS
     }
 
 
-async def test_all_rankings_are_one_statement(busy: Api) -> None:
+async def test_one_statement_reads_all_rankings(busy: Api) -> None:
     asked = " ".join(f"{ranking} {{ totalCount nodes {{ {selection(ranking)} }} }}" for ranking in RANKINGS)
     with traffic(busy.database) as seen:
         await busy.ask(f"{{ {asked} }}")
@@ -457,7 +457,7 @@ async def test_all_rankings_are_one_statement(busy: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "reads", "spares"),
+    ("selection_", "reads", "avoids"),
     [
         ("topUsers { nodes { errorCount } }", ["sessions", "tool_calls", "session_events"], []),
         ("topUsers { totalCount nodes { costUsd } }", ["sessions"], ["tool_calls", "session_events", "max("]),
@@ -466,27 +466,27 @@ async def test_all_rankings_are_one_statement(busy: Api) -> None:
         ("topMemories { totalCount }", ["memories"], ["memory_accesses"]),
     ],
 )
-async def test_what_is_not_selected_is_not_computed(
-    busy: Api, owner: AsyncEngine, asked: str, reads: list[str], spares: list[str]
+async def test_numbers_that_are_not_selected_are_not_computed(
+    busy: Api, owner: AsyncEngine, selection_: str, reads: list[str], avoids: list[str]
 ) -> None:
     sent: list[tuple[str, Sequence[Any]]] = []
     statement = busy.database.statement
 
-    async def noted(project_id: UUID, written: str, arguments: Sequence[Any]) -> list[Any]:
+    async def recorded(project_id: UUID, written: str, arguments: Sequence[Any]) -> list[Any]:
         sent.append((written, arguments))
         return await statement(project_id, written, arguments)
 
-    with patch.object(busy.database, "statement", noted):
-        await busy.ask(f"{{ {asked} }}")
+    with patch.object(busy.database, "statement", recorded):
+        await busy.ask(f"{{ {selection_} }}")
     [(written, arguments)] = sent
     async with owner.connect() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection
         lines = await driver.fetch(f"EXPLAIN (VERBOSE) {written}", *arguments)
     plan = "\n".join(line[0] for line in lines)
     assert all(each in plan for each in reads), plan
-    assert not any(each in plan for each in spares), plan
+    assert not any(each in plan for each in avoids), plan
 
 
-async def test_counts_are_compared_with_more_than_32_bits_hold(api: Api) -> None:
+async def test_counts_can_be_compared_with_64_bit_numbers(api: Api) -> None:
     asked = "{ topTools(filter: {failedCount: {lt: 4611686018427387904}}) { totalCount } }"
     assert await api.ask(asked) == {"topTools": {"totalCount": 0}}

@@ -1,4 +1,4 @@
-"""Searches by text find what has the words, and nothing else, whatever is said and whatever is asked."""
+"""Text searches find exactly the rows that have the words, for any text and any query."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agentdata import administration, migrations, provision
 from agentdata.context import Context
 from agentdata.database import Database
 from agentdata.database_url import parse
-from agentdata.engine.contract import DECLARED
+from agentdata.engine.contract import declaration
 from agentdata.engine.sql.tenancy import TENANT
 from agentdata.operations import memories, messages
 from agentdata.setup_error import SetupError
@@ -59,29 +59,29 @@ MEMORIES = """query ($query: String!, $filter: MemoryFilter) {
 
 
 _QUERY: Any = CONTRACT["Query"]
-SEARCH: Page = _QUERY.fields["searchMessages"].extensions["strawberry-definition"].metadata[DECLARED]
+SEARCH: Page = declaration(_QUERY.fields["searchMessages"])
 
 
 async def say(api: Api, *contents: str | None, **values: Any) -> list[Any]:
-    """Make a session with messages of these contents."""
+    """Create a session with messages of these contents."""
     session = await factories.session(api)
     return await factories.say(api, session.id, *[said(content, **values) for content in contents])
 
 
 async def found(api: Api, query: str, **asked: Any) -> list[str]:
-    """Give the contents of the messages that a query finds, the best first."""
+    """Return the contents of the messages that a query finds, best match first."""
     answer = (await api.ask(MESSAGES, query=query, **asked))["searchMessages"]
     assert answer["totalCount"] >= len(answer["nodes"])
     return [match["message"]["content"] for match in answer["nodes"]]
 
 
 async def excerpt(api: Api, query: str) -> str:
-    """Give the excerpt of the one message that a query finds."""
+    """Return the excerpt of the one message that a query finds."""
     [match] = (await api.ask(MESSAGES, query=query))["searchMessages"]["nodes"]
     return match["excerpt"]  # type: ignore[no-any-return]  # JSON
 
 
-async def test_finds_messages_that_have_all_words(api: Api) -> None:
+async def test_a_search_finds_the_messages_that_have_all_words(api: Api) -> None:
     await say(api, "The refund was paid", "A refund is due", "Nothing was paid", None, "")
     assert await found(api, "refund") == ["A refund is due", "The refund was paid"]
     assert await found(api, "PAID refund") == ["The refund was paid"]
@@ -110,7 +110,9 @@ async def test_finds_messages_that_have_all_words(api: Api) -> None:
         ("?! \" ' - …", set()),
     ],
 )
-async def test_a_query_says_which_words(api: Api, query: str, expected: set[str]) -> None:
+async def test_quotes_minus_and_or_in_a_query_are_understood(
+    api: Api, query: str, expected: set[str]
+) -> None:
     await say(api, "The refund was paid", "A refund is due", "Nothing was paid")
     assert set(await found(api, query)) == expected
 
@@ -137,9 +139,7 @@ async def test_a_query_says_which_words(api: Api, query: str, expected: set[str]
         ("हिन्दी می‌خواهم Привет", ["हिन्दी", "می‌خواهم", "ПРИВЕТ"]),
     ],
 )
-async def test_words_are_found_whatever_stands_beside_them(
-    api: Api, content: str, queries: list[str]
-) -> None:
+async def test_words_are_found_between_any_punctuation(api: Api, content: str, queries: list[str]) -> None:
     await say(api, content)
     for query in queries:
         assert await found(api, query) == [content], query
@@ -165,7 +165,7 @@ NO_WORDS = {
 
 
 @pytest.mark.parametrize("nothing", NO_WORDS.values(), ids=NO_WORDS)
-async def test_what_is_neither_letter_nor_digit_is_no_word(api: Api, nothing: str) -> None:
+async def test_symbols_and_format_characters_are_not_words(api: Api, nothing: str) -> None:
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
     beside = f"{nothing}tea {nothing}cup {nothing} -{nothing}"
     await say(api, f"{family} family 1\ufe0f\u20e3", beside, nothing)
@@ -193,7 +193,9 @@ async def test_what_is_neither_letter_nor_digit_is_no_word(api: Api, nothing: st
     ],
     ids=["Persian", "Hindi", "accent", "Hebrew"],
 )
-async def test_joiners_and_marks_within_words_belong_to_them(api: Api, word: str, others: list[str]) -> None:
+async def test_joiners_and_accents_inside_a_word_are_part_of_it(
+    api: Api, word: str, others: list[str]
+) -> None:
     await say(api, f"so {word}, or ({word}\u200c) and {word}\u200d\U0001f44d")
     for asked in (word, f"\u200d{word}", f"{word}\u200c"):
         assert (await excerpt(api, asked)).count(f"<mark>{word}</mark>") == 3
@@ -201,12 +203,12 @@ async def test_joiners_and_marks_within_words_belong_to_them(api: Api, word: str
         assert await found(api, other) == []
 
 
-async def test_accents_count(api: Api) -> None:
+async def test_a_word_with_an_accent_differs_from_one_without(api: Api) -> None:
     await say(api, "cafe", "café")
     assert await found(api, "café") == ["café"]
 
 
-async def test_ranks_are_those_of_postgresql_and_the_best_comes_first(api: Api, owner: AsyncEngine) -> None:
+async def test_matches_have_the_ranks_of_postgresql_best_first(api: Api, owner: AsyncEngine) -> None:
     contents = [
         "tea",
         "tea tea tea",
@@ -233,7 +235,7 @@ async def test_ranks_are_those_of_postgresql_and_the_best_comes_first(api: Api, 
         assert answer["totalCount"] == len(expected) > 0
 
 
-async def test_a_filter_says_which_messages_are_searched(api: Api) -> None:
+async def test_a_filter_selects_the_messages_that_are_searched(api: Api) -> None:
     first, second = await say(api, "one tea", "two teas, one tea", feedback="positive")
     await say(api, "three tea")
     own = {"sessionId": {"eq": str(first.session_id)}}
@@ -246,14 +248,14 @@ async def test_a_filter_says_which_messages_are_searched(api: Api) -> None:
     assert second.sequence == 2
 
 
-async def test_a_project_is_not_searched_by_another(api: Api, other: Api) -> None:
+async def test_a_search_finds_nothing_of_another_project(api: Api, other: Api) -> None:
     await say(other, "secret tea")
     await factories.memory(other, content="secret tea")
     assert await found(api, "tea") == []
     assert (await api.ask(MEMORIES, query="tea"))["searchMemories"] == {"totalCount": 0, "nodes": []}
 
 
-async def test_what_changes_is_found_by_what_it_says_now(api: Api) -> None:
+async def test_a_changed_message_is_found_by_its_new_words_only(api: Api) -> None:
     [message] = await say(api, "secret tea")
     await api.run(messages.update, id_=message.id, values={"content": "public coffee"})
     assert (await found(api, "tea"), await found(api, "coffee")) == ([], ["public coffee"])
@@ -262,8 +264,10 @@ async def test_what_changes_is_found_by_what_it_says_now(api: Api) -> None:
 
 
 @pytest.mark.parametrize("order", [None, ("RANK", "ASC"), ("CREATED_AT", "DESC"), ("CREATED_AT", "ASC")])
-async def test_pages_give_each_match_once_in_both_directions(api: Api, order: tuple[str, str] | None) -> None:
-    # Of three contents, and said at two times: most are level with others.
+async def test_pages_in_both_directions_return_each_match_once(
+    api: Api, order: tuple[str, str] | None
+) -> None:
+    # Three contents at two times make many ties.
     await say(api, *["tea", "tea tea", "tea and milk"] * 5, created_at=datetime(2026, 1, 1, tzinfo=UTC))
     await say(api, *["tea", "tea tea", "tea and milk"] * 2)
     asked: dict[str, Any] = {"query": "tea"}
@@ -292,7 +296,7 @@ async def test_pages_give_each_match_once_in_both_directions(api: Api, order: tu
         assert walked == whole["nodes"]
 
 
-async def test_the_newest_of_many_are_ranked(api: Api) -> None:
+async def test_only_the_newest_of_many_matches_are_ranked(api: Api) -> None:
     old = [
         said("tea tea tea", created_at=datetime(2025, 1, 1, 0, 0, second, tzinfo=UTC)) for second in range(9)
     ]
@@ -305,30 +309,30 @@ async def test_the_newest_of_many_are_ranked(api: Api) -> None:
     assert answer["nodes"][4]["message"]["content"] == "some tea"
 
 
-async def test_a_query_that_takes_long_to_read_is_read_once(api: Api) -> None:
+async def test_a_query_that_is_slow_to_parse_is_parsed_once(api: Api) -> None:
     await say(api, *["some tea"] * MAX_RANKED)
-    # It takes milliseconds to read: to do so for each row would pass the time that a statement may take.
+    # Parsing takes milliseconds: doing so for each row would exceed the statement timeout.
     query = "tea " + '"' * 500 + "-" * (MAX_QUERY - 504)
-    # After some times, PostgreSQL has a plan for whatever is asked.
+    # After some executions, PostgreSQL uses a generic plan.
     for _ in range(7):
         assert (await api.ask(MESSAGES, query=query, first=1))["searchMessages"]["totalCount"] == MAX_RANKED
 
 
-async def test_words_that_all_texts_have_are_looked_up(api: Api, owner: AsyncEngine) -> None:
+async def test_a_word_that_every_text_has_is_looked_up_in_the_index(api: Api, owner: AsyncEngine) -> None:
     await say(api, *["some tea"] * MAX_RANKED)
     async with owner.begin() as connection:
         await connection.execute(text("ANALYZE messages"))
-    slice_ = SEARCH.request({"query": "tea", "first": 5}, Context(api.database, api.principal))
+    request = SEARCH.request({"query": "tea", "first": 5}, Context(api.database, api.principal))
     async with api.database.read(api.project_id) as reads:
-        asked = {TENANT: api.project_id, **slice_.values}
-        # As with a table so large that several processes look through it.
+        asked = {TENANT: api.project_id, **request.values}
+        # As for a table so large that PostgreSQL would scan it in parallel.
         await reads.execute(text("SELECT set_config('parallel_setup_cost', '0', true)"), {})
         await reads.execute(text("SELECT set_config('min_parallel_table_scan_size', '0', true)"), {})
-        [[[explained]]] = await reads.execute(explain(SEARCH.rows(slice_.shape, ["rank"])), asked)
+        [[[explained]]] = await reads.execute(explain(SEARCH.rows(request.shape, ["rank"])), asked)
     assert "messages_search_idx" in {node.get("Index Name") for node in nodes(explained["Plan"])}
 
 
-async def test_excerpts_show_where_the_words_stand(api: Api) -> None:
+async def test_excerpts_show_the_words_in_context(api: Api) -> None:
     await say(api, "filler " * 100 + "Then the Refund, at last" + " filler" * 100 + " (another refund)")
     shown = await excerpt(api, "refund")
     assert shown.count("<mark>") == 2
@@ -346,7 +350,7 @@ async def test_excerpts_are_safe_as_html(api: Api) -> None:
     )
 
 
-async def test_finds_memories_by_name_description_and_content(api: Api) -> None:
+async def test_a_search_finds_memories_by_name_description_and_content(api: Api) -> None:
     by_content = await factories.memory(api, name="Lunch", content="Likes black tea")
     by_description = await factories.memory(api, description="Tea at four", content="Habit")
     by_name = await factories.memory(api, name="Tea", content="Black, without sugar")
@@ -370,7 +374,7 @@ async def test_finds_memories_by_name_description_and_content(api: Api) -> None:
 @pytest.mark.parametrize(
     ("query", "why"), [("tea\0", "NUL"), ("\ud83d", "surrogate"), ("x" * (MAX_QUERY + 1), "most")]
 )
-async def test_a_query_that_cannot_be_asked_is_refused(api: Api, query: str, why: str) -> None:
+async def test_an_invalid_query_is_refused(api: Api, query: str, why: str) -> None:
     for document in (MESSAGES, MEMORIES):
         error = await api.error(document, query=query)
         assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "query"}
@@ -394,25 +398,25 @@ ANY = settings(
 
 
 @pytest.fixture(scope="module")
-async def told(database: Database, owner: AsyncEngine) -> Any:
-    """Provide a project with one message, whose content is changed as often as one likes."""
+async def editable(database: Database, owner: AsyncEngine) -> Any:
+    """Provide a project with one message, whose content tests may change."""
     api = await make_api(database, owner)
     [message] = await say(api, "nothing")
     return api, message.id
 
 
 def assert_safe(shown: str, content: str) -> None:
-    """Hold an excerpt to be text of the content in HTML without anything but marks."""
+    """Check that an excerpt is escaped text of the content, with no HTML but marks."""
     bare = re.sub("</?mark>", "", shown)
     assert re.fullmatch(r"([^<>&\"']|&(lt|gt|amp|quot|#39);)*", bare), shown
     assert re.fullmatch(r"([^<]*<mark>[^<]+</mark>)*[^<]*", shown), shown
-    said_ = re.sub(r"[\s\x02\x03\x1e]+", "", content)
+    compact_content = re.sub(r"[\s\x02\x03\x1e]+", "", content)
     for passage in html.unescape(bare).split(" … "):
-        assert re.sub(r"[\s\x02\x03\x1e]+", "", passage) in said_
+        assert re.sub(r"[\s\x02\x03\x1e]+", "", passage) in compact_content
 
 
-async def test_any_text_is_found_by_each_of_its_words_and_shown_safely(told: tuple[Api, Any]) -> None:
-    api, id_ = told
+async def test_any_text_is_found_by_each_of_its_words_with_a_safe_excerpt(editable: tuple[Api, Any]) -> None:
+    api, id_ = editable
     loop = asyncio.get_running_loop()
 
     async def check(content: str) -> None:
@@ -435,8 +439,8 @@ async def test_any_text_is_found_by_each_of_its_words_and_shown_safely(told: tup
     await asyncio.to_thread(run)
 
 
-async def test_any_query_is_answered(told: tuple[Api, Any]) -> None:
-    api, id_ = told
+async def test_any_query_is_answered_with_safe_excerpts(editable: tuple[Api, Any]) -> None:
+    api, id_ = editable
     loop = asyncio.get_running_loop()
 
     async def check(content: str, query: str) -> None:
@@ -458,8 +462,8 @@ async def test_any_query_is_answered(told: tuple[Api, Any]) -> None:
     await asyncio.to_thread(run)
 
 
-async def test_what_matches_has_the_words_loosely(owner: AsyncEngine) -> None:
-    """Hold the index's question to leave out nothing that the exact question finds."""
+async def test_the_loose_query_of_the_index_misses_no_match(owner: AsyncEngine) -> None:
+    """The index is searched by a loose query, which must find everything that the exact query finds."""
     loop = asyncio.get_running_loop()
     missed = text(
         "SELECT search_document(CAST(:content AS text)) @@ search_query(:query)"
@@ -498,13 +502,13 @@ async def test_what_matches_has_the_words_loosely(owner: AsyncEngine) -> None:
     ],
     ids=["four bytes", "numbers", "hyphens", "brackets", "one word", "path", "underscores"],
 )
-async def test_any_long_text_is_stored_and_shown(api: Api, content: str) -> None:
+async def test_a_very_long_text_is_stored_and_found(api: Api, content: str) -> None:
     await say(api, content)
     await factories.memory(api, description=content[::-1], content=content)
     assert await found(api, content[:20].split(maxsplit=1)[0]) in ([content], [])
 
 
-async def test_the_passage_with_most_of_the_words_of_a_long_text_is_shown(api: Api) -> None:
+async def test_an_excerpt_shows_the_passage_with_most_of_the_words(api: Api) -> None:
     await say(api, "a refund " + "and so on " * 2_000 + "the refund policy" + " and so on" * 2_000)
     assert "the <mark>refund</mark> <mark>policy</mark>" in await excerpt(api, "refund policy")
 
@@ -519,7 +523,7 @@ def languages(database_server: Server) -> Iterator[DatabaseUrls]:
 
 @asynccontextmanager
 async def pool_of(urls: DatabaseUrls) -> AsyncIterator[tuple[Database, AsyncEngine]]:
-    """Provide what requests use and the owner's connections, on a database of the test's own."""
+    """Provide the pool of requests and the connections of the owner, on a database of the test."""
     target = parse(urls.owner)
     engine = create_async_engine(target.url, connect_args=target.connect_args)
     database = Database(urls.request)
@@ -528,7 +532,7 @@ async def pool_of(urls: DatabaseUrls) -> AsyncIterator[tuple[Database, AsyncEngi
     await engine.dispose()
 
 
-async def test_a_language_knows_the_forms_of_its_words(languages: DatabaseUrls) -> None:
+async def test_a_search_language_finds_other_forms_of_a_word(languages: DatabaseUrls) -> None:
     async with pool_of(languages) as (database, owner):
         api = await make_api(database, owner)
         contents = [
@@ -549,7 +553,7 @@ async def test_a_language_knows_the_forms_of_its_words(languages: DatabaseUrls) 
 
         await administration.set_search_language(languages.owner, "german")
         assert await administration.search_language(languages.owner) == "german"
-        # What is frequent in a language is found as well: it may be a word of another.
+        # Stop words are found too, because they may be words of another language.
         await finds(haus={0}, Hauses={0}, häuser={0}, houses={1}, die={0}, the={1, 2}, sind={0})
         assert await excerpt(api, "haus") == "Die <mark>Häuser</mark> sind bezahlt"
         assert (await api.ask(MEMORIES, query="haus"))["searchMemories"]["totalCount"] == 1
@@ -561,7 +565,7 @@ async def test_a_language_knows_the_forms_of_its_words(languages: DatabaseUrls) 
         await finds(house={1}, refunded={2}, payment={2}, paid={1}, häuser={0}, the={1, 2})
         await finds(haus={4})
 
-        # Russian has English words between its own.
+        # The Russian configuration stems English words too.
         await administration.set_search_language(languages.owner, "russian")
         await finds(дом={3}, house={1})
 
@@ -570,7 +574,7 @@ async def test_a_language_knows_the_forms_of_its_words(languages: DatabaseUrls) 
         await administration.set_search_language(languages.owner, "german")
 
 
-async def test_a_language_that_is_not_known_is_refused(languages: DatabaseUrls) -> None:
+async def test_an_unknown_language_is_refused(languages: DatabaseUrls) -> None:
     before = await administration.search_language(languages.owner)
     for language in ("klingon", "", "german; DROP TABLE messages", "German"):
         with pytest.raises(SetupError, match=r"it knows .*english.*simple"):
@@ -578,7 +582,7 @@ async def test_a_language_that_is_not_known_is_refused(languages: DatabaseUrls) 
     assert await administration.search_language(languages.owner) == before
 
 
-async def test_the_language_stays_until_the_tables_go(languages: DatabaseUrls) -> None:
+async def test_the_language_is_reset_when_the_tables_are_removed(languages: DatabaseUrls) -> None:
     await administration.set_search_language(languages.owner, "russian")
     await migrations.downgrade(languages.owner, "base")
     for done in (

@@ -1,4 +1,4 @@
-"""Series say of every bucket what the measurements in it say, by the clock of any zone."""
+"""Series summarize the measurements of every bucket, by the clock of any time zone."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 ARGUMENTS = "$from: DateTime!, $to: DateTime!, $interval: Interval!, $zone: String"
 RANGE = "from: $from, to: $to, interval: $interval, timeZone: $zone"
-GIVEN = f'metricType: "response_time", {RANGE}'
+METRIC_ARGUMENTS = f'metricType: "response_time", {RANGE}'
 BUCKET = "start count sum mean min max p50 p95 p99"
 OF_AGENTS = f"""query({ARGUMENTS}) {{
-    agents {{ nodes {{ name series(metric: AGENT_METRIC, {GIVEN}) {{ {BUCKET} }} }} }}
+    agents {{ nodes {{ name series(metric: AGENT_METRIC, {METRIC_ARGUMENTS}) {{ {BUCKET} }} }} }}
 }}"""
 OF_SESSIONS = f"""query({ARGUMENTS}) {{
-    sessions {{ nodes {{ title series(metric: SESSION_METRIC, {GIVEN}) {{ {BUCKET} }} }} }}
+    sessions {{ nodes {{ title series(metric: SESSION_METRIC, {METRIC_ARGUMENTS}) {{ {BUCKET} }} }} }}
 }}"""
 BY_TYPE = f"""query({ARGUMENTS}) {{
     agents(first: 1) {{ nodes {{
@@ -37,25 +37,25 @@ BY_TYPE = f"""query({ARGUMENTS}) {{
 EMPTY = {"count": 0, "sum": 0.0} | dict.fromkeys(("mean", "min", "max", "p50", "p95", "p99"))
 
 
-def asked(begin: str, end: str, interval: str, zone: str | None = None) -> dict[str, Any]:
-    """Give the variables that ask for a series."""
+def variables_of(begin: str, end: str, interval: str, zone: str | None = None) -> dict[str, Any]:
+    """Return the variables of a series."""
     return {"from": begin, "to": end, "interval": interval, "zone": zone}
 
 
 async def series(api: Api, begin: str, end: str, interval: str, zone: str | None = None) -> list[Any]:
-    """Give the series of the only agent."""
-    [agent] = (await api.ask(OF_AGENTS, **asked(begin, end, interval, zone)))["agents"]["nodes"]
+    """Return the series of the only agent of a project."""
+    [agent] = (await api.ask(OF_AGENTS, **variables_of(begin, end, interval, zone)))["agents"]["nodes"]
     buckets: list[Any] = agent["series"]
     return buckets
 
 
 def starts(buckets: list[dict[str, Any]]) -> list[str]:
-    """Give when buckets begin."""
+    """Return the starts of buckets."""
     return [bucket["start"] for bucket in buckets]
 
 
 def start_of(moment: datetime, interval: str, zone: str) -> datetime:
-    """Give when the bucket begins that a moment is in, by Python's clocks."""
+    """Return the start of the bucket of a time, computed by Python."""
     local = moment.astimezone(ZoneInfo(zone))
     if interval in {"MINUTE", "HOUR"}:
         cut = local.replace(second=0, microsecond=0)
@@ -67,15 +67,15 @@ def start_of(moment: datetime, interval: str, zone: str) -> datetime:
 
 
 def percentile(values: list[float], part: float) -> float:
-    """Give a percentile, between two values where it lies between them."""
+    """Return a percentile, interpolated between the two nearest values."""
     place = part * (len(values) - 1)
     below = values[int(place)]
     above = values[min(int(place) + 1, len(values) - 1)]
     return below + (place - int(place)) * (above - below)
 
 
-def summed(values: list[float]) -> dict[str, Any]:
-    """Give what a bucket says of values."""
+def summary(values: list[float]) -> dict[str, Any]:
+    """Return the summary of values that a bucket should have."""
     if not values:
         return EMPTY
     values = sorted(values)
@@ -104,7 +104,9 @@ CLOCKS = {
 
 @pytest.mark.parametrize("zone", CLOCKS)
 @pytest.mark.parametrize("interval", ["MINUTE", "HOUR", "DAY", "WEEK", "MONTH"])
-async def test_a_series_says_what_its_measurements_say(api: Api, zone: str, interval: str) -> None:
+async def test_a_series_summarizes_the_measurements_of_each_bucket(
+    api: Api, zone: str, interval: str
+) -> None:
     random = Random(f"{zone} {interval}")  # noqa: S311  # made-up data
     begin = datetime.fromisoformat(f"{CLOCKS[zone]}T13:17:20.5Z")
     end = begin + timedelta(days=5 if interval == "MINUTE" else 100 if interval == "HOUR" else 250)
@@ -129,14 +131,14 @@ async def test_a_series_says_what_its_measurements_say(api: Api, zone: str, inte
         if begin <= moment < end:
             expected.setdefault(start_of(moment, interval, zone), []).append(value)
     assert [datetime.fromisoformat(start) for start in starts(found)] == sorted(expected)
-    # Groups are cut into buckets by another way.
-    [grouped] = (await api.ask(BY_TYPE, **asked(begin.isoformat(), end.isoformat(), interval, zone)))[
+    # Grouped series use another statement.
+    [grouped] = (await api.ask(BY_TYPE, **variables_of(begin.isoformat(), end.isoformat(), interval, zone)))[
         "agents"
     ]["nodes"]
     largest = grouped["series"][: len(found)]
     assert starts(largest) == starts(found)
     for bucket, alike, start in zip(found, largest, sorted(expected), strict=True):
-        said = summed(expected[start])
+        said = summary(expected[start])
         assert {**bucket, "start": None} == {**said, "start": None}, start
         assert {**alike, "start": None} == {**said, "start": None, "metricType": "response_time"}, start
     others = grouped["series"][len(found) :]
@@ -144,7 +146,7 @@ async def test_a_series_says_what_its_measurements_say(api: Api, zone: str, inte
     assert sum(bucket["count"] for bucket in others) == 50
 
 
-async def test_an_hour_that_comes_twice_is_two_and_a_day_has_25(api: Api) -> None:
+async def test_a_repeated_hour_is_two_buckets_of_a_25_hour_day(api: Api) -> None:
     agent = await factories.agent(api)
     moments = ["2025-11-02T05:30:00Z", "2025-11-02T06:30:00Z"]  # half past one, and half past one again
     await factories.measure_agents(
@@ -158,7 +160,7 @@ async def test_an_hour_that_comes_twice_is_two_and_a_day_has_25(api: Api) -> Non
     assert [(bucket["start"], bucket["count"]) for bucket in days] == [(range_[0], 2)]
 
 
-async def test_nothing_is_lost_where_clocks_are_put_by_half_an_hour(api: Api) -> None:
+async def test_a_clock_change_of_half_an_hour_loses_no_measurement(api: Api) -> None:
     agent = await factories.agent(api)
     begin = datetime(2026, 4, 4, tzinfo=UTC)
     await factories.measure_agents(
@@ -175,7 +177,7 @@ async def test_nothing_is_lost_where_clocks_are_put_by_half_an_hour(api: Api) ->
     assert all(one < other for one, other in pairwise(starts(found)))
 
 
-async def test_all_parents_are_one_statement(api: Api) -> None:
+async def test_one_statement_reads_the_series_of_all_parents(api: Api) -> None:
     moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
     for number in range(3):
         agent = await factories.agent(api, name=f"{number}")
@@ -186,17 +188,19 @@ async def test_all_parents_are_one_statement(api: Api) -> None:
             await factories.measure_sessions(api, *[measured(session_id=session.id, **values)] * number)
     for document, noun, name in ((OF_AGENTS, "agents", "name"), (OF_SESSIONS, "sessions", "title")):
         with traffic(api.database) as seen:
-            data = await api.ask(document, **asked("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z", "DAY"))
+            data = await api.ask(
+                document, **variables_of("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z", "DAY")
+            )
         assert len(seen.statements) == 1
         for parent in data[noun]["nodes"]:
             number = int(parent[name])
             assert parent["series"] == [
-                {"start": "2026-01-01T00:00:00Z", **summed([float(number)] * number)},
+                {"start": "2026-01-01T00:00:00Z", **summary([float(number)] * number)},
                 {"start": "2026-01-02T00:00:00Z", **EMPTY},
             ]
 
 
-async def test_several_series_of_one_agent(api: Api) -> None:
+async def test_an_agent_can_have_several_series_under_aliases(api: Api) -> None:
     agent = await factories.agent(api)
     moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
     await factories.measure_agents(
@@ -217,7 +221,7 @@ async def test_several_series_of_one_agent(api: Api) -> None:
     assert data["agents"]["nodes"] == [{"a": [{"count": 1}], "b": [{"n": 2, "sum": 2.0}], "c": minutes}]
 
 
-async def test_series_of_another_project_are_not_seen(api: Api, other: Api) -> None:
+async def test_a_series_excludes_the_metrics_of_other_projects(api: Api, other: Api) -> None:
     theirs, mine = await factories.agent(other), await factories.agent(api)
     moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
     await factories.measure_agents(other, measured(agent_id=theirs.id, timestamp=moment))
@@ -228,7 +232,7 @@ async def test_series_of_another_project_are_not_seen(api: Api, other: Api) -> N
 YEAR = ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
 
 
-async def test_the_hours_of_a_year_and_the_minutes_of_a_week_are_series(api: Api) -> None:
+async def test_a_series_can_have_the_hours_of_a_year_or_the_minutes_of_a_week(api: Api) -> None:
     await factories.agent(api)
     assert len(await series(api, *YEAR, "HOUR", "Europe/Berlin")) == 365 * 24
     assert len(await series(api, "2026-01-01T00:00:00Z", "2026-01-08T00:00:00Z", "MINUTE")) == 7 * 24 * 60
@@ -237,14 +241,14 @@ async def test_the_hours_of_a_year_and_the_minutes_of_a_week_are_series(api: Api
 @pytest.mark.parametrize(
     ("variables", "code", "field"),
     [
-        (asked(*YEAR, "MINUTE"), "LIMIT_EXCEEDED", "interval"),
-        (asked("0002-01-01T00:00:00Z", "9998-12-31T00:00:00Z", "MONTH"), "LIMIT_EXCEEDED", "interval"),
-        (asked(YEAR[1], YEAR[0], "DAY"), "BAD_USER_INPUT", "to"),
-        (asked(YEAR[0], YEAR[0], "DAY"), "BAD_USER_INPUT", "to"),
-        (asked("0001-01-01T00:00:00Z", "0001-01-02T00:00:00Z", "DAY"), "BAD_USER_INPUT", "from"),
-        (asked(YEAR[0], "9999-12-31T23:59:59.999999Z", "MONTH"), "BAD_USER_INPUT", "to"),
+        (variables_of(*YEAR, "MINUTE"), "LIMIT_EXCEEDED", "interval"),
+        (variables_of("0002-01-01T00:00:00Z", "9998-12-31T00:00:00Z", "MONTH"), "LIMIT_EXCEEDED", "interval"),
+        (variables_of(YEAR[1], YEAR[0], "DAY"), "BAD_USER_INPUT", "to"),
+        (variables_of(YEAR[0], YEAR[0], "DAY"), "BAD_USER_INPUT", "to"),
+        (variables_of("0001-01-01T00:00:00Z", "0001-01-02T00:00:00Z", "DAY"), "BAD_USER_INPUT", "from"),
+        (variables_of(YEAR[0], "9999-12-31T23:59:59.999999Z", "MONTH"), "BAD_USER_INPUT", "to"),
         *(
-            (asked(*YEAR, "DAY", zone), "BAD_USER_INPUT", "timeZone")
+            (variables_of(*YEAR, "DAY", zone), "BAD_USER_INPUT", "timeZone")
             for zone in (
                 "",
                 " ",
@@ -266,7 +270,7 @@ async def test_the_hours_of_a_year_and_the_minutes_of_a_week_are_series(api: Api
         ),
     ],
 )
-async def test_what_cannot_be_a_series_is_refused(
+async def test_invalid_arguments_of_a_series_are_refused(
     api: Api, variables: dict[str, Any], code: str, field: str
 ) -> None:
     await factories.agent(api)
@@ -276,7 +280,7 @@ async def test_what_cannot_be_a_series_is_refused(
         assert f"{MAX_BUCKETS:,}" in error["message"]
 
 
-async def test_the_ends_of_what_can_be_asked_are_answered(api: Api) -> None:
+async def test_a_series_at_the_earliest_and_latest_times_is_empty(api: Api) -> None:
     await factories.agent(api)
     for zone in ("Asia/Tokyo", "America/New_York", "Pacific/Kiritimati"):
         for begin, end in (
@@ -289,10 +293,10 @@ async def test_the_ends_of_what_can_be_asked_are_answered(api: Api) -> None:
                 assert sum(bucket["count"] for bucket in found) == 0
 
 
-async def test_a_kind_of_metric_that_cannot_be(api: Api) -> None:
+async def test_a_metric_type_with_a_nul_character_is_refused(api: Api) -> None:
     await factories.agent(api)
     document = OF_AGENTS.replace('"response_time"', r'"\u0000"')
-    error = await api.error(document, **asked(*YEAR, "DAY"))
+    error = await api.error(document, **variables_of(*YEAR, "DAY"))
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "metricType"}
 
 

@@ -1,4 +1,4 @@
-"""Every metric, under every parent and by every dimension, says what Python makes of the rows."""
+"""Series of every metric, parent and dimension equal those that Python computes from the rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schema.enums import SeriesDimension
 from tests import factories
 from tests.api import traffic
 from tests.factories import measured
-from tests.resolvers.test_series import BUCKET, EMPTY, start_of, starts, summed
+from tests.resolvers.test_series import BUCKET, EMPTY, start_of, starts, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
     Measured = tuple[str, float, Row]
-    """A time, a value, and what is known of them: parents and dimensions by their fields' names."""
+    """A time, a value, and its parents and dimensions by the names of their fields."""
 
 ZONE = "Asia/Kolkata"
 TO = "2026-04-01T00:00:00Z"
@@ -50,7 +50,7 @@ PARENTS = {
 
 
 def of_session(rows: dict[str, Rows], session: str) -> Row:
-    """Give what a session says of what is measured in it."""
+    """Return the parents and dimensions of the measurements in a session."""
     row = rows["Session"][session]
     named = {name: row[name] and row[name]["id"] for name in ("agent", "agentVersion", "user", "team")}
     return named | {"session": session}
@@ -129,12 +129,12 @@ METRICS: dict[str, tuple[Any, tuple[str, ...]]] = {
 
 @cache
 def month(moment: str) -> datetime:
-    """Give when the month of a moment begins."""
+    """Return the start of the month of a time."""
     return start_of(datetime.fromisoformat(moment), "MONTH", ZONE)
 
 
 def expected(found: list[Measured], fields: list[str]) -> dict[tuple[Any, ...], dict[datetime, list[float]]]:
-    """Give the values of each group and month."""
+    """Return the values of each group and month."""
     groups: dict[tuple[Any, ...], dict[datetime, list[float]]] = defaultdict(lambda: defaultdict(list))
     for time, value, known in found:
         groups[tuple(known[field] for field in fields)][month(time)].append(value)
@@ -142,7 +142,7 @@ def expected(found: list[Measured], fields: list[str]) -> dict[tuple[Any, ...], 
 
 
 def check(series: list[Row], found: list[Measured], fields: list[str]) -> None:
-    """Compare the buckets of one parent with what was measured of it."""
+    """Check the buckets of one parent against its measurements."""
     groups = expected(found, fields) if fields else expected(found, fields) or {(): {}}
     assert len(series) == len(groups) * MONTHS
     sizes, seen = [], set()
@@ -159,20 +159,22 @@ def check(series: list[Row], found: list[Measured], fields: list[str]) -> None:
         assert began == sorted(began)
         for at, bucket in zip(began, buckets, strict=True):
             values = groups[group].get(datetime.fromisoformat(at), [])
-            assert {name: bucket[name] for name in EMPTY} == summed([float(value) for value in values])
+            assert {name: bucket[name] for name in EMPTY} == summary([float(value) for value in values])
             assert all(bucket[field] is None for field in FIELDS.values() if field not in fields)
         sizes.append(sum(bucket["count"] for bucket in buckets))
     assert seen == {*groups}
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_all_metrics_and_dimensions_are_asked_for() -> None:
+def test_every_dimension_of_the_contract_is_covered() -> None:
     assert {*FIELDS} == {dimension.name for dimension in SeriesDimension}
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("noun", PARENTS)
-async def test_series_say_what_python_says(world: Api, rows: dict[str, Rows], noun: str, metric: str) -> None:
+async def test_series_equal_those_that_python_computes(
+    world: Api, rows: dict[str, Rows], noun: str, metric: str
+) -> None:
     measure, dimensions = METRICS[metric]
     parent = PARENTS[noun]
     if metric == "AGENT_METRIC" and parent in {"user", "team", "session"}:
@@ -216,7 +218,7 @@ def _by(names: list[str], groups: int) -> str:
 
 
 @pytest.mark.parametrize("metric", [metric for metric in METRICS if metric != "AGENT_METRIC"])
-async def test_a_filter_says_in_which_sessions_to_measure(
+async def test_a_filter_selects_the_sessions_that_are_measured(
     world: Api, rows: dict[str, Rows], metric: str
 ) -> None:
     measure, _ = METRICS[metric]
@@ -243,7 +245,7 @@ async def test_a_filter_says_in_which_sessions_to_measure(
         check(node["series"], [each for each in found if each[2]["agent"] == node["id"]], ["user"])
 
 
-async def test_the_totals_of_sessions_are_the_sums_of_their_tokens(world: Api) -> None:
+async def test_token_series_of_a_session_add_up_to_its_totals(world: Api) -> None:
     everything = 'from: "2000-01-01T00:00:00Z", to: "2100-01-01T00:00:00Z", interval: MONTH'
     data = await world.ask(
         f"""{{ sessions(first: 120) {{ nodes {{
@@ -262,7 +264,7 @@ async def test_the_totals_of_sessions_are_the_sums_of_their_tokens(world: Api) -
         assert sums["both"] == sums["prompt"] + sums["completion"]
 
 
-async def test_the_largest_groups_are_given(api: Api) -> None:
+async def test_a_grouped_series_has_its_largest_groups(api: Api) -> None:
     agent = await factories.agent(api)
     moment = datetime.fromisoformat("2026-01-01T12:00:00Z")
     types = [f"type {number:03}" for number in range(120)]
@@ -291,7 +293,7 @@ async def test_the_largest_groups_are_given(api: Api) -> None:
     assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "field": "groups"}
 
 
-async def test_where_nothing_was_measured_there_are_no_groups(api: Api) -> None:
+async def test_a_grouped_series_without_measurements_is_empty(api: Api) -> None:
     document = f"""{{ project {{
         one: series(metric: TOKENS, {RANGE}) {{ count }}
         some: series(metric: TOKENS, {RANGE}, groupBy: []) {{ count }}
@@ -314,14 +316,16 @@ async def test_where_nothing_was_measured_there_are_no_groups(api: Api) -> None:
         ("metric: AGENT_METRIC, sessions: {status: {eq: FAILED}}", "sessions", "not measured in sessions"),
     ],
 )
-async def test_what_a_metric_has_not_is_refused(api: Api, arguments: str, field: str, said: str) -> None:
+async def test_arguments_that_a_metric_does_not_support_are_refused(
+    api: Api, arguments: str, field: str, said: str
+) -> None:
     error = await api.error(f"{{ project {{ series({arguments}, {RANGE}) {{ count }} }} }}")
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert said in error["message"]
 
 
 @pytest.mark.parametrize("metric", METRICS)
-async def test_other_projects_are_not_measured(world: Api, other: Api, metric: str) -> None:
+async def test_a_series_excludes_other_projects(world: Api, other: Api, metric: str) -> None:
     assert world.project_id != other.project_id
     _, dimensions = METRICS[metric]
     document = f"""{{ project {{

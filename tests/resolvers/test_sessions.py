@@ -1,4 +1,4 @@
-"""Trees of sessions: who is above, who is below, and what they add up to, as Python counts it."""
+"""Trees of sessions: their ancestors, descendants and totals, as Python computes them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TREE = """{ sessions(first: 200) { nodes {
 
 
 async def grow(api: Api, random: Random, count: int) -> None:
-    """Make sessions that begin trees or hang below earlier ones."""
+    """Create sessions, some as roots and others as children of earlier ones."""
     sessions: list[Any] = []
     for number in range(count):
         parent = random.choice([None, *sessions[-6:]]) if number else None
@@ -65,8 +65,8 @@ async def grow(api: Api, random: Random, count: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_trees_are_what_python_counts(api: Api, seed: int) -> None:
-    await grow(api, Random(seed), 25)  # noqa: S311  # trees that are the same each time
+async def test_trees_and_totals_equal_those_that_python_computes(api: Api, seed: int) -> None:
+    await grow(api, Random(seed), 25)  # noqa: S311  # the same trees each time
     nodes = {node["id"]: node for node in (await api.ask(TREE))["sessions"]["nodes"]}
     assert len(nodes) == 25
     assert max(node["depth"] for node in nodes.values()) > 2
@@ -110,7 +110,7 @@ async def test_trees_are_what_python_counts(api: Api, seed: int) -> None:
         assert (node["firstMessage"] and node["firstMessage"]["sequence"]) == (last and 1)
 
 
-async def test_tools_of_a_session_come_in_the_order_of_their_messages(api: Api) -> None:
+async def test_tool_calls_of_a_session_are_in_the_order_of_their_messages(api: Api) -> None:
     session = await factories.session(api)
     said = [
         factories.said(
@@ -127,7 +127,7 @@ async def test_tools_of_a_session_come_in_the_order_of_their_messages(api: Api) 
     ]
 
 
-async def test_relations_of_the_world_agree_with_one_another(rows: dict[str, Rows]) -> None:
+async def test_relations_agree_in_both_directions(rows: dict[str, Rows]) -> None:
     for session in rows["Session"].values():
         for child in session["children"]:
             assert rows["Session"][child["id"]]["parent"] == {"__typename": "Session", "id": session["id"]}
@@ -139,7 +139,7 @@ async def test_relations_of_the_world_agree_with_one_another(rows: dict[str, Row
             assert rows["Message"][call["answer"]["id"]]["toolCall"]["id"] == call["id"]
 
 
-async def test_what_stands_in_a_state_is_found_by_its_path(api: Api) -> None:
+async def test_state_value_returns_the_value_at_a_path(api: Api) -> None:
     state = {"moduleId": "writer", "steps": [{"done": True}, {"done": None}], "": 1}
     await factories.session(api, title="writing", state=state)
     await factories.session(api, title="idle")
@@ -153,7 +153,7 @@ async def test_what_stands_in_a_state_is_found_by_its_path(api: Api) -> None:
     assert found == {"title": "writing", **expected}
 
 
-async def test_a_path_holds_no_nul(api: Api) -> None:
+async def test_a_path_with_a_nul_character_is_refused(api: Api) -> None:
     await factories.session(api)
     error = await api.error('{ sessions { nodes { stateValue(path: ["a\\u0000"]) } } }')
     assert error["extensions"]["code"] == "BAD_USER_INPUT"

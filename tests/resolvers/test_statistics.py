@@ -1,4 +1,4 @@
-"""What sessions add up to agrees with Python, and what the first dashboard asks with plain SQL."""
+"""Statistics of sessions equal those of Python and of plain SQL."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ PERCENTILES = (50, 95, 99)
 
 
 def mean(values: Iterable[Any]) -> Any:
-    """Give the mean of the values that are known."""
+    """Return the mean of the values that are not null."""
     known = [value for value in values if value is not None]
     return pytest.approx(fmean(known)) if known else None
 
 
 def percentile(values: Iterable[Any], percent: int) -> Any:
-    """Give the value that so many in a hundred are not above, between two of them where need be."""
+    """Return a percentile of the values that are not null, interpolated between the two nearest."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return None
@@ -57,12 +57,12 @@ def percentile(values: Iterable[Any], percent: int) -> Any:
 
 
 def share(good: int, bad: int) -> float | None:
-    """Give the good ones' share."""
+    """Return the share of the good ones, or None if there are none of either."""
     return good / (good + bad) if good + bad else None
 
 
-def added_up(sessions: list[dict[str, Any]], rows: dict[str, Rows]) -> dict[str, Any]:
-    """Add sessions up."""
+def statistics_of(sessions: list[dict[str, Any]], rows: dict[str, Rows]) -> dict[str, Any]:
+    """Return the statistics that Python computes of sessions."""
     statuses = Counter(session["status"] for session in sessions)
     calls = [rows["ToolCall"][call["id"]] for session in sessions for call in session["toolCalls"]]
     names = Counter(call["name"] for call in calls)
@@ -134,16 +134,18 @@ def _tool(name: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
     ("noun", "type_"),
     [("agents", "Agent"), ("agentVersions", "AgentVersion"), ("users", "User"), ("teams", "Team")],
 )
-async def test_statistics_are_of_each_parents_sessions(
+async def test_statistics_summarize_the_sessions_of_each_parent(
     world: Api, rows: dict[str, Rows], noun: str, type_: str
 ) -> None:
     data = await world.ask(f"{{ {noun} {{ nodes {{ id statistics {{ ...All }} }} }} }} {STATISTICS}")
     for node in data[noun]["nodes"]:
         sessions = [rows["Session"][session["id"]] for session in rows[type_][node["id"]]["sessions"]]
-        assert node["statistics"] == added_up(sessions, rows)
+        assert node["statistics"] == statistics_of(sessions, rows)
 
 
-async def test_statistics_of_sessions_and_of_the_project(world: Api, rows: dict[str, Rows]) -> None:
+async def test_statistics_summarize_one_session_or_the_whole_project(
+    world: Api, rows: dict[str, Rows]
+) -> None:
     data = await world.ask(
         f"""{{
             sessions {{ nodes {{ id statistics {{ ...All }} }} }}
@@ -151,11 +153,11 @@ async def test_statistics_of_sessions_and_of_the_project(world: Api, rows: dict[
         }} {STATISTICS}"""
     )
     for node in data["sessions"]["nodes"]:
-        assert node["statistics"] == added_up([rows["Session"][node["id"]]], rows)
-    assert data["project"]["statistics"] == added_up(list(rows["Session"].values()), rows)
+        assert node["statistics"] == statistics_of([rows["Session"][node["id"]]], rows)
+    assert data["project"]["statistics"] == statistics_of(list(rows["Session"].values()), rows)
 
 
-async def test_statistics_of_trees(world: Api, rows: dict[str, Rows]) -> None:
+async def test_statistics_summarize_a_tree_of_sessions(world: Api, rows: dict[str, Rows]) -> None:
     data = await world.ask(
         f"""{{ sessions {{ nodes {{ id tree {{
             errorCount all: statistics {{ ...All }}
@@ -170,20 +172,20 @@ async def test_statistics_of_trees(world: Api, rows: dict[str, Rows]) -> None:
         sizes.add(len(whole))
         assert node["tree"] == {
             "errorCount": node["tree"]["all"]["errorCount"],
-            "all": added_up(whole, rows),
-            "some": added_up([each for each in whole if (each["qualityScore"] or 0) >= 0.5], rows),
-            "none": added_up([], rows),
+            "all": statistics_of(whole, rows),
+            "some": statistics_of([each for each in whole if (each["qualityScore"] or 0) >= 0.5], rows),
+            "none": statistics_of([], rows),
         }
     assert len(sizes) > 2
 
 
-async def test_the_models_have_the_tokens_of_the_sessions(world: Api) -> None:
+async def test_tokens_of_all_models_add_up_to_those_of_the_sessions(world: Api) -> None:
     found = (await world.ask(f"{{ project {{ statistics {{ ...All }} }} }} {STATISTICS}"))["project"]
     for tokens in ("promptTokens", "completionTokens"):
         assert sum(model[tokens] for model in found["statistics"]["models"]) == found["statistics"][tokens]
 
 
-async def test_statistics_count_the_sessions_that_a_filter_asks_for(
+async def test_a_filter_selects_the_sessions_that_statistics_summarize(
     world: Api, rows: dict[str, Rows]
 ) -> None:
     data = await world.ask(f"""{{
@@ -197,16 +199,16 @@ async def test_statistics_count_the_sessions_that_a_filter_asks_for(
     sessions = list(rows["Session"].values())
     best = [session for session in sessions if session["qualityScore"] == 1]
     assert data["project"] == {
-        "best": added_up(best, rows),
-        "open": added_up([session for session in sessions if session["isActive"]], rows),
-        "none": added_up([], rows),
+        "best": statistics_of(best, rows),
+        "open": statistics_of([session for session in sessions if session["isActive"]], rows),
+        "none": statistics_of([], rows),
     }
     for node in data["agents"]["nodes"]:
         its = [session for session in best if session["agent"] and session["agent"]["id"] == node["id"]]
-        assert node["statistics"] == added_up(its, rows)
+        assert node["statistics"] == statistics_of(its, rows)
 
 
-async def test_one_fragment_may_stand_for_statistics_with_other_arguments(world: Api) -> None:
+async def test_statistics_with_different_arguments_do_not_mix_under_one_fragment(world: Api) -> None:
     data = await world.ask("""{
         a: project { ...Best } b: project { statistics { tools { callCount } } }
     }
@@ -217,7 +219,7 @@ async def test_one_fragment_may_stand_for_statistics_with_other_arguments(world:
     assert data["b"]["statistics"]["tools"] != []
 
 
-QUESTION = """{
+DASHBOARD = """{
     agents(first: 100) {
         nodes {
             name
@@ -241,8 +243,8 @@ QUESTION = """{
 }"""
 
 
-async def test_the_question_of_the_first_dashboard(world: Api, owner: AsyncEngine) -> None:
-    data = await world.ask(QUESTION)
+async def test_the_dashboard_query_equals_plain_sql(world: Api, owner: AsyncEngine) -> None:
+    data = await world.ask(DASHBOARD)
     async with owner.connect() as connection:
 
         async def sql(statement: str, **values: Any) -> list[Any]:
@@ -312,15 +314,15 @@ async def test_the_question_of_the_first_dashboard(world: Api, owner: AsyncEngin
         assert seen > 10
 
 
-async def test_statistics_of_what_has_no_sessions(api: Api) -> None:
+async def test_statistics_of_an_agent_without_sessions_are_zero_or_null(api: Api) -> None:
     await factories.agent(api)
     data = await api.ask(f"{{ agents {{ nodes {{ statistics {{ ...All }} }} }} }} {STATISTICS}")
-    assert data["agents"]["nodes"] == [{"statistics": added_up([], {})}]
+    assert data["agents"]["nodes"] == [{"statistics": statistics_of([], {})}]
 
 
-async def busy(api: Api) -> None:
-    """Make sessions of several parents, in trees, with much in some of them and nothing in others."""
-    random = Random(11)  # noqa: S311  # the same each time
+async def fill(api: Api) -> None:
+    """Create sessions of several parents, in trees, some full and some empty."""
+    random = Random(11)  # noqa: S311  # the same sessions each time
     users = [await factories.user(api) for _ in range(3)]
     agent = await factories.agent(api)
     versions = [await factories.agent_version(api, agent.id) for _ in range(2)]
@@ -373,7 +375,7 @@ async def busy(api: Api) -> None:
             await factories.usage(api, *used)
 
 
-THEIRS = {
+SESSIONS_OF = {
     "project": "SELECT id FROM sessions WHERE project_id = p.id",
     "users": "SELECT id FROM sessions WHERE user_id = p.id",
     "agents": "SELECT id FROM sessions WHERE agent_id = p.id",
@@ -384,13 +386,13 @@ THEIRS = {
             SELECT p.id UNION ALL SELECT s.id FROM sessions s JOIN below b ON s.parent_id = b.id
         ) SELECT id FROM below""",
 }
-"""The ids of the sessions that count for a parent `p`; for a session, those of its tree."""
+"""The ids of the sessions of a parent `p`; for a session, those of its tree."""
 
 TABLES = {
     "project": "(SELECT id, id AS project_id FROM projects)",
     "agentVersions": "agent_versions",
 }
-"""Where the parents are that are not in the table of their name."""
+"""The tables of parents that are not named after their field."""
 
 NUMBERS = """
 SELECT CAST(p.id AS text), jsonb_build_object(
@@ -430,12 +432,12 @@ WHERE p.project_id = :project
 
 
 @pytest.mark.parametrize("asked", ["", "(sessions: {startedAt: {gte: $from, lt: $to}})"])
-@pytest.mark.parametrize("noun", [*THEIRS])
-async def test_statistics_are_what_plain_sql_gives(
+@pytest.mark.parametrize("noun", [*SESSIONS_OF])
+async def test_statistics_equal_those_of_plain_sql(
     api: Api, other: Api, owner: AsyncEngine, noun: str, asked: str
 ) -> None:
-    await busy(api)
-    await busy(other)
+    await fill(api)
+    await fill(other)
     begin, end = datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 14, tzinfo=UTC)
     field = f"statistics{asked} {{ ...All }}"
     field = f"tree {{ {field} }}" if noun == "sessions" else field
@@ -449,7 +451,7 @@ async def test_statistics_are_what_plain_sql_gives(
     assert len(seen.statements) == 1
     table = TABLES.get(noun, noun)
     condition = "started_at >= :begin AND started_at < :end" if asked else "true"
-    statement = NUMBERS.format(table=table, asked=condition, theirs=THEIRS[noun])
+    statement = NUMBERS.format(table=table, asked=condition, theirs=SESSIONS_OF[noun])
     async with owner.connect() as connection:
         given = {"project": api.project_id} | ({"begin": begin, "end": end} if asked else {})
         plain: dict[str, Any] = dict(map(tuple, await connection.execute(text(statement), given)))
@@ -478,7 +480,7 @@ async def test_statistics_are_what_plain_sql_gives(
     assert any(plain[node["id"]]["errorCount"] for node in nodes)
 
 
-async def test_percentiles_lie_between_values(api: Api) -> None:
+async def test_percentiles_are_interpolated(api: Api) -> None:
     session = await factories.session(api)
     said = [factories.said(role=MessageRole.ASSISTANT, latency_ms=each) for each in (10, 20, 40, 80)]
     await factories.say(api, session.id, *said, factories.said())
@@ -497,7 +499,7 @@ async def test_percentiles_lie_between_values(api: Api) -> None:
     }
 
 
-async def test_errors_are_failed_calls_and_events_of_their_type(api: Api) -> None:
+async def test_error_counts_include_failed_calls_and_error_events(api: Api) -> None:
     root = await factories.session(api)
     below = await factories.session(api, parent_id=root.id)
     calls = [factories.called(error="no"), factories.called(result=1), factories.called()]

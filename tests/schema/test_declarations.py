@@ -1,4 +1,4 @@
-"""Declarations: what decorators record of the classes that they make types of."""
+"""The decorators that declare types record names, descriptions and models."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types.base import get_object_definition
 
+from agentdata.engine.contract import model_of
 from agentdata.engine.fields import ComputedRow
 from resolvers.nodes import NODES
 from schema.declarations import (
@@ -66,7 +67,7 @@ def test_the_docstring_of_a_class_is_the_description_of_its_type(type_: Any, des
     assert get_object_definition(type_, strict=True).description == description
 
 
-def test_an_enum_has_its_docstring_and_the_texts_of_its_values() -> None:
+def test_an_enum_has_the_descriptions_of_its_docstring_and_values() -> None:
     definition: Any = Chosen.__strawberry_definition__  # type: ignore[attr-defined]  # Strawberry sets it
     assert definition.description == "An enum."
     assert [(each.name, each.value, each.description) for each in definition.values] == [
@@ -74,16 +75,16 @@ def test_an_enum_has_its_docstring_and_the_texts_of_its_values() -> None:
     ]
 
 
-def test_optional_fields_are_unset_and_required_ones_must_be_given() -> None:
+def test_optional_fields_default_to_unset_and_required_ones_must_be_given() -> None:
     sent = Sent(asked="yes")
     assert (sent.asked, sent.other, sent.not_) == ("yes", UNSET, UNSET)
     assert get_object_definition(Sent, strict=True).get_field("not_").graphql_name == "not"  # type: ignore[union-attr]  # it is there
     with pytest.raises(TypeError, match="asked"):
-        Sent()  # type: ignore[call-arg]  # what is tested
+        Sent()  # type: ignore[call-arg]  # the error that is tested
 
 
 def _model_of(name: str) -> Any:
-    return getattr(TYPES[name].extensions["strawberry-definition"].origin, "__model__", None)
+    return model_of(TYPES[name])
 
 
 def test_every_type_of_nodes_names_the_model_of_its_rows() -> None:

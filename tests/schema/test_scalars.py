@@ -1,4 +1,4 @@
-"""Scalars are read as the contract describes them, in variables and in the document."""
+"""Scalars are read as the contract describes them, in variables and in literals."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ BY_VARIABLE = """mutation ($id: ID!, $at: DateTime!) {
 }"""
 
 
-@pytest.fixture(params=["planned", "plain"])
+@pytest.fixture(params=["planned", "reference"])
 def either(request: pytest.FixtureRequest, api: Api) -> Api:
-    """Provide a project that is asked by plans, and one that is asked the plain way."""
-    return api if request.param == "planned" else api.plain()
+    """Provide a project whose operations run by plan, and one whose operations run the reference way."""
+    return api if request.param == "planned" else api.by_reference()
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def either(request: pytest.FixtureRequest, api: Api) -> Api:
         ("2126-01-31T12:00:00Z", "2126-01-31T12:00:00Z"),
         ("2126-01-31t12:00:00z", "2126-01-31T12:00:00Z"),
         ("2126-01-31T12:00:00z", "2126-01-31T12:00:00Z"),
-        # RFC 3339, 5.6 allows a space for readability; Python and PostgreSQL write times so.
+        # RFC 3339, 5.6 allows a space for readability; Python and PostgreSQL write times like this.
         ("2126-01-31 12:00:00+00:00", "2126-01-31T12:00:00Z"),
         ("2126-01-31T12:00:00-00:00", "2126-01-31T12:00:00Z"),
         ("2126-01-31T12:00:00+23:59", "2126-01-30T12:01:00Z"),
@@ -40,7 +40,7 @@ def either(request: pytest.FixtureRequest, api: Api) -> Api:
         ("9999-12-31T23:59:59+00:01", "9999-12-31T23:58:59Z"),
     ],
 )
-async def test_times_of_rfc_3339_are_read(either: Api, sent: str, time: str) -> None:
+async def test_times_of_rfc_3339_are_accepted(either: Api, sent: str, time: str) -> None:
     session = await factories.session(either)
     literal = BY_VARIABLE.replace(", $at: DateTime!", "").replace("$at", f'"{sent}"')
     for answer in (
@@ -86,7 +86,7 @@ async def test_times_of_rfc_3339_are_read(either: Api, sent: str, time: str) -> 
         "1769860800",
     ],
 )
-async def test_what_is_no_time_of_rfc_3339_is_refused(either: Api, sent: str) -> None:
+async def test_times_that_do_not_follow_rfc_3339_are_refused(either: Api, sent: str) -> None:
     session = await factories.session(either)
     error = await either.error(BY_VARIABLE, id=session.id, at=sent)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
@@ -112,7 +112,7 @@ async def test_what_is_no_time_of_rfc_3339_is_refused(either: Api, sent: str) ->
         ("$a: JSON = {b: 1}", "$a", {"b": 1}),
     ],
 )
-async def test_a_variable_that_is_not_given_is_left_out_of_json(
+async def test_a_variable_without_a_value_is_omitted_from_json(
     either: Api, declared: str, said: str, stored: dict[str, Any]
 ) -> None:
     made = await either.ask(
@@ -174,7 +174,7 @@ async def test_a_variable_that_is_not_given_is_left_out_of_json(
         ("String", "2026-01-31T12:00:00+00:00", "2026-01-31T12:00:00+00:00"),
     ],
 )
-async def test_a_variable_is_written_into_json_as_responses_write_its_type(
+async def test_a_variable_within_json_is_stored_in_the_format_of_responses(
     either: Api, type_: str, sent: Any, stored: Any
 ) -> None:
     made = await either.ask(
@@ -199,8 +199,8 @@ async def test_a_variable_is_written_into_json_as_responses_write_its_type(
     assert [each["totalCount"] for each in found.values()] == [1, 1]
 
 
-async def test_a_time_in_json_is_found_by_its_text(either: Api) -> None:
-    """A DateTime and the same text as a String ask for the same."""
+async def test_a_time_within_json_is_found_by_its_text(either: Api) -> None:
+    """A DateTime variable and a String variable with the same text find the same rows."""
     at = "2026-01-31T12:00:00Z"
     await either.ask(
         "mutation ($at: DateTime!) { createSession(input: {startedAt: $at, metadata: {at: $at}}) { id } }",

@@ -1,4 +1,4 @@
-"""Whatever the contract offers can be asked for, by every way that GraphQL has of asking."""
+"""Every field of the contract can be selected, with fragments, aliases and directives."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_every_field_of_every_type_can_be_selected(
 
 
 @pytest.mark.parametrize("field", [field for field in connections() if not field.at_root], ids=str)
-async def test_every_list_of_every_row_leads_on(world: Api, field: Any) -> None:
+async def test_every_field_of_the_nodes_of_every_list_can_be_selected(world: Api, field: Any) -> None:
     inner = selection(row_types()[field.node])
     parent = roots()[field.parent].name
     await world.ask(
@@ -41,13 +41,13 @@ async def test_every_list_of_every_row_leads_on(world: Api, field: Any) -> None:
     )
 
 
-def test_every_field_of_the_query_is_tested_by_its_kind() -> None:
+def test_every_root_field_is_a_lookup_or_a_list() -> None:
     singles = {root.single for root in roots().values()} - {"apiKey"}
     lists = {name for name, field in QUERY.fields.items() if is_connection(field)}
     assert set(QUERY.fields) == singles | lists | {"project", "node", "nodes"}
 
 
-async def test_an_actor_is_a_user_or_an_agent(api: Api) -> None:
+async def test_an_actor_is_a_user_or_an_agent_or_null(api: Api) -> None:
     user, agent = await factories.user(api), await factories.agent(api, name="bot")
     await factories.agent_version(api, agent.id, version_number="1", created_by_user_id=user.id)
     await factories.agent_version(api, agent.id, version_number="2", created_by_agent_id=agent.id)
@@ -71,7 +71,7 @@ async def test_an_actor_is_a_user_or_an_agent(api: Api) -> None:
     ]
 
 
-async def test_fragments_aliases_and_conditions(api: Api) -> None:
+async def test_fragments_aliases_and_directives_can_be_combined(api: Api) -> None:
     agent = await factories.agent(api, name="bot")
     for title, score in (("a", 0.5), ("b", 1.0), ("c", None)):
         await factories.session(api, agent_id=agent.id, title=title, quality_score=score)
@@ -116,7 +116,7 @@ async def test_fragments_aliases_and_conditions(api: Api) -> None:
     }
 
 
-async def test_one_fragment_in_two_places_is_two_questions(api: Api) -> None:
+async def test_a_fragment_spread_in_two_places_is_read_for_each(api: Api) -> None:
     agent = await factories.agent(api)
     for index in range(3):
         session = await factories.session(api, agent_id=agent.id, title=str(index))
