@@ -146,10 +146,8 @@ class Query:
     node: Node | None = roots.node(NODES, "Any object, by its id; NOT_FOUND if there is none.")
     nodes: list[Node | None] = roots.nodes(
         NODES,
-        (
-            f"Any objects, by 1 to {roots.MAX_IDS} ids, in the order of the ids; null and a NOT_FOUND error for each id"
-            " without an object."
-        ),
+        f"Any objects, by 1 to {roots.MAX_IDS} ids, in the order of the ids; null and a NOT_FOUND error for"
+        " each id without an object.",
     )
 
     user: User | None = roots.one(

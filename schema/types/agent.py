@@ -99,7 +99,7 @@ class Agent(Node):
     )
     version_history: list[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = batch(
         agents.version_histories,
-        "The versions that are or were active, most recently activated first; at most 500.",
+        f"The versions that are or were active, most recently activated first; at most {agents.MAX_HISTORY}.",
         Gives.ROWS,
         model=AgentVersionRow,
     )

@@ -54,7 +54,7 @@ class ModuleState(Node):
     )
     history: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = batch(
         module_states.histories,
-        "The states before this one, latest first; at most 500.",
+        f"The states before this one, latest first; at most {module_states.MAX_HISTORY}.",
         Gives.ROWS,
         model=ModuleStateRow,
     )

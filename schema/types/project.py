@@ -30,7 +30,8 @@ class Project(Node):
     current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
         batch(
             module_states.current_outside,
-            "The current states of modules outside of sessions, latest first; at most 500. Expired states"
+            "The current states of modules outside of sessions, latest first; at most"
+            f" {module_states.MAX_CURRENT}. Expired states"
             " are not current.",
             Gives.ROWS,
             model=ModuleStateRow,

@@ -28,6 +28,7 @@ from resolvers.audit import trail
 from resolvers.messages import first as first_message
 from resolvers.messages import last as last_message
 from resolvers.module_states import FILTER as STATES
+from resolvers.module_states import MAX_CURRENT
 from resolvers.module_states import current_in_sessions as current_states
 from schema.declarations import object_type
 from schema.enums import SessionStatus
@@ -215,7 +216,7 @@ class Session(Node):
     current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
         batch(
             current_states,
-            "The current states of modules in the session, latest first; at most 500. Expired states are"
+            f"The current states of modules in the session, latest first; at most {MAX_CURRENT}. Expired states are"
             " not current.",
             Gives.ROWS,
             model=ModuleStateRow,

@@ -117,13 +117,14 @@ class Statistics:
     )
     tools: list[ToolStatistics] = batch(
         statistics.tools,
-        "How the tools were called in the sessions, most called first; at most 500 tools.",
+        f"How the tools were called in the sessions, most called first; at most {statistics.MAX_TOOLS} tools.",
         Gives.OBJECTS,
         inherits=True,
     )
     models: list[ModelStatistics] = batch(
         statistics.models,
-        "What the models were used for in the sessions, most tokens first; at most 500 models.",
+        f"What the models were used for in the sessions, most tokens first; at most {statistics.MAX_MODELS}"
+        " models.",
         Gives.OBJECTS,
         inherits=True,
     )
