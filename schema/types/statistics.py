@@ -117,7 +117,8 @@ class Statistics:
     )
     tools: list[ToolStatistics] = batch(
         statistics.tools,
-        f"How the tools were called in the sessions, most called first; at most {statistics.MAX_TOOLS} tools.",
+        f"How the tools were called in the sessions, most called first; at most {statistics.MAX_TOOLS}"
+        " tools.",
         Gives.OBJECTS,
         inherits=True,
     )
