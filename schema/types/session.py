@@ -216,9 +216,8 @@ class Session(Node):
     current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
         batch(
             current_states,
-            f"The current states of modules in the session, latest first; at most {MAX_CURRENT}. Expired states"
-            " are"
-            " not current.",
+            f"The current states of modules in the session, latest first; at most {MAX_CURRENT}."
+            " Expired states are not current.",
             Gives.ROWS,
             model=ModuleStateRow,
             arguments=[STATES],
