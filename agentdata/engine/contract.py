@@ -41,7 +41,7 @@ def metadata(field: GraphQLField) -> Mapping[Any, Any]:
 
 
 def declaration(field: GraphQLField) -> Any:
-    """Return how a field was declared (a Link, Page, Batch, Mutation …), or None for a plain column."""
+    """Return how a field was declared (a Link, Page, Batch, WriteField …), or None for a plain column."""
     return metadata(field).get(DECLARED)
 
 

@@ -14,7 +14,7 @@ from graphql import GraphQLInputObjectType, get_named_type
 from agentdata.engine.binding.inputs import fields_of, values_of
 from agentdata.engine.contract import declaration
 from agentdata.engine.fields import parameter
-from agentdata.engine.fields.mutations import Mutation
+from agentdata.engine.fields.mutations import WriteField
 from agentdata.errors import BadUserInputError
 from models.enums import ApiKeyScope, MessageRole
 from schema.inputs.api_key import CreateApiKeyInput
@@ -87,7 +87,7 @@ def test_an_invalid_id_is_refused_with_its_path(raw: Mapping[str, Any], field: s
 def test_every_argument_of_the_contract_is_converted(name: str) -> None:
     field = MUTATIONS[name]
     declared = declaration(field)
-    assert isinstance(declared, Mutation)
+    assert isinstance(declared, WriteField)
     fields = fields_of(declared.arguments)
     assert fields.keys() == field.args.keys() - {"idempotencyKey"}
     for argument, (_, reading) in fields.items():

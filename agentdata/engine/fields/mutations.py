@@ -61,7 +61,7 @@ _IDEMPOTENCY_KEY = parameter(
 
 
 @dataclass(frozen=True, eq=False)
-class Mutation:
+class WriteField:
     """A declared mutation: the operation, its arguments and scope, and how its result is shown."""
 
     operation: Callable[..., Awaitable[Any]]
@@ -89,7 +89,7 @@ def mutation(
     returns: Callable[[Any], Any] = lambda result: result,
 ) -> Any:
     """Declare a mutation. One that creates rows takes an idempotency key, with which it can be sent again."""
-    declared = Mutation(operation, arguments, scope, returns)
+    declared = WriteField(operation, arguments, scope, returns)
 
     async def resolve(info: Info, **_arguments: Any) -> Any:
         # Strawberry makes objects of the arguments; reading those takes longer than reading what they are

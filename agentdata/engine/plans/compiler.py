@@ -22,7 +22,7 @@ from sqlalchemy import BigInteger, Boolean, Integer, Text, Uuid
 from agentdata.engine.binding.arguments import binding, variables_in
 from agentdata.engine.contract import core_schema, declaration, model_of, strawberry_field
 from agentdata.engine.fields.declare import Either
-from agentdata.engine.fields.mutations import Mutation
+from agentdata.engine.fields.mutations import WriteField
 from agentdata.engine.fields.roots import NodesById, RowByKey, TenantRow
 from agentdata.engine.plans.failures import Failure, Segment
 from agentdata.engine.plans.introspection import Introspection
@@ -188,7 +188,7 @@ class _Compilation:
                 continue
             field = type_.fields.get(nodes[0].name.value)
             declared = None if field is None else declaration(field)
-            if field is None or not isinstance(declared, Mutation):
+            if field is None or not isinstance(declared, WriteField):
                 raise UnplannedError
             coerce = partial(get_argument_values, field, nodes[0])
             with self._field_at(type_, key, nodes[0]):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
     from agentdata.engine.context import Context
-    from agentdata.engine.fields.mutations import Mutation
+    from agentdata.engine.fields.mutations import WriteField
     from agentdata.engine.fields.roots import NodeLookup, NodesById
     from agentdata.engine.plans.explain import Explained
     from agentdata.engine.plans.failures import Failure
@@ -128,7 +128,7 @@ class MutationField:
 
     key: str
     nodes: list[FieldNode]
-    declared: Mutation
+    declared: WriteField
     coerce: Callable[[VariableValues], dict[str, Any]]
     result: ResultSelection
 
