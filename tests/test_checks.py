@@ -23,7 +23,7 @@ WRAPS: dict[str, Callable[[Any, int], Any]] = {
 
 @pytest.fixture(params=["planned", "plain"])
 def either(request: pytest.FixtureRequest, api: Api) -> Api:
-    """Provide a project that is asked by plans, and one that is asked the plain way."""
+    """Provide a project that plans answer, and one that the reference way answers."""
     return api if request.param == "planned" else api.by_reference()
 
 

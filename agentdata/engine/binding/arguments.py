@@ -1,7 +1,7 @@
-"""The arguments of fields, coerced as graphql-core does it, by what is worked out of the document once.
+"""Coerces the arguments of fields as graphql-core does.
 
-Literals are coerced once; a request only fills its variables in. At anything that is wrong graphql-core is
-asked, and says what it is.
+Literals in a document are coerced once; a request only fills in its variables. If anything is wrong,
+graphql-core coerces the arguments again and says what it is.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
     Value = Callable[[VariableValues], Any]
-    """Gives a value for a request's variables, or Undefined where there is none."""
+    """Returns a value for a request's variables, or Undefined if there is none."""
 
 
 class _WrongError(Exception):
@@ -42,9 +42,9 @@ class _WrongError(Exception):
 
 
 def arguments_of(info: strawberry.Info[Any, Any]) -> dict[str, Any]:
-    """Give the arguments of the field that is resolved, under Python's names.
+    """Return the arguments of the field that is being resolved, under Python's names.
 
-    Strawberry gives resolvers objects instead, which take longer to make and to read.
+    Strawberry passes objects to resolvers instead, which take longer to make and to read.
     """
     core = core_info(info)
     definition = core.parent_type.fields[core.field_name]
@@ -62,7 +62,7 @@ def binding(definition: GraphQLField, node: FieldNode) -> Callable[[VariableValu
 
 
 def coercing(definition: GraphQLField, node: FieldNode) -> Callable[[VariableValues], dict[str, Any]]:
-    """Give what does as graphql-core's ``get_argument_values`` for a field in a document."""
+    """Return a function that coerces as graphql-core's ``get_argument_values``, for a field in a document."""
     given = {argument.name.value: argument.value for argument in node.arguments or ()}
     try:
         fields = _fields(definition.args, given)
@@ -89,7 +89,7 @@ def argument_value(definition: GraphQLArgument, node: ValueNode | None, variable
 
 
 def variables_in(nodes: Iterable[Node] | None) -> Iterator[VariableNode]:
-    """Find the variables in some nodes."""
+    """Yield the variables in some nodes."""
     for node in nodes or ():
         if isinstance(node, VariableNode):
             yield node
@@ -113,7 +113,7 @@ def _renamed(names: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, A
 def _fields(
     declared: Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField], given: Mapping[str, ValueNode]
 ) -> dict[str, Value]:
-    """Tell how the values of arguments, or of an input object, come about; what has none is left out."""
+    """Return the values of arguments, or of an input object's fields, as functions of the variables."""
     fields = {}
     for name, each in declared.items():
         node, default = given.get(name), coerce_default_value(each)
@@ -135,7 +135,7 @@ def _filled(fields: Mapping[str, Value], variables: VariableValues) -> dict[str,
 
 
 def _value(node: ValueNode, type_: Any) -> Value:
-    """Tell how the value that a literal stands for comes about."""
+    """Return the value of a literal as a function of the variables in it."""
     if not any(variables_in([node])):
         value = coerce_input_literal(node, type_)
         if value is Undefined:
@@ -144,7 +144,7 @@ def _value(node: ValueNode, type_: Any) -> Value:
     if isinstance(type_, GraphQLNonNull):
         type_ = type_.of_type
     if isinstance(type_, GraphQLList):
-        # A value that is no list stands for a list of it.
+        # A single value stands for a list of it.
         items = node.values if isinstance(node, ListValueNode) else [node]
         return partial(_list, [_item(each, type_.of_type) for each in items])
     if isinstance(type_, GraphQLInputObjectType) and isinstance(node, ObjectValueNode):
@@ -156,7 +156,7 @@ def _value(node: ValueNode, type_: Any) -> Value:
 
 
 def _item(node: ValueNode, type_: Any) -> Value:
-    # What is missing in a list is null.
+    # A missing variable in a list is null.
     return (
         partial(_variable, node.name.value, type_, None)
         if isinstance(node, VariableNode)

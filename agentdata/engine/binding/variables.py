@@ -1,7 +1,7 @@
-"""The values of an operation's variables, coerced as graphql-core does it, ten times faster.
+"""Coerces an operation's variables as graphql-core does, ten times faster.
 
-What a type takes is worked out once. Only values that are plainly right are coerced here: at anything else,
-right or wrong, graphql-core decides, and says what is wrong.
+The coercion of each type is made once. It handles only values that are clearly right; graphql-core decides
+about all others, and says what is wrong with them.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
 
 _MOST_ERRORS = 50
-"""How many errors of variables are told; as many as graphql-core tells by itself."""
+"""How many errors of variables are reported: as many as graphql-core reports by default."""
 
 
 class _UnusualError(Exception):
-    """A value, or a type, is left to graphql-core."""
+    """graphql-core has to decide about a value, or a type."""
 
 
 class Variables:
@@ -59,14 +59,14 @@ class Variables:
             self._declared = [types.variable(schema, definition) for definition in definitions]
 
     def coerce(self, given: dict[str, Any]) -> VariableValues | list[GraphQLError]:
-        """Give the values of the variables, or what is wrong with them."""
+        """Return the values of the variables, or the errors in them."""
         values = self.coerce_usual(given)
         if values is not None:
             return values
         return get_variable_values(self._schema, self._definitions, given, max_errors=_MOST_ERRORS)
 
     def coerce_usual(self, given: Mapping[str, Any]) -> VariableValues | None:
-        """Give what graphql-core's ``get_variable_values`` gives, or None where it has to be asked itself."""
+        """Return the values if they are clearly right, or None if graphql-core has to decide."""
         if self._declared is None:
             return None
         sources: dict[str, VariableValueSource] = {}
@@ -89,7 +89,7 @@ class Variables:
 
 
 class _Types:
-    """How values of types are coerced."""
+    """Makes the coercions of types."""
 
     def __init__(self) -> None:
         self._objects: dict[str, _Object] = {}
@@ -99,7 +99,7 @@ class _Types:
     def variable(
         self, schema: GraphQLSchema, definition: VariableDefinitionNode
     ) -> tuple[GraphQLVariableSignature, Coerce, Any]:
-        """Give a variable's signature, how it is coerced, and its value where none is given."""
+        """Return a variable's signature, its coercion, and its default value."""
         signature = get_variable_signature(schema, definition)
         if isinstance(signature, GraphQLError):
             raise _UnusualError
@@ -109,13 +109,13 @@ class _Types:
         return signature, coerce, _default(signature)
 
     def _of(self, type_: GraphQLInputType) -> Coerce:
-        """Give what coerces values of a type; it raises where a value is not plainly right."""
+        """Return the coercion of a type; it raises for values that are not clearly right."""
         if isinstance(type_, GraphQLNonNull):
             return self._present(type_.of_type)
         return partial(_nullable, self._present(type_))
 
     def _present(self, type_: Any) -> Coerce:
-        """Give what coerces values that are not null."""
+        """Return the coercion of a type's values other than null."""
         if isinstance(type_, GraphQLList):
             return partial(_list, self._of(type_.of_type))
         if isinstance(type_, GraphQLInputObjectType):
@@ -124,7 +124,7 @@ class _Types:
             return partial(_exactly, _EXACTLY[type_])
         if isinstance(type_, GraphQLEnumType):
             members = {name: type_.coerce_input_value(name) for name in type_.values}
-            # A name that there is not raises.
+            # An unknown name raises.
             return members.__getitem__
         return partial(_leaf, type_.coerce_input_value)
 
@@ -161,7 +161,7 @@ class _Object:
         coerced = {}
         fields = self.fields
         for name, each in value.items():
-            # A name that there is not raises as well.
+            # An unknown name raises as well.
             out_name, coerce = fields[name]
             coerced[out_name] = coerce(each)
         for name, (out_name, default) in self.defaults.items():
@@ -171,7 +171,7 @@ class _Object:
 
 
 _EXACTLY: dict[Any, type] = {GraphQLString: str, GraphQLBoolean: bool}
-"""Scalars whose values are those of one type of Python's, as they are."""
+"""Scalars whose values are taken as they are if they have this Python type."""
 
 
 def _exactly(type_: type, value: Any) -> Any:

@@ -204,7 +204,7 @@ class _Compilation:
         return number
 
     def _result(self, of: Any, nodes: list[FieldNode]) -> ResultSelection:
-        """Compile what is selected of the result of a write."""
+        """Compile the selection of a write's result."""
         model = model_of(of)
         if model is not None:
             # The rows of each write are read after it, by a statement of their own.
@@ -307,7 +307,7 @@ class _Compilation:
     def _objects(
         self, type_: Any, nodes: list[FieldNode], projection: Projection, inherited: Inherited = None
     ) -> Projection:
-        """Compile what is selected of objects."""
+        """Compile the selection of objects into a projection."""
         for key, of_key in self.selections.below(type_, nodes):
             name = of_key[0].name.value
             if name == "__typename":

@@ -38,7 +38,7 @@ class Failure:
     nodes: list[FieldNode]
     slot: int
     depth: int
-    """How many reads are above it: what is nearer to the root fails first."""
+    """The number of loading fields above it: a field nearer to the root fails first."""
 
 
 class _NulledError(Exception):

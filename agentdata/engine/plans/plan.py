@@ -175,13 +175,13 @@ class MutationPlan:
         return reported, errors + failed
 
     async def explain(self, context: Context, variables: VariableValues, *, analyze: bool) -> Explained:  # noqa: ARG002  # as a query's
-        """Refuse: what is read after a write cannot be read without it."""
+        """Refuse: the reads of a mutation cannot run without its writes."""
         raise UnplannedError
 
 
 @dataclass
 class ResultSelection:
-    """The selection of a write's result: of rows, with what is read for them, or of a plain object."""
+    """The selection of a write's result: of rows, with the reads for them, or of a plain object."""
 
     reads: ReadSet | None = None
     projection: Projection | None = None

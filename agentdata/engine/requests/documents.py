@@ -231,7 +231,7 @@ def _as_limit(error: GraphQLError) -> GraphQLError:
 
 
 def _conditions(node: Node) -> Iterator[str]:
-    """Yield the variables of directives, which decide what is selected."""
+    """Yield the variables of directives, which decide the selection."""
     if isinstance(node, DirectiveNode):
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):

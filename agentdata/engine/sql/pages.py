@@ -204,7 +204,7 @@ class Page:
         return aliased(self.model)
 
     def _typed(self, part: Select[Any]) -> Select[Any]:
-        """Give the columns of a statement the types of the model; SQLAlchemy takes a count for 32 bits."""
+        """Type the columns of a statement as the model's: SQLAlchemy takes a count for 32 bits."""
         declared = self.model.__mapper__.columns
         columns = part.selected_columns
         return part.with_only_columns(
