@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
@@ -54,13 +53,14 @@ class Context:
         self.principal = principal
         self.tenant_id = principal.project_id
         """The project, which is what the engine calls the tenant."""
-        self.fetch: Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
-        """Runs a plan's statement: one statement sees one moment of the data."""
-        self.fetch = partial(database.statement, principal.project_id)
         self.way = "plan"
         self._database = database
         self._reader: Reader | None = None
         self._closed = False
+
+    def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
+        """Run a plan's statement, which sees one moment of the data, and return its rows."""
+        return self._database.statement(self.tenant_id, statement, arguments)
 
     def may(self, scope: ApiKeyScope) -> bool:
         """Return whether the key has a scope."""

@@ -70,7 +70,7 @@ _SESSION = (
 
 def summed(description: str, *, by: str, inherits: bool = False) -> Any:
     """Declare a field that sums up sessions: those whose column ``by`` is the row's id, or its ``TREE``."""
-    return batch(totals, description, Gives.VALUES, arguments=[SESSIONS], inherits=inherits, column=by)
+    return batch(totals, description, Gives.OBJECT, arguments=[SESSIONS], inherits=inherits, column=by)
 
 
 def totals(column: str, sessions: Term | None = None) -> Select[Any]:

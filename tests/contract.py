@@ -19,7 +19,7 @@ from graphql import (
     is_required_argument,
 )
 
-from agentdata.engine.contract import core_schema
+from agentdata.engine.strawberry_access import core_schema
 from schema.root import schema
 
 if TYPE_CHECKING:

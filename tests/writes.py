@@ -15,7 +15,7 @@ from graphql import (
 )
 from sqlalchemy import text
 
-from agentdata.engine.contract import core_schema
+from agentdata.engine.strawberry_access import core_schema
 from models import Base
 from models.enums import MessageRole
 from schema.root import schema

@@ -21,15 +21,15 @@ class Context(Protocol):
     tenant_id: UUID
     """The tenant whose data the operation reads and writes."""
 
-    fetch: Callable[[str, Sequence[Any]], Awaitable[list[Any]]]
-    """Runs a plan's statement in one snapshot and returns its rows."""
-
     way: str
     """How it ran: "plan", or "reference" if no plan could hold it."""
 
     @property
     def reader(self) -> Reader:
         """The reader of the reference way; a plan does without."""
+
+    def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
+        """Run a plan's statement in one snapshot and return its rows."""
 
     def may(self, scope: Any) -> bool:
         """Return whether the client has a scope."""

@@ -63,7 +63,7 @@ class Agent(Node):
     active: bool = column("Whether the agent is in use.")
     run_id: int | None = column("A run counter that the agent's framework maintains.")
     owner: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user who owns the agent, such as the creator of a custom agent.", by="owner_id"
+        UserRow, "The user who owns the agent, such as the creator of a custom agent.", local="owner_id"
     )
     specializations: list[str] = column("What the agent is good at, such as `billing` or `code review`.")
     learning_mode: str | None = column(
@@ -95,7 +95,7 @@ class Agent(Node):
         "The versions of the agent, newest first.",
         filter_=AgentVersionFilter,
         order=AgentVersionOrder,
-        by="agent_id",
+        remote="agent_id",
     )
     version_history: list[Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")]] = batch(
         agents.version_histories,
@@ -116,7 +116,7 @@ class Agent(Node):
         "The sessions of the agent, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
-        by="agent_id",
+        remote="agent_id",
         default=(Ordering("started_at", descending=True),),
     )
     metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
@@ -124,7 +124,7 @@ class Agent(Node):
         "The metrics of the agent, latest first.",
         filter_=AgentMetricFilter,
         order=AgentMetricOrder,
-        by="agent_id",
+        remote="agent_id",
         default=(Ordering("timestamp", descending=True),),
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
@@ -135,7 +135,7 @@ class Agent(Node):
         "The memories of the agent, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
-        by="agent_id",
+        remote="agent_id",
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
         "Totals and means over the sessions of the agent.", by="agent_id"

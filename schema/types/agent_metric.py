@@ -25,10 +25,10 @@ class AgentMetric(Node):
     """A measurement of an agent at one time. It never changes."""
 
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] = relation(
-        AgentRow, "The agent that was measured.", by="agent_id"
+        AgentRow, "The agent that was measured.", local="agent_id"
     )
     version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
-        AgentVersionRow, "The version that was measured; null if unknown.", by="version_id"
+        AgentVersionRow, "The version that was measured; null if unknown.", local="version_id"
     )
     metric_type: str = column(
         "The kind of metric: `response_time`, `accuracy`, `user_satisfaction` or another value."

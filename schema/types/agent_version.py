@@ -35,7 +35,7 @@ class AgentVersion(Node):
     """A version of an agent: its configuration at one time. At most one version of an agent is active."""
 
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] = relation(
-        AgentRow, "The agent of the version.", by="agent_id"
+        AgentRow, "The agent of the version.", local="agent_id"
     )
     version_number: str = column("The version number, such as `1.1.0`, unique among the agent's versions.")
     changes: JSON = column("What is new in the version: a JSON object.")
@@ -56,7 +56,7 @@ class AgentVersion(Node):
         "The sessions that ran on the version, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
-        by="agent_version_id",
+        remote="agent_version_id",
         default=(Ordering("started_at", descending=True),),
     )
     metrics: Connection[Annotated["AgentMetric", strawberry.lazy("schema.types.agent_metric")]] = page(
@@ -64,7 +64,7 @@ class AgentVersion(Node):
         "The metrics of the version, latest first.",
         filter_=AgentMetricFilter,
         order=AgentMetricOrder,
-        by="version_id",
+        remote="version_id",
         default=(Ordering("timestamp", descending=True),),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(

@@ -32,7 +32,7 @@ class MessageMatch:
     """A message that a search found."""
 
     message: Annotated["Message", strawberry.lazy("schema.types.message")] = relation(
-        MessageRow, "The message.", by="id"
+        MessageRow, "The message.", local="id"
     )
     rank: float = column(_RANK)
     excerpt: str = column(_EXCERPT.format("the content"))
@@ -43,7 +43,7 @@ class MemoryMatch:
     """A memory that a search found."""
 
     memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
-        MemoryRow, "The memory.", by="id"
+        MemoryRow, "The memory.", local="id"
     )
     rank: float = column(
         _RANK + " A word in the name weighs most, then one in the description, then one in the content."

@@ -56,13 +56,13 @@ class Memory(Node):
         "The kind of memory: `fact`, `preference`, `interaction` or another value."
     )
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user whom the memory is about.", by="user_id"
+        UserRow, "The user whom the memory is about.", local="user_id"
     )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
-        AgentRow, "The agent that keeps the memory.", by="agent_id"
+        AgentRow, "The agent that keeps the memory.", local="agent_id"
     )
     session: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
-        SessionRow, "The session that the memory comes from.", by="session_id"
+        SessionRow, "The session that the memory comes from.", local="session_id"
     )
     importance: float = column(
         "How important the memory is, at least 0, on a scale of the writer's choice; 1 by default."
@@ -108,7 +108,7 @@ class Memory(Node):
         "The accesses to the memory, latest first.",
         filter_=MemoryAccessFilter,
         order=MemoryAccessOrder,
-        by="memory_id",
+        remote="memory_id",
     )
     annotations: Connection[
         Annotated["MemoryAnnotation", strawberry.lazy("schema.types.memory_annotation")]
@@ -117,14 +117,14 @@ class Memory(Node):
         "The annotations on the memory, newest first.",
         filter_=MemoryAnnotationFilter,
         order=MemoryAnnotationOrder,
-        by="memory_id",
+        remote="memory_id",
     )
     history: Connection[Annotated["MemoryRevision", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRevisionRow,
         "The revisions of the memory: the contents it had before the present one, latest first.",
         filter_=MemoryRevisionFilter,
         order=MemoryRevisionOrder,
-        by="memory_id",
+        remote="memory_id",
         default=(Ordering("sequence", descending=True),),
     )
 
@@ -135,7 +135,7 @@ class MemoryRevision(Node):
 
     created_at: datetime = column("When the content was replaced.")
     memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
-        MemoryRow, "The memory that had the content.", by="memory_id"
+        MemoryRow, "The memory that had the content.", local="memory_id"
     )
     sequence: int = column("The position among the contents that the memory has had: 1, 2, 3 and so on.")
     content: str = column("What was remembered, as plain text.")
@@ -144,6 +144,6 @@ class MemoryRevision(Node):
             MemoryAnnotationRow,
             "The annotation whose application replaced the content; null if `updateMemory` replaced it, or"
             " if the annotation was deleted.",
-            by="annotation_id",
+            local="annotation_id",
         )
     )

@@ -25,7 +25,7 @@ class MemoryAccess(Node):
 
     created_at: datetime = column("When the memory was accessed.")
     memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
-        MemoryRow, "The memory that was accessed.", by="memory_id"
+        MemoryRow, "The memory that was accessed.", local="memory_id"
     )
     access_type: str = column("The kind of access: `read`, `update`, `reference` or another value.")
     accessed_by: str = column("Who accessed the memory: the id of an agent or user, or a name.")

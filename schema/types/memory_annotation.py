@@ -27,7 +27,7 @@ class MemoryAnnotation(Node):
     """A note on a memory, which can be applied to the memory once."""
 
     memory: Annotated["Memory", strawberry.lazy("schema.types.memory")] = relation(
-        MemoryRow, "The annotated memory.", by="memory_id"
+        MemoryRow, "The annotated memory.", local="memory_id"
     )
     annotation_type: str = column(
         "The kind of annotation: `correction`, `enhancement`, `verification` or another value."

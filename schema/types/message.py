@@ -39,7 +39,7 @@ class Message(Node):
         "When the message was said: the time that its writer gave or, without one, when it was recorded."
     )
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session of the message.", by="session_id"
+        SessionRow, "The session of the message.", local="session_id"
     )
     external_id: str | None = column(
         "The id of the message in another system, unique among the project's messages."
@@ -53,10 +53,10 @@ class Message(Node):
     media_url: str | None = column("The address of an attached file.")
     media_type: str | None = column("The media type of the attached file, such as `image/png`.")
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user who speaks.", by="user_id"
+        UserRow, "The user who speaks.", local="user_id"
     )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
-        AgentRow, "The agent that speaks.", by="agent_id"
+        AgentRow, "The agent that speaks.", local="agent_id"
     )
     model: str | None = column("The model that wrote the message.")
     token_count: int | None = column("The number of tokens in the message.")
@@ -74,7 +74,7 @@ class Message(Node):
         "The tool calls that the message makes, in order.",
         filter_=ToolCallFilter,
         order=ToolCallOrder,
-        by="message_id",
+        remote="message_id",
         default=(Ordering("position"),),
     )
     tool_call: Annotated["ToolCall", strawberry.lazy("schema.types.tool_call")] | None = relation(

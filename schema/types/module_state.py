@@ -31,7 +31,7 @@ class ModuleState(Node):
     created_at: datetime = column("When the state was set.")
     module_id: str = column("The module of the state.")
     session: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
-        SessionRow, "The session of the state; null outside of sessions.", by="session_id"
+        SessionRow, "The session of the state; null outside of sessions.", local="session_id"
     )
     version: int = column("The position in the history of the module in the session: 1, 2, 3 and so on.")
     state_type: str | None = column("The kind of state, such as `user_preferences` or `workflow_progress`.")
@@ -42,7 +42,7 @@ class ModuleState(Node):
         " their digits."
     )
     previous_state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] | None = relation(
-        ModuleStateRow, "The state before this one; null for the first one.", by="previous_state_id"
+        ModuleStateRow, "The state before this one; null for the first one.", local="previous_state_id"
     )
     is_snapshot: bool = column("Whether the state is kept as a snapshot.")
     snapshot_reason: str | None = column("Why the state is kept as a snapshot.")
@@ -63,7 +63,7 @@ class ModuleState(Node):
         "The state after this one, if there is one: histories do not fork.",
         filter_=ModuleStateFilter,
         order=ModuleStateOrder,
-        by="previous_state_id",
+        remote="previous_state_id",
         default=(Ordering("version"),),
     )
     transitions: Connection[
@@ -73,7 +73,7 @@ class ModuleState(Node):
         "The transition from this state to the next one, if there is one.",
         filter_=StateTransitionFilter,
         order=StateTransitionOrder,
-        by="state_id",
+        remote="state_id",
         default=(Ordering("created_at"),),
     )
     reached_by: Annotated["StateTransition", strawberry.lazy("schema.types.state_transition")] | None = (

@@ -26,10 +26,10 @@ class Sandbox(Node):
     """The server that a session tries things on, such as a mock game server. A session has at most one."""
 
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session of the sandbox; the sandbox is deleted with it.", by="session_id"
+        SessionRow, "The session of the sandbox; the sandbox is deleted with it.", local="session_id"
     )
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user whom the sandbox runs for.", by="user_id"
+        UserRow, "The user whom the sandbox runs for.", local="user_id"
     )
     kind: str | None = column("The kind of server, such as `mock_game_server`.")
     external_server_id: str | None = column("The id of the server that the sandbox runs on.")

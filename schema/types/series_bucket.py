@@ -45,18 +45,18 @@ class SeriesBucket:
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
         AgentRow,
         "The agent of the group; null if the series is not grouped by `AGENT`, or the group has no agent.",
-        by="agent_id",
+        local="agent_id",
     )
     agent_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
         AgentVersionRow,
         "The version of the group; null if the series is not grouped by `AGENT_VERSION`, or the group has"
         " no version.",
-        by="agent_version_id",
+        local="agent_version_id",
     )
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
         UserRow,
         "The user of the group; null if the series is not grouped by `USER`, or the group has no user.",
-        by="user_id",
+        local="user_id",
     )
     model: str | None = column(
         "The model of the group; null if the series is not grouped by `MODEL`, or the group names no model."

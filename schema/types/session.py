@@ -75,16 +75,16 @@ class Session(Node):
     )
     title: str | None = column("The title of the session.")
     user: Annotated["User", strawberry.lazy("schema.types.user")] | None = relation(
-        UserRow, "The user whom the session is with.", by="user_id"
+        UserRow, "The user whom the session is with.", local="user_id"
     )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
-        AgentRow, "The agent that holds the session.", by="agent_id"
+        AgentRow, "The agent that holds the session.", local="agent_id"
     )
     agent_version: Annotated["AgentVersion", strawberry.lazy("schema.types.agent_version")] | None = relation(
-        AgentVersionRow, "The version that the agent ran on.", by="agent_version_id"
+        AgentVersionRow, "The version that the agent ran on.", local="agent_version_id"
     )
     team: Annotated["Team", strawberry.lazy("schema.types.team")] | None = relation(
-        TeamRow, "The team that holds the session.", by="team_id"
+        TeamRow, "The team that holds the session.", local="team_id"
     )
     status: SessionStatus = column("Whether the session is open, and how it ended if not.")
     platform: str | None = column("Where the session takes place, such as `web`, `slack` or `whatsapp`.")
@@ -133,18 +133,18 @@ class Session(Node):
     )
     updated_at: datetime = column("When the session last changed.")
     parent: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
-        SessionRow, "The session directly above this one; null for a root.", by="parent_id"
+        SessionRow, "The session directly above this one; null for a root.", local="parent_id"
     )
     children: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,
         "The sessions directly below this one, earliest first.",
         filter_=SessionFilter,
         order=SessionOrder,
-        by="parent_id",
+        remote="parent_id",
         default=(Ordering("started_at"),),
     )
     root: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The root of the session's tree; the session itself if it is a root.", by="root_id"
+        SessionRow, "The root of the session's tree; the session itself if it is a root.", local="root_id"
     )
     depth: int = column("The number of sessions above this one: 0 for a root, at most 100.")
     ancestors: list[Annotated["Session", strawberry.lazy("schema.types.session")]] = batch(
@@ -158,18 +158,18 @@ class Session(Node):
         "All sessions below this one, at any depth, earliest first.",
         filter_=SessionFilter,
         order=SessionOrder,
-        by="ancestor_ids",
+        remote="ancestor_ids",
         default=(Ordering("started_at"),),
     )
     tree: Annotated["SessionTree", strawberry.lazy("schema.types.session_tree")] = batch(
-        sessions.trees, "Totals over the session and all sessions below it.", Gives.VALUES
+        sessions.trees, "Totals over the session and all sessions below it.", Gives.OBJECT
     )
     messages: Connection[Annotated["Message", strawberry.lazy("schema.types.message")]] = page(
         MessageRow,
         "The messages of the session, in order.",
         filter_=MessageFilter,
         order=MessageOrder,
-        by="session_id",
+        remote="session_id",
         default=(Ordering("sequence"),),
     )
     first_message: Annotated["Message", strawberry.lazy("schema.types.message")] | None = batch(
@@ -183,7 +183,7 @@ class Session(Node):
         "The tool calls of the session, earliest first.",
         filter_=ToolCallFilter,
         order=ToolCallOrder,
-        by="session_id",
+        remote="session_id",
         default=(Ordering("created_at"),),
     )
     events: Connection[Annotated["SessionEvent", strawberry.lazy("schema.types.session_event")]] = page(
@@ -191,7 +191,7 @@ class Session(Node):
         "The events of the session, in order.",
         filter_=SessionEventFilter,
         order=SessionEventOrder,
-        by="session_id",
+        remote="session_id",
         default=(Ordering("sequence"),),
     )
     usage: Connection[Annotated["UsageRecord", strawberry.lazy("schema.types.usage_record")]] = page(
@@ -199,7 +199,7 @@ class Session(Node):
         "The usage records of the session, earliest first.",
         filter_=UsageRecordFilter,
         order=UsageRecordOrder,
-        by="session_id",
+        remote="session_id",
         default=(Ordering("timestamp"),),
     )
     sandbox: Annotated["Sandbox", strawberry.lazy("schema.types.sandbox")] | None = relation(
@@ -210,7 +210,7 @@ class Session(Node):
         "All states of modules in the session, earliest first.",
         filter_=ModuleStateFilter,
         order=ModuleStateOrder,
-        by="session_id",
+        remote="session_id",
         default=(Ordering("created_at"),),
     )
     current_module_states: list[Annotated["ModuleState", strawberry.lazy("schema.types.module_state")]] = (
@@ -230,7 +230,7 @@ class Session(Node):
         "The transitions between states of modules in the session, earliest first.",
         filter_=StateTransitionFilter,
         order=StateTransitionOrder,
-        by="session_id",
+        remote="session_id",
         default=(Ordering("created_at"),),
     )
     metrics: Connection[Annotated["SessionMetric", strawberry.lazy("schema.types.session_metric")]] = page(
@@ -238,7 +238,7 @@ class Session(Node):
         "The metrics of the session, latest first.",
         filter_=SessionMetricFilter,
         order=SessionMetricOrder,
-        by="session_id",
+        remote="session_id",
         default=(Ordering("timestamp", descending=True),),
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
@@ -251,7 +251,7 @@ class Session(Node):
         "The memories that come from the session, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
-        by="session_id",
+        remote="session_id",
     )
     audit_trail: Connection[Annotated["AuditEntry", strawberry.lazy("schema.types.audit_entry")]] = page(
         AuditEntryRow,
@@ -259,14 +259,14 @@ class Session(Node):
         " and usage records. Entries of the same time are in the order in which they were recorded.",
         filter_=AuditEntryFilter,
         order=AuditEntryOrder,
-        by="session_id",
+        remote="session_id",
         default=(Ordering("at"),),
         computed=computation(trail),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,
         "Totals over the session alone; see `tree` for the sessions below it.",
-        Gives.VALUES,
+        Gives.OBJECT,
         column="id",
     )
 

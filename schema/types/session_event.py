@@ -23,7 +23,7 @@ class SessionEvent(Node):
     """An event in a session. It never changes."""
 
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session of the event.", by="session_id"
+        SessionRow, "The session of the event.", local="session_id"
     )
     sequence: int = column(
         "The position among the session's events: 1, 2, 3 and so on. The position of a deleted event stays"

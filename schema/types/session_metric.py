@@ -23,7 +23,7 @@ class SessionMetric(Node):
     """A measurement of a session at one time. It never changes."""
 
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session that was measured.", by="session_id"
+        SessionRow, "The session that was measured.", local="session_id"
     )
     metric_type: str = column(
         "The kind of metric: `response_time`, `token_usage`, `user_engagement` or another value."

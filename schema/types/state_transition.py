@@ -26,13 +26,13 @@ class StateTransition(Node):
 
     created_at: datetime = column("When the next state was set.")
     session: Annotated["Session", strawberry.lazy("schema.types.session")] | None = relation(
-        SessionRow, "The session of the states; null outside of sessions.", by="session_id"
+        SessionRow, "The session of the states; null outside of sessions.", local="session_id"
     )
     state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] = relation(
-        ModuleStateRow, "The state before the transition.", by="state_id"
+        ModuleStateRow, "The state before the transition.", local="state_id"
     )
     next_state: Annotated["ModuleState", strawberry.lazy("schema.types.module_state")] | None = relation(
-        ModuleStateRow, "The state after the transition.", by="next_state_id"
+        ModuleStateRow, "The state after the transition.", local="next_state_id"
     )
     trigger_type: str = column(
         "The kind of trigger: `user_action`, `agent_decision`, `scheduled` or another value."

@@ -112,7 +112,7 @@ class Statistics:
     latency: LatencyStatistics = batch(
         statistics.latencies,
         "How long it took to write the messages of the sessions.",
-        Gives.VALUES,
+        Gives.OBJECT,
         inherits=True,
     )
     tools: list[ToolStatistics] = batch(

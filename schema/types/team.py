@@ -48,7 +48,7 @@ class Team(Node):
         "The sessions held by the team, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
-        by="team_id",
+        remote="team_id",
         default=(Ordering("started_at", descending=True),),
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(

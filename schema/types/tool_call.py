@@ -26,10 +26,10 @@ class ToolCall(Node):
     """A call of a tool by a message. The TOOL message that answers the call settles it."""
 
     message: Annotated["Message", strawberry.lazy("schema.types.message")] = relation(
-        MessageRow, "The ASSISTANT message that makes the call.", by="message_id"
+        MessageRow, "The ASSISTANT message that makes the call.", local="message_id"
     )
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session of the call.", by="session_id"
+        SessionRow, "The session of the call.", local="session_id"
     )
     position: int = column("The position among the calls of the message, from 0.")
     call_id: str | None = column(
@@ -41,7 +41,7 @@ class ToolCall(Node):
     error: str | None = column("Why the call failed; null if it did not.")
     status: ToolCallStatus = column("Whether the call is pending, and how it was settled if not.")
     answer: Annotated["Message", strawberry.lazy("schema.types.message")] | None = relation(
-        MessageRow, "The TOOL message that answers the call; null if there is none.", by="answer_id"
+        MessageRow, "The TOOL message that answers the call; null if there is none.", local="answer_id"
     )
     started_at: datetime | None = column("When the tool started.")
     duration_ms: float | None = column("How long the tool took, in milliseconds.")

@@ -24,10 +24,10 @@ class UsageRecord(Node):
     """One use of a model in a session, which counts towards the session's totals. It never changes."""
 
     session: Annotated["Session", strawberry.lazy("schema.types.session")] = relation(
-        SessionRow, "The session that used the model.", by="session_id"
+        SessionRow, "The session that used the model.", local="session_id"
     )
     agent: Annotated["Agent", strawberry.lazy("schema.types.agent")] | None = relation(
-        AgentRow, "The agent that used the model.", by="agent_id"
+        AgentRow, "The agent that used the model.", local="agent_id"
     )
     run_id: str | None = column(
         "The run that used the model, by the name that the agent's framework gives it."

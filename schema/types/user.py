@@ -46,7 +46,7 @@ class User(Node):
         "The sessions with the user, latest first.",
         filter_=SessionFilter,
         order=SessionOrder,
-        by="user_id",
+        remote="user_id",
         default=(Ordering("started_at", descending=True),),
     )
     agents: Connection[Annotated["Agent", strawberry.lazy("schema.types.agent")]] = page(
@@ -54,14 +54,14 @@ class User(Node):
         "The agents that the user owns, newest first.",
         filter_=AgentFilter,
         order=AgentOrder,
-        by="owner_id",
+        remote="owner_id",
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,
         "The memories about the user, newest first.",
         filter_=MemoryFilter,
         order=MemoryOrder,
-        by="user_id",
+        remote="user_id",
     )
     series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
         "Measurements of the sessions with the user over time.", by="user_id"

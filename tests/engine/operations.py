@@ -26,7 +26,7 @@ from graphql import (
 )
 from hypothesis import strategies as st
 
-from agentdata.engine.contract import declaration
+from agentdata.engine.strawberry_access import declaration
 from tests.contract import QUERY, TYPES, is_connection, listed, node_of, row_types, value_of
 from tests.resolvers.reference import random_filter
 

@@ -12,9 +12,9 @@ import strawberry
 from graphql import GraphQLInputObjectType, get_named_type
 
 from agentdata.engine.binding.inputs import fields_of, values_of
-from agentdata.engine.contract import declaration
 from agentdata.engine.fields import parameter
 from agentdata.engine.fields.mutations import WriteField
+from agentdata.engine.strawberry_access import declaration
 from agentdata.errors import BadUserInputError
 from models.enums import ApiKeyScope, MessageRole
 from schema.inputs.api_key import CreateApiKeyInput

@@ -13,10 +13,10 @@ from graphql import (
     parse,
 )
 
-from agentdata.engine.contract import core_schema
 from agentdata.engine.reporting import request_errors
 from agentdata.engine.requests.documents import Document, Documents, InvalidRequestError, Operation
 from agentdata.engine.requests.limits import Limits, Measure, Size
+from agentdata.engine.strawberry_access import core_schema
 from agentdata.errors import LimitExceededError
 from schema.root import schema
 

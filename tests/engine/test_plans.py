@@ -41,7 +41,7 @@ from tests.factories import said
 from tests.world import populate, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from graphql import GraphQLError, GraphQLObjectType
@@ -84,13 +84,11 @@ class WatchedContext(Context):
         super().__init__(database, principal)
         self.statements: list[str] = []
         """The statements of plans."""
-        fetch = self.fetch
 
-        async def watched(statement: str, arguments: Sequence[Any]) -> list[Any]:
-            self.statements.append(statement)
-            return await fetch(statement, arguments)
-
-        self.fetch = watched
+    def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
+        """Run a plan's statement, and remember it."""
+        self.statements.append(statement)
+        return super().fetch(statement, arguments)
 
 
 @dataclass(frozen=True)

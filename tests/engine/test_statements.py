@@ -173,10 +173,10 @@ async def test_several_reads_run_as_one_statement_and_keys_stay_in_the_database(
         return await api.database.statement(api.project_id, text, arguments)
 
     context = Context(api.database, api.principal)
-    context.fetch = fetch
+    context.fetch = fetch  # type: ignore[method-assign, assignment]  # watched
     run = Run(context, {0: ["Ann", "Bob", "Nobody"]})
     statement, parameters = reads.prepare(run)
-    reads.sort(run, await run.context.fetch(statement.text, parameters))
+    reads.distribute(run, await run.context.fetch(statement.text, parameters))
     made = rows.objects(run, run.records[reads.reads[0].position])
     answer = sorted(orjson.loads(orjson.dumps(made)), key=str)
     assert answer == [{"data": {"a": 1}, "session": {"count": 0}}, {"data": {}, "session": None}]

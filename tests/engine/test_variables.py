@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentdata.engine.binding.variables import Variables
-from agentdata.engine.contract import core_schema
+from agentdata.engine.strawberry_access import core_schema
 from schema.root import schema
 
 if TYPE_CHECKING:

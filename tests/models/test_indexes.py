@@ -41,12 +41,12 @@ import models
 from agentdata import migrations, provision
 from agentdata.database import Database
 from agentdata.database_url import parse
-from agentdata.engine.contract import DECLARED
 from agentdata.engine.fields import Ordering, ToMany
 from agentdata.engine.sql.batches import Batch
 from agentdata.engine.sql.links import KEYS
 from agentdata.engine.sql.pages import Page, PageRequest
 from agentdata.engine.sql.tenancy import TENANT, owned
+from agentdata.engine.strawberry_access import DECLARED
 from agentdata.naming import camel
 from agentdata.operations import session_events
 from models.base import INDEXED_FUNCTIONS

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from agentdata.context import Context
-from agentdata.engine.contract import declaration
 from agentdata.engine.sql.links import KEYS
 from agentdata.engine.sql.tenancy import TENANT
+from agentdata.engine.strawberry_access import declaration
 from models.enums import AuditKind, MessageRole
 from tests import factories
 from tests.api import Api, traffic

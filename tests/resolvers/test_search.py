@@ -19,8 +19,8 @@ from agentdata import administration, migrations, provision
 from agentdata.context import Context
 from agentdata.database import Database
 from agentdata.database_url import parse
-from agentdata.engine.contract import declaration
 from agentdata.engine.sql.tenancy import TENANT
+from agentdata.engine.strawberry_access import declaration
 from agentdata.operations import memories, messages
 from agentdata.setup_error import SetupError
 from resolvers.search import MAX_QUERY, MAX_RANKED

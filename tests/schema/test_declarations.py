@@ -10,8 +10,8 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types.base import get_object_definition
 
-from agentdata.engine.contract import model_of
 from agentdata.engine.fields import ComputedRow
+from agentdata.engine.strawberry_access import model_of
 from resolvers.nodes import NODES
 from schema.declarations import (
     enum_type,

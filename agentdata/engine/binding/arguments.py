@@ -23,7 +23,7 @@ from graphql.execution.values import get_argument_values
 from graphql.utilities import coerce_input_literal
 from graphql.utilities.coerce_input_value import coerce_default_value
 
-from agentdata.engine.contract import core_info, strawberry_field
+from agentdata.engine.strawberry_access import core_info, strawberry_field
 from agentdata.naming import camel
 
 if TYPE_CHECKING:

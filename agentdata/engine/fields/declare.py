@@ -15,7 +15,6 @@ from strawberry.types.arguments import StrawberryArgument
 
 from agentdata.engine.binding.arguments import arguments_of
 from agentdata.engine.context import Info
-from agentdata.engine.contract import DECLARED, core_info
 from agentdata.engine.costs import COST, Cost
 from agentdata.engine.reference.loading import BatchLoader, LazyConnection, load_row
 from agentdata.engine.sql.batches import Batch, Gives
@@ -23,6 +22,7 @@ from agentdata.engine.sql.computations import Bindings, Computation
 from agentdata.engine.sql.filters import filters_for
 from agentdata.engine.sql.links import Link, Via
 from agentdata.engine.sql.pages import DEFAULT_SIZE, MAX_SIZE, Ordering, Page
+from agentdata.engine.strawberry_access import DECLARED, core_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,12 +36,12 @@ def column(description: str, *, name: str | None = None) -> Any:
     return strawberry.field(description=description, name=name)
 
 
-def relation(model: type[Any], description: str, *, by: str = "id", remote: str = "id") -> Any:
-    """Declare a field that is one row: the one whose ``remote`` column equals this row's column ``by``."""
-    link = Link(model, local=by, remote=remote)
+def relation(model: type[Any], description: str, *, local: str = "id", remote: str = "id") -> Any:
+    """Declare a field that is one row: the one whose ``remote`` column equals this row's ``local`` column."""
+    link = Link(model, local=local, remote=remote)
 
     def resolve(root: Any, info: Info) -> Any:
-        key = getattr(root, by)
+        key = getattr(root, local)
         return None if key is None else load_row(info.context.reader, link, key)
 
     return declared_field(link, resolve, description)
@@ -74,19 +74,20 @@ def page(
     *,
     order: type[Any],
     filter_: type[Any] | None = None,
-    by: str | None = None,
+    remote: str | None = None,
     via: Via | None = None,
     default: Sequence[Ordering] = (Ordering("created_at", descending=True),),
     scope: Any = None,
     computed: Computation | None = None,
     cost: Cost | None = None,
 ) -> Any:
-    """Declare a field that is a page of rows: all rows of the tenant, or those whose ``by`` is this row's id.
+    """Declare a field that is a page of rows: all rows of the tenant, or those that belong to this row.
 
-    ``via`` names a table of pairs instead of ``by``. ``computed`` is a computation that gives the rows; its
+    A row belongs to this one if its ``remote`` column is, or contains, this row's id, or if the table of
+    pairs ``via`` says so. ``computed`` is a computation that gives the rows; its
     arguments precede those of the page. ``scope`` is what a client needs to read the page, if anything.
     """
-    link = None if by is None and via is None else Link(model, remote=by or "id", via=via)
+    link = None if remote is None and via is None else Link(model, remote=remote or "id", via=via)
     filters = None if filter_ is None else filters_for(model, filter_)
     declared = Page(model, link, tuple(default), filters, scope, computed)
 

@@ -14,7 +14,7 @@ from strawberry.types.arguments import StrawberryArgument
 
 from agentdata.engine.binding.inputs import fields_of, values_of
 from agentdata.engine.context import Context, Info
-from agentdata.engine.contract import DECLARED, core_info
+from agentdata.engine.strawberry_access import DECLARED, core_info
 from agentdata.naming import camel
 
 if TYPE_CHECKING:

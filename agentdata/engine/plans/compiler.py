@@ -11,6 +11,7 @@ from uuid import UUID
 from graphql import (
     FieldNode,
     GraphQLError,
+    GraphQLNonNull,
     GraphQLObjectType,
     GraphQLUnionType,
     OperationType,
@@ -20,7 +21,6 @@ from graphql.execution.values import get_argument_values
 from sqlalchemy import BigInteger, Boolean, Integer, Text, Uuid
 
 from agentdata.engine.binding.arguments import binding, variables_in
-from agentdata.engine.contract import core_schema, declaration, model_of, strawberry_field
 from agentdata.engine.fields.declare import Either
 from agentdata.engine.fields.mutations import WriteField
 from agentdata.engine.fields.roots import NodesById, RowByKey, TenantRow
@@ -53,7 +53,6 @@ from agentdata.engine.plans.statements import (
     SqlCache,
 )
 from agentdata.engine.plans.steps import (
-    VALUE,
     BatchStep,
     Edges,
     KeyStep,
@@ -64,9 +63,10 @@ from agentdata.engine.plans.steps import (
     RowStep,
     TypeName,
 )
-from agentdata.engine.sql.batches import Batch, Gives
+from agentdata.engine.sql.batches import VALUE, Batch, Gives
 from agentdata.engine.sql.links import Link
 from agentdata.engine.sql.pages import Page
+from agentdata.engine.strawberry_access import core_schema, declaration, model_of, strawberry_field
 from agentdata.errors import AgentDataError
 
 if TYPE_CHECKING:
@@ -379,7 +379,8 @@ class _Compilation:
         projection: Projection,
         inherited: Inherited,
     ) -> tuple[Step, str]:
-        of = get_named_type(type_.fields[nodes[0].name.value].type)
+        field = type_.fields[nodes[0].name.value]
+        of = get_named_type(field.type)
         parent_slot = inherited[1] if inherited and declared.inherits else None
         slot = self._slot(
             type_,
@@ -407,7 +408,8 @@ class _Compilation:
             self._objects(of, nodes, own)
         else:
             self._objects(of, nodes, own, (declared, slot))
-        return BatchStep(declared.gives, read, own), by
+        complete = declared.gives.is_list or isinstance(field.type, GraphQLNonNull)
+        return BatchStep(declared.gives, read, own, complete), by
 
     def _shared(self, declared: Batch, keys: Keys) -> Read | None:
         """Return an earlier read of the same batch, which can compute these keys as well at little cost."""
@@ -417,7 +419,7 @@ class _Compilation:
             return None
         [(above, *_)] = keys
         for read in self.reads.reads:
-            if read.what is declared and isinstance(read.keys, list) and not above.is_below(read):
+            if read.identity is declared and isinstance(read.keys, list) and not above.is_below(read):
                 read.keys += keys
                 read.path += f", {'.'.join(self.path)}"
                 return read
@@ -609,6 +611,8 @@ def _computed_columns(declared: Batch, inherited: Inherited) -> Mapping[str, Any
     above = inherited[0].computation.default_shape if declared.inherits and inherited else ()
     shape = dict(above) | dict(declared.computation.default_shape)
     _, *columns = declared.computation.statement(tuple(shape.items())).selected_columns
+    if declared.gives is Gives.VALUE:
+        return {VALUE: columns[0].type}
     return {str(column.key): column.type for column in columns}
 
 

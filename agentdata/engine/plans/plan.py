@@ -11,7 +11,7 @@ from graphql.error import located_error
 
 from agentdata.engine.plans.explain import explain
 from agentdata.engine.plans.failures import report
-from agentdata.engine.plans.run import Run, UnplannedError, WrongArgumentsError
+from agentdata.engine.plans.run import FailingFieldsError, Run, UnplannedError
 from agentdata.engine.reporting import client_error
 from agentdata.errors import AgentDataError
 
@@ -65,7 +65,7 @@ class ArgumentSlots:
         """Bind all arguments for a request; slots that fail hold the error.
 
         Raises:
-            WrongArgumentsError: Arguments are wrong of which the plan does not expect it.
+            FailingFieldsError: Arguments are wrong of which the plan does not expect it.
 
         """
         bindings: dict[int, Any] = {}
@@ -81,7 +81,7 @@ class ArgumentSlots:
                     wrong.append(slot)
         if wrong:
             expected = {slot.path for slot in self.slots if slot.fails}
-            raise WrongArgumentsError(frozenset(expected | {slot.path for slot in wrong}))
+            raise FailingFieldsError(frozenset(expected | {slot.path for slot in wrong}))
         return bindings
 
 
@@ -98,13 +98,13 @@ class QueryPlan:
         """Run the plan in one statement and return its data and errors.
 
         Raises:
-            WrongArgumentsError: Arguments are wrong of which the plan does not expect it.
+            FailingFieldsError: Arguments are wrong of which the plan does not expect it.
 
         """
         run = Run(context, self.arguments.bind(context, variables))
         if self.reads.reads:
             statement, parameters = self.reads.prepare(run)
-            self.reads.sort(run, await context.fetch(statement.text, parameters))
+            self.reads.distribute(run, await context.fetch(statement.text, parameters))
         data = {root.key: root.value(run) for root in self.roots}
         if not self.failures:
             return data, run.errors
@@ -115,7 +115,7 @@ class QueryPlan:
         """Describe what the plan reads; with ``analyze`` also what each read takes, which runs it.
 
         Raises:
-            WrongArgumentsError: As ``answer`` does.
+            FailingFieldsError: As ``answer`` does.
 
         """
         run = Run(context, self.arguments.bind(context, variables))
@@ -146,7 +146,7 @@ class MutationPlan:
         """Run the writes and return their data; one that fails is null, with an error, and the others go on.
 
         Raises:
-            WrongArgumentsError: Arguments inside a selection are wrong of which the plan does not expect it;
+            FailingFieldsError: Arguments inside a selection are wrong of which the plan does not expect it;
                 nothing has run.
 
         """
@@ -198,7 +198,7 @@ class ResultSelection:
             run = Run(context, bindings, results)
             if self.reads.reads:
                 statement, parameters = self.reads.prepare(run)
-                self.reads.sort(run, await context.fetch(statement.text, parameters))
+                self.reads.distribute(run, await context.fetch(statement.text, parameters))
             objects = self.projection.objects(run, results)
         return objects if several else objects[0]
 

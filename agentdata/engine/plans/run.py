@@ -20,7 +20,7 @@ class UnplannedError(Exception):
     """A plan cannot hold the operation; the reference way runs it."""
 
 
-class WrongArgumentsError(Exception):
+class FailingFieldsError(Exception):
     """Some fields have wrong arguments; a plan that expects that has to be compiled. Nothing has run."""
 
     def __init__(self, paths: frozenset[str]) -> None:

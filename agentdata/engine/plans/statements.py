@@ -7,8 +7,9 @@ operation are one statement, however deep it is:
     WITH r0 AS MATERIALIZED (sessions …), r1 AS MATERIALIZED (messages … of ARRAY(SELECT id FROM r0))
     SELECT 0, … FROM r0 UNION ALL SELECT 1, … FROM r1 UNION ALL SELECT 2, … FROM (calls … of r1)
 
-A read is compiled once for each form (its filter, order, cursor and size). A request chooses the form of each
-read and sends the parameters.
+A read is compiled once for each shape (its filter, order and cursor) and selection of columns; the size of a
+page is written in when the statement is assembled. A request chooses the form of each read and sends the
+parameters.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.sql.links import KEYS
+from agentdata.engine.sql.pages import LIMIT
 from agentdata.engine.sql.tenancy import TENANT
 
 if TYPE_CHECKING:
@@ -41,9 +43,6 @@ if TYPE_CHECKING:
 
 DIALECT = asyncpg_dialect(json_serializer=lambda value: orjson.dumps(value).decode())  # type: ignore[no-untyped-call]  # SQLAlchemy's
 """How statements are written for the driver."""
-
-LIMIT = "limit"
-"""The parameter that is written into the SQL as a number: PostgreSQL plans a page by its size."""
 
 KEY = "key"
 """The name of a read's key among its columns."""
@@ -93,7 +92,7 @@ class ReadKeys(NamedTuple):
 class Read:
     """One set of rows that a plan reads: how it is selected, and by which keys."""
 
-    what: Hashable
+    identity: Hashable
     """Identifies the rows. Reads of the same rows have the same SQL."""
     select: Callable[[Any, list[str]], Select[Any]]
     """Builds the SELECT of a shape with the named columns behind the key."""
@@ -172,7 +171,7 @@ class SqlCache:
     def read_sql(self, read: Read, form: ReadForm) -> _ReadSql:
         """Return the compiled SELECT of a read in a form."""
         names = [*read.names, *form.extra]
-        key = (read.what, form.shape, tuple(names))
+        key = (read.identity, form.shape, tuple(names))
         compiled = self.reads.get(key)
         if compiled is None:
             compiled = _compiled(read.select(form.shape, names))
@@ -266,8 +265,8 @@ class ReadSet:
             self._assign(read, form.extra, at, slots)
         return slots, columns
 
-    def sort(self, run: Run, records: list[Record]) -> None:
-        """Sort the records of the statement by their reads."""
+    def distribute(self, run: Run, records: list[Record]) -> None:
+        """Distribute the records of the statement over their reads."""
         if len(self.reads) == 1:
             run.records = [records]
             return

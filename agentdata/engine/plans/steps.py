@@ -13,7 +13,7 @@ from sqlalchemy import DateTime, Numeric
 
 from agentdata.engine.plans.projection import Projection
 from agentdata.engine.plans.statements import KEY, ReadForm
-from agentdata.engine.sql.batches import Gives
+from agentdata.engine.sql.batches import VALUE, Gives
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from agentdata.engine.plans.statements import Read
     from agentdata.engine.sql.nodes import NodeTypes
     from agentdata.engine.sql.pages import PageRequest
-
-VALUE = "value"
-"""The name of the only column of reads that give each key one value."""
 
 
 class Defaulting(dict[Any, Any]):
@@ -80,12 +77,9 @@ class BatchStep:
     gives: Gives
     read: Read
     projection: Projection
+    complete: bool
+    """Whether every key has a value; a key without one is then a fault, and not null."""
     inline = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether every key has a value: a list may be empty, but is never null."""
-        return self.gives.is_list
 
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Return what each key gets."""
@@ -93,7 +87,7 @@ class BatchStep:
         objects = zip(records, self.projection.objects(run, records), strict=True)
         if self.gives is Gives.VALUE:
             return {record[at]: object_[VALUE] for record, object_ in objects}
-        if not self.complete:
+        if not self.gives.is_list:
             return {record[at]: object_ for record, object_ in objects}
         lists: dict[Key, list[Any]] = {}
         for record, object_ in objects:

@@ -9,10 +9,10 @@ from graphql import Executor as GraphQLExecutor
 from graphql.error import located_error
 from strawberry.execution import optimized_is_awaitable
 
-from agentdata.engine.contract import core_schema
-from agentdata.engine.plans.run import UnplannedError, WrongArgumentsError
+from agentdata.engine.plans.run import FailingFieldsError, UnplannedError
 from agentdata.engine.requests.documents import Documents, InvalidRequestError
 from agentdata.engine.requests.limits import Limits
+from agentdata.engine.strawberry_access import core_schema
 
 if TYPE_CHECKING:
     import strawberry
@@ -81,7 +81,7 @@ class Executor:
         try:
             try:
                 data, errors = await operation.plan(self._compiler, values).answer(context, values)
-            except WrongArgumentsError as wrong:
+            except FailingFieldsError as wrong:
                 # Nothing has run. A plan in which these fields fail answers all the others as usual.
                 plan = operation.plan(self._compiler, values, wrong.paths)
                 data, errors = await plan.answer(context, values)
@@ -105,7 +105,7 @@ class Executor:
             try:
                 plan = operation.plan(self._compiler, values)
                 explained = await plan.explain(context, values, analyze=analyze)
-            except WrongArgumentsError as wrong:
+            except FailingFieldsError as wrong:
                 plan = operation.plan(self._compiler, values, wrong.paths)
                 explained = await plan.explain(context, values, analyze=analyze)
         except UnplannedError:

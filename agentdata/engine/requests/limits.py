@@ -22,9 +22,9 @@ from graphql import (
 from graphql.pyutils import Undefined
 
 from agentdata.engine.binding.arguments import argument_value, variables_in
-from agentdata.engine.contract import declaration, metadata, strawberry_field
 from agentdata.engine.costs import COST, Cost
 from agentdata.engine.sql.pages import DEFAULT_SIZE, Page
+from agentdata.engine.strawberry_access import declaration, metadata, strawberry_field
 from agentdata.errors import LimitExceededError
 
 if TYPE_CHECKING:

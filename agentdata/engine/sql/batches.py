@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from agentdata.engine.sql.computations import Computation
 
 
+VALUE = "value"
+"""The name of the second column of batches that return one value."""
+
+
 class Gives(Enum):
     """What a batch returns for each parent."""
 
     VALUE = "one value: the statement's second column, or null"
-    VALUES = "an object of the statement's columns"
+    OBJECT = "an object of the statement's columns"
     OBJECTS = "a list of objects of the statement's columns"
     ROW = "one row of a model, or null"
     ROWS = "a list of rows of a model"
@@ -33,7 +37,7 @@ class Gives(Enum):
     @property
     def is_object(self) -> bool:
         """Whether each parent gets objects made of the statement's columns, rather than a value or rows."""
-        return self in {Gives.VALUES, Gives.OBJECTS}
+        return self in {Gives.OBJECT, Gives.OBJECTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,8 @@ class Batch:
         """Build the statement of a shape with only the named columns behind the key."""
         statement = self.computation.statement(shape)
         key, *columns = statement.selected_columns
+        if self.gives is Gives.VALUE:
+            return statement.with_only_columns(key, columns[0].label(VALUE))
         if self.model is None:
             named = {column.key: column for column in columns}
             return statement.with_only_columns(key, *[named[name] for name in names])

@@ -55,6 +55,10 @@ MAX_SIZE = 500
 """How many rows a page may have."""
 
 
+LIMIT = "limit"
+"""The parameter for the number of rows. Plans write it into the SQL: PostgreSQL plans a page by its size."""
+
+
 class Ordering(NamedTuple):
     """One key of an order: an attribute of the row, and whether the greatest value comes first.
 
@@ -66,7 +70,7 @@ class Ordering(NamedTuple):
 
 
 class PageShape(NamedTuple):
-    """The part of a page request that its SQL depends on; everything else is a parameter."""
+    """The part of a page request that its SQL depends on; the size and all values are parameters."""
 
     filter: Term | None
     order: tuple[Ordering, ...]
@@ -165,7 +169,7 @@ class Page:
         return self._first(shape, row, select(*chosen)), chosen
 
     def _first(self, shape: PageShape, target: Any, rows: Select[Any]) -> Select[Any]:
-        return rows.order_by(*self._sorted(shape, target)).limit(bindparam("limit", type_=Integer))
+        return rows.order_by(*self._sorted(shape, target)).limit(bindparam(LIMIT, type_=Integer))
 
     def totals(self, shape: PageShape) -> Select[Any]:
         """Count the rows of each parent on all pages together, as (parent, count)."""
@@ -290,8 +294,7 @@ class PageRequest:
         self.order = (*sort_keys, Ordering("id", sort_keys[-1].descending))
         self.backward = last is not None or (before is not None and first is None)
         self.cursor = before if self.backward else after
-        # One row more than the page holds tells whether there is a next page.
-        self.values: dict[str, Any] = {"limit": self.size + 1, **computed.values}
+        self.values: dict[str, Any] = dict(computed.values)
         term = None
         if filter_ is not None and page.filters is not None:
             term, values = page.filters.parse(filter_)
