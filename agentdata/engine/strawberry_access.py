@@ -1,4 +1,4 @@
-"""The contract as graphql-core holds it: the one place that reaches into Strawberry.
+"""Access to the schema as graphql-core holds it: the one file that uses private names of Strawberry.
 
 Strawberry has no public names for its core schema, for graphql-core's view of a resolver's field, and for the
 declaration behind a field of the core schema. All three are read here and nowhere else.

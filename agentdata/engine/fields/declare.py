@@ -1,4 +1,4 @@
-"""The kinds of field. One line in a type declares each; everything that fields share stands here.
+"""The kinds of field: one declaration in a type says what a field is, and everything else stands here.
 
 A declaration carries both ways to answer it: its metadata holds what the compiler of plans reads, and its
 resolver is the reference way.

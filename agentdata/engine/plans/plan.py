@@ -41,7 +41,7 @@ class RootField:
 
 @dataclass(frozen=True)
 class ArgumentSlot:
-    """The arguments of one field in the document, which each request coerces and binds anew."""
+    """The arguments of one field: bound for each request, or once if nothing in them varies."""
 
     number: int
     path: str

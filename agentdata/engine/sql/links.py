@@ -1,6 +1,7 @@
 """Links: how rows of one table find rows of another. Relations, pages and filters all stand on them.
 
-A statement is built once for any parents: their keys are a parameter, which each execution gives.
+A statement is built once for any parents: their keys are a parameter. The reference way sends them; a plan
+replaces the parameter by a SELECT of them from the read above.
 """
 
 from __future__ import annotations
