@@ -116,7 +116,7 @@ async def test_what_does_not_look_like_a_key_costs_none(database: Database, look
 async def test_the_number_of_remembered_keys_is_bounded(
     database: Database, key: Key, lookups: list[str]
 ) -> None:
-    authenticator = Authenticator(database, remembered=2)
+    authenticator = Authenticator(database, max_answers=2)
     await authenticator.authenticate(bearer(key.secret))
     for _ in range(2):
         with pytest.raises(UnauthenticatedError):

@@ -340,7 +340,7 @@ async def test_bad_input_is_named(
     [
         ("", "`query` is missing"),
         ("query=", "`query` is missing"),
-        ("query={hello}&query={hello}", "`query` stands in the URL 2 times"),
+        ("query={hello}&query={hello}", "`query` appears 2 times in the URL"),
         ("query={hello}&variables=x", "`variables` is not valid JSON"),
         ("query={hello}&variables=[]", "`variables` must be an object"),
         ("query={hello}&extensions=5", "`extensions` must be an object"),

@@ -41,11 +41,11 @@ async def accept(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def server(most_bytes: int = 2 * LARGE, most_s: float = 30) -> AsyncIterator[tuple[str, int]]:
+async def server(max_bytes: int = 2 * LARGE, max_s: float = 30) -> AsyncIterator[tuple[str, int]]:
     """Serve an application that refuses what comes to `/refuse`."""
     app = Starlette(
         routes=[Route("/refuse", refuse, methods=["POST"]), Route("/accept", accept, methods=["POST"])],
-        middleware=[Middleware(UnreadBodies, most_bytes=most_bytes, most_s=most_s)],
+        middleware=[Middleware(UnreadBodies, max_bytes=max_bytes, max_s=max_s)],
     )
     async with serving(app) as address:
         yield address
@@ -124,7 +124,7 @@ async def test_a_small_body_leaves_the_connection_open() -> None:
 @pytest.mark.parametrize("length", [None, 1024 * LARGE])
 async def test_a_client_that_sends_without_end_is_cut_off(length: int | None) -> None:
     chunk = CHUNK if length is None else b" " * 0x8000
-    async with server(most_bytes=LARGE) as address:
+    async with server(max_bytes=LARGE) as address:
         _, writer = await asyncio.open_connection(*address)
         writer.write(head(length))
         sent = 0
@@ -150,7 +150,7 @@ async def test_a_client_that_sends_nothing_more_is_cut_off(length: int | None) -
 
 
 async def test_a_client_that_sends_little_by_little_is_cut_off() -> None:
-    async with server(most_s=0.5) as address:
+    async with server(max_s=0.5) as address:
         reader, writer = await asyncio.open_connection(*address)
         began = time.monotonic()
         writer.write(head(LARGE))
@@ -166,7 +166,7 @@ async def test_a_client_that_sends_little_by_little_is_cut_off() -> None:
 
 
 async def test_a_client_that_goes_away_ends_the_reading() -> None:
-    async with asyncio.timeout(10), server(most_s=600) as address:
+    async with asyncio.timeout(10), server(max_s=600) as address:
         reader, writer = await asyncio.open_connection(*address)
         writer.write(head(LARGE))
         await reader.readuntil(ANSWER)
