@@ -307,7 +307,7 @@ def bind_arguments(arguments: Mapping[str, Any], column: str) -> Bindings:
             )
         if arguments.get("sessions") is not None:
             raise BadUserInputError(
-                "AGENT_METRIC does not belong to sessions; omit sessions, or choose another metric",
+                "AGENT_METRIC is not measured in sessions; omit sessions, or choose another metric",
                 field="sessions",
             )
     type_ = arguments.get("metric_type")
