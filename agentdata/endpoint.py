@@ -96,7 +96,7 @@ class GraphQLEndpoint:
             answer = _Answer(refusal.status, {"errors": [exception_entry(refusal.error)]}, refusal.headers)
         except UnauthenticatedError as error:
             answer = _Answer(HTTPStatus.UNAUTHORIZED, {"errors": [exception_entry(error)]}, _CHALLENGE)
-        except Exception as error:  # noqa: BLE001 - the client learns that something failed; the log has the details
+        except Exception as error:  # noqa: BLE001 - the log has the details, the client only an id
             answer = _internal_error(error)
         await _send(send, answer, media or MediaType.JSON)
 

@@ -22,7 +22,7 @@ _ANSWER_VALID_S = 1.0
 """How long an answer is reused, in seconds: anyone may send requests, so a flood must be cheap."""
 
 _DATABASE_TIMEOUT_S = 2.0
-"""How many seconds the database may take to answer."""
+"""How long the database may take to answer, in seconds."""
 
 
 class Health:

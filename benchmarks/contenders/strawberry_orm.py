@@ -248,7 +248,7 @@ class ToolCall:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.ToolCall)
 
 
@@ -270,7 +270,7 @@ class Message:
 
     @strawberry.field
     def metadata(self) -> JSON:
-        """Give the column, whose attribute the ORM calls otherwise."""
+        """Return the column, which has another attribute name in the ORM."""
         metadata: JSON = _row(self).metadata_
         return metadata
 
@@ -281,7 +281,7 @@ class Message:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.Message)
 
 
@@ -295,7 +295,7 @@ class SessionEvent:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.SessionEvent)
 
 
@@ -310,13 +310,13 @@ class StateTransition:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.StateTransition)
 
 
 @strawberry.type
 class UsageRecord:
-    """A use of a model."""
+    """A usage record."""
 
     id: strawberry.ID
     model: str
@@ -325,7 +325,7 @@ class UsageRecord:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.UsageRecord)
 
 
@@ -336,7 +336,7 @@ Subject = Annotated[
 
 @strawberry.type
 class AuditEntry:
-    """One thing that happened."""
+    """One event in a session."""
 
     id: strawberry.ID
     at: datetime
@@ -345,7 +345,7 @@ class AuditEntry:
 
 
 def _entry_id(id_: UUID) -> strawberry.ID:
-    """Give an entry's id, which is not that of its subject."""
+    """Return an entry's id, which differs from its subject's."""
     subject = str(id_)
     return strawberry.ID(f"{subject[:14]}8{subject[15:]}")
 
@@ -361,7 +361,7 @@ _AUDITED = {
 
 @strawberry.type
 class SessionTree:
-    """What a session and all below it add up to."""
+    """The totals of a session and its descendants."""
 
     session_count: int
     max_depth: int
@@ -391,7 +391,7 @@ class Session:
 
     @strawberry.field
     def metadata(self) -> JSON:
-        """Give the column, whose attribute the ORM calls otherwise."""
+        """Return the column, which has another attribute name in the ORM."""
         metadata: JSON = _row(self).metadata_
         return metadata
 
@@ -418,7 +418,7 @@ class Session:
 
     @strawberry.field
     def parent(self) -> Reference | None:
-        """Tell the parent's id."""
+        """Return the parent's id."""
         return Reference(id=_row(self).parent_id) if _row(self).parent_id else None
 
     @strawberry.field
@@ -429,7 +429,7 @@ class Session:
 
     @strawberry.field
     async def audit_trail(self, info: Info[Any, None], first: int = 50) -> Connection[AuditEntry]:
-        """Find what happened, of each kind by itself."""
+        """Load the first entries, one kind at a time."""
         entries = []
         for kind, (model, at) in _AUDITED.items():
             table: Any = model
@@ -446,7 +446,7 @@ class Session:
 
     @strawberry.field
     async def descendants(self, info: Info[Any, None], first: int = 50) -> Connection[Session]:
-        """Find the sessions below."""
+        """Load the descendants."""
         s = models.Session
         statement = (
             select(s)
@@ -459,14 +459,14 @@ class Session:
 
 @strawberry.type
 class Reference:
-    """Another session, by its id."""
+    """A reference to another session by its id."""
 
     id: strawberry.ID
 
 
 @strawberry.type
 class Bucket:
-    """What was measured in one hour."""
+    """The measurements of one hour."""
 
     start: datetime
     count: BigInt = BigInt(0)
@@ -504,13 +504,13 @@ class Agent:
     async def series(
         self,
         info: Info[Any, None],
-        metric: SeriesMetric,  # noqa: ARG002 - the only one that is asked for
+        metric: SeriesMetric,  # noqa: ARG002 - the benchmark uses only one
         metric_type: str,
         since: Annotated[datetime, strawberry.argument(name="from")],
         until: Annotated[datetime, strawberry.argument(name="to")],
         interval: Interval,
     ) -> list[Bucket]:
-        """Group metrics by their hours, and fill in the hours without any."""
+        """Group metrics by hour, and add the hours without metrics."""
         m = models.AgentMetric
         value, start = m.metric_value, func.date_trunc(interval.value, m.timestamp, "UTC")
 
@@ -539,14 +539,14 @@ class Agent:
             .group_by(text("1"))
         )
         rows = await _loaders(info).database.all(statement)
-        found = {row[0]: Bucket(**row._mapping) for row in rows}  # noqa: SLF001 - what SQLAlchemy calls public
+        found = {row[0]: Bucket(**row._mapping) for row in rows}  # noqa: SLF001 - public in SQLAlchemy
         hours = [since + timedelta(hours=hour) for hour in range((until - since) // timedelta(hours=1))]
         return [found.get(hour) or Bucket(start=hour) for hour in hours]
 
 
 @strawberry.type
 class MemoryAccess:
-    """A use of a memory."""
+    """An access to a memory."""
 
     id: strawberry.ID
     access_type: str
@@ -696,13 +696,13 @@ class Query:
     """The queries."""
 
     @strawberry.field
-    async def agent(self, info: Info[Any, None], id: strawberry.ID) -> Agent | None:  # noqa: A002 - its name
+    async def agent(self, info: Info[Any, None], id: strawberry.ID) -> Agent | None:  # noqa: A002 - the name in the contract
         """Find an agent."""
         agent: Agent | None = await _loaders(info).agents.load(UUID(id))
         return agent
 
     @strawberry.field
-    async def session(self, info: Info[Any, None], id: strawberry.ID) -> Session | None:  # noqa: A002 - its name
+    async def session(self, info: Info[Any, None], id: strawberry.ID) -> Session | None:  # noqa: A002 - the name in the contract
         """Find a session."""
         s = models.Session
         rows = await _loaders(info).database.all(select(s).where(s.project_id == PROJECT, s.id == id))
@@ -723,7 +723,7 @@ class Query:
         info: Info[Any, None],
         first: int = 50,
         after: str | None = None,
-        filter: SessionFilter | None = None,  # noqa: A002 - as the contract names it
+        filter: SessionFilter | None = None,  # noqa: A002 - the name in the contract
         order_by: list[Order] | None = None,
     ) -> Connection[Session]:
         """List sessions, the latest first."""
