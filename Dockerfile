@@ -1,18 +1,18 @@
 # syntax=docker/dockerfile:1
-# The API with its embedded PostgreSQL, or with that of DATABASE_URL. Data and the first key live in /data.
+# The API with its embedded PostgreSQL, or with the one of DATABASE_URL. /data has the data and the first key.
 
 FROM python:3.13-slim AS build
 WORKDIR /build
 RUN python -m venv /opt/agentdata
 ENV PATH=/opt/agentdata/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-# Apart from the code, so that a change of code does not install all of this again.
+# Before the code is copied, so that a change of code does not install the requirements again.
 COPY requirements.lock ./
 RUN pip install --require-hashes -r requirements.lock
 COPY . .
 RUN pip install --no-deps --no-build-isolation .
 
 FROM python:3.13-slim
-# PostgreSQL does not run as root, and initdb wants its user to have a name.
+# PostgreSQL refuses to run as root, and initdb needs a user with a name.
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin agentdata \
     && install --directory --owner=agentdata --group=agentdata --mode=0700 /data
 COPY --from=build /opt/agentdata /opt/agentdata

@@ -1,6 +1,6 @@
-# Every target can be the first command in a fresh clone: what it needs is installed before it runs.
+# Every target can be the first command in a fresh clone: it installs its requirements before it runs.
 
-# The first Python that is new enough; `make PYTHON=/path/to/python3.12` takes another.
+# The first Python found that is new enough; `make PYTHON=/path/to/python3.12` selects another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
 BIN := .venv/bin
@@ -13,7 +13,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generat
 help: ## print this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-venv: .venv/dev ## make the virtual environment with all that developing needs
+venv: .venv/dev ## make the virtual environment for development
 
 serve: .venv/serve ## serve the API; AGENTDATA_* and DATABASE_URL are passed on
 	@exec $(BIN)/agentdata serve
@@ -21,7 +21,7 @@ serve: .venv/serve ## serve the API; AGENTDATA_* and DATABASE_URL are passed on
 demo: .venv/serve ## serve the API with a small data set that shows every feature
 	@exec $(BIN)/agentdata demo
 
-test: .venv/dev ## run all tests; on the PostgreSQL of DATABASE_URL where it is set
+test: .venv/dev ## run all tests, on the PostgreSQL of DATABASE_URL if it is set
 	$(BIN)/pytest -n auto --dist worksteal
 
 check: .venv/dev ## check format, style, types, imports, the printed schema, migrations and documentation
@@ -31,10 +31,10 @@ check: .venv/dev ## check format, style, types, imports, the printed schema, mig
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_schema.py tests/test_migrations.py tests/test_docs.py tests/test_coming_from.py
 
-bench: .venv/serve benchmarks/postgraphile/node_modules/.package-lock.json ## measure beside other servers; SIZE=large, ARGS="--shape wide"
+bench: .venv/serve benchmarks/postgraphile/node_modules/.package-lock.json ## compare the performance with other servers; SIZE=large, ARGS="--shape wide"
 	@exec $(BIN)/python -m benchmarks --size $(or $(SIZE),small) $(ARGS)
 
-format: .venv/dev ## format the code and mend what can be mended by itself
+format: .venv/dev ## format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -42,7 +42,7 @@ lock: .venv/dev ## lock the newest allowed versions of everything; commit both f
 	$(UV_COMPILE) --upgrade --group build -o requirements.lock
 	$(UV_COMPILE) --group build --group dev -c requirements.lock -o requirements-dev.lock
 
-# What a virtual environment holds is told by two files in it, which are older than a lock that has changed.
+# Two files in the virtual environment record what is installed; they are older than a lock file that changed.
 .venv/python:
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "agentdata needs Python 3.11 or newer: install it, or name it with make PYTHON=/path/to/python" >&2; exit 1; fi
@@ -56,19 +56,19 @@ lock: .venv/dev ## lock the newest allowed versions of everything; commit both f
 	@touch $@
 
 .venv/serve: requirements.lock pyproject.toml | .venv/python
-	@echo "Installing what serving needs (once)"
+	@echo "Installing the requirements of the server (once)"
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev: requirements-dev.lock .venv/serve | .venv/python
-	@echo "Installing what developing needs (once)"
+	@echo "Installing the requirements for development (once)"
 	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
 benchmarks/postgraphile/node_modules/.package-lock.json: benchmarks/postgraphile/package-lock.json
 	@command -v npm >/dev/null || { echo "make bench needs npm for PostGraphile; without it, leave PostGraphile out:" \
 		"$(BIN)/python -m benchmarks --contenders agentdata,floor,strawberry" >&2; exit 1; }
-	@echo "Installing PostGraphile and the Node that it runs on (once)"
+	@echo "Installing PostGraphile and its Node.js (once)"
 	@cd benchmarks/postgraphile && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agentdata import migrations, provision
-from agentdata.auth import NOTE_USE, valid_key
+from agentdata.auth import RECORD_USE, valid_key
 from agentdata.connection import transaction
 from agentdata.database import WriteSession
 from agentdata.database_urls import DatabaseUrls
@@ -108,8 +108,8 @@ async def project_of_key(url: str, secret: str, scope: ApiKeyScope) -> str:
     """
     async with _session(url) as session:
         key = await valid_key(session, api_keys.hash_secret(secret))
-        if (use := key.use()) is not None:
-            await UnitOfWork.within(session, key.principal.project_id).fetch(NOTE_USE, *use)
+        if (use := key.use_arguments()) is not None:
+            await UnitOfWork.within(session, key.principal.project_id).fetch(RECORD_USE, *use)
         key.principal.require(scope)
         return (await session.get_one(Project, key.principal.project_id)).slug
 

@@ -1,4 +1,4 @@
-"""The server: its routes, what surrounds them, and its beginning and end."""
+"""The server application: its routes, its middleware, and its lifespan."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
     from agentdata.settings import Settings
 
-_PREFLIGHT_LASTS_S = 2 * 60 * 60
-"""For how many seconds browsers remember what a page of another origin may send; Chrome takes no more."""
+_PREFLIGHT_MAX_AGE_S = 2 * 60 * 60
+"""How long browsers cache a CORS preflight, in seconds; Chrome allows no more."""
 
 _UNREAD_LIMITS = 4
-"""How many times as much as a body may have is read of one that is refused."""
+"""Of a refused body, this many times the allowed size is read."""
 
 
 def create_app(
     settings: Settings, database_url: str, *, schema: strawberry.Schema = root.schema
 ) -> Starlette:
-    """Make the server of one database; it connects with the first request and closes when the server ends."""
+    """Create the server of one database; it connects at the first request and disconnects at shutdown."""
     database = Database(
         database_url,
         pool_size=settings.pool_size,
@@ -64,7 +64,7 @@ def create_app(
             graphiql.assets,
         ],
         middleware=[
-            Middleware(UnreadBodies, most_bytes=_UNREAD_LIMITS * settings.max_body_bytes),
+            Middleware(UnreadBodies, max_bytes=_UNREAD_LIMITS * settings.max_body_bytes),
             Middleware(AccessLog),
             Middleware(SecurityHeaders),
             *_cross_origin(settings),
@@ -73,11 +73,12 @@ def create_app(
     )
 
 
-def _leave_to_reference_counts() -> None:
-    """Keep the garbage collector from walking over all that the server is made of, and over every answer.
+def _tune_garbage_collector() -> None:
+    """Keep the garbage collector from scanning the server's own objects and every answer.
 
-    Answers have no cycles: they go when they are sent. With Python's defaults one of 2,000 messages is walked
-    over several times while it is made, and the contract with it: 60 ms at times, where the answer takes 14.
+    Answers have no reference cycles, so they are freed as soon as they are sent. With Python's defaults, an
+    answer of 2,000 messages and the whole schema are scanned several times while the answer is built: up to
+    60 ms for an answer that takes 14 ms.
     """
     gc.collect()
     gc.freeze()
@@ -89,7 +90,7 @@ async def _home(request: Request) -> Response:  # noqa: ARG001 - a Starlette end
 
 
 def _cross_origin(settings: Settings) -> list[Middleware]:
-    """Let web pages of other origins call the API, where the settings name them."""
+    """Return the middleware that lets web pages of the origins in the settings call the API."""
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if not origins:
         return []
@@ -98,10 +99,10 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            # Tracing and clients add headers of their own, which the server ignores.
+            # Tracing tools and GraphQL clients add headers of their own, which the server ignores.
             allow_headers=["*"],
             expose_headers=["Allow", "Retry-After", "WWW-Authenticate"],
-            max_age=_PREFLIGHT_LASTS_S,
+            max_age=_PREFLIGHT_MAX_AGE_S,
         )
     ]
 
@@ -109,7 +110,7 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
 def _lifespan(database: Database) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        _leave_to_reference_counts()
+        _tune_garbage_collector()
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Whom an API key stands for."""
+"""Authentication by API keys."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LASTS_S = 0.9
-"""For how many seconds an answer of the database holds: a revoked key stops within a second."""
+_ANSWER_VALID_S = 0.9
+"""How long an answer of the database is reused, in seconds: a revoked key stops working within a second."""
 
-_MOST_LOOKUPS = 2
-"""How many connections keys are looked up on at once, so that made-up keys leave the rest to requests."""
+_MAX_LOOKUPS = 2
+"""The maximum number of connections for lookups, so that a flood of made-up keys leaves some to requests."""
 
-_NOTED = timedelta(minutes=1)
-"""How exactly the last use of a key is noted."""
+_USE_INTERVAL = timedelta(minutes=1)
+"""The minimum time between two updates of a key's last use."""
 
 _LOOKUP = text(
     "SELECT project_id, id, scopes, expires_at, revoked_at, last_used_at"
     " FROM authenticate_api_key(:secret_hash)"
 )
 
-NOTE_USE = """
+RECORD_USE = """
 UPDATE api_keys SET last_used_at = $3 WHERE project_id = $1 AND id = (
   SELECT id FROM api_keys
   WHERE project_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at <= $4)
   FOR NO KEY UPDATE SKIP LOCKED
 )"""
-"""Notes that a key is used. It waits for no one: whoever holds the key's row changes it, or notes the use."""
+"""Records the use of a key. It skips a locked row: its holder is changing the key or recording a use."""
 
 
 class ValidKey(NamedTuple):
-    """A key as the database knows it."""
+    """A valid key as stored in the database."""
 
     principal: Principal
     expires_at: datetime | None
     last_used_at: datetime | None
 
-    def use(self) -> tuple[object, ...] | None:
-        """Return the arguments of ``NOTE_USE``, or None where a use was noted less than a minute ago."""
+    def use_arguments(self) -> tuple[object, ...] | None:
+        """Return the arguments of ``RECORD_USE``, or None if a use was recorded less than a minute ago."""
         now = datetime.now(UTC)
-        if self.last_used_at is not None and now - self.last_used_at < _NOTED:
+        if self.last_used_at is not None and now - self.last_used_at < _USE_INTERVAL:
             return None
-        return self.principal.project_id, self.principal.api_key_id, now, now - _NOTED
+        return self.principal.project_id, self.principal.api_key_id, now, now - _USE_INTERVAL
 
 
 class _Answer(NamedTuple):
@@ -86,32 +86,32 @@ async def valid_key(connection: AsyncConnection | AsyncSession, hash_: bytes) ->
 
 
 class Authenticator:
-    """Tells the principal of an `Authorization` header.
+    """Finds the principal of an `Authorization` header.
 
-    A key in use costs one statement a second, whatever the number of requests: answers are remembered for
-    less than a second, and requests with the same key wait for the same lookup.
+    A key costs about one statement a second, however many requests use it: answers are cached for less than a
+    second, and concurrent requests with the same key share one lookup.
     """
 
-    def __init__(self, database: Database, *, remembered: int = 10_000) -> None:
+    def __init__(self, database: Database, *, max_answers: int = 10_000) -> None:
         self._database = database
-        self._remembered = remembered
+        self._max_answers = max_answers
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
         self._lookups: dict[bytes, asyncio.Task[_Answer]] = {}
-        self._room = asyncio.Semaphore(_MOST_LOOKUPS)
+        self._lookup_slots = asyncio.Semaphore(_MAX_LOOKUPS)
 
     async def authenticate(self, authorization: str | None) -> Principal:
-        """Give the principal of a header.
+        """Return the principal of a header.
 
         Raises:
-            UnauthenticatedError: There is no key, or it is unknown, revoked, or expired.
-            OverloadedError: No database connection came free in time.
+            UnauthenticatedError: The header has no key, or the key is unknown, revoked, or expired.
+            OverloadedError: No database connection became free in time.
 
         """
         secret = _bearer(authorization)
         hash_ = hash_secret(secret)
         answer = self._answers.get(hash_)
         if answer is None or answer.until <= time.monotonic():
-            # A client that goes away must not take the lookup from the others that wait for it.
+            # A client that disconnects must not cancel a lookup that other requests wait for.
             answer = await asyncio.shield(self._look_up(hash_))
         if answer.principal is None:
             raise UnauthenticatedError(answer.refusal)
@@ -120,20 +120,20 @@ class Authenticator:
     def _look_up(self, hash_: bytes) -> asyncio.Task[_Answer]:
         task = self._lookups.get(hash_)
         if task is None:
-            task = self._lookups[hash_] = asyncio.create_task(self._ask(hash_))
-            task.add_done_callback(lambda done: self._finished(hash_, done))
+            task = self._lookups[hash_] = asyncio.create_task(self._query(hash_))
+            task.add_done_callback(lambda done: self._forget_lookup(hash_, done))
         return task
 
-    def _finished(self, hash_: bytes, task: asyncio.Task[_Answer]) -> None:
+    def _forget_lookup(self, hash_: bytes, task: asyncio.Task[_Answer]) -> None:
         del self._lookups[hash_]
         if not task.cancelled():
-            # Where all who waited have gone, nobody else looks at the exception.
+            # If every waiting request was cancelled, nothing else retrieves the exception.
             task.exception()
 
-    async def _ask(self, hash_: bytes) -> _Answer:
-        async with self._room:
-            # The answer's age counts from before the question.
-            until = time.monotonic() + _LASTS_S
+    async def _query(self, hash_: bytes) -> _Answer:
+        async with self._lookup_slots:
+            # The age of the answer counts from before the query.
+            until = time.monotonic() + _ANSWER_VALID_S
             async with self._database.connection() as connection:
                 try:
                     key = await valid_key(connection, hash_)
@@ -141,24 +141,24 @@ class Authenticator:
                 except UnauthenticatedError as refusal:
                     key, answer = None, _Answer(None, refusal.message, until)
             if key is not None:
-                await self._note_use(key)
+                await self._record_use(key)
         if key is not None and key.expires_at is not None:
             left = (key.expires_at - datetime.now(UTC)).total_seconds()
             answer = answer._replace(until=min(until, time.monotonic() + left))
         self._answers[hash_] = answer
         self._answers.move_to_end(hash_)
-        if len(self._answers) > self._remembered:
+        if len(self._answers) > self._max_answers:
             self._answers.popitem(last=False)
         return answer
 
-    async def _note_use(self, key: ValidKey) -> None:
-        use = key.use()
-        if use is None:
+    async def _record_use(self, key: ValidKey) -> None:
+        arguments = key.use_arguments()
+        if arguments is None:
             return
         try:
-            await self._database.statement(key.principal.project_id, NOTE_USE, use, writes=True)
-        except Exception:  # noqa: BLE001 - the key is valid whether or not its use is noted
-            _log.warning("the use of a key was not noted", exc_info=True)
+            await self._database.statement(key.principal.project_id, RECORD_USE, arguments, writes=True)
+        except Exception:  # noqa: BLE001 - the key is valid whether or not its use is recorded
+            _log.warning("the use of a key was not recorded", exc_info=True)
 
 
 def _bearer(authorization: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Opens single connections, outside of any pool, to set up the database."""
+"""Single connections outside of any pool, for setting up the database."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
     Raises SetupError if the database cannot be reached or denies a privilege, and DatabaseUrlError.
     """
     target = parse(url)
-    # A pooler may keep what one command prepares, and give it to the next one, which takes the same names.
+    # Behind a pooler, the next command may get this session and prepare statements under the same names.
     connect_args = {"timeout": CONNECT_TIMEOUT_S} | target.connect_args | UNPREPARED
     engine = create_async_engine(target.url, connect_args=connect_args, poolclass=NullPool)
     try:

@@ -1,4 +1,4 @@
-"""What a resolver knows of the request: who asks, the view that it reads from, and how it writes."""
+"""The context of a request: its principal, the snapshot that it reads from, and its writes."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _RANKS: dict[str, int] = {scope: rank for rank, scope in enumerate(ApiKeyScope)}
 
 @dataclass(frozen=True)
 class Principal:
-    """Whom a valid API key stands for: the project that it opens and what it may do there."""
+    """The holder of a valid API key: its project and its scopes there."""
 
     project_id: UUID
     api_key_id: UUID
     scopes: frozenset[str]
 
     def may(self, scope: ApiKeyScope) -> bool:
-        """Tell whether the key goes as far as a scope; each scope includes those declared before it."""
+        """Return whether the key includes a scope; each scope includes those declared before it."""
         return any(_RANKS[held] >= _RANKS[scope] for held in self.scopes)
 
     def require(self, scope: ApiKeyScope) -> None:
-        """Refuse what the key's scopes do not include.
+        """Check that the key includes a scope.
 
         Raises:
-            ForbiddenError: No scope of the key goes as far.
+            ForbiddenError: The key does not include the scope.
 
         """
         if not self.may(scope):
@@ -47,12 +47,12 @@ class Principal:
 
 
 class Context:
-    """One operation of one request. It reads from one snapshot; each write is followed by a fresh one."""
+    """The context of one operation. It reads from one snapshot; after each write it takes a new one."""
 
     def __init__(self, database: Database, principal: Principal) -> None:
         self.principal = principal
         self.tenant_id = principal.project_id
-        """The project, which is what the engine calls the tenant."""
+        """The id of the project; the engine calls it the tenant."""
         self.way = "plan"
         self._database = database
         self._reader: Reader | None = None
@@ -63,21 +63,21 @@ class Context:
         return self._database.statement(self.tenant_id, statement, arguments)
 
     def may(self, scope: ApiKeyScope) -> bool:
-        """Return whether the key has a scope."""
+        """Return whether the key includes a scope."""
         return self.principal.may(scope)
 
     def require(self, scope: ApiKeyScope) -> None:
-        """Refuse a key without a scope.
+        """Check that the key includes a scope.
 
         Raises:
-            ForbiddenError: The key does not have the scope.
+            ForbiddenError: The key does not include the scope.
 
         """
         self.principal.require(scope)
 
     @property
     def reader(self) -> Reader:
-        """The reader of the reference way; a plan does without."""
+        """The reader of the reference way; plans do not use it."""
         if self._reader is None:
             self._reader = Reader(self._database, self.tenant_id, ended=self._closed)
         return self._reader
@@ -90,20 +90,20 @@ class Context:
         scope: ApiKeyScope = ApiKeyScope.WRITE,
         idempotency_key: str | None = None,
     ) -> Awaitable[Result]:
-        """Run an operation in a transaction of its own; what it wrote is read in a snapshot taken later."""
+        """Run an operation in a transaction of its own; later reads take a new snapshot with its writes."""
         self.principal.require(scope)
         writing = run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
-        return writing if self._reader is None else _after(self._reader.close(), writing)
+        return writing if self._reader is None else _write_after(self._reader.close(), writing)
 
     async def close(self) -> None:
-        """Give the connection back; the operation is over, and what still runs of it reads no more."""
+        """End the operation and give its connection back; tasks of it that still run can no longer read."""
         self._closed = True
         if self._reader is not None:
             await self._reader.end()
 
 
-async def _after(release: Awaitable[None], writing: Awaitable[Result]) -> Result:
-    """Write once the reader has returned its connection: a request never holds two."""
+async def _write_after(release: Awaitable[None], writing: Awaitable[Result]) -> Result:
+    """Write after the reader has returned its connection: a request never holds two."""
     await release
     return await writing
 

@@ -1,4 +1,4 @@
-"""The database, as requests see it: one transaction in one project, under the role that owns nothing."""
+"""Access to the database for requests: transactions in one project, under a role that owns no tables."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ WriteSession = NewType("WriteSession", AsyncSession)
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
-# Which part of the connections goes to writes that lock the same thing, to those of one project, and to all.
-# Fewer for one thing would cost throughput: the next one in line has to wait in the database already.
-_THING_PERCENT = 50
+# The share of the connections for writes that need the same lock, for writes to one project, and for all
+# writes. A smaller share for one lock costs throughput: the next writer should already wait in the database.
+_LOCK_PERCENT = 50
 _PROJECT_PERCENT = 70
 _WRITES_PERCENT = 80
 
 
 class Database:
-    """The ways to read and write one project, on connections of a pool."""
+    """Reads and writes of one project at a time, on the connections of a pool."""
 
     def __init__(
         self,
@@ -55,27 +55,28 @@ class Database:
     def turn_to_write(
         self, project_id: UUID, contended: Iterable[Hashable]
     ) -> AbstractAsyncContextManager[None]:
-        """Run the block, which writes, when it may take a connection; until then it waits without one.
+        """Wait, without a connection, until a write may take one, and then run the block.
 
-        A write that waits for the lock of another one holds its connection meanwhile. So only a part of the
-        connections goes to writes that lock the same thing, to those of one project, and to all writes.
+        A write that waits for a lock in the database holds its connection while it waits. So only a part of
+        the connections is available to writes that need the same lock, to writes to one project, and to all
+        writes.
 
         Raises:
-            OverloadedError: Others wrote for as long as a request may wait.
+            OverloadedError: Other writes took all turns for as long as a request may wait.
 
         """
         keys = [*((project_id, thing) for thing in sorted(contended, key=str)), project_id, None]
-        percent = (*[_THING_PERCENT] * (len(keys) - 2), _PROJECT_PERCENT, _WRITES_PERCENT)
+        percent = (*[_LOCK_PERCENT] * (len(keys) - 2), _PROJECT_PERCENT, _WRITES_PERCENT)
         places = (max(self.pool.size * each // 100, 1) for each in percent)
         return self._turns.take(list(zip(keys, places, strict=True)))
 
     async def statement(
         self, project_id: UUID, text: str, arguments: Sequence[Any], *, writes: bool = False
     ) -> list[Any]:
-        """Run one statement on the driver, as a transaction of its own, and give its rows.
+        """Run one statement on the driver, as a transaction of its own, and return its rows.
 
-        It sees one snapshot, and what it writes is durable when this returns. It takes one round trip, and
-        another where the connection was last used in another project.
+        The statement sees one snapshot, and its writes are durable when this returns. It takes one round
+        trip, and a second one if the connection was last used in another project.
 
         Raises:
             OverloadedError: All connections stayed in use for as long as a request may wait.
@@ -84,16 +85,16 @@ class Database:
         connection = await self.pool.take(project_id)
         try:
             if connection.driver.shares_session:
-                async with _begun(connection, _WRITE if writes else _READ, project_id):
+                async with _transaction_in(connection, _WRITE if writes else _READ, project_id):
                     return await connection.driver.fetch(text, *arguments)
             await connection.act_in(project_id)
             return await connection.driver.fetch(text, *arguments)
         except asyncpg.PostgresError as error:
-            # The server refused the statement, and all is at rest, unless it was the last word of a session.
+            # After an ordinary error the session is idle again; a FATAL error ends it.
             connection.usable = getattr(error, "severity_en", "ERROR") == "ERROR"
             raise
         except BaseException:
-            # A cancelled statement leaves the protocol in the middle: such a connection has no future.
+            # A cancelled statement leaves the protocol in an unknown state.
             connection.usable = False
             raise
         finally:
@@ -101,19 +102,19 @@ class Database:
 
     @asynccontextmanager
     async def read(self, project_id: UUID) -> AsyncIterator[ReadSession]:
-        """Open a transaction on one snapshot of a project's data, in which nothing can be written."""
+        """Open a read-only transaction on one snapshot of a project's data."""
         async with self._transaction(_READ, project_id) as connection, _session(connection) as session:
             yield ReadSession(session)
 
     @asynccontextmanager
     async def write(self, project_id: UUID) -> AsyncIterator[WriteSession]:
-        """Open a transaction that writes to one project; it commits where the block ends without an error."""
+        """Open a transaction that writes to one project; it commits if the block raises no error."""
         async with self._transaction(_WRITE, project_id) as connection, _session(connection) as session:
             yield WriteSession(session)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """Take a connection that acts in no project: row-level security shows it no rows.
+        """Take a connection without a project: row-level security shows it no rows.
 
         Raises:
             OverloadedError: All connections stayed in use for as long as a request may wait.
@@ -123,11 +124,11 @@ class Database:
         try:
             async with AsyncExitStack() as stack:
                 if connection.driver.shares_session:
-                    await stack.enter_async_context(_begun(connection, _READ, None))
+                    await stack.enter_async_context(_transaction_in(connection, _READ, None))
                 else:
                     await connection.act_in(None)
                 yield connection.sql
-                # What SQLAlchemy takes for a transaction has to end for it, too.
+                # SQLAlchemy believes that it has begun a transaction, so it must end one.
                 await connection.sql.rollback()
         except BaseException:
             connection.usable = False
@@ -143,21 +144,21 @@ class Database:
     async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[Connection]:
         connection = await self.pool.take(project_id)
         try:
-            async with _begun(connection, begin, project_id):
+            async with _transaction_in(connection, begin, project_id):
                 yield connection
         finally:
             self.pool.give_back(connection)
 
 
 @asynccontextmanager
-async def _begun(connection: Connection, begin: str, project_id: UUID | None) -> AsyncIterator[None]:
+async def _transaction_in(connection: Connection, begin: str, project_id: UUID | None) -> AsyncIterator[None]:
     driver = connection.driver
     try:
-        await driver.execute(connection.begin(begin, project_id))
+        await driver.execute(connection.begin_statement(begin, project_id))
         yield
         done = await driver.execute("COMMIT")
-        # After a failed statement COMMIT rolls back, and says so; what was not written is not told as done.
-        assert begin != _WRITE or done == "COMMIT", done  # noqa: S101  # the statement's error is raised before
+        # After a failed statement COMMIT rolls back and says so; a lost write must not be reported as done.
+        assert begin != _WRITE or done == "COMMIT", done  # noqa: S101  # the statement's error was raised first
     except BaseException:
         connection.usable = False
         if not driver.is_closed() and driver.is_in_transaction():

@@ -1,4 +1,4 @@
-"""The GraphQL endpoint: authenticates a request, runs its operation, and answers as the client asked for."""
+"""The GraphQL endpoint: authenticates a request, runs its operation, and sends the answer."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Headers = tuple[tuple[bytes, bytes], ...]
 
-_UNWATCHED_S = 0.01
-"""For how long an operation runs before its client's presence is watched."""
+_WATCH_DELAY_S = 0.01
+"""How long an operation runs, in seconds, before we watch whether its client disconnects."""
 
 _CHALLENGE = ((b"www-authenticate", b'Bearer realm="agentdata"'),)
 
@@ -55,13 +55,13 @@ class _Answer(NamedTuple):
 
 
 class _ClientGoneError(Exception):
-    """Nobody waits for the answer any more."""
+    """The client disconnected before its request was answered."""
 
 
 class GraphQLEndpoint:
-    """Answers GraphQL requests by the GraphQL-over-HTTP specification, and browsers with a page.
+    """Answers GraphQL requests as the GraphQL-over-HTTP specification says, and browsers with a page.
 
-    It is an ASGI application of its own because it must see the client go away while an operation runs.
+    It is an ASGI application of its own because it must notice a client that disconnects during an operation.
     """
 
     def __init__(
@@ -96,8 +96,8 @@ class GraphQLEndpoint:
             answer = _Answer(refusal.status, {"errors": [exception_entry(refusal.error)]}, refusal.headers)
         except UnauthenticatedError as error:
             answer = _Answer(HTTPStatus.UNAUTHORIZED, {"errors": [exception_entry(error)]}, _CHALLENGE)
-        except Exception as error:  # noqa: BLE001 - the client is told that something failed, the log what
-            answer = _fault(error)
+        except Exception as error:  # noqa: BLE001 - the log has the details, the client only an id
+            answer = _internal_error(error)
         await _send(send, answer, media or MediaType.JSON)
 
     async def _answer(
@@ -118,11 +118,11 @@ class GraphQLEndpoint:
             _check_content(headers)
             request = read_body(await self._body(receive, headers.get(b"content-length")))
         operation = self._executor.operation(request.query, request.operation_name)
-        _note(scope, operation, principal)
+        _add_log_notes(scope, operation, principal)
         _check_operation(operation, request, principal, get=get)
         context = Context(self._database, principal)
         if operation.node.operation is OperationType.MUTATION:
-            # It runs to its end, whether or not the client waits for it.
+            # A mutation runs to its end, even if the client disconnects.
             result = await self._run(operation, request, context)
         else:
             result = await _while_connected(self._run(operation, request, context), receive)
@@ -139,26 +139,26 @@ class GraphQLEndpoint:
         try:
             result = await self._executor.execute(operation, request.variables, context)
             if request.explain and result.data is not None:
-                result.extensions = {"explain": await self._explained(operation, request, context)}
+                result.extensions = {"explain": await self._explanation(operation, request, context)}
         except BaseException:
-            # A statement that is stopped takes its connection with it; what stopped it is what matters.
+            # A stopped statement loses its connection, so closing may fail too; the first error matters.
             with suppress(Exception):
                 await context.close()
             raise
         await context.close()
         return result
 
-    async def _explained(
+    async def _explanation(
         self, operation: Operation, request: GraphQLRequest, context: Context
     ) -> dict[str, Any] | None:
         try:
             explained = await self._executor.explain(operation, request.variables, context, analyze=True)
-        except Exception as error:  # noqa: BLE001 - the answer is there; only how it was found cannot be told
+        except Exception as error:  # noqa: BLE001 - the data is complete; only its explanation failed
             return {"errors": [exception_entry(error)]}
         return explained.as_json() if explained else None
 
     async def _body(self, receive: Receive, length: str | None) -> bytes | bytearray:
-        """Read the body, counting what comes in; the length that is announced can only refuse it."""
+        """Read the body and count its bytes; a Content-Length may be wrong, so it can only refuse a body."""
         if length is not None and length.isdecimal() and int(length) > self._max_body_bytes:
             raise self._too_large()
         message = await receive()
@@ -189,20 +189,20 @@ class GraphQLEndpoint:
 
 
 async def _while_connected(work: Coroutine[Any, Any, Result], receive: Receive) -> Result:
-    """Await work, and cancel it where the client goes away first.
+    """Await work, and cancel it if the client disconnects first.
 
     Raises:
-        _ClientGoneError: The client went away.
+        _ClientGoneError: The client disconnected.
 
     """
     task: asyncio.Task[Any] | None = asyncio.current_task()
-    gone = over = False
+    client_gone = finished = False
     watcher: asyncio.Task[None] | None = None
 
     def stop(watcher: asyncio.Task[None]) -> None:
-        nonlocal gone
-        if task is not None and not over and not watcher.cancelled():
-            gone = True
+        nonlocal client_gone
+        if task is not None and not finished and not watcher.cancelled():
+            client_gone = True
             task.cancel()
 
     def watch() -> None:
@@ -210,18 +210,18 @@ async def _while_connected(work: Coroutine[Any, Any, Result], receive: Receive) 
         watcher = asyncio.create_task(_disconnected(receive))
         watcher.add_done_callback(stop)
 
-    # Most work is done before a task to watch over it would have paid.
-    watching = asyncio.get_running_loop().call_later(_UNWATCHED_S, watch)
+    # Most work finishes so soon that a task to watch the client would cost more than it saves.
+    watch_timer = asyncio.get_running_loop().call_later(_WATCH_DELAY_S, watch)
     try:
         return await work
     except asyncio.CancelledError:
-        # The server's own end cancels too; only one of the two may be answered for here.
-        if gone and task is not None and task.uncancel() == 0:
+        # A shutdown of the server cancels too; only our own cancellation may be handled here.
+        if client_gone and task is not None and task.uncancel() == 0:
             raise _ClientGoneError from None
         raise
     finally:
-        over = True
-        watching.cancel()
+        finished = True
+        watch_timer.cancel()
         if watcher is not None:
             watcher.cancel()
 
@@ -242,8 +242,8 @@ def _headers(scope: Scope) -> dict[bytes, str]:
 def _check_content(headers: dict[bytes, str]) -> None:
     content_type, encoding = headers.get(b"content-type", ""), headers.get(b"content-encoding", "identity")
     if not is_json(content_type):
-        said = f"is {content_type[:100]!r}" if content_type else "is missing"
-        problem = f"Content-Type {said}; send application/json in UTF-8"
+        description = f"is {content_type[:100]!r}" if content_type else "is missing"
+        problem = f"Content-Type {description}; send application/json in UTF-8"
     elif encoding.lower() != "identity":
         problem = "compressed bodies are not supported; send it without Content-Encoding"
     else:
@@ -254,7 +254,7 @@ def _check_content(headers: dict[bytes, str]) -> None:
 def _check_operation(
     operation: Operation, request: GraphQLRequest, principal: Principal, *, get: bool
 ) -> None:
-    """Refuse an operation that HTTP has a status for."""
+    """Refuse an operation that HTTP does not allow, with the status for it."""
     if request.explain and not principal.may(ApiKeyScope.ADMIN):
         raise RefusalError(
             HTTPStatus.FORBIDDEN,
@@ -262,7 +262,7 @@ def _check_operation(
         )
     if operation.node.operation is OperationType.SUBSCRIPTION:
         raise RefusalError(
-            HTTPStatus.BAD_REQUEST, BadUserInputError("subscriptions are not served here", field="query")
+            HTTPStatus.BAD_REQUEST, BadUserInputError("subscriptions are not supported", field="query")
         )
     if get and operation.node.operation is OperationType.MUTATION:
         raise _not_allowed("a mutation cannot be sent by GET; send it by POST", b"POST")
@@ -272,7 +272,7 @@ def _not_allowed(message: str, allowed: bytes) -> RefusalError:
     return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, BadUserInputError(message), ((b"allow", allowed),))
 
 
-def _note(scope: Scope, operation: Operation, principal: Principal) -> None:
+def _add_log_notes(scope: Scope, operation: Operation, principal: Principal) -> None:
     notes = scope.get(NOTES)
     if notes is not None:
         notes["operation"] = f"{operation.node.operation.value}:{(operation.name or '-')[:80]}"
@@ -280,14 +280,14 @@ def _note(scope: Scope, operation: Operation, principal: Principal) -> None:
 
 
 def _status_of_refusal(media: MediaType | None) -> HTTPStatus:
-    """Give the status of a request that is well formed but was refused.
+    """Return the status for a well-formed request that was refused.
 
-    Clients of plain JSON take any other status for an intermediary's.
+    Clients that accept plain JSON treat any status other than 200 as an intermediary's.
     """
     return HTTPStatus.OK if media is MediaType.JSON else HTTPStatus.BAD_REQUEST
 
 
-def _fault(error: Exception) -> _Answer:
+def _internal_error(error: Exception) -> _Answer:
     if isinstance(client_error(error), OverloadedError):
         return _Answer(
             HTTPStatus.SERVICE_UNAVAILABLE, {"errors": [exception_entry(error)]}, ((b"retry-after", b"1"),)
@@ -300,7 +300,7 @@ async def _send(send: Send, answer: _Answer, media: MediaType) -> None:
     try:
         body = orjson.dumps(content, option=orjson.OPT_UTC_Z)
     except TypeError as error:  # such as a number of more than 64 bits in someone's JSON
-        status, content, headers = _fault(error)
+        status, content, headers = _internal_error(error)
         body = orjson.dumps(content)
     await send(
         {

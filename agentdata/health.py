@@ -1,4 +1,4 @@
-"""Answers health checks."""
+"""Health checks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LASTS_S = 1.0
-"""How many seconds an answer is reused: anyone may send requests, so many of them must cost nothing."""
+_ANSWER_VALID_S = 1.0
+"""How long an answer is reused, in seconds: anyone may send requests, so a flood must be cheap."""
 
-_WAIT_S = 2.0
-"""How many seconds the database may take to answer."""
+_DATABASE_TIMEOUT_S = 2.0
+"""How long the database may take to answer, in seconds."""
 
 
 class Health:
@@ -30,17 +30,17 @@ class Health:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asking = asyncio.Lock()
-        self._well = False
-        self._until = 0.0
+        self._checking = asyncio.Lock()
+        self._healthy = False
+        self._valid_until = 0.0
 
     async def answer(self, request: Request) -> Response:  # noqa: ARG002 - a Starlette endpoint takes the request
         """Answer a request."""
-        async with self._asking:
-            if self._until <= time.monotonic():
-                self._well = await self._ask()
-                self._until = time.monotonic() + _LASTS_S
-        if self._well:
+        async with self._checking:
+            if self._valid_until <= time.monotonic():
+                self._healthy = await self._database_answers()
+                self._valid_until = time.monotonic() + _ANSWER_VALID_S
+        if self._healthy:
             return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
         return JSONResponse(
             {"status": "unavailable", "reason": "the database does not answer"},
@@ -48,9 +48,9 @@ class Health:
             headers={"Cache-Control": "no-store", "Retry-After": "1"},
         )
 
-    async def _ask(self) -> bool:
+    async def _database_answers(self) -> bool:
         try:
-            async with asyncio.timeout(_WAIT_S), self._database.connection() as connection:
+            async with asyncio.timeout(_DATABASE_TIMEOUT_S), self._database.connection() as connection:
                 await connection.execute(text("SELECT 1"))
         except Exception:  # noqa: BLE001 - any failure means that the database does not answer
             _log.warning("the database does not answer", exc_info=True)

@@ -1,4 +1,4 @@
-"""Middleware for every response: headers for browsers, the access log, and the rest of unread bodies."""
+"""Middleware for every response: security headers, the access log, and reading of unread request bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("agentdata.access")
 
 NOTES = "agentdata.notes"
-"""The key of the scope under which a handler adds short texts, by name, to its line in the access log."""
+"""The key in the ASGI scope of a dict, to which handlers add short texts for the line in the access log."""
 
 _HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -59,57 +59,57 @@ class AccessLog:
         if scope["type"] != "http" or not _log.isEnabledFor(logging.INFO):
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
+        started = time.perf_counter()
         status = 0
         notes: dict[str, str] = {}
         scope[NOTES] = notes
 
-        async def send_and_see(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_see)
+            await self._app(scope, receive, send_and_note_status)
         finally:
             _log.info(
                 "%s %s status=%s ms=%.1f%s",
                 scope["method"],
                 quote(scope["path"][:200]),
                 status or "none",
-                (time.perf_counter() - began) * 1000,
+                (time.perf_counter() - started) * 1000,
                 "".join(f" {name}={text}" for name, text in notes.items()),
             )
 
 
-_SMALL_BYTES = 64 * 1024
-_SMALL_S = 1.0
-"""How much of a body is read before the answer, and for how long, so that the connection can be kept."""
+_READ_FIRST_BYTES = 64 * 1024
+_READ_FIRST_S = 1.0
+"""A body up to this size is read before the answer, for at most so long, to keep the connection open."""
 
-_DIGITS = 19
-"""A length of more digits is none."""
+_MAX_LENGTH_DIGITS = 19
+"""A Content-Length with at least as many digits is ignored."""
 
 _PAUSE_S = 2.0
-"""How long a client may pause while the rest of its body is read."""
+"""How long a client may pause, in seconds, while the rest of its body is read."""
 
 
 class UnreadBodies:
-    """Reads what is left of a request's body when it is answered, so that the client gets to see the answer.
+    """Reads the rest of a request's body after the answer, so that the client receives the answer.
 
-    Closing a connection with unread bytes resets it, and the client loses an answer that is on its way. Many
-    clients look for one only when they have sent everything. So the answer goes out first, and then the rest
-    of the body is thrown away, up to a number of bytes and for a number of seconds.
+    Closing a connection with unread bytes resets it, and the client may lose an answer that is still in
+    transit. Many clients read the answer only after they have sent everything. So the answer is sent first,
+    and then the rest of the body is read and dropped, up to a number of bytes and for a number of seconds.
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, most_s: float = 30.0) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_s: float = 30.0) -> None:
         self._app = app
-        self._most_bytes = most_bytes
-        self._most_s = most_s
+        self._max_bytes = max_bytes
+        self._max_s = max_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        length = _announced_bytes(scope) if scope["type"] == "http" else 0
+        length = _declared_length(scope) if scope["type"] == "http" else 0
         if length == 0:
             await self._app(scope, receive, send)
             return
@@ -119,10 +119,10 @@ class UnreadBodies:
             if body.complete:
                 await send(message)
             elif message["type"] == "http.response.start":
-                if length is not None and length <= _SMALL_BYTES:
-                    await body.read_rest(length, _SMALL_S)
+                if length is not None and length <= _READ_FIRST_BYTES:
+                    await body.read_rest(length, _READ_FIRST_S)
                 if not body.complete:
-                    # Whatever is still to come of the body stands where the next request would begin.
+                    # The next request on this connection could not be told from the rest of the body.
                     others = [header for header in message.get("headers", ()) if header[0] != b"connection"]
                     message["headers"] = [*others, (b"connection", b"close")]
                 await send(message)
@@ -130,7 +130,7 @@ class UnreadBodies:
                 await send(message)
             else:
                 await send({**message, "more_body": True})
-                await body.read_rest(self._most_bytes, self._most_s)
+                await body.read_rest(self._max_bytes, self._max_s)
                 await send({"type": "http.response.body", "body": b""})
 
         await self._app(scope, body.receive, send_and_read)
@@ -149,25 +149,25 @@ class _Body:
             self.complete = True
         return message
 
-    async def read_rest(self, most_bytes: int, most_s: float) -> None:
-        """Throw away what is still to come, up to a number of bytes, and while the client does not pause."""
+    async def read_rest(self, max_bytes: int, max_s: float) -> None:
+        """Read and drop the rest of the body, up to a number of bytes, until the client pauses."""
         now = asyncio.get_running_loop().time
-        end = now() + most_s
+        end = now() + max_s
         try:
             async with asyncio.timeout_at(min(end, now() + _PAUSE_S)) as limit:
-                while not self.complete and most_bytes >= 0:
-                    most_bytes -= len((await self.receive()).get("body", b""))
+                while not self.complete and max_bytes >= 0:
+                    max_bytes -= len((await self.receive()).get("body", b""))
                     limit.reschedule(min(end, now() + _PAUSE_S))
         except TimeoutError:
             return
 
 
-def _announced_bytes(scope: Scope) -> int | None:
-    """Return how long a request's body is said to be, or None where that is not said."""
+def _declared_length(scope: Scope) -> int | None:
+    """Return the declared length of a request's body, or None if it is unknown."""
     length: int | None = 0
     for name, value in scope["headers"]:
         if name == b"transfer-encoding":
             return None
         if name == b"content-length":
-            length = int(value) if value.isdigit() and len(value) < _DIGITS else None
+            length = int(value) if value.isdigit() and len(value) < _MAX_LENGTH_DIGITS else None
     return length

@@ -1,7 +1,8 @@
-"""The connections to the database: how many there are, and what their sessions on the server know.
+"""The pool of database connections, and the settings of their sessions on the server.
 
-The pool is ours because a checkout has to cost next to nothing: SQLAlchemy's takes a greenlet and some 50 µs,
-asyncpg's some 25 µs and hands out connections that SQLAlchemy cannot use. This one is a semaphore and a list.
+We have our own pool because a checkout must cost almost nothing: SQLAlchemy's pool takes a greenlet and about
+50 µs; asyncpg's takes about 25 µs, and SQLAlchemy cannot use its connections. This pool is a semaphore and a
+list.
 """
 
 from __future__ import annotations
@@ -32,71 +33,71 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CACHED_STATEMENT_BYTES = 64 * 1024
-"""The longest statement that the driver keeps prepared; a whole operation can be one statement."""
+"""The longest statement that the driver keeps prepared; one statement can hold a whole operation."""
 
-_KNOWN = "SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = $1)"
+_IS_PREPARED = "SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = $1)"
 
 
 class Driver(asyncpg.Connection):
-    """A connection of asyncpg that knows what its session on the server is set to."""
+    """An asyncpg connection that knows the settings of its session on the server."""
 
     __slots__ = ("project_id", "shares_session")
 
     project_id: UUID | None
-    """Whose rows the session shows outside of transactions; None shows no rows."""
+    """The project whose rows the session shows outside of transactions; None shows no rows."""
 
     shares_session: bool
-    """Whether others use the same session between transactions, so that nothing may be set in it for good."""
+    """Whether other clients use the session between transactions; then no setting may outlast one."""
 
 
-class _StatementsAreLostError(Exception):
-    """A pooler prepares statements on one session, and may run them on another."""
+class _StatementsNotKeptError(Exception):
+    """The pooler prepares statements on one session and may run them on another."""
 
 
 class Connection:
-    """One connection, as SQLAlchemy knows it and as the driver does."""
+    """One connection, as an object of SQLAlchemy and of the driver."""
 
     def __init__(self, sql: AsyncConnection, driver: Driver, settings: Sequence[str]) -> None:
         self.sql = sql
         self.driver = driver
         self._settings = settings
-        self.made = time.monotonic()
+        self.created = time.monotonic()
         self.usable = True
-        """Whether nothing went wrong that leaves its state in doubt."""
+        """Whether its state is certain, so that it may be used again."""
 
-    def begin(self, how: str, project_id: UUID | None) -> str:
-        """Give the statements that open a transaction in a project, for one round trip."""
+    def begin_statement(self, how: str, project_id: UUID | None) -> str:
+        """Return the statements that open a transaction in a project, in one string for one round trip."""
         settings = self._settings if self.driver.shares_session else ()
         if self.driver.project_id != project_id:
             settings = (*settings, f"{PROJECT_SETTING} = '{project_id or ''}'")
         return "; SET LOCAL ".join((how, *settings))
 
     async def act_in(self, project_id: UUID | None) -> None:
-        """Show the rows of a project, or none, from now on; not for a session that others share."""
+        """Set the project whose rows the session shows; not for a session that is shared with others."""
         driver = self.driver
         if driver.project_id != project_id:
-            # A UUID prints as hexadecimal digits and hyphens, so it can be written in.
+            # A UUID prints as hexadecimal digits and hyphens, so it needs no quoting.
             await driver.execute(f"SET {PROJECT_SETTING} = '{project_id or ''}'")
             driver.project_id = project_id
 
 
 class Pool:
-    """A bounded number of connections, each used by one request at a time.
+    """A limited number of connections, each used by one request at a time.
 
-    Row-level security stands on what their sessions are set to, and that is set here alone: a connection
-    gets the request role when it is made, before anything else can use it, and whose rows it shows is set
-    outside of any transaction, so that no rollback takes it back. No statement of a request sets anything
-    for longer than its transaction. A connection of which one cannot be sure is thrown away.
+    Row-level security depends on the settings of their sessions, and only this module changes them: a
+    connection gets the request role when it is created, before anything else can use it, and its project is
+    set outside of any transaction, so that no rollback undoes it. No statement of a request changes a setting
+    for longer than its transaction. A connection in an uncertain state is discarded.
     """
 
     def __init__(
         self, target: DatabaseTarget, *, size: int, timeout_s: float | None, statement_timeout_ms: int
     ) -> None:
-        given: dict[str, Any] = {"pool_size": size, "pool_timeout": timeout_s} | target.pool_args
-        self.timeout_s: float | None = given["pool_timeout"]
-        self.size: int = given["pool_size"] + given.get("max_overflow", 0)
-        self._recycle_s: float = given.get("pool_recycle", -1)
-        # Each permit is the right to hold one connection: a free one, or a new one where none is free.
+        options: dict[str, Any] = {"pool_size": size, "pool_timeout": timeout_s} | target.pool_args
+        self.timeout_s: float | None = options["pool_timeout"]
+        self.size: int = options["pool_size"] + options.get("max_overflow", 0)
+        self._recycle_s: float = options.get("pool_recycle", -1)
+        # Each permit is the right to hold one connection: a free one, or a new one if none is free.
         self._permits = asyncio.Semaphore(self.size)
         self._free: list[Connection] = []
         self._closing: set[asyncio.Task[None]] = set()
@@ -105,16 +106,16 @@ class Pool:
         self._settings = (
             f"ROLE {REQUEST_ROLE}",
             f"statement_timeout = {statement_timeout_ms}",
-            # Compiling a statement takes longer than any of ours may run.
+            # JIT compilation of a statement takes longer than our statements run.
             "jit = off",
             "TimeZone = 'UTC'",
-            # Times are read as the text that the server makes of them.
+            # Times are read from the text that the server writes.
             "DateStyle = 'ISO'",
         )
         self.engine = self._engine_of(target.connect_args, prepares=not target.pgbouncer)
 
     async def take(self, project_id: UUID | None) -> Connection:
-        """Take a connection, if there is a choice one whose session shows the project's rows already.
+        """Take a connection, preferably one whose session already shows the project's rows.
 
         Raises:
             OverloadedError: All connections stayed in use for as long as a request may wait.
@@ -130,66 +131,66 @@ class Pool:
             await self._permits.acquire()
         try:
             while self._free:
-                connection = self._next(project_id)
-                if self._lives(connection):
+                connection = self._pop_free(project_id)
+                if self._is_alive(connection):
                     return connection
-                await asyncio.shield(self._throw_away(connection))
+                await asyncio.shield(self._discard(connection))
         except BaseException:
             self._permits.release()
             raise
-        making = asyncio.create_task(self._connect())
+        connecting = asyncio.create_task(self._connect())
         try:
-            return await asyncio.shield(making)
+            return await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            making.add_done_callback(self._made_for_nobody)
+            connecting.add_done_callback(self._keep_for_others)
             raise
         except BaseException:
             self._permits.release()
             raise
 
     def give_back(self, connection: Connection) -> None:
-        """Let others use a connection; it is thrown away where it is not usable, or is not at rest."""
+        """Return a connection to the pool, or discard it if it is not usable or not idle."""
         driver = connection.driver
-        at_rest = connection.usable and not driver.is_closed() and not driver.is_in_transaction()
-        if at_rest and not self._closed:
+        is_idle = connection.usable and not driver.is_closed() and not driver.is_in_transaction()
+        if is_idle and not self._closed:
             self._free.append(connection)
             self._permits.release()
         else:
-            self._throw_away(connection).add_done_callback(lambda _: self._permits.release())
+            self._discard(connection).add_done_callback(lambda _: self._permits.release())
 
     async def close(self) -> None:
-        """Close all connections, those in use as soon as they are given back."""
+        """Close all connections; those in use are closed when they are given back."""
         self._closed = True
         while self._free:
-            self._throw_away(self._free.pop())
+            self._discard(self._free.pop())
         if self._closing:
             await asyncio.wait(self._closing)
         await self.engine.dispose()
 
-    def _next(self, project_id: UUID | None) -> Connection:
-        """Give the free connection that was used last in the project, or else the one that rested longest."""
+    def _pop_free(self, project_id: UUID | None) -> Connection:
+        """Return the free connection last used in the project, or else the one that was idle longest."""
         free = self._free
-        for place in range(len(free) - 1, -1, -1):
-            if free[place].driver.project_id == project_id:
-                return free.pop(place)
+        for index in range(len(free) - 1, -1, -1):
+            if free[index].driver.project_id == project_id:
+                return free.pop(index)
         return free.pop(0)
 
-    def _lives(self, connection: Connection) -> bool:
+    def _is_alive(self, connection: Connection) -> bool:
         if connection.driver.is_closed():
             return False
-        return self._recycle_s < 0 or time.monotonic() - connection.made < self._recycle_s
+        return self._recycle_s < 0 or time.monotonic() - connection.created < self._recycle_s
 
     def _engine_of(self, connect_args: dict[str, Any], *, prepares: bool) -> AsyncEngine:
         return create_async_engine(
             self._target.url,
             poolclass=NullPool,
-            # Whoever takes a connection opens transactions, with their settings in the same round trip.
+            # The callers open transactions themselves, together with their settings in one round trip.
             isolation_level="AUTOCOMMIT",
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=read_stored_json,
             connect_args={"max_cacheable_statement_size": _CACHED_STATEMENT_BYTES}
             | connect_args
-            # Whatever the engine connects is set up, also where it connects anew by itself.
+            # Every connection of the engine is set up, even if SQLAlchemy reconnects by itself.
             | {"async_creator_fn": partial(self._open, prepares=prepares)},
         )
 
@@ -197,8 +198,8 @@ class Pool:
         sql = self.engine.connect()
         try:
             await sql.start()
-        except _StatementsAreLostError:
-            # The URL did not tell of the pooler, so this is learned with the first connection.
+        except _StatementsNotKeptError:
+            # The URL does not mention the pooler, so the first connection finds out.
             self.engine = self._engine_of(self._target.connect_args | UNPREPARED, prepares=False)
             sql = self.engine.connect()
             await sql.start()
@@ -211,7 +212,7 @@ class Pool:
             driver.project_id = None
             driver.shares_session = self._target.pgbouncer
             if not driver.shares_session:
-                # A pooler lends one session for a transaction, so both questions reach the same.
+                # A pooler assigns one session for a transaction, so both checks reach the same session.
                 async with driver.transaction():
                     driver.shares_session = await _is_shared(driver)
                     if driver.shares_session and prepares:
@@ -224,14 +225,14 @@ class Pool:
             raise
         return driver
 
-    def _made_for_nobody(self, making: asyncio.Task[Connection]) -> None:
-        """Keep a connection whose taker was cancelled while it was made."""
-        if making.cancelled() or making.exception() is not None:
+    def _keep_for_others(self, connecting: asyncio.Task[Connection]) -> None:
+        """Keep a new connection for others if the request that wanted it was cancelled."""
+        if connecting.cancelled() or connecting.exception() is not None:
             self._permits.release()
         else:
-            self.give_back(making.result())
+            self.give_back(connecting.result())
 
-    def _throw_away(self, connection: Connection) -> asyncio.Task[None]:
+    def _discard(self, connection: Connection) -> asyncio.Task[None]:
         task = asyncio.create_task(_close(connection))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -239,36 +240,36 @@ class Pool:
 
 
 async def _is_shared(driver: Driver) -> bool:
-    """Tell whether a pooler such as PgBouncer gives the session to others between transactions.
+    """Return whether a pooler such as PgBouncer gives the session to others between transactions.
 
-    It names another process than the one that answers.
+    A pooler reports the id of a process other than the one that answers.
     """
-    # Under a name the statement would stay with a session that is not ours.
-    asked = await driver.prepare("SELECT pg_backend_pid()", name="")
-    return bool(await asked.fetchval() != driver.get_server_pid())
+    # A named statement would stay in a session that is not ours.
+    statement = await driver.prepare("SELECT pg_backend_pid()", name="")
+    return bool(await statement.fetchval() != driver.get_server_pid())
 
 
 async def _check_statements_are_kept(driver: Driver) -> None:
-    """Find out whether the pooler prepares statements on whichever session they run on.
+    """Check that the pooler prepares a statement on every session that runs it.
 
-    PgBouncer does from 1.21, where max_prepared_statements is set, under names of its own. One that passes
-    names on as they are prepares a statement on one session only.
+    PgBouncer 1.21 and newer does if max_prepared_statements is set, under names of its own. A pooler that
+    passes names on unchanged prepares a statement on one session only.
 
     Raises:
-        _StatementsAreLostError: It does not.
+        _StatementsNotKeptError: The pooler passes names on unchanged.
 
     """
     name = f"agentdata_{uuid4().hex}"
-    asked = await driver.prepare(_KNOWN, name=name)
-    if await asked.fetchval(name):
+    statement = await driver.prepare(_IS_PREPARED, name=name)
+    if await statement.fetchval(name):
         await driver.execute(f"DEALLOCATE {name}")
-        raise _StatementsAreLostError
+        raise _StatementsNotKeptError
 
 
 async def _close(connection: Connection) -> None:
     try:
-        # This closes the connection in order if that is possible within two seconds, and otherwise without.
+        # This closes the connection gracefully if that takes less than two seconds, and otherwise by force.
         await connection.sql.invalidate()
         await connection.sql.close()
-    except Exception:  # noqa: BLE001 - it is given up, whatever state it is in
-        _log.debug("a connection was not closed in order", exc_info=True)
+    except Exception:  # noqa: BLE001 - the connection is given up, whatever its state
+        _log.debug("a connection was not closed gracefully", exc_info=True)

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP as its specification has it: what a request says and how it wants to be answered."""
+"""The GraphQL-over-HTTP specification: reading requests and choosing the media type of the answer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from urllib.parse import parse_qs
 from agentdata.errors import AgentDataError, BadUserInputError, PersistedQueryNotSupportedError
 from agentdata.exact_json import read_json
 
-_SHOWN = '{"query": "{ … }", "variables": {}}'
+_EXAMPLE = '{"query": "{ … }", "variables": {}}'
 
 
 class MediaType(Enum):
-    """What a response can be written as, the preferred one first."""
+    """The media types of responses, in order of preference."""
 
     GRAPHQL = "application/graphql-response+json"
     JSON = "application/json"
@@ -24,7 +24,7 @@ class MediaType(Enum):
 
 
 class RefusalError(Exception):
-    """A request that HTTP has a status for; it is not executed."""
+    """A request that is refused with an HTTP status, without being executed."""
 
     def __init__(
         self, status: HTTPStatus, error: AgentDataError, headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -36,21 +36,21 @@ class RefusalError(Exception):
 
 
 class GraphQLRequest(NamedTuple):
-    """What a client asks to be run."""
+    """A GraphQL request of a client."""
 
     query: str
     operation_name: str | None
     variables: dict[str, Any]
     explain: bool = False
-    """Whether the answer tells how it was read, beside what was read."""
+    """Whether the answer includes an explanation of how it was read."""
 
 
 @lru_cache(maxsize=256)
 def negotiate(accept: str, *, page: bool = False) -> MediaType | None:
-    """Choose the media type that an Accept header likes best, or None where it allows none of ours.
+    """Return the media type that an Accept header prefers, or None if it accepts none of ours.
 
-    An empty header and `*/*` choose `application/graphql-response+json`, and the page only counts where it is
-    named.
+    An empty header and `*/*` choose `application/graphql-response+json`; HTML is only chosen if the header
+    names it.
     """
     offers = [offer for offer in MediaType if page or offer is not MediaType.HTML]
     qualities = {offer: _quality(accept or "*/*", offer) for offer in offers}
@@ -59,7 +59,7 @@ def negotiate(accept: str, *, page: bool = False) -> MediaType | None:
 
 
 def _quality(accept: str, offer: MediaType) -> float:
-    """Give the weight of the most specific range that a media type falls in."""
+    """Return the weight of the most specific range that includes a media type."""
     exact, group, everything = None, None, None
     for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -84,7 +84,7 @@ def _weight(text: str) -> float:
 
 @lru_cache(maxsize=256)
 def is_json(content_type: str) -> bool:
-    """Tell whether a body of a content type is JSON in UTF-8."""
+    """Return whether a content type means JSON in UTF-8."""
     name, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
     charsets = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
     return name == MediaType.JSON.value and all(charset in {"utf-8", "utf8"} for charset in charsets)
@@ -94,78 +94,82 @@ def read_body(body: bytes | bytearray) -> GraphQLRequest:
     """Read a request from the JSON of a body.
 
     Raises:
-        RefusalError: The body is not JSON in UTF-8, or its members are not of the types they must have.
+        RefusalError: The body is not JSON in UTF-8, or a member has the wrong type.
 
     """
     try:
         value = read_json(body)
     except JSONDecodeError as error:
-        raise _bad(f"the body is not valid JSON ({error.msg} at byte {error.pos}); send {_SHOWN}") from None
+        raise _bad_request(
+            f"the body is not valid JSON ({error.msg} at byte {error.pos}); send {_EXAMPLE}"
+        ) from None
     if isinstance(value, list):
-        raise _bad("batches are not supported; send one request for each operation")
+        raise _bad_request("batches are not supported; send one request for each operation")
     if not isinstance(value, dict):
-        raise _bad(f"the body is JSON, but not an object; send {_SHOWN}")
-    return _read(value)
+        raise _bad_request(f"the body is JSON, but not an object; send {_EXAMPLE}")
+    return _request_from(value)
 
 
 def read_query_string(query_string: bytes) -> GraphQLRequest:
     """Read a request from the query of a URL, whose `variables` and `extensions` are JSON.
 
     Raises:
-        RefusalError: A parameter is missing, repeated, not UTF-8, or not of the type it must have.
+        RefusalError: A parameter is missing, repeated, not UTF-8, or of the wrong type.
 
     """
     try:
-        given = parse_qs(
+        parameters = parse_qs(
             query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50
         )
     except ValueError:
-        raise _bad("the URL's query is not UTF-8 encoded as %XX, or has more than 50 parameters") from None
+        raise _bad_request(
+            "the URL's query is not UTF-8 encoded as %XX, or has more than 50 parameters"
+        ) from None
     value: dict[str, Any] = {}
     for name in ("query", "operationName", "variables", "extensions"):
-        texts = given.get(name, [])
+        texts = parameters.get(name, [])
         if len(texts) > 1:
-            raise _bad(f"`{name}` stands in the URL {len(texts)} times; give it once", name)
+            raise _bad_request(f"`{name}` appears {len(texts)} times in the URL; send it once", name)
         text = texts[0] if texts else ""
         if text and name in {"variables", "extensions"}:
             try:
                 value[name] = read_json(text)
             except JSONDecodeError as error:
-                raise _bad(f"`{name}` is not valid JSON ({error.msg})", name) from None
+                raise _bad_request(f"`{name}` is not valid JSON ({error.msg})", name) from None
         elif text:
             value[name] = text
-    return _read(value)
+    return _request_from(value)
 
 
-def _read(value: dict[str, Any]) -> GraphQLRequest:
+def _request_from(value: dict[str, Any]) -> GraphQLRequest:
     query = value.get("query")
-    if not query and _names_persisted_query(value.get("extensions")):
-        # Apollo's clients look for this message and code, and then send the query itself. Some of them read
-        # no answer of another status than 200, which is what Apollo Server answers with.
+    if not query and _has_persisted_query(value.get("extensions")):
+        # Apollo's clients look for this message and code, and then send the query itself. Some of them only
+        # read answers with the status 200, as Apollo Server sends.
         raise RefusalError(HTTPStatus.OK, PersistedQueryNotSupportedError("PersistedQueryNotSupported"))
     if query is None:
-        raise _bad(f"`query` is missing; send {_SHOWN}", "query")
+        raise _bad_request(f"`query` is missing; send {_EXAMPLE}", "query")
     operation_name = value.get("operationName")
     variables = value.get("variables")
-    for name, given, type_, said in (
+    for name, member, type_, description in (
         ("query", query, str, "a string"),
         ("operationName", operation_name, str, "a string"),
         ("variables", variables, dict, "an object"),
         ("extensions", value.get("extensions"), dict, "an object"),
     ):
-        if given is not None and not isinstance(given, type_):
-            raise _bad(f"`{name}` must be {said}", name)
+        if member is not None and not isinstance(member, type_):
+            raise _bad_request(f"`{name}` must be {description}", name)
     if not query.strip():
-        raise _bad(f"`query` is empty; send {_SHOWN}", "query")
+        raise _bad_request(f"`query` is empty; send {_EXAMPLE}", "query")
     explain = (value.get("extensions") or {}).get("explain", False)
     if not isinstance(explain, bool):
-        raise _bad("`extensions.explain` must be true or false", "extensions.explain")
+        raise _bad_request("`extensions.explain` must be true or false", "extensions.explain")
     return GraphQLRequest(query, operation_name or None, variables or {}, explain)
 
 
-def _names_persisted_query(extensions: Any) -> bool:
+def _has_persisted_query(extensions: Any) -> bool:
     return isinstance(extensions, dict) and isinstance(extensions.get("persistedQuery"), dict)
 
 
-def _bad(message: str, field: str | None = None) -> RefusalError:
+def _bad_request(message: str, field: str | None = None) -> RefusalError:
     return RefusalError(HTTPStatus.BAD_REQUEST, BadUserInputError(message, field=field))

@@ -1,4 +1,4 @@
-"""Turns: a bounded number of holders at a time under each key; the others wait, in the order they came."""
+"""Turns: each key has a limited number of holders at a time; the others wait in order of arrival."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class Turns:
-    """Bounds the number of concurrent holders under each of several keys."""
+    """Limits the number of concurrent holders of each key."""
 
     def __init__(self, timeout_s: float | None) -> None:
         self._timeout_s = timeout_s
-        # Holders and waiters of a key keep its semaphore alive; without them it is forgotten.
+        # Holders and waiters of a key keep its semaphore alive; without any of them it is dropped.
         self._semaphores: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def take(self, shares: Sequence[tuple[Hashable, int]]) -> AsyncIterator[None]:
-        """Run the block when each key has room; a key comes with the number of holders that may share it.
+    async def take(self, limits: Sequence[tuple[Hashable, int]]) -> AsyncIterator[None]:
+        """Run the block once every key has a free turn; ``limits`` pairs each key with its number of holders.
 
-        All callers name keys in one order, so that no two wait for each other.
+        All callers must list the keys in the same order; otherwise they could deadlock.
 
         Raises:
-            OverloadedError: A key had no room for as long as a request may wait.
+            OverloadedError: A key had no free turn for as long as a request may wait.
 
         """
-        semaphores = [self._semaphore(key, most) for key, most in shares]
+        semaphores = [self._semaphore(key, limit) for key, limit in limits]
         held: list[asyncio.Semaphore] = []
         try:
             if any(semaphore.locked() for semaphore in semaphores):
@@ -40,20 +40,20 @@ class Turns:
                         await _acquire(semaphores, held)
                 except TimeoutError:
                     raise OverloadedError(
-                        "too many writes to the same data wait for each other; try again shortly"
+                        "too many writes to the same data are waiting for each other; try again shortly"
                     ) from None
             else:
-                # Nothing waits here, so a timer would be waste.
+                # Nothing has to wait here, so a timer would be wasted work.
                 await _acquire(semaphores, held)
             yield
         finally:
             for semaphore in held:
                 semaphore.release()
 
-    def _semaphore(self, key: Hashable, most: int) -> asyncio.Semaphore:
+    def _semaphore(self, key: Hashable, limit: int) -> asyncio.Semaphore:
         semaphore = self._semaphores.get(key)
         if semaphore is None:
-            semaphore = self._semaphores[key] = asyncio.Semaphore(most)
+            semaphore = self._semaphores[key] = asyncio.Semaphore(limit)
         return semaphore
 
 

@@ -28,24 +28,26 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     size: Annotated[str, typer.Option(help=f"How much data: {' or '.join(SIZES)}.")] = "small",
-    shape: Annotated[str, typer.Option(help="Which shapes, separated by commas.")] = ",".join(ALL_SHAPES),
-    contenders: Annotated[str, typer.Option(help="Which servers, separated by commas.")] = ",".join(
+    shape: Annotated[str, typer.Option(help="The shapes, separated by commas.")] = ",".join(ALL_SHAPES),
+    contenders: Annotated[str, typer.Option(help="The servers, separated by commas.")] = ",".join(
         ALL_CONTENDERS
     ),
-    clients: Annotated[str, typer.Option(help="How many clients at once, separated by commas.")] = "1,16",
+    clients: Annotated[
+        str, typer.Option(help="The numbers of concurrent clients, separated by commas.")
+    ] = "1,16",
     seconds: Annotated[
         float, typer.Option(help="Seconds for each server, shape and number of clients.")
     ] = 3.0,
-    rounds: Annotated[int, typer.Option(help="In how many turns those are spent.")] = 3,
+    rounds: Annotated[int, typer.Option(help="The number of turns in which the seconds are spent.")] = 3,
 ) -> None:
-    """Measure the servers side by side; the first run of a size makes and loads its data."""
-    wanted = _chosen(shape, ALL_SHAPES, "shape")
-    names = _chosen(contenders, ALL_CONTENDERS, "contender")
+    """Measure the servers side by side; the first run of a size creates and loads its data."""
+    selected = _parse_names(shape, ALL_SHAPES, "shape")
+    names = _parse_names(contenders, ALL_CONTENDERS, "contender")
     with ExitStack() as stack:
-        [chosen] = [SIZES[name] for name in _chosen(size, list(SIZES), "size")]
+        [chosen] = [SIZES[name] for name in _parse_names(size, list(SIZES), "size")]
         urls = stack.enter_context(database.database(chosen))
         asyncio.run(database.prepare(urls, chosen))
-        # What an earlier run that was stopped has written goes too.
+        # This also removes the writes of an earlier run that was stopped.
         asyncio.run(database.reset_writers(urls, chosen))
         logs = database.CACHE / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -56,11 +58,13 @@ def main(
         ]
         concurrency = [int(count) for count in clients.split(",")]
         run = _Run(servers, chosen, urls, concurrency, seconds, rounds)
-        results, cold = uvloop.run(run.all(wanted))
+        results, cold = uvloop.run(run.all(selected))
     path = report.write(size, results, cold, " ".join(["python -m benchmarks", *sys.argv[1:]]))
-    missed = goals.missed(orjson.loads(path.read_bytes()))
+    missed_goals = goals.missed_goals(orjson.loads(path.read_bytes()))
     console.print(
-        "Goals not reached:" if missed else "All goals reached of what was measured.", *missed, sep="\n  "
+        "Goals not reached:" if missed_goals else "All goals for the measured shapes were reached.",
+        *missed_goals,
+        sep="\n  ",
     )
     console.print(f"Written to {path} and {path.with_suffix('.svg').name}")
 
@@ -84,14 +88,14 @@ class _Run:
         self._seconds = seconds
         self._rounds = rounds
 
-    async def all(self, wanted: list[str]) -> tuple[Results, dict[str, dict[str, float]]]:
-        """Check and measure the shapes; reads come first, because writes leave traces in the tables."""
+    async def all(self, selected: list[str]) -> tuple[Results, dict[str, dict[str, float]]]:
+        """Check and measure the shapes; reads come first, because writes leave dead rows in the tables."""
         results: Results = {}
         cold: dict[str, dict[str, float]] = {}
-        reads = [shape for shape in shapes.READS if shape.name in wanted]
+        reads = [shape for shape in shapes.READS if shape.name in selected]
         for shape in reads:
             await measure.check(self._servers, shape, self._size)
-        console.print(f"All {len(self._servers)} servers answer alike.")
+        console.print(f"All {len(self._servers)} servers give the same answers.")
         for shape in reads:
             results[shape.name] = {
                 clients: await measure.measure_read(
@@ -109,7 +113,7 @@ class _Run:
                 "first request of a new document, median ms:", cold[shape.name], "\n", soft_wrap=True
             )
         for write in shapes.WRITES:
-            if write.name in wanted:
+            if write.name in selected:
                 results[write.name] = {}
                 for clients in self._concurrency:
                     results[write.name][clients] = await measure.measure_write(
@@ -120,8 +124,8 @@ class _Run:
         return results, cold
 
 
-def _chosen(given: str, known: list[str], what: str) -> list[str]:
-    chosen = given.split(",")
+def _parse_names(text: str, known: list[str], what: str) -> list[str]:
+    chosen = text.split(",")
     if unknown := [name for name in chosen if name not in known]:
         raise typer.BadParameter(f"there is no {what} {', '.join(unknown)}; there are {', '.join(known)}")
     return chosen

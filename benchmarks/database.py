@@ -1,4 +1,4 @@
-"""The database of the benchmark: made and loaded once for each size, and used again afterwards."""
+"""The database of the benchmark: created and loaded once for each size, and then reused."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 CACHE = Path(__file__).parent / ".cache"
 CHUNK_LINES = 2_000
-FORM = 6
-"""Raised with every change of the data, so that what was loaded before is loaded anew."""
+DATA_VERSION = 6
+"""Increase this with every change of the data, so that older data is detected and not used."""
 
 FUNCTIONS = (Path(__file__).parent / "postgraphile" / "functions.sql").read_text()
 
 
 @dataclass(frozen=True)
 class Urls:
-    """URLs of the tables' owner and of the role that requests log in as."""
+    """The URLs of the tables' owner and of the login role of requests."""
 
     owner: str
     request: str
@@ -39,7 +39,7 @@ class Urls:
 
 @contextmanager
 def database(size: Size) -> Iterator[Urls]:
-    """Provide the database of a size: DATABASE_URL, which it fills, or a server of its own in the cache."""
+    """Provide the database of a size: that of DATABASE_URL, or an embedded server in the cache."""
     if url := os.environ.get("DATABASE_URL"):
         yield Urls(url, url)
         return
@@ -48,25 +48,25 @@ def database(size: Size) -> Iterator[Urls]:
 
 
 async def prepare(urls: Urls, size: Size) -> None:
-    """Bring the tables to the newest revision, and load the data where it is not there yet."""
+    """Migrate the tables to the newest revision, and load the data if it is missing."""
     await provision.ensure_role(urls.owner, request_url=urls.request)
     await migrations.upgrade(urls.owner)
-    async with connected(urls.owner) as connection:
-        mark = f"benchmark {size.name} {FORM}"
+    async with connect(urls.owner) as connection:
+        mark = f"benchmark {size.name} {DATA_VERSION}"
         found = await connection.fetchval("SELECT string_agg(name, ', ') FROM projects")
         if found is None:
             await _load(connection, size, mark)
         elif found != mark:
             raise SystemExit(
-                f"the database has other data in it ({found}): give the benchmark one of its own in"
-                f" DATABASE_URL, or delete {CACHE / size.name}"
+                f"the database has other data in it ({found}): set DATABASE_URL to a database for the"
+                f" benchmark alone, or delete {CACHE / size.name}"
             )
         await connection.execute(FUNCTIONS)
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-    """Connect as plainly as asyncpg does."""
+async def connect(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """Open a plain asyncpg connection."""
     connection = await asyncpg.connect(url)
     try:
         yield connection
@@ -75,11 +75,11 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
 
 
 async def reset_writers(urls: Urls, size: Size) -> None:
-    """Take back what was written, so that everyone writes to the same tables."""
+    """Undo the writes, so that all servers write to the same tables."""
     ids = [dataset.session_id(size, index) for index in range(dataset.WRITERS)]
     counts = [size.message_count(index) for index in range(dataset.WRITERS)]
     totals = [dataset.tokens(size, index) for index in range(dataset.WRITERS)]
-    async with connected(urls.owner) as connection, connection.transaction():
+    async with connect(urls.owner) as connection, connection.transaction():
         await connection.execute(
             "DELETE FROM messages AS m USING unnest($2::uuid[], $3::int[]) AS w (id, count)"
             " WHERE m.project_id = $1 AND m.session_id = w.id AND m.sequence > w.count",
@@ -92,17 +92,17 @@ async def reset_writers(urls: Urls, size: Size) -> None:
             " FROM unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::timestamptz[])"
             " AS w (id, count, prompt, completion, last) WHERE s.project_id = $1 AND s.id = w.id",
             dataset.PROJECT, ids, counts, [total[0] for total in totals], [total[1] for total in totals],
-            [size.started(index) + dataset.MESSAGE_GAP * count for index, count in enumerate(counts)],
+            [size.started_at(index) + dataset.MESSAGE_GAP * count for index, count in enumerate(counts)],
         )  # fmt: skip
 
 
 async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> None:
-    """Fill the tables in one transaction; what indexes and references cost is paid once, at the end."""
+    """Fill the tables in one transaction; indexes and foreign keys are created once, at the end."""
     async with connection.transaction():
         await connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
         await connection.execute("SET LOCAL synchronous_commit = off")
-        # The owner is bound by no policy, but the tables' references are checked as each row comes.
-        bare = await _strip(connection)
+        # Otherwise PostgreSQL would check the foreign keys of each row as it is loaded.
+        statements = await _drop_constraints_and_indexes(connection)
         await connection.execute(
             "INSERT INTO projects (id, name, slug) VALUES ($1, $2, 'benchmark')", dataset.PROJECT, mark
         )
@@ -128,16 +128,16 @@ async def _load(connection: asyncpg.Connection[Any], size: Size, mark: str) -> N
                     table, source=_chunks(lines(size), progress, task), columns=columns, format="text"
                 )
                 progress.update(task, total=progress.tasks[task].completed)
-            task = progress.add_task("indexing", total=len(bare))
-            for statement in bare:
+            task = progress.add_task("indexing", total=len(statements))
+            for statement in statements:
                 await connection.execute(statement)
                 progress.advance(task)
             await connection.execute("ANALYZE")
     await connection.execute("VACUUM")
 
 
-async def _strip(connection: asyncpg.Connection[Any]) -> list[str]:
-    """Drop all keys, references and indexes; give the statements that make them again."""
+async def _drop_constraints_and_indexes(connection: asyncpg.Connection[Any]) -> list[str]:
+    """Drop all keys, foreign keys and indexes, and return the statements that create them again."""
     tables = "SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
     constraints = await connection.fetch(
         "SELECT conname, conrelid::regclass::text AS tab, pg_get_constraintdef(oid) AS definition"  # noqa: S608 - above

@@ -1,14 +1,14 @@
-"""The data that is asked for: made by a formula, so that it is the same on every machine, and loaded by COPY.
+"""The data of the benchmark: computed by formulas, so that every machine has the same, and loaded by COPY.
 
-Agents take turns: session `i` belongs to agent `i mod agents`. The latest ten sessions of every agent have
-24 messages each, so that what a shape reads weighs the same in every size. A tree of 200 sessions and a
-session of 200 messages lie in the middle. Messages come in turns of four: the user asks, the agent calls a
-tool, the tool answers, the agent replies. A step of a session is an event, the use of a model, and a new
-state of a module: the session of 200 messages has one in every turn, the others have two.
+Agents take turns: session `i` belongs to agent `i mod agents`. The latest ten sessions of every agent have 24
+messages each, so that a shape reads the same amount of data in every size. A tree of 200 sessions and a
+session of 200 messages are in the middle. Messages come in turns of four: the user asks, the agent calls a
+tool, the tool answers, the agent replies. A step of a session is an event, a usage record, and a new state of
+a module: the session of 200 messages has a step in every turn, the others have two steps.
 
-Every session leaves a memory, of its user and its agent: twenty of each user. A memory is accessed two to
-eight times, may have one or two annotations, and is related to three other memories of its agent.
-The first agent is measured a million times over the year.
+Every session has a memory of its user and its agent, so that each user has twenty. A memory is accessed two
+to eight times, may have one or two annotations, and is related to three other memories of its agent. The
+first agent has a million metrics over the year.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PROJECT = UUID("01900000-0000-7000-8000-00000000be9c")
 API_KEY = "ad_benchmrk_" + "b" * 43
-"""Opens only the database of the benchmark, which is made from this file."""
+"""A key that is only valid in the database of the benchmark."""
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=365)
@@ -41,21 +41,21 @@ MESSAGE_GAP = timedelta(seconds=10)
 TURN = 4
 STEPS = 2
 STEP_TOKENS, STEP_COST_USD = 64, 0.000_001
-"""What a model reads in each step, and what that costs; it writes nothing."""
+"""The prompt tokens of a model in each step, and their cost; it writes no tokens."""
 
 RELATED_MEMORIES = 4
-"""How many memories of an agent are all related to one another."""
+"""The size of a group of memories of an agent that are all related to each other."""
 
 ACCESS_GAP = timedelta(hours=5)
 WRITERS = 16
-"""The first sessions take the writes, one for each client; nothing else reads them."""
+"""The number of sessions at the beginning that clients write to, one for each client; no shape reads them."""
 
 PAGE_RANGE = 4_000
-"""How many sessions lie in the date range of the filtered page, in every size."""
+"""The number of sessions in the date range of the filtered page, in every size."""
 
 METRICS = 1_000_000
 METRIC_TYPE = "response_time"
-"""How often the first agent is measured, in every size, and what is."""
+"""The number and the type of the metrics of the first agent, in every size."""
 
 _STATUSES = ("COMPLETED",) * 6 + ("FAILED", "CANCELLED", "PAUSED", "ACTIVE")
 _ROLES = ("USER", "ASSISTANT", "TOOL", "ASSISTANT")
@@ -80,7 +80,7 @@ _NULL = "\\N"
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is."""
+    """The numbers of rows."""
 
     name: str
     sessions: int
@@ -90,7 +90,7 @@ class Size:
 
     @cached_property
     def gap(self) -> timedelta:
-        """Time from the beginning of one session to that of the next."""
+        """The time between the starts of one session and the next."""
         return SPAN / self.sessions
 
     @property
@@ -104,50 +104,50 @@ class Size:
         return self.tree + TREE_SESSIONS
 
     @cached_property
-    def _usual(self) -> tuple[int, int]:
-        """How many messages the sessions that are nothing special have together, and how many those are."""
+    def _ordinary(self) -> tuple[int, int]:
+        """The number of messages in ordinary sessions, and the number of these sessions."""
         special = self.agents * LATEST * LATEST_MESSAGES + LONG_MESSAGES
         return self.messages - special, self.sessions - self.agents * LATEST - 1
 
-    def started(self, index: int) -> datetime:
-        """When a session began."""
+    def started_at(self, index: int) -> datetime:
+        """Return the start of a session."""
         return BEGIN + self.gap * index
 
     def message_count(self, index: int) -> int:
-        """How many messages a session has."""
+        """Return the number of messages in a session."""
         if index == self.long:
             return LONG_MESSAGES
         if index >= self.sessions - self.agents * LATEST:
             return LATEST_MESSAGES
-        messages, sessions = self._usual
+        messages, sessions = self._ordinary
         return messages * (index + 1) // sessions - messages * index // sessions + index * 7 % 9 - 4
 
     def steps(self, index: int) -> int:
-        """How many steps a session takes."""
+        """Return the number of steps of a session."""
         return LONG_MESSAGES // TURN if index == self.long else STEPS
 
     def step_at(self, index: int, step: int) -> datetime:
-        """When a session takes a step: together with the message that ends the turn, if there is one."""
-        return self.started(index) + MESSAGE_GAP * min((step + 1) * TURN, self.message_count(index))
+        """Return the time of a step of a session: that of the last message of its turn, or of the session."""
+        return self.started_at(index) + MESSAGE_GAP * min((step + 1) * TURN, self.message_count(index))
 
-    def remembered(self, index: int) -> datetime:
-        """When a session's memory was made: at its last message."""
-        return self.started(index) + MESSAGE_GAP * self.message_count(index)
+    def memory_created_at(self, index: int) -> datetime:
+        """Return the time when a session's memory was created: that of its last message."""
+        return self.started_at(index) + MESSAGE_GAP * self.message_count(index)
 
-    def related(self, index: int) -> list[int]:
-        """Give the indexes of the memories that one is related to: of the same agent, before and after it."""
+    def related_memories(self, index: int) -> list[int]:
+        """Return the indexes of the memories that a memory is related to, which belong to the same agent."""
         group = RELATED_MEMORIES * self.agents
         first = index - index % group + index % self.agents
         return [other for other in range(first, first + group, self.agents) if other != index]
 
     def status(self, index: int) -> str:
-        """Where a session stands; a whole tree has ended, so that its duration stays the same."""
+        """Return the status of a session; sessions of trees have ended, so that durations stay the same."""
         open_ends = self.tree <= index < self.tree + TREE_SESSIONS or self.parent(index) is not None
         status = _STATUSES[index * 3 % 10]
         return "COMPLETED" if open_ends and status in {"ACTIVE", "PAUSED"} else status
 
     def parent(self, index: int) -> int | None:
-        """Give the index of a session's parent: one large tree, and one of ten sessions in every hundred."""
+        """Return the index of a session's parent; there is one large tree, and one of ten in every 100."""
         offset = index - self.tree
         if 0 <= offset < TREE_SESSIONS:
             return self.tree + (offset - 1) // TREE_BRANCHES if offset else None
@@ -155,7 +155,7 @@ class Size:
         return index - offset + (offset - 1) // TREE_BRANCHES if 0 < offset < LATEST else None
 
     def ancestors(self, index: int) -> list[int]:
-        """Give the indexes of the sessions above one, the root first."""
+        """Return the indexes of a session's ancestors, the root first."""
         parent = self.parent(index)
         return [] if parent is None else [*self.ancestors(parent), parent]
 
@@ -167,7 +167,7 @@ SIZES = {
 
 
 def id_of(kind: str, index: int, at: datetime = BEGIN) -> str:
-    """Give the UUIDv7 of a row; the index is a number that no two rows of a table share."""
+    """Return the UUIDv7 of a row; the index is unique in its table."""
     milliseconds = int(at.timestamp() * 1000)
     return _id(milliseconds, _KINDS[kind], index)
 
@@ -175,27 +175,27 @@ def id_of(kind: str, index: int, at: datetime = BEGIN) -> str:
 def _id(milliseconds: int, kind: int, index: int) -> str:
     return (
         f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{kind:03x}-8000-{index:012x}"
-        # Version 7 and the variant stand where RFC 9562 has them; the rest is time, table and place.
+        # The version and the variant are those of RFC 9562; the rest is the time, the table and the index.
     )
 
 
 def agent_id(size: Size, index: int) -> str:
-    """Give the id of a session's agent."""
+    """Return the id of a session's agent."""
     return id_of("agents", index % size.agents)
 
 
 def user_id(size: Size, index: int) -> str:
-    """Give the id of a session's user."""
+    """Return the id of a session's user."""
     return id_of("users", index * 13 % size.users)
 
 
 def session_id(size: Size, index: int) -> str:
-    """Give the id of a session."""
-    return id_of("sessions", index, size.started(index))
+    """Return the id of a session."""
+    return id_of("sessions", index, size.started_at(index))
 
 
 def tokens(size: Size, index: int) -> tuple[int, int]:
-    """Add up the tokens of a session's messages and steps: read and written."""
+    """Return the totals of prompt and completion tokens of a session's messages and steps."""
     written = [place for place in range(1, size.message_count(index) + 1) if place % 2 == 0]
     read = sum(100 + place * 13 % 50 for place in written) + size.steps(index) * STEP_TOKENS
     return read, sum(20 + place * 7 % 30 for place in written)
@@ -255,11 +255,11 @@ COLUMNS = {
         "project_id, id, agent_id, version_id, metric_type, metric_value, timestamp, metadata, created_at"
     ),
 }
-"""The columns that are loaded, in the order of the lines below; the others keep their defaults."""
+"""The columns that are loaded, in the order of the values below; the others have their defaults."""
 
 
 def users(size: Size) -> Iterator[str]:
-    """Give the lines of the users, as COPY reads them."""
+    """Yield the users, as lines that COPY reads."""
     for index in range(size.users):
         data = _json({"plan": ("free", "pro", "team")[index % 3], "locale": "en"})
         yield _line(
@@ -269,7 +269,7 @@ def users(size: Size) -> Iterator[str]:
 
 
 def agents(size: Size) -> Iterator[str]:
-    """Give the lines of the agents, with the counts of their sessions."""
+    """Yield the agents, with the counts of their sessions."""
     ended = {"COMPLETED": [0] * size.agents, "FAILED": [0] * size.agents}
     for index in range(size.sessions):
         status = size.status(index)
@@ -287,7 +287,7 @@ def agents(size: Size) -> Iterator[str]:
 
 
 def agent_versions(size: Size) -> Iterator[str]:
-    """Give the lines of the versions: three of every agent, the last of them active."""
+    """Yield the versions: three of every agent, of which the last is active."""
     for agent in range(size.agents):
         for number in range(3):
             active = number == 2  # noqa: PLR2004 - the last of three
@@ -302,10 +302,10 @@ def agent_versions(size: Size) -> Iterator[str]:
 
 
 def sessions(size: Size) -> Iterator[str]:
-    """Give the lines of the sessions, with their counts, totals and places in their trees."""
+    """Yield the sessions, with their counts, totals and positions in their trees."""
     for index in range(size.sessions):
-        started, count, status = size.started(index), size.message_count(index), size.status(index)
-        last = started + MESSAGE_GAP * count
+        started_at, count, status = size.started_at(index), size.message_count(index), size.status(index)
+        last = started_at + MESSAGE_GAP * count
         above = [session_id(size, ancestor) for ancestor in size.ancestors(index)]
         id_ = session_id(size, index)
         prompt, completion = tokens(size, index)
@@ -317,21 +317,21 @@ def sessions(size: Size) -> Iterator[str]:
             "openai", _SENTENCES[index % len(_SENTENCES)], f"{{topic-{index % 19},tier-{index % 3}}}",
             (index % 100) / 100, "user",
             _json({"locale": "en"}), _json({"step": index % 5}),
-            _json({"region": ("eu", "us")[index // 20 % 2], "build": index % 1000}), last, started, ended,
+            _json({"region": ("eu", "us")[index // 20 % 2], "build": index % 1000}), last, started_at, ended,
             (count + 3) // 4, count, count, size.steps(index), prompt, completion, f"{cost:.9f}",
             above[-1] if above else _NULL, above[0] if above else id_, len(above),
-            "{" + ",".join(above) + "}", started, last,
+            "{" + ",".join(above) + "}", started_at, last,
         )  # fmt: skip
 
 
 def messages(size: Size) -> Iterator[str]:
-    """Give the lines of the messages, session by session."""
+    """Yield the messages, session by session."""
     numbers = 0
     for index in range(size.sessions):
         session, user, agent = session_id(size, index), user_id(size, index), agent_id(size, index)
-        started = size.started(index)
+        started_at = size.started_at(index)
         for place in range(1, size.message_count(index) + 1):
-            at = started + MESSAGE_GAP * place
+            at = started_at + MESSAGE_GAP * place
             id_ = id_of("messages", numbers, at)
             numbers += 1
             role = _ROLES[(place - 1) % 4]
@@ -347,15 +347,17 @@ def messages(size: Size) -> Iterator[str]:
 
 
 def tool_calls(size: Size) -> Iterator[str]:
-    """Give the lines of the tool calls: the second message of every turn makes one, the third answers it."""
+    """Yield the tool calls: the second message of every turn makes one, the third answers it."""
     numbers = 0
     for index in range(size.sessions):
-        started, count = size.started(index), size.message_count(index)
+        started_at, count = size.started_at(index), size.message_count(index)
         for place in range(2, count + 1, 4):
-            at = started + MESSAGE_GAP * place
+            at = started_at + MESSAGE_GAP * place
             answered, failed = place < count, place % 40 == 2  # noqa: PLR2004 - one in ten
             answer = (
-                id_of("messages", numbers + place, started + MESSAGE_GAP * (place + 1)) if answered else _NULL
+                id_of("messages", numbers + place, started_at + MESSAGE_GAP * (place + 1))
+                if answered
+                else _NULL
             )
             result = (
                 _json({"found": place, "items": [index % 7, place]}) if answered and not failed else _NULL
@@ -372,14 +374,14 @@ def tool_calls(size: Size) -> Iterator[str]:
 
 
 def _steps(size: Size) -> Iterator[tuple[int, int, int, datetime]]:
-    """Give the steps of all sessions: the session, the step within it and among all, and when it is taken."""
+    """Yield the steps of all sessions: session, number in the session, number among all, and time."""
     taken = ((index, step) for index in range(size.sessions) for step in range(size.steps(index)))
     for number, (index, step) in enumerate(taken):
         yield index, step, number, size.step_at(index, step)
 
 
 def session_events(size: Size) -> Iterator[str]:
-    """Give the lines of the events."""
+    """Yield the session events."""
     for index, step, number, at in _steps(size):
         data = _json({"step": step, "reason": _SENTENCES[(index + step) % len(_SENTENCES)]})
         yield _line(
@@ -389,7 +391,7 @@ def session_events(size: Size) -> Iterator[str]:
 
 
 def usage_records(size: Size) -> Iterator[str]:
-    """Give the lines of the uses of models."""
+    """Yield the usage records."""
     for index, _, number, at in _steps(size):
         yield _line(
             PROJECT, id_of("usage_records", number, at), session_id(size, index), agent_id(size, index),
@@ -398,7 +400,7 @@ def usage_records(size: Size) -> Iterator[str]:
 
 
 def module_states(size: Size) -> Iterator[str]:
-    """Give the lines of the states: a module's, one behind the other."""
+    """Yield the module states: successive states of one module in each session."""
     for index, step, number, at in _steps(size):
         state = _state(step)
         before = id_of("module_states", number - 1, size.step_at(index, step - 1)) if step else _NULL
@@ -409,7 +411,7 @@ def module_states(size: Size) -> Iterator[str]:
 
 
 def state_transitions(size: Size) -> Iterator[str]:
-    """Give the lines of the transitions: to every state of a session but the first."""
+    """Yield the transitions: one to every state of a session except the first."""
     for index, step, number, at in _steps(size):
         if not step:
             continue
@@ -427,14 +429,14 @@ def _state(step: int) -> dict[str, Any]:
 
 
 def memory_id(size: Size, index: int) -> str:
-    """Give the id of a session's memory."""
-    return id_of("memories", index, size.remembered(index))
+    """Return the id of a session's memory."""
+    return id_of("memories", index, size.memory_created_at(index))
 
 
 def memories(size: Size) -> Iterator[str]:
-    """Give the lines of the memories, with the counts of their accesses and what was found of them."""
+    """Yield the memories, with the counts of their accesses and their verification."""
     for index in range(size.sessions):
-        at, count = size.remembered(index), _access_count(index)
+        at, count = size.memory_created_at(index), _access_count(index)
         yield _line(
             PROJECT, memory_id(size, index), f"memory-{index}", f"Memory {index}",
             _SENTENCES[index % len(_SENTENCES)], _content(index, 0, "ASSISTANT"),
@@ -449,10 +451,10 @@ def memories(size: Size) -> Iterator[str]:
 
 
 def memory_accesses(size: Size) -> Iterator[str]:
-    """Give the lines of the accesses: the agent's, and every third time the user's."""
+    """Yield the accesses: by the agent, and every third time by the user."""
     numbers = 0
     for index in range(size.sessions):
-        memory, made = memory_id(size, index), size.remembered(index)
+        memory, made = memory_id(size, index), size.memory_created_at(index)
         by_agent, by_user = (agent_id(size, index), "AGENT"), (user_id(size, index), "USER")
         for place in range(1, _access_count(index) + 1):
             at = made + ACCESS_GAP * place
@@ -467,10 +469,10 @@ def memory_accesses(size: Size) -> Iterator[str]:
 
 
 def memory_annotations(size: Size) -> Iterator[str]:
-    """Give the lines of the annotations: a verification that was applied, an enhancement that was not."""
+    """Yield the annotations: a verification that was applied, and an enhancement that was not."""
     for index in range(size.sessions):
         for place in range(_annotation_count(index)):
-            at = size.remembered(index) + timedelta(days=1 + place)
+            at = size.memory_created_at(index) + timedelta(days=1 + place)
             yield _line(
                 PROJECT, id_of("memory_annotations", index * 2 + place, at), memory_id(size, index),
                 ("verification", "enhancement")[place], _SENTENCES[(index + place) % len(_SENTENCES)],
@@ -479,11 +481,11 @@ def memory_annotations(size: Size) -> Iterator[str]:
 
 
 def memory_links(size: Size) -> Iterator[str]:
-    """Give the lines of the links, each memory's with the others of its group, so that all lead both ways."""
+    """Yield the links of each memory with the others of its group; all links exist in both directions."""
     for index in range(size.sessions):
         memory = memory_id(size, index)
-        for other in size.related(index):
-            at = size.remembered(max(index, other))
+        for other in size.related_memories(index):
+            at = size.memory_created_at(max(index, other))
             yield f"{PROJECT}\t{memory}\t{memory_id(size, other)}\t{at}\n"
 
 
@@ -496,7 +498,7 @@ def _annotation_count(index: int) -> int:
 
 
 def agent_metrics(size: Size) -> Iterator[str]:
-    """Give the lines of the metrics, one as far from the next as all others."""
+    """Yield the metrics, at equal intervals."""
     agent, version = agent_id(size, 0), id_of("agent_versions", 2)
     for index in range(METRICS):
         at = BEGIN + SPAN * index / METRICS
@@ -523,7 +525,7 @@ LINES = {
     "memory_links": memory_links,
     "agent_metrics": agent_metrics,
 }
-"""What makes the lines of each table, in the order of their references."""
+"""The functions that yield the rows of each table as lines for COPY, in the order of their foreign keys."""
 
 
 def _content(index: int, place: int, role: str) -> str:
@@ -538,5 +540,5 @@ def _json(value: object) -> str:
 
 
 def _line(*values: object) -> str:
-    # Nothing above has a tab, a line break or a backslash in it, so COPY needs no escapes.
+    # No value contains a tab, a line break or a backslash, so COPY needs no escapes.
     return "\t".join(map(str, values)) + "\n"

@@ -1,4 +1,4 @@
-"""What this server has set itself to reach, and whether a run shows it."""
+"""The performance goals of this server, and the check whether a run reaches them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ OF_POSTGRAPHILE = {
     "append1": 1.0,
     "memories": 2.0,
 }
-"""Of PostGraphile's requests per second, with its role and project set for each transaction."""
+"""The goals relative to PostGraphile's requests per second, when it sets role and project per transaction."""
 
 OF_FLOOR = {shape.name: 0.6 for shape in READS} | {"append100": 0.5}
 OF_STRAWBERRY = {"wide": 8.0, "transcript": 8.0, "overview": 8.0, "memories": 8.0}
 LARGE_TO_SMALL = 1.3
-"""How much longer a median request may take on the large data than on the small."""
+"""How many times longer the median request may take on the large data than on the small data."""
 
 PEAK_MB = 200.0
 COLD_FACTOR, COLD_EXTRA_MS = 3.0, 10.0
-"""The first request of a document takes at most so many times a warm one, and so much more."""
+"""The first request of a document may take so many times as long as a warm one, plus the extra time."""
 
 
-def missed(results: dict[str, Any]) -> list[str]:
-    """Tell which goals the results of a run do not reach; those that it did not measure pass."""
+def missed_goals(results: dict[str, Any]) -> list[str]:
+    """Return the goals that the results of a run do not reach; goals that it did not measure pass."""
     return [*_rates(results["shapes"]), *_others(results)]
 
 

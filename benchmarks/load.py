@@ -1,7 +1,6 @@
-"""The load: so many clients that each keep one connection and send the next request when an answer has come.
+"""The load: clients that each keep one connection open and send the next request after each answer.
 
-It is written against sockets, because the HTTP clients of Python take longer for a request than some of the
-servers do.
+It uses asyncio transports, because Python's HTTP clients take longer for a request than some of the servers.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ OK = 200
 
 @dataclass
 class Sample:
-    """What was measured of one server, shape and concurrency; rounds add up."""
+    """The measurements of one server, shape and concurrency, summed over all rounds."""
 
     seconds: float = 0.0
     cpu_s: float = 0.0
@@ -41,7 +40,7 @@ class Sample:
         return len(self.latencies) / self.seconds
 
     def percentile(self, share: float) -> float:
-        """Give the latency that this share of requests stay within, in milliseconds."""
+        """Return the latency that this share of the requests does not exceed, in milliseconds."""
         ordered = sorted(self.latencies)
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)] * 1000
 
@@ -52,7 +51,7 @@ class Sample:
 
 
 def request(path: str, body: dict[str, Any]) -> bytes:
-    """Give the bytes of a POST."""
+    """Return the bytes of a POST request."""
     content = orjson.dumps(body)
     return (
         f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\n"
@@ -77,16 +76,16 @@ class Client(asyncio.Protocol):
         _, client = await asyncio.get_running_loop().create_connection(cls, HOST, port)
         return client
 
-    def ask(self, sent: bytes) -> asyncio.Future[bytes]:
-        """Send a request; the future is the answer's body."""
+    def send(self, payload: bytes) -> asyncio.Future[bytes]:
+        """Send a request and return a future of the answer's body."""
         self._done = self._loop.create_future()
         self._body = []
-        self._transport.write(sent)
+        self._transport.write(payload)
         return self._done
 
-    async def read(self, sent: bytes) -> Any:
-        """Send a request, and give the answer's data; raises SystemExit where it has none."""
-        answer = orjson.loads(await self.ask(sent))
+    async def read(self, payload: bytes) -> Any:
+        """Send a request and return the answer's data; raise SystemExit if it has errors or no data."""
+        answer = orjson.loads(await self.send(payload))
         if answer.get("errors") or not answer.get("data"):
             raise SystemExit(f"a server answers with errors: {str(answer)[:2000]}")
         return answer["data"]
@@ -106,11 +105,11 @@ class Client(asyncio.Protocol):
             self._done.set_exception(exc or ConnectionError("the server closed the connection"))
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the answer, as the parser finds it."""
+        """Append a part of the answer's body; the parser calls this."""
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """End the request."""
+        """Complete the request; the parser calls this."""
         status = self._parser.get_status_code()
         body = b"".join(self._body)
         self._parser = httptools.HttpResponseParser(self)
@@ -121,19 +120,23 @@ class Client(asyncio.Protocol):
 
 
 async def run(
-    port: int, clients: int, seconds: float, make: Callable[[int], Callable[[], bytes]], sample: Sample
+    port: int,
+    clients: int,
+    seconds: float,
+    request_maker_for: Callable[[int], Callable[[], bytes]],
+    sample: Sample,
 ) -> None:
-    """Keep the clients busy for so many seconds; `make` gives each what makes its next request."""
+    """Keep the clients busy for some seconds; each sends the requests of its own request maker."""
     connections = [await Client.connect(port) for _ in range(clients)]
-    begun = time.perf_counter()
-    end = begun + seconds
+    started = time.perf_counter()
+    end = started + seconds
 
     async def work(number: int, client: Client) -> None:
-        following = make(number)
+        next_request = request_maker_for(number)
         latencies = sample.latencies
         body = b""
         while (sent_at := time.perf_counter()) < end:
-            body = await client.ask(following())
+            body = await client.send(next_request())
             latencies.append(time.perf_counter() - sent_at)
         if b'"errors"' in body[:2000]:
             raise SystemExit(f"a server answers with errors: {body[:2000]!r}")
@@ -144,4 +147,4 @@ async def run(
     finally:
         for client in connections:
             client.close()
-    sample.seconds += time.perf_counter() - begun
+    sample.seconds += time.perf_counter() - started

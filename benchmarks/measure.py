@@ -1,4 +1,4 @@
-"""Checking that all servers answer alike, and measuring them in turns."""
+"""Checks that all servers give the same answers, and measurements of the servers in turns."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 COLD_DOCUMENTS = 20
 WARM_UP_S = 0.5
-"""Seconds of the same load before it is measured: what compiles or caches has begun to by then."""
+"""The seconds of the same load before the measurement, so that code is compiled and caches are filled."""
 
 
 async def read_request(server: Running, shape: Shape, size: Size) -> bytes:
-    """Give the request of a shape; that of a second page needs an answer of the first."""
+    """Return the request of a shape; a request of a second page needs the cursor of the first page."""
     variables = shape.variables(size)
     if not shape.has_second_page:
         return request(server.path(shape.name), _body(server, shape, variables))
-    first = await _ask(server, request(server.path(shape.name), _body(server, shape, variables)))
+    first = await _send(server, request(server.path(shape.name), _body(server, shape, variables)))
     after = first["sessions"]["pageInfo"]["endCursor"]
     return request(server.path(shape.name), _body(server, shape, variables | {"after": after}))
 
 
 async def check(servers: list[Running], shape: Shape, size: Size) -> None:
-    """Ask all servers the same, and stop where two answers differ in their data."""
+    """Send the same request to all servers, and stop if the data of two answers differs."""
     answers = {}
     for server in servers:
-        data = await _ask(server, await read_request(server, shape, size))
-        answers[server.contender.name] = shapes.normal(data)
+        data = await _send(server, await read_request(server, shape, size))
+        answers[server.contender.name] = shapes.normalize(data)
     (name, expected), *others = answers.items()
     for other, answer in others:
         if answer != expected:
             raise SystemExit(
-                f"{shape.name}: {other} answers otherwise than {name}: {_difference(expected, answer)}"
+                f"{shape.name}: {other} and {name} give different answers: {_difference(expected, answer)}"
             )
 
 
@@ -51,8 +51,8 @@ async def measure_read(
     requests = {server.contender.name: await read_request(server, shape, size) for server in servers}
 
     def maker(server: Running) -> Callable[[int], Callable[[], bytes]]:
-        sent = requests[server.contender.name]
-        return lambda _client: lambda: sent
+        payload = requests[server.contender.name]
+        return lambda _client: lambda: payload
 
     return await _in_turns(servers, maker, clients, seconds, rounds)
 
@@ -61,38 +61,38 @@ async def measure_write(
     servers: list[Running], write: Write, size: Size, clients: int, seconds: float, rounds: int
 ) -> dict[str, Sample]:
     """Measure a write on all servers, in turns; every client writes to a session of its own."""
-    places = iter(range(100_000, 10**9))
+    sequences = iter(range(100_000, 10**9))
 
     def maker(server: Running) -> Callable[[int], Callable[[], bytes]]:
-        def following(client: int) -> Callable[[], bytes]:
+        def requests_of(client: int) -> Callable[[], bytes]:
             session = dataset.session_id(size, client)
-            return lambda: _write_request(server, write, session, next(places))
+            return lambda: _write_request(server, write, session, next(sequences))
 
-        return following
+        return requests_of
 
-    written = {}
+    written_by = {}
     for server in servers:
-        sent = _write_request(server, write, dataset.session_id(size, 0), next(places))
-        written[server.contender.name] = shapes.written(await _ask(server, sent))
-    (name, expected), *others = written.items()
+        payload = _write_request(server, write, dataset.session_id(size, 0), next(sequences))
+        written_by[server.contender.name] = shapes.written_messages(await _send(server, payload))
+    (name, expected), *others = written_by.items()
     for other, answer in others:
         if answer != expected:
-            raise SystemExit(f"{write.name}: {other} writes otherwise than {name}")
+            raise SystemExit(f"{write.name}: {other} and {name} write different messages")
     return await _in_turns(servers, maker, clients, seconds, rounds)
 
 
 async def measure_cold(server: Running, shape: Shape, size: Size) -> float:
-    """Give the median of the first requests of documents that the server has not seen, in milliseconds."""
+    """Return the median time of first requests of new documents, in milliseconds."""
     client = await Client.connect(server.port)
     times = []
     for number in range(COLD_DOCUMENTS):
         body = _body(server, shape, shape.variables(size))
         name = shape.name.capitalize()
         body["query"] = body["query"].replace(f"query {name}", f"query {name}{number}x{time.time_ns()}", 1)
-        sent = request(server.path(shape.name), body)
-        begun = time.perf_counter()
-        await client.read(sent)
-        times.append(time.perf_counter() - begun)
+        payload = request(server.path(shape.name), body)
+        started = time.perf_counter()
+        await client.read(payload)
+        times.append(time.perf_counter() - started)
     client.close()
     return sorted(times)[COLD_DOCUMENTS // 2] * 1000
 
@@ -118,10 +118,10 @@ async def _in_turns(
     return samples
 
 
-async def _ask(server: Running, sent: bytes) -> Any:
+async def _send(server: Running, payload: bytes) -> Any:
     client = await Client.connect(server.port)
     try:
-        return await client.read(sent)
+        return await client.read(payload)
     except SystemExit as error:
         raise SystemExit(f"{server.contender.name}: {error}") from None
     finally:
@@ -136,9 +136,9 @@ def _body(server: Running, shape: Shape, variables: dict[str, Any]) -> dict[str,
     return {"query": shape.document, "variables": variables}
 
 
-def _write_request(server: Running, write: Write, session: str, place: int) -> bytes:
+def _write_request(server: Running, write: Write, session: str, sequence: int) -> bytes:
     if server.contender.schema == "postgraphile":
-        variables = write.postgraphile_variables(session, place)
+        variables = write.postgraphile_variables(session, sequence)
         return request("/graphql", {"query": write.postgraphile, "variables": variables})
     body = {"query": write.document, "variables": write.variables(session)}
     return request(server.path(write.name), body)
@@ -153,4 +153,4 @@ def _difference(one: Any, other: Any, path: str = "data") -> str:
         for index, (a, b) in enumerate(zip(one, other, strict=True)):
             if a != b:
                 return _difference(a, b, f"{path}.{index}")
-    return f"{path} is {str(one)[:200]} there and {str(other)[:200]} here"
+    return f"{path} is {str(other)[:200]} and {str(one)[:200]}"

@@ -1,4 +1,4 @@
-"""Puts the results of the last runs into the documentation: `python -m benchmarks.publish`."""
+"""Writes the results of the last runs into the documentation: `python -m benchmarks.publish`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ OTHERS = ("postgraphile", "postgraphile-open", "floor", "strawberry")
 
 
 def main() -> None:
-    """Copy results and plots, and write their tables into the page."""
+    """Copy results and plots into docs/performance, and write the tables into its page."""
     (DOCS / "performance").mkdir(exist_ok=True)
     parts = []
     for size in ("small", "large"):
         path = CACHE / f"results-{size}.json"
         if not path.exists():
-            raise SystemExit(f"there are no results of {size}: run `make bench SIZE={size}` first")
+            raise SystemExit(f"there are no results of the size {size}: run `make bench SIZE={size}` first")
         for file in (path, path.with_suffix(".svg")):
             shutil.copy(file, DOCS / "performance" / file.name.removeprefix("results-"))
         parts.append("\n".join(_section(size, orjson.loads(path.read_bytes()))))
@@ -66,11 +66,11 @@ def _section(size: str, results: dict[str, Any]) -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
     cold = ", ".join(f"{shape} {of['agentdata']:.1f}" for shape, of in results["cold_ms"].items())
     yield f"\nThe first request of a new document, median ms: {cold}.\n"
-    missed = goals.missed(results)
+    missed_goals = goals.missed_goals(results)
     yield (
         "All goals that `benchmarks/goals.py` sets were reached.\n"
-        if not missed
-        else "Goals that were not reached: " + "; ".join(missed) + ".\n"
+        if not missed_goals
+        else "Goals that were not reached: " + "; ".join(missed_goals) + ".\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""The results: a table, JSON, and a plot."""
+"""The results as a table, as JSON, and as a plot."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ COLOURS = {
 
 
 def table(shape: str, about: str, results: dict[int, dict[str, Sample]], messages: int = 0) -> Table:
-    """Set the results of one shape out; ratios are those of requests per second to this server's."""
+    """Build the table of one shape; ratios compare this server's requests per second with the other's."""
     kilobytes = max(sample.size for samples in results.values() for sample in samples.values()) / 1000
-    found = Table(title=f"{shape}: {about} ({kilobytes:,.1f} kB)", title_justify="left")
+    table_ = Table(title=f"{shape}: {about} ({kilobytes:,.1f} kB)", title_justify="left")
     for heading in (
         "clients", "server", "requests/s", "p50 ms", "p99 ms", "agentdata is", "CPU ms", "peak MB",
     ):  # fmt: skip
-        found.add_column(heading, justify="left" if heading == "server" else "right")
+        table_.add_column(heading, justify="left" if heading == "server" else "right")
     if messages > 1:
-        found.add_column("rows/s", justify="right")
+        table_.add_column("rows/s", justify="right")
     for clients, samples in results.items():
         ours = samples.get("agentdata")
         for name, sample in samples.items():
-            digits = 0 if sample.rate >= 100 else 1  # noqa: PLR2004 - three figures tell enough
+            digits = 0 if sample.rate >= 100 else 1  # noqa: PLR2004 - three digits are enough
             cells = [
                 str(clients), name, f"{sample.rate:,.{digits}f}",
                 f"{sample.percentile(0.5):,.2f}", f"{sample.percentile(0.99):,.2f}",
                 f"{ours.rate / sample.rate:.2f} x" if ours else "",
                 f"{sample.cpu_ms:,.2f}", f"{sample.peak_mb:,.0f}",
             ]  # fmt: skip
-            found.add_row(*cells, *([f"{sample.rate * messages:,.0f}"] if messages > 1 else []))
-        found.add_section()
-    return found
+            table_.add_row(*cells, *([f"{sample.rate * messages:,.0f}"] if messages > 1 else []))
+        table_.add_section()
+    return table_
 
 
 def write(
@@ -57,7 +57,7 @@ def write(
     cold: dict[str, dict[str, float]],
     command: str,
 ) -> Path:
-    """Write the results as JSON and as a plot; give the JSON's path."""
+    """Write the results as JSON and as a plot, and return the path of the JSON file."""
     CACHE.mkdir(exist_ok=True)
     path = CACHE / f"results-{size}.json"
     document = {
@@ -96,7 +96,7 @@ def _figures(sample: Sample) -> dict[str, Any]:
 
 
 def plot(results: dict[str, dict[int, dict[str, Sample]]]) -> str:
-    """Draw requests per second at the greatest concurrency, each shape against its fastest server."""
+    """Draw requests per second at the highest concurrency, each shape relative to its fastest server."""
     bar, gap, left, width, head = 14, 18, 110, 560, 40
     parts: list[str] = []
     y = head

@@ -1,7 +1,7 @@
-"""What is asked: each shape as a document of this contract, and the same as PostGraphile's schema puts it.
+"""The shapes that are measured: each as a document of this contract, and as one of PostGraphile's schema.
 
-Plain Strawberry has the same contract, and the hand-written handlers take the same variables; PostGraphile's
-answers take the same form by aliases and by the few rules of `normal`.
+Plain Strawberry has the same contract, and the hand-written handlers take the same variables. Aliases and the
+few rules of `normalize` give PostGraphile's answers the same form.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shape:
-    """A read: what it is, in words and twice in GraphQL, and its variables."""
+    """A read: a description, a document for each schema, and its variables."""
 
     name: str
     about: str
@@ -33,12 +33,12 @@ class Shape:
     postgraphile: str
     variables: Variables
     has_second_page: bool = False
-    """Whether the second page is asked for, by the first one's cursor in the variable `after`."""
+    """Whether it reads the second page, with the cursor of the first one in the variable `after`."""
 
 
 @dataclass(frozen=True)
 class Write:
-    """A write of so many messages, each request to the session of its client."""
+    """A write that appends messages; each client writes to a session of its own."""
 
     name: str
     about: str
@@ -47,11 +47,11 @@ class Write:
     messages: int
 
     def variables(self, session: str) -> dict[str, Any]:
-        """Give the variables of the next request."""
+        """Return the variables of the next request."""
         return {"session": session, "messages": [_message(place) for place in range(self.messages)]}
 
     def postgraphile_variables(self, session: str, place: int) -> dict[str, Any]:
-        """Give PostGraphile's: the client makes the ids, and createMessage also needs its place."""
+        """Return PostGraphile's variables: the client makes the ids, and createMessage needs a sequence."""
         if self.messages > 1:
             given = [{"id": str(uuid7()), **_message(place)} for place in range(self.messages)]
             return {"project": str(dataset.PROJECT), "session": session, "messages": given}
@@ -88,8 +88,8 @@ def _tree(size: Size) -> dict[str, Any]:
 def _range(size: Size) -> dict[str, Any]:
     last = size.sessions - 1_000
     return {
-        "from": size.started(last - dataset.PAGE_RANGE).isoformat(),
-        "to": size.started(last).isoformat(),
+        "from": size.started_at(last - dataset.PAGE_RANGE).isoformat(),
+        "to": size.started_at(last).isoformat(),
         "tags": ["topic-3"],
         "metadata": {"region": "eu"},
     }
@@ -326,7 +326,7 @@ READS = [
     relatedMemories(first: 10) {{ nodes {{ id {_RELATED} }} }}
   }} }}
 }}""",
-        # The ids of memories are of their times, so the links can be ordered for what they lead to.
+        # The ids of memories sort by time, so the order of the links' ids is the order of the memories.
         f"""query Memories($project: UUID!) {{
   memories: allMemories(
     first: 100, orderBy: [CREATED_AT_DESC, ROW_ID_DESC], condition: {{projectId: $project}}
@@ -395,38 +395,42 @@ _SINGLE = {"lastMessage", "activeVersion"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _NUMBERS_AS_TEXT = {"promptTokens", "completionTokens", "costUsd", "messageCount", "errorCount", "count"}
-_OWN_TO_EACH = {"endCursor"}
+_SERVER_SPECIFIC = {"endCursor"}
 
 
-def normal(data: dict[str, Any]) -> Any:
-    """Give an answer in the form in which all can be compared: times as times, numbers as numbers."""
+def normalize(data: dict[str, Any]) -> Any:
+    """Return an answer in a form that can be compared: times as datetimes, numbers as numbers."""
     if isinstance(data.get("nodes"), dict):
-        return _tree_of(normal(data["nodes"])["nodes"])
+        return _as_tree(normalize(data["nodes"])["nodes"])
     if "USAGE" in (data.get("session") or ()):
-        return _trail_of(_normal(data["session"], ""))
+        return _as_trail(_normalize_value(data["session"], ""))
     if isinstance(data.get("series"), dict):
-        return normal({"agent": data["agent"] | {"series": data["series"]["nodes"]}})
-    return _normal(data, "")
+        return normalize({"agent": data["agent"] | {"series": data["series"]["nodes"]}})
+    return _normalize_value(data, "")
 
 
-def written(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the messages that a write says it has written, without what differs from one to the next."""
+def written_messages(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the messages that a write has returned, without the fields that differ between writes."""
     rows = data["messages"]
     if isinstance(rows, dict):
         rows = rows.get("result") or [rows["message"]]
     return [{"role": row["role"], "content": row["content"]} for row in rows]
 
 
-def _normal(value: Any, key: str) -> Any:
+def _normalize_value(value: Any, key: str) -> Any:
     match value:
         case dict():
-            # PostGraphile leads over the table between two others.
+            # PostGraphile shows the link table between two other tables.
             value = value.get("linked", value)
             if key in _SINGLE and "nodes" in value:
                 [value] = value["nodes"]
-            return {name: _normal(inner, name) for name, inner in value.items() if name not in _OWN_TO_EACH}
+            return {
+                name: _normalize_value(inner, name)
+                for name, inner in value.items()
+                if name not in _SERVER_SPECIFIC
+            }
         case list():
-            return [_normal(inner, key) for inner in value]
+            return [_normalize_value(inner, key) for inner in value]
         case str() if _TIME.fullmatch(value):
             return datetime.fromisoformat(value).astimezone(UTC)
         case str() if key in _NUMBERS_AS_TEXT and _NUMBER.fullmatch(value):
@@ -437,7 +441,7 @@ def _normal(value: Any, key: str) -> Any:
             return value
 
 
-def _tree_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _as_tree(rows: list[dict[str, Any]]) -> dict[str, Any]:
     nodes = []
     for row in rows:
         tree = {name[4].lower() + name[5:]: value for name, value in row.items() if name.startswith("tree")}
@@ -449,8 +453,8 @@ def _tree_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"session": root | {"descendants": {"nodes": nodes[1:]}}}
 
 
-def _trail_of(lists: dict[str, Any]) -> dict[str, Any]:
-    """Merge the lists of each kind of thing that happened, which PostGraphile leaves to the client."""
+def _as_trail(lists: dict[str, Any]) -> dict[str, Any]:
+    """Merge the lists of each kind into one trail, which PostGraphile leaves to the client."""
     nodes = [
         {"id": row.pop("id"), "at": row.pop("at"), "kind": kind, "subject": row}
         for kind, page in lists.items()

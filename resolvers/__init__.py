@@ -1,1 +1,1 @@
-"""How declared fields are answered."""
+"""The SQL of batch fields, computed lists and other fields with logic of their own, by noun."""

@@ -1,4 +1,4 @@
-"""What agents know of their versions and sessions."""
+"""Fields of agents that are read from their versions and sessions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from agentdata.engine.sql.tenancy import owned
 from models import Agent, AgentVersion, Session
 
 MAX_HISTORY = 500
-"""How many versions a history shows."""
+"""The maximum number of versions in a history."""
 
 
 def last_active_at() -> Select[Any]:
-    """Give when something last happened in a session of each agent, read off the end of an index."""
+    """Select the last activity in any session of each agent, read from the end of an index."""
     keys = keys_table()
     latest = select(func.max(Session.last_activity_at)).where(owned(Session), Session.agent_id == keys.c.key)
     return select(keys.c.key, latest.scalar_subquery().label("value"))
@@ -29,15 +29,15 @@ def tool_counts() -> Select[Any]:
 
 
 def active_versions() -> Select[Any]:
-    """Give the active version of each agent."""
+    """Select the active version of each agent."""
     active: Any = select(AgentVersion.agent_id, AgentVersion).where(
         owned(AgentVersion), among_keys(AgentVersion.agent_id), AgentVersion.is_active.is_(True)
     )
-    return active  # type: ignore[no-any-return]  # a statement, of whatever columns
+    return active  # type: ignore[no-any-return]  # the columns do not matter here
 
 
 def version_histories() -> Select[Any]:
-    """Give the versions of each agent that have been active, the latest first."""
+    """Select the versions of each agent that are or were active, the latest first."""
     keys = keys_table()
     activated = (
         select(AgentVersion)

@@ -1,4 +1,4 @@
-"""A new API key and its secret, which is shown this once."""
+"""The creation of an API key, whose secret is shown only once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from models import ApiKey
 
 
 @dataclass(frozen=True)
-class Created:
+class CreatedApiKey:
     """A new key and its secret."""
 
     api_key: ApiKey
     secret: str
 
 
-async def create(write: UnitOfWork, values: dict[str, Any]) -> Created:
-    """Make a key."""
-    return Created(*await api_keys.create(write, **values))
+async def create(write: UnitOfWork, values: dict[str, Any]) -> CreatedApiKey:
+    """Create a key and return it with its secret."""
+    return CreatedApiKey(*await api_keys.create(write, **values))

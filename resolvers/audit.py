@@ -1,4 +1,4 @@
-"""The audit trail of a session: all that happened in it, out of five tables, as one list."""
+"""The audit trail of a session: the events of five tables as one list."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class AuditEntry(ComputedRow):
-    """One thing that happened in a session: when, and its id once more in the column of its kind.
+    """One event in a session: its time, and the id of its subject, also in the column of its kind.
 
-    ``id`` is the id of the subject, by which entries are ordered and filtered. ``entry_id`` is its own,
-    because the caches of clients take two objects with one id for the same object.
+    ``id`` is the id of the subject; it orders and filters entries. ``entry_id`` differs from it, because the
+    caches of clients treat two objects with the same id as one object.
     """
 
     __tablename__ = "audit_entries"
@@ -43,16 +43,16 @@ _SOURCES: tuple[tuple[AuditKind, str, Any, Any], ...] = (
     (AuditKind.MESSAGE, "message_id", Message, Message.created_at),
     (AuditKind.EVENT, "event_id", SessionEvent, SessionEvent.timestamp),
     (AuditKind.STATE_TRANSITION, "state_transition_id", StateTransition, StateTransition.created_at),
-    # Not when the tool began, which few say: a call stands beside the message that makes it.
+    # Not the start of the tool, which is often unknown: a call belongs beside the message that makes it.
     (AuditKind.TOOL_CALL, "tool_call_id", ToolCall, ToolCall.created_at),
     (AuditKind.USAGE, "usage_id", UsageRecord, UsageRecord.timestamp),
 )
-"""Each kind with the column for its id, its table, and when it happened, by which indexes serve sessions."""
+"""Each kind with the column for its id, its table, and its time, which the indexes by session include."""
 
 
 def trail() -> CompoundSelect[Any]:
-    """Give what happened in sessions, of each kind by itself."""
-    kept = [name for _, name, _, _ in _SOURCES]
+    """Select the entries of all sessions, with one SELECT for each kind."""
+    subject_columns = [column for _, column, _, _ in _SOURCES]
     return union_all(
         *[
             select(
@@ -61,14 +61,17 @@ def trail() -> CompoundSelect[Any]:
                 model.session_id.label("session_id"),
                 at.label("at"),
                 literal_column(f"'{kind.value}'", String()).label("kind"),
-                *[(model.id if name == own else cast(null(), Uuid)).label(name) for name in kept],
+                *[
+                    (model.id if column == subject_column else cast(null(), Uuid)).label(column)
+                    for column in subject_columns
+                ],
             ).where(owned(model))
-            for kind, own, model, at in _SOURCES
+            for kind, subject_column, model, at in _SOURCES
         ]
     )
 
 
 def _entry_id(id_: Any) -> Any:
-    """Derive an entry's id from that of what happened: the same UUID in version 8, where all rows have 7."""
-    place: tuple[Any, ...] = (literal_column("'8'"), literal_column("15"), literal_column("1"))
-    return cast(func.overlay(cast(id_, Text), *place), Uuid)
+    """Derive an entry's id from its subject's: the same UUID with version 8, while the ids of rows have 7."""
+    digit: tuple[Any, ...] = (literal_column("'8'"), literal_column("15"), literal_column("1"))
+    return cast(func.overlay(cast(id_, Text), *digit), Uuid)

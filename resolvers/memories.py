@@ -1,4 +1,4 @@
-"""How useful memories were."""
+"""The usefulness of memories."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resolvers.sums import mean
 
 
 def usefulness() -> Select[Any]:
-    """Return the mean usefulness of the accesses to each memory that say how useful it was."""
+    """Select the mean usefulness of each memory, over its accesses that have a usefulness."""
     keys = keys_table()
     useful = select(mean(MemoryAccess.usefulness)).where(
         owned(MemoryAccess), MemoryAccess.memory_id == keys.c.key

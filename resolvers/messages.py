@@ -1,4 +1,4 @@
-"""The messages that sessions begin and end with."""
+"""The first and the last message of sessions."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from models import Message
 
 
 def first() -> Select[Any]:
-    """Give the first message of each session."""
+    """Select the first message of each session."""
     return _outermost(Message.sequence.asc())
 
 
 def last() -> Select[Any]:
-    """Give the last message of each session."""
+    """Select the last message of each session."""
     return _outermost(Message.sequence.desc())
 
 
 def _outermost(order: Any) -> Select[Any]:
     keys = keys_table()
-    one = (
+    outermost = (
         select(Message)
         .where(owned(Message), Message.session_id == keys.c.key)
         .order_by(order)
         .limit(1)
         .lateral()
     )
-    return select(keys.c.key, aliased(Message, one)).select_from(keys.join(one, true()))
+    return select(keys.c.key, aliased(Message, outermost)).select_from(keys.join(outermost, true()))

@@ -1,6 +1,6 @@
-"""Which states are current, and what came before them.
+"""The current states of modules, and their histories.
 
-A state is current if no other has followed it and it has not expired.
+A state is current if no other state follows it and it has not expired.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ FILTER = argument(
 )
 
 MAX_CURRENT = 500
-"""How many current states are given of a session, or outside of sessions."""
+"""The maximum number of current states of a session, or of a project outside of sessions."""
 
 MAX_HISTORY = 500
-"""How many states a history shows."""
+"""The maximum number of states in a history."""
 
 
 def current_in_sessions(filter: Term | None = None) -> Select[Any]:
-    """Give the current states of the modules of each session, the latest first."""
+    """Select the current states of the modules of each session, the latest first."""
     keys = keys_table()
     state = aliased(ModuleState)
     return _current(keys, state, state.session_id == keys.c.key, filter)
 
 
 def current_outside(filter: Term | None = None) -> Select[Any]:
-    """Give the current states of the modules of each project outside of sessions, the latest first."""
+    """Select the current states of the modules of each project outside of sessions, the latest first."""
     keys = keys_table()
     state = aliased(ModuleState)
-    own = and_(state.project_id == keys.c.key, state.session_id.is_(None))
-    return _current(keys, state, own, filter)
+    scope = and_(state.project_id == keys.c.key, state.session_id.is_(None))
+    return _current(keys, state, scope, filter)
 
 
 def are_current() -> Select[Any]:
-    """Tell of each state whether it is current."""
+    """Select whether each state is current."""
     state = aliased(ModuleState)
     return select(state.id, _is_current(state).label("value")).where(owned(state), among_keys(state.id))
 
 
 def histories() -> Select[Any]:
-    """Give the states before each state, the latest first."""
+    """Select the states before each state, the latest first."""
     keys = keys_table()
     state, earlier = aliased(ModuleState), aliased(ModuleState)
 
-    def before(*own: Any) -> Select[Any]:
+    def earlier_states(*scope: Any) -> Select[Any]:
         return (
             select(earlier)
             .where(
                 owned(earlier),
-                *own,
+                *scope,
                 earlier.module_id == state.module_id,
                 earlier.version < state.version,
             )
@@ -68,10 +68,10 @@ def histories() -> Select[Any]:
             .correlate(state)
         )
 
-    # An index is searched for what is null only where that is said outright; one of the two gives nothing.
+    # PostgreSQL only uses an index for nulls if the condition is IS NULL; one of the two finds nothing.
     found = union_all(
-        before(earlier.session_id == state.session_id),
-        before(state.session_id.is_(None), earlier.session_id.is_(None)),
+        earlier_states(earlier.session_id == state.session_id),
+        earlier_states(state.session_id.is_(None), earlier.session_id.is_(None)),
     ).lateral()
     return (
         select(keys.c.key, aliased(ModuleState, found))
@@ -80,11 +80,11 @@ def histories() -> Select[Any]:
     )
 
 
-def _current(keys: Any, state: Any, own: Any, term: Term | None) -> Select[Any]:
-    asked = [] if term is None else [condition(state, term)]
+def _current(keys: Any, state: Any, scope: Any, term: Term | None) -> Select[Any]:
+    conditions = [] if term is None else [condition(state, term)]
     found = (
         select(state)
-        .where(owned(state), own, _is_current(state), *asked)
+        .where(owned(state), scope, _is_current(state), *conditions)
         .order_by(state.created_at.desc(), state.id.desc())
         .limit(MAX_CURRENT)
         .lateral()

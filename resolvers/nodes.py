@@ -1,4 +1,4 @@
-"""The rows that `node` finds by their ids."""
+"""The models whose rows `node` finds by their ids."""
 
 from __future__ import annotations
 

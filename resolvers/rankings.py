@@ -1,8 +1,8 @@
-"""Rankings: what is done most, or best, over all sessions or all memories of a project.
+"""Rankings of users, agents, tools, models and memories, over the sessions or memories of a project.
 
-A row of a ranking is computed, and what is not selected of it is not: PostgreSQL leaves out the columns that
-nobody asks for. Rows are paged by these numbers, so each must be the same whenever it is computed
-of the same rows, in whatever order these are read: what adds up numbers that have a fraction is NUMERIC.
+The rows of a ranking are computed, but PostgreSQL skips the columns that are not selected. Pages are cut by
+these numbers, so each number must not depend on the order in which rows are read: sums of fractions are
+NUMERIC.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ MEMORIES = argument(
 )
 
 
-class _OfSessions(ComputedRow):
-    """What the sessions of someone add up to."""
+class _SessionTotals(ComputedRow):
+    """The totals of the sessions of a user or an agent."""
 
     __abstract__ = True
 
@@ -68,20 +68,20 @@ class _OfSessions(ComputedRow):
     last_activity_at: Mapped[datetime]
 
 
-class UserRank(_OfSessions):
-    """A user with what the sessions with them add up to."""
+class UserRank(_SessionTotals):
+    """A user with the totals of their sessions."""
 
     __tablename__ = "user_ranks"
 
 
-class AgentRank(_OfSessions):
-    """An agent with what its sessions add up to."""
+class AgentRank(_SessionTotals):
+    """An agent with the totals of its sessions."""
 
     __tablename__ = "agent_ranks"
 
 
 class ToolRank(ComputedRow):
-    """A tool with how it was called."""
+    """A tool with the totals of its calls."""
 
     __tablename__ = "tool_ranks"
 
@@ -99,11 +99,11 @@ class ToolRank(ComputedRow):
 
 
 class ModelRank(ComputedRow):
-    """A model with what it was used for."""
+    """A model with the totals of its use."""
 
     __tablename__ = "model_ranks"
 
-    # One row may be of what was used without saying of which model.
+    # One row may have the use without a model.
     id: Mapped[str | None] = mapped_column(primary_key=True, nullable=True)
     name: Mapped[str | None]
     message_count: Mapped[int] = mapped_column(BigInteger)
@@ -115,7 +115,7 @@ class ModelRank(ComputedRow):
 
 
 class MemoryRank(ComputedRow):
-    """A memory with how it was used."""
+    """A memory with the totals of its accesses."""
 
     __tablename__ = "memory_ranks"
 
@@ -127,7 +127,7 @@ class MemoryRank(ComputedRow):
 
 
 def of_sessions(column: str, sessions: Term | None = None) -> Select[Any]:
-    """Add up the sessions of everyone whose key stands in a column of sessions."""
+    """Select the totals of the sessions, grouped by a column of sessions."""
     session = aliased(Session)
     key = getattr(session, column)
     completed = func.count().filter(session.status == SessionStatus.COMPLETED.value)
@@ -148,13 +148,13 @@ def of_sessions(column: str, sessions: Term | None = None) -> Select[Any]:
             total(_errors(session)).label("error_count"),
             func.max(session.last_activity_at).label("last_activity_at"),
         )
-        .where(key.is_not(None), *_held(session, sessions))
+        .where(key.is_not(None), *_conditions(session, sessions))
         .group_by(key)
     )
 
 
 def _errors(session: Any) -> Any:
-    """Count the errors of a session."""
+    """Return the number of errors of a session."""
     each = [
         select(func.count()).where(owned(row), row.session_id == session.id, is_error).scalar_subquery()
         for row, is_error in ERRORS
@@ -163,9 +163,9 @@ def _errors(session: Any) -> Any:
 
 
 def tools(sessions: Term | None = None) -> Select[Any]:
-    """Tell how each tool was called."""
+    """Select the totals of the calls of each tool."""
     columns = (ToolCall.name, ToolCall.status, ToolCall.duration_ms)
-    call = _rows(ToolCall, columns, sessions)
+    call = _rows_in_sessions(ToolCall, columns, sessions)
 
     def count(status: ToolCallStatus) -> Any:
         return func.count().filter(call.status == status.value)
@@ -185,33 +185,35 @@ def tools(sessions: Term | None = None) -> Select[Any]:
 
 
 def models(sessions: Term | None = None) -> Select[Any]:
-    """Tell what each model was used for, by messages and by usage records.
+    """Select the totals of the use of each model, from messages and usage records.
 
-    A message without a model counts where it has tokens, so that the tokens of all models are those of all
+    A message without a model counts if it has tokens, so that the tokens of all models add up to those of all
     sessions.
     """
-    said = (Message.model, Message.prompt_tokens, Message.completion_tokens)
-    message = _rows(Message, said, sessions, or_(*[each.is_not(None) for each in said]))
-    used = (
+    message_columns = (Message.model, Message.prompt_tokens, Message.completion_tokens)
+    message = _rows_in_sessions(
+        Message, message_columns, sessions, or_(*[each.is_not(None) for each in message_columns])
+    )
+    usage_columns = (
         UsageRecord.model,
         UsageRecord.prompt_tokens,
         UsageRecord.completion_tokens,
         UsageRecord.cost_usd,
     )
-    record = _rows(UsageRecord, used, sessions)
-    none = cast(0, BigInteger)
-    # Each kind is added up by itself, which may be done in parallel, and then the little that came out.
+    record = _rows_in_sessions(UsageRecord, usage_columns, sessions)
+    zero = cast(0, BigInteger)
+    # Each kind is aggregated by itself, which PostgreSQL may do in parallel, and then the few resulting rows.
     by_messages = select(
         message.model.label("model"),
         func.count().label("message_count"),
-        none.label("usage_count"),
+        zero.label("usage_count"),
         total(message.prompt_tokens).label("prompt_tokens"),
         total(message.completion_tokens).label("completion_tokens"),
         cast(null(), Numeric).label("cost_usd"),
     ).group_by(message.model)
     by_records = select(
         record.model,
-        none,
+        zero,
         func.count(),
         total(record.prompt_tokens),
         total(record.completion_tokens),
@@ -231,38 +233,45 @@ def models(sessions: Term | None = None) -> Select[Any]:
 
 
 def memories(memories: Term | None = None) -> Select[Any]:
-    """Tell how each memory was used."""
+    """Select the totals of the accesses to each memory."""
     memory = aliased(Memory)
 
-    def of_accesses(number: Any) -> Any:
+    def over_accesses(number: Any) -> Any:
         accesses = select(number).where(owned(MemoryAccess), MemoryAccess.memory_id == memory.id)
         return accesses.scalar_subquery()
 
     return select(
         memory.id.label("id"),
-        of_accesses(mean(MemoryAccess.usefulness)).label("usefulness"),
-        of_accesses(func.count(MemoryAccess.usefulness)).label("rated_count"),
+        over_accesses(mean(MemoryAccess.usefulness)).label("usefulness"),
+        over_accesses(func.count(MemoryAccess.usefulness)).label("rated_count"),
         memory.access_count.label("access_count"),
         memory.last_accessed_at.label("last_accessed_at"),
-    ).where(*_held(memory, memories))
+    ).where(*_conditions(memory, memories))
 
 
-def _rows(model: Any, columns: Sequence[Any], sessions: Term | None, *only: Any) -> Any:
-    """Give the rows of a table that are of the sessions that are asked for.
+def _rows_in_sessions(model: Any, columns: Sequence[Any], sessions: Term | None, *conditions: Any) -> Any:
+    """Select the rows of a table that belong to the selected sessions.
 
-    They are looked up session by session. Where PostgreSQL knows little of a project yet, and expects a row
-    or two, it might as well go through all rows of the project for each session: so they are asked for as a
-    range, in an order that only indexes of a session's rows have.
+    They are looked up session by session. If PostgreSQL has few statistics of a project and expects a row or
+    two, it might scan all rows of the project for each session. So the condition is a range, in an order that
+    only the indexes by session have.
     """
-    rows = select(*columns).where(owned(model), *only)
+    rows = select(*columns).where(owned(model), *conditions)
     if sessions is None:
         return rows.subquery().c
     session = aliased(Session)
     of_session = rows.where(model.session_id.between(session.id, session.id)).order_by(model.session_id)
-    # An offset keeps PostgreSQL from making a join of it.
-    its = of_session.offset(literal_column("0")).lateral()
-    return select(its).select_from(session).join(its, true()).where(*_held(session, sessions)).subquery().c
+    # OFFSET 0 keeps PostgreSQL from turning the lateral subquery into a join.
+    per_session = of_session.offset(literal_column("0")).lateral()
+    return (
+        select(per_session)
+        .select_from(session)
+        .join(per_session, true())
+        .where(*_conditions(session, sessions))
+        .subquery()
+        .c
+    )
 
 
-def _held(target: Any, term: Term | None) -> list[ColumnElement[bool]]:
+def _conditions(target: Any, term: Term | None) -> list[ColumnElement[bool]]:
     return [owned(target), *([] if term is None else [condition(target, term)])]

@@ -1,7 +1,7 @@
-"""Search by text: what is found, how well it matches, and an excerpt of where.
+"""Full-text search: matches, their ranks, and their excerpts.
 
-The database reads texts and queries: the migrations 0012 and 0015 make `search_document` and the other
-functions of that name, and say what they do.
+The database parses texts and queries: the migrations 0012 and 0015 create and describe `search_document` and
+the other functions that begin with `search_`.
 """
 
 from __future__ import annotations
@@ -26,23 +26,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_RANKED = 2_000
-"""How many rows that have the words are read and ranked, the newest ones.
+"""The maximum number of rows that are read and ranked: the newest of those that have the words.
 
-Each costs some 100 ns a character of its text: 40 µs where that is short, 6 ms where it is 50,000 characters.
+Each costs about 100 ns per character of its text: 40 µs for a short one, 6 ms for 50,000 characters.
 """
 
 MAX_QUERY = 1_000
-"""How many characters a query has at most."""
+"""The maximum number of characters of a query."""
 
 _QUERY = "query"
-_ASKED = bindparam(_QUERY, type_=Text)
-_APART: Any = literal_column("0")
-_BY_LENGTH = 1 | 32
-"""How PostgreSQL is to rank: 1 divides by the logarithm of the text's length, 32 makes it less than 1."""
+_QUERY_TEXT = bindparam(_QUERY, type_=Text)
+_FENCE: Any = literal_column("0")
+"""OFFSET 0, which keeps PostgreSQL from merging a subquery into the statement around it."""
+
+_RANK_FLAGS = 1 | 32
+"""Flags of the rank: 1 divides it by the logarithm of the text's length, 32 makes it less than 1."""
 
 
 class MessageMatch(ComputedRow):
-    """A message that was found, by its id."""
+    """A message that matches a query."""
 
     __tablename__ = "message_matches"
 
@@ -53,7 +55,7 @@ class MessageMatch(ComputedRow):
 
 
 class MemoryMatch(ComputedRow):
-    """A memory that was found, by its id."""
+    """A memory that matches a query."""
 
     __tablename__ = "memory_matches"
 
@@ -88,18 +90,18 @@ def _all_memories(filter: Term | None = None) -> Select[Any]:
 
 
 def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
-    """Give what a query finds.
+    """Select the rows that match a query.
 
-    An index tells which rows have the words, but not where they stand, nor how often: for that a row's text
-    is read, which is what costs. So of rows with the words the newest are taken, and of those it is asked
-    whether they match in every respect, and how well. Each step is one that PostgreSQL keeps apart
-    (OFFSET 0): it would read texts more than once otherwise, or walk through rows from the newest on and read
-    them all. The excerpt is outermost, where it is made of the rows of a page alone.
+    An index finds the rows that have the words, but not the positions of the words: for those, the text of a
+    row has to be read, which is the expensive part. So only the newest rows with the words are ranked, and
+    only they are checked against the whole query. OFFSET 0 separates the steps: otherwise PostgreSQL might
+    read texts more than once, or go through the rows from the newest on and read all of them. The excerpt is
+    outermost, so that it is only made for the rows of a page.
     """
-    # Subqueries, which are run once: a plan that is kept for any query would read it for every row.
-    exact = select(func.search_query(_ASKED)).scalar_subquery()
-    words = select(func.tsvector_to_array(func.search_document(_ASKED))).scalar_subquery()
-    read = aliased(model)
+    # Scalar subqueries run once; a cached generic plan would parse the query again for every row.
+    exact = select(func.search_query(_QUERY_TEXT)).scalar_subquery()
+    words = select(func.tsvector_to_array(func.search_document(_QUERY_TEXT))).scalar_subquery()
+    ranked = aliased(model)
     has_words = _with_words(model, texts, term)
     newest = (
         select(has_words.c.id)
@@ -107,31 +109,31 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
         .limit(literal_column(str(MAX_RANKED)))
         .subquery()
     )
-    of_texts = texts(read)
+    columns = texts(ranked)
     documents = (
         select(
-            read.id,
-            read.created_at,
-            func.search_document(*of_texts).label("document"),
-            # Empty texts say nothing: concat_ws leaves null out.
-            (of_texts[0] if len(of_texts) == 1 else func.concat_ws(" · ", *of_texts)).label("text"),
+            ranked.id,
+            ranked.created_at,
+            func.search_document(*columns).label("document"),
+            # concat_ws skips texts that are null.
+            (columns[0] if len(columns) == 1 else func.concat_ws(" · ", *columns)).label("text"),
         )
-        .join(newest, read.id == newest.c.id)
-        .where(owned(read))
-        .offset(_APART)
+        .join(newest, ranked.id == newest.c.id)
+        .where(owned(ranked))
+        .offset(_FENCE)
         .subquery()
     )
     found = (
         select(
             documents.c.id,
             documents.c.created_at,
-            cast(func.ts_rank_cd(documents.c.document, exact, literal_column(str(_BY_LENGTH))), Float).label(
+            cast(func.ts_rank_cd(documents.c.document, exact, literal_column(str(_RANK_FLAGS))), Float).label(
                 "rank"
             ),
             documents.c.text,
         )
         .where(documents.c.document.op("@@")(exact))
-        .offset(_APART)
+        .offset(_FENCE)
         .subquery()
     )
     excerpt = func.search_excerpt(found.c.text, exact, words, type_=Text).label("excerpt")
@@ -139,33 +141,33 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
 
 
 def _with_words(model: Any, texts: Any, term: Term | None) -> Any:
-    """Build the rows that have the words, wherever they stand, by an index alone."""
+    """Select the rows that have the words anywhere, by an index alone."""
     row = aliased(model)
-    # A subquery, because PostgreSQL is not to know the words when it plans: of those that most texts have it
-    # would look through all texts of the table, whose words take it far longer to read than it reckons.
-    loosely = select(func.search_loosely(_ASKED)).scalar_subquery()
+    # A subquery hides the words from the planner: for words that most texts have, it would scan all texts of
+    # the table, and it underestimates by far how long that takes.
+    loose_query = select(func.search_loosely(_QUERY_TEXT)).scalar_subquery()
     return (
         select(row.id, row.created_at)
         .where(
             owned(row),
             array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
-            func.search_document(*texts(row)).op("@@")(loosely),
+            func.search_document(*texts(row)).op("@@")(loose_query),
             *([] if term is None else [condition(row, term)]),
         )
-        .offset(_APART)
+        .offset(_FENCE)
         .subquery()
     )
 
 
 def _complete(model: Any, texts: Any, term: Term | None) -> Select[Any]:
-    """Build the condition that no row with the words was left out of the ranking.
+    """Select whether every row with the words was ranked.
 
-    All of them are counted: a LIMIT would make PostgreSQL leave the index, and read texts one by one.
+    All of them are counted: a LIMIT would make PostgreSQL read texts one by one instead of using the index.
     """
     return select(func.count() <= MAX_RANKED).select_from(_with_words(model, texts, term))
 
 
-def _asked(arguments: Mapping[str, Any]) -> Bindings:
+def _bind_query(arguments: Mapping[str, Any]) -> Bindings:
     query = arguments[_QUERY]
     check_text(_QUERY, query, MAX_QUERY)
     return Bindings((), {_QUERY: query})
@@ -190,13 +192,13 @@ FOUND_MESSAGES = computation(
     _messages,
     _WORDS,
     argument("filter", MessageFilter, "Which messages to search; all by default.", filters=Message),
-    bind=_asked,
+    bind=_bind_query,
     is_complete=_all_messages,
 )
 FOUND_MEMORIES = computation(
     _memories,
     _WORDS,
     argument("filter", MemoryFilter, "Which memories to search; all by default.", filters=Memory),
-    bind=_asked,
+    bind=_bind_query,
     is_complete=_all_memories,
 )

@@ -1,7 +1,7 @@
-"""What is measured over time: of each of many parents, in buckets by the clock of a time zone.
+"""Series: a metric of each parent over time, in buckets by the clock of a time zone.
 
-Each metric has sources: tables whose rows are measurements, or say several. What a source does not say itself
-it takes from its session: an agent's latency is that of the messages in its sessions.
+Each metric has sources: tables whose rows are measurements. A dimension that the rows lack is read from their
+sessions: the latency of an agent is that of the messages in its sessions.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from agentdata.engine.sql.filters import Term
 
-OF_SESSION = (
+SESSION_ARGUMENTS = (
     argument("metric", SeriesMetric, "What to measure.", required=True),
     argument(
         "metric_type",
@@ -88,7 +88,7 @@ OF_SESSION = (
 """The arguments of a session's series."""
 
 ARGUMENTS = (
-    *OF_SESSION,
+    *SESSION_ARGUMENTS,
     argument(
         "sessions",
         SessionFilter,
@@ -99,10 +99,10 @@ ARGUMENTS = (
 """The arguments of the series of objects that have sessions."""
 
 _YEARS = range(2, 9999)
-"""In these years times can be told in every zone."""
+"""Years in which every time zone can represent every time."""
 
 _UTC = "UTC"
-_MOST_DIMENSIONS = 2
+_MAX_DIMENSIONS = 2
 
 _DIMENSIONS = {
     SeriesDimension.AGENT: ("agent_id", Uuid()),
@@ -115,18 +115,18 @@ _DIMENSIONS = {
 """The columns of dimensions in the statement, and their types."""
 
 _TYPES: dict[str, Any] = dict(_DIMENSIONS.values())
-_COUNTED = ("count_", "sum")
-_SUMS = (*_COUNTED, "mean", "min", "max", *PERCENTILES)
-"""What a bucket says of its measurements; of none it counts 0, and the others are null."""
+_ZERO_WHEN_EMPTY = ("count_", "sum")
+_AGGREGATES = (*_ZERO_WHEN_EMPTY, "mean", "min", "max", *PERCENTILES)
+"""The aggregates of a bucket; in an empty bucket the count and the sum are 0, and the others null."""
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Rows that are measurements of a metric.
+    """A table whose rows are measurements of a metric.
 
-    Parents and dimensions go by the names of a session's columns, its own ``id`` included. ``names`` tells
-    in which columns the rows name them themselves, or None where they never do; the others are those of the
-    row's session.
+    Parents and dimensions have the names of the columns of sessions, including ``id``. ``names`` maps those
+    names to columns of the rows themselves, or to None for a dimension that is always null; names that are
+    missing from it are read from the row's session.
     """
 
     model: Any
@@ -138,33 +138,33 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Metric:
-    """What a metric is measured by, and by what it can be grouped."""
+    """The sources of a metric, and the dimensions that can group it."""
 
     sources: tuple[_Source, ...]
     dimensions: tuple[SeriesDimension, ...]
     typed: bool = False
-    """Whether its measurements have a ``metric_type``."""
+    """Whether the measurements have a ``metric_type``."""
 
 
-_OF_SESSIONS = (SeriesDimension.AGENT, SeriesDimension.AGENT_VERSION, SeriesDimension.USER)
-_IN_SESSION = {"project_id": "project_id", "id": "session_id"}
-_WITH_MODEL = _IN_SESSION | {"model": "model"}
-_WITH_TYPE = _IN_SESSION | {"metric_type": "metric_type"}
+_SESSION_DIMENSIONS = (SeriesDimension.AGENT, SeriesDimension.AGENT_VERSION, SeriesDimension.USER)
+_SESSION_ROW = {"project_id": "project_id", "id": "session_id"}
+_MODEL_ROW = _SESSION_ROW | {"model": "model"}
+_TYPED_ROW = _SESSION_ROW | {"metric_type": "metric_type"}
 
 
 def _metric_value(row: Any) -> Any:
     return row.metric_value
 
 
-def _one(_: Any) -> Any:
+def _constant_one(_: Any) -> Any:
     return literal_column("1", Integer)
 
 
 def _tokens(value: Callable[[Any], Any], said: Callable[[Any], Any]) -> _Metric:
-    """Give a metric of what sessions add up of their messages and usage records."""
-    messages = _Source(Message, "created_at", value, _WITH_MODEL, said)
-    usage = _Source(UsageRecord, "timestamp", value, _WITH_MODEL)
-    return _Metric((messages, usage), (*_OF_SESSIONS, SeriesDimension.MODEL))
+    """Return a metric of tokens, which messages and usage records have."""
+    messages = _Source(Message, "created_at", value, _MODEL_ROW, said)
+    usage = _Source(UsageRecord, "timestamp", value, _MODEL_ROW)
+    return _Metric((messages, usage), (*_SESSION_DIMENSIONS, SeriesDimension.MODEL))
 
 
 _METRICS = {
@@ -186,8 +186,8 @@ _METRICS = {
         typed=True,
     ),
     SeriesMetric.SESSION_METRIC: _Metric(
-        (_Source(SessionMetric, "timestamp", _metric_value, _WITH_TYPE),),
-        (*_OF_SESSIONS, SeriesDimension.METRIC_TYPE),
+        (_Source(SessionMetric, "timestamp", _metric_value, _TYPED_ROW),),
+        (*_SESSION_DIMENSIONS, SeriesDimension.METRIC_TYPE),
         typed=True,
     ),
     SeriesMetric.MESSAGE_LATENCY: _Metric(
@@ -196,11 +196,11 @@ _METRICS = {
                 Message,
                 "created_at",
                 lambda row: row.latency_ms,
-                _WITH_MODEL,
+                _MODEL_ROW,
                 lambda row: row.latency_ms.is_not(None),
             ),
         ),
-        (*_OF_SESSIONS, SeriesDimension.MODEL),
+        (*_SESSION_DIMENSIONS, SeriesDimension.MODEL),
     ),
     SeriesMetric.PROMPT_TOKENS: _tokens(
         lambda row: row.prompt_tokens, lambda row: row.prompt_tokens.is_not(None)
@@ -209,7 +209,7 @@ _METRICS = {
         lambda row: row.completion_tokens, lambda row: row.completion_tokens.is_not(None)
     ),
     SeriesMetric.TOKENS: _tokens(
-        # Two numbers of 32 bits may need more together.
+        # The sum of two 32-bit numbers may need more than 32 bits.
         lambda row: (
             cast(func.coalesce(row.prompt_tokens, 0), BigInteger) + func.coalesce(row.completion_tokens, 0)
         ),
@@ -221,49 +221,49 @@ _METRICS = {
                 UsageRecord,
                 "timestamp",
                 lambda row: row.cost_usd,
-                _WITH_MODEL,
+                _MODEL_ROW,
                 lambda row: row.cost_usd.is_not(None),
             ),
         ),
-        (*_OF_SESSIONS, SeriesDimension.MODEL),
+        (*_SESSION_DIMENSIONS, SeriesDimension.MODEL),
     ),
     SeriesMetric.SESSIONS_STARTED: _Metric(
         (
             _Source(
                 Session,
                 "started_at",
-                _one,
+                _constant_one,
                 {},
             ),
         ),
-        _OF_SESSIONS,
+        _SESSION_DIMENSIONS,
     ),
     SeriesMetric.ERRORS: _Metric(
         (
             _Source(
                 ToolCall,
                 "created_at",
-                _one,
-                _IN_SESSION | {"tool": "name"},
-                # Both say the same: by the one an index finds the errors of a project, by the other those of
-                # a session. A parameter in place of the word would hide the former.
+                _constant_one,
+                _SESSION_ROW | {"tool": "name"},
+                # Both conditions mean the same, but each has an index: the first by project, the second by
+                # session. The first is a literal because a parameter would not match the partial index.
                 lambda row: and_(row.status == literal_column("'FAILED'"), row.error.is_not(None)),
             ),
             _Source(
                 SessionEvent,
                 "timestamp",
-                _one,
-                _IN_SESSION | {"tool": None},
+                _constant_one,
+                _SESSION_ROW | {"tool": None},
                 lambda row: row.event_type == literal_column("'error'"),
             ),
         ),
-        (*_OF_SESSIONS, SeriesDimension.TOOL),
+        (*_SESSION_DIMENSIONS, SeriesDimension.TOOL),
     ),
 }
 
 
 def _buckets(arguments: Mapping[str, Any]) -> int:
-    """Return how many buckets a series may have. A series that has too many reads nothing."""
+    """Return the maximum number of buckets of a series, for the limits; 0 if it is refused anyway."""
     begin, end, interval = arguments["from"], arguments["to"], arguments["interval"]
     groups = arguments.get("groups") if arguments.get("group_by") else 1
     by_utc = arguments.get("time_zone") is None
@@ -274,62 +274,63 @@ def _buckets(arguments: Mapping[str, Any]) -> int:
 COST = Cost(("from", "to", "interval", "time_zone", "group_by", "groups"), _buckets)
 
 
-def measured(description: str, *, by: str, arguments: Sequence[StrawberryArgument] = ARGUMENTS) -> Any:
-    """Declare a field that is a series: of the sessions whose column ``by`` is the row's id."""
+def field(description: str, *, by: str, arguments: Sequence[StrawberryArgument] = ARGUMENTS) -> Any:
+    """Declare a field with a series of the sessions whose column ``by`` has the row's id."""
     return batch(
         measurements,
         f"{description} Empty buckets are included: at most {MAX_BUCKETS:,}, and {MAX_POINTS:,} over all"
         " groups.",
         Gives.OBJECTS,
         arguments=arguments,
-        bind=asked,
+        bind=bind_arguments,
         cost=COST,
         column=by,
     )
 
 
-def asked(arguments: Mapping[str, Any], column: str) -> Bindings:
-    """Read what a client asks of a series of parents that are a session's ``column``.
+def bind_arguments(arguments: Mapping[str, Any], column: str) -> Bindings:
+    """Check and bind the arguments of a series, whose parents are in the ``column`` of sessions.
 
     Raises:
-        BadUserInputError: The metric is not measured there or so, the series does not end after it begins, or
-            there is no such time zone.
-        LimitExceededError: It has too many buckets.
+        BadUserInputError: The metric does not support the parent or an argument, the series does not end
+            after it begins, or the time zone does not exist.
+        LimitExceededError: The series has too many buckets.
 
     """
     metric: SeriesMetric = arguments["metric"]
-    measured = _METRICS[metric]
+    definition = _METRICS[metric]
     if metric is SeriesMetric.AGENT_METRIC:
-        if column not in measured.sources[0].names:
+        if column not in definition.sources[0].names:
             raise BadUserInputError(
                 "AGENT_METRIC is only available on Project, Agent and AgentVersion",
                 field="metric",
             )
         if arguments.get("sessions") is not None:
             raise BadUserInputError(
-                "AGENT_METRIC is not measured in sessions: omit sessions, or choose another metric",
+                "AGENT_METRIC is not measured in sessions; omit sessions, or choose another metric",
                 field="sessions",
             )
     type_ = arguments.get("metric_type")
     if type_ is not None:
-        if not measured.typed:
+        if not definition.typed:
             raise BadUserInputError(
-                f"{metric.name} has no metric types: metricType goes with AGENT_METRIC and SESSION_METRIC",
+                f"{metric.name} has no metric types; metricType is only allowed with AGENT_METRIC and"
+                " SESSION_METRIC",
                 field="metricType",
             )
         check_text("metricType", type_)
     dimensions = _dimensions(metric, arguments)
     begin, end, unit = arguments["from"], arguments["to"], arguments["interval"].value
-    for field, time in (("from", begin), ("to", end)):
+    for name, time in (("from", begin), ("to", end)):
         if time.year not in _YEARS:
-            raise BadUserInputError(f"{field} must be a time of the years 2 to 9998", field=field)
+            raise BadUserInputError(f"{name} must be a time in the years 2 to 9998", field=name)
     if begin >= end:
         raise BadUserInputError("to must be later than from", field="to")
     count = most(begin, end, unit)
     if count > MAX_BUCKETS:
         raise LimitExceededError(
-            f"the series may have {count:,} buckets, above the limit of {MAX_BUCKETS:,}; ask for a longer"
-            " interval or a shorter time",
+            f"the series may have {count:,} buckets, above the limit of {MAX_BUCKETS:,}; choose a longer"
+            " interval or a shorter time range",
             field="interval",
         )
     groups = _groups(arguments, count) if dimensions else 1
@@ -345,28 +346,28 @@ def asked(arguments: Mapping[str, Any], column: str) -> Bindings:
 
 def _dimensions(metric: SeriesMetric, arguments: Mapping[str, Any]) -> tuple[SeriesDimension, ...]:
     dimensions = tuple(arguments.get("group_by") or ())
-    known = _METRICS[metric].dimensions
+    allowed = _METRICS[metric].dimensions
     for dimension in dimensions:
-        if dimension not in known:
+        if dimension not in allowed:
             raise BadUserInputError(
-                f"{metric.name} cannot be grouped by {dimension.name}, but by"
-                f" {', '.join(each.name for each in known)}",
+                f"{metric.name} cannot be grouped by {dimension.name}; it can be grouped by"
+                f" {', '.join(each.name for each in allowed)}",
                 field="groupBy",
             )
-    if len(dimensions) > _MOST_DIMENSIONS or len({*dimensions}) < len(dimensions):
+    if len(dimensions) > _MAX_DIMENSIONS or len({*dimensions}) < len(dimensions):
         raise BadUserInputError("groupBy must name at most two dimensions, each once", field="groupBy")
     return dimensions
 
 
 def _groups(arguments: Mapping[str, Any], buckets: int) -> int:
-    given = arguments.get("groups")
-    groups: int = DEFAULT_GROUPS if given is None else given
+    requested = arguments.get("groups")
+    groups: int = DEFAULT_GROUPS if requested is None else requested
     if not 1 <= groups <= MAX_GROUPS:
         raise BadUserInputError(f"groups must be from 1 to {MAX_GROUPS}", field="groups")
     if groups * buckets > MAX_POINTS:
         raise LimitExceededError(
             f"the series may have {buckets:,} buckets for each of {groups} groups, above the limit of"
-            f" {MAX_POINTS:,} in all; ask for fewer groups, a longer interval or a shorter time",
+            f" {MAX_POINTS:,} in all; choose fewer groups, a longer interval or a shorter time range",
             field="groups",
         )
     return groups
@@ -375,14 +376,14 @@ def _groups(arguments: Mapping[str, Any], buckets: int) -> int:
 @cache
 def _zones() -> frozenset[str]:
     """Return the names of the zones of the IANA database."""
-    # Python counts the machine's own zone among them.
+    # Python includes the machine's own zone.
     return frozenset({_UTC, *available_timezones()} - {"localtime"})
 
 
 def _zone(zone: str | None) -> tzinfo:
     if zone is not None and zone not in _zones():
         raise BadUserInputError(
-            "timeZone names no time zone of the IANA database, such as Europe/Berlin", field="timeZone"
+            "timeZone must be the name of an IANA time zone, such as Europe/Berlin", field="timeZone"
         )
     return UTC if zone in (None, _UTC) else ZoneInfo(zone)
 
@@ -395,29 +396,29 @@ def measurements(
     *,
     typed: bool = False,
 ) -> Select[Any]:
-    """Sum up a metric for each parent, whose key is in a session's ``column``, bucket after bucket.
+    """Select the buckets of a metric for each parent, whose key is in the ``column`` of sessions.
 
-    Its columns are the same whatever is asked: dimensions that it is not grouped by are null.
+    The columns do not depend on the arguments: dimensions that do not group the series are null.
     """
-    asking = _Asking(column, sessions, tuple(_DIMENSIONS[each][0] for each in group_by), typed=typed)
+    query = _SeriesQuery(column, sessions, tuple(_DIMENSIONS[each][0] for each in group_by), typed=typed)
     sources = _METRICS[metric].sources
-    if group_by or any(asking.needs_session(source) for source in sources):
-        return _of_groups(asking, sources)
-    return _of_buckets(asking, sources)
+    if group_by or any(query.needs_session(source) for source in sources):
+        return _by_groups(query, sources)
+    return _by_buckets(query, sources)
 
 
 @dataclass(frozen=True)
-class _Asking:
-    """What is asked of the sources of a metric."""
+class _SeriesQuery:
+    """The arguments of a series that determine which rows of the sources are read."""
 
     column: str
     sessions: Term | None
     names: tuple[str, ...]
-    """What to group by."""
+    """The columns to group by."""
     typed: bool
 
     def needs_session(self, source: _Source) -> bool:
-        """Tell whether a source's rows do not tell by themselves what is asked of them."""
+        """Return whether the rows of a source must be joined with their sessions."""
         if source.model is Session:
             return False
         return self.sessions is not None or not source.names.keys() >= {self.column, *self.names}
@@ -425,39 +426,39 @@ class _Asking:
     def rows(
         self, source: _Source, parent: Callable[[Any], ColumnElement[bool]], begin: Any, end: Any
     ) -> Any:
-        """Give what is measured in some time: each parent's key, the dimensions, the time, and the value."""
-        measured: Any = aliased(source.model)
-        session: Any = aliased(Session) if self.needs_session(source) else measured
+        """Select the measurements in a time range: key of the parent, dimensions, time, and value."""
+        row: Any = aliased(source.model)
+        session: Any = aliased(Session) if self.needs_session(source) else row
 
-        def named(name: str) -> Any:
+        def column_of(name: str) -> Any:
             if name not in source.names:
                 return getattr(session, name)
             own = source.names[name]
-            return cast(null(), _TYPES[name]) if own is None else getattr(measured, own)
+            return cast(null(), _TYPES[name]) if own is None else getattr(row, own)
 
-        time = getattr(measured, source.time)
-        key = named(self.column)
+        time = getattr(row, source.time)
+        key = column_of(self.column)
         rows = select(
             key.label("key"),
-            *[named(name).label(name) for name in self.names],
+            *[column_of(name).label(name) for name in self.names],
             time.label("time"),
-            source.value(measured).label("value"),
-        ).where(owned(measured), parent(key), time >= begin, time < end)
-        if session is not measured:
-            rows = rows.join(session, session.id == measured.session_id).where(owned(session))
+            source.value(row).label("value"),
+        ).where(owned(row), parent(key), time >= begin, time < end)
+        if session is not row:
+            rows = rows.join(session, session.id == row.session_id).where(owned(session))
         if source.where is not None:
-            rows = rows.where(source.where(measured))
+            rows = rows.where(source.where(row))
         if self.typed:
-            rows = rows.where(measured.metric_type == bindparam("metric_type", type_=Text))
+            rows = rows.where(row.metric_type == bindparam("metric_type", type_=Text))
         if self.sessions is not None:
             rows = rows.where(condition(session, self.sessions))
         return rows
 
 
-def _of_buckets(asking: _Asking, sources: tuple[_Source, ...]) -> Select[Any]:
-    """Sum up what the rows of tables say by themselves.
+def _by_buckets(query: _SeriesQuery, sources: tuple[_Source, ...]) -> Select[Any]:
+    """Select the buckets of sources whose rows have all columns that are needed, without groups.
 
-    An index gives the measurements of one bucket after another: to sort all of them into buckets takes twice
+    An index finds the measurements of one bucket after another; sorting all of them into buckets takes twice
     as long.
     """
     keys = keys_table()
@@ -465,84 +466,83 @@ def _of_buckets(asking: _Asking, sources: tuple[_Source, ...]) -> Select[Any]:
     start = func.unnest(_starts(), type_=DateTime(timezone=True)).column_valued("start")
     bucket = select(
         start,
-        # The first begins before what is asked for, the last ends after it.
+        # The first bucket may begin before the requested range, and the last may end after it.
         func.greatest(start, begin).label("since"),
         func.coalesce(func.lead(start).over(order_by=start), end).label("until"),
     ).cte("bucket")
-    rows = _united(
-        asking.rows(source, lambda key: key == keys.c.key, bucket.c.since, bucket.c.until).correlate(
+    rows = _union_of(
+        query.rows(source, lambda key: key == keys.c.key, bucket.c.since, bucket.c.until).correlate(
             keys, bucket
         )
         for source in sources
     ).subquery()
-    each = select(*_sums(rows.c.value)).select_from(rows).lateral()
+    each = select(*_aggregates(rows.c.value)).select_from(rows).lateral()
     return (
-        select(keys.c.key, bucket.c.start, *each.c, *_none())
+        select(keys.c.key, bucket.c.start, *each.c, *_dimension_columns())
         .select_from(keys.join(bucket, true()).join(each, true()))
         .order_by(keys.c.key, bucket.c.start)
     )
 
 
-def _of_groups(asking: _Asking, sources: tuple[_Source, ...]) -> Select[Any]:
-    """Sum up what tables and their sessions say, by groups.
+def _by_groups(query: _SeriesQuery, sources: tuple[_Source, ...]) -> Select[Any]:
+    """Select the buckets of sources that have groups or are joined with their sessions.
 
-    What was measured is read once. Each bucket of a group that something was measured in then brings the
-    empty ones with it that follow, and the first of a group those before.
+    The measurements are read once. Each bucket with measurements then adds the empty buckets that follow it,
+    and the first bucket of a group also adds those before it.
     """
     keys = keys_table()
     begin, end = _range()
-    group = _placed(asking.names, _in_groups(asking, sources, begin, end))
+    group = _with_ranks(query.names, _grouped_sums(query, sources, begin, end))
     first = case((group.c.before.is_(None), 1), else_=group.c.at)
     last = func.coalesce(group.c.after - 1, func.cardinality(_starts()))
     number = func.generate_series(first, last).table_valued("number").render_derived().lateral()
     here = number.c.number == group.c.at
 
-    def summed(name: str) -> Any:
+    def aggregate(name: str) -> Any:
         value = case((here, group.c[name]))
-        return (func.coalesce(value, 0) if name in _COUNTED else value).label(name)
+        return (func.coalesce(value, 0) if name in _ZERO_WHEN_EMPTY else value).label(name)
 
-    within = and_(group.c.key == keys.c.key, group.c.place <= bindparam("groups", type_=Integer))
-    # Without groups there is one, even if nothing was measured.
-    found = keys.join(group, within, isouter=not asking.names).join(number, true())
+    within = and_(group.c.key == keys.c.key, group.c.rank <= bindparam("groups", type_=Integer))
+    # Without groupBy there is one group, even without measurements.
+    found = keys.join(group, within, isouter=not query.names).join(number, true())
     return (
         select(
             keys.c.key,
             select(_starts()).scalar_subquery()[number.c.number].label("start"),
-            *map(summed, _SUMS),
-            *_none(**{name: group.c[name] for name in asking.names}),
+            *map(aggregate, _AGGREGATES),
+            *_dimension_columns(**{name: group.c[name] for name in query.names}),
         )
         .select_from(found)
-        .order_by(keys.c.key, group.c.place, number.c.number)
+        .order_by(keys.c.key, group.c.rank, number.c.number)
     )
 
 
-def _in_groups(asking: _Asking, sources: tuple[_Source, ...], begin: Any, end: Any) -> Any:
-    """Sum up each bucket of each group in which something was measured; ``at`` is its place, from 1."""
-    # A project sees but its own rows, and to name it twice would make PostgreSQL expect few.
-    whole = asking.column == "project_id"
-    rows = _united(
-        asking.rows(source, lambda key: true() if whole else among_keys(key), begin, end)
-        for source in sources
+def _grouped_sums(query: _SeriesQuery, sources: tuple[_Source, ...], begin: Any, end: Any) -> Any:
+    """Aggregate the buckets that have measurements, by groups; ``at`` is the number of the bucket, from 1."""
+    # Only rows of the project are visible anyway; a second condition on it makes PostgreSQL expect few rows.
+    whole = query.column == "project_id"
+    rows = _union_of(
+        query.rows(source, lambda key: true() if whole else among_keys(key), begin, end) for source in sources
     ).subquery()
     at = func.width_bucket(rows.c.time, _starts(), type_=Integer).label("at")
-    told = select(at, *[rows.c[name] for name in ("key", *asking.names, "value")]).subquery()
-    # By numbers first: to compare them is what sorting takes the least for.
-    *by, value = told.c
-    return select(*by, *_sums(value)).group_by(*by).subquery()
+    bucketed = select(at, *[rows.c[name] for name in ("key", *query.names, "value")]).subquery()
+    # The number of the bucket comes first, because numbers are the cheapest to compare when sorting.
+    *by, value = bucketed.c
+    return select(*by, *_aggregates(value)).group_by(*by).subquery()
 
 
-def _placed(names: tuple[str, ...], measured: Any) -> Any:
-    """Give groups their places, the one with the most measurements first, and buckets their neighbours."""
-    by = [measured.c[name] for name in ("key", *names)]
-    among = select(
-        *measured.c,
-        func.lag(measured.c.at).over(partition_by=by, order_by=measured.c.at).label("before"),
-        func.lead(measured.c.at).over(partition_by=by, order_by=measured.c.at).label("after"),
-        func.sum(measured.c.count_).over(partition_by=by).label("total"),
+def _with_ranks(names: tuple[str, ...], buckets: Any) -> Any:
+    """Add the neighbours of each bucket, and the rank of its group: most measurements first."""
+    by = [buckets.c[name] for name in ("key", *names)]
+    groups = select(
+        *buckets.c,
+        func.lag(buckets.c.at).over(partition_by=by, order_by=buckets.c.at).label("before"),
+        func.lead(buckets.c.at).over(partition_by=by, order_by=buckets.c.at).label("after"),
+        func.sum(buckets.c.count_).over(partition_by=by).label("total"),
     ).subquery()
-    order = [among.c.total.desc(), *[among.c[name] for name in names]]
-    place = func.dense_rank().over(partition_by=among.c.key, order_by=order)
-    return select(*among.c, place.label("place")).subquery()
+    order = [groups.c.total.desc(), *[groups.c[name] for name in names]]
+    rank = func.dense_rank().over(partition_by=groups.c.key, order_by=order)
+    return select(*groups.c, rank.label("rank")).subquery()
 
 
 def _range() -> tuple[Any, Any]:
@@ -550,21 +550,21 @@ def _range() -> tuple[Any, Any]:
 
 
 def _starts() -> Any:
-    """Return the parameter that says when buckets begin, in order; the first may begin before `from`."""
+    """Return the parameter with the starts of the buckets, in order; the first may be before `from`."""
     return bindparam("starts", type_=ARRAY(DateTime(timezone=True)))
 
 
-def _united(selects: Iterable[Any]) -> Any:
+def _union_of(selects: Iterable[Any]) -> Any:
     first, *others = selects
     return union_all(first, *others) if others else first
 
 
-def _sums(value: Any) -> list[Any]:
-    """Give what a bucket says of its measurements."""
+def _aggregates(value: Any) -> list[Any]:
+    """Return the aggregates of a bucket."""
     return [
         func.count().label("count_"),
         total(value, Float).label("sum"),
-        # PostgreSQL adds up once for both.
+        # PostgreSQL computes the sum once for both.
         mean(value).label("mean"),
         cast(func.min(value), Float).label("min"),
         cast(func.max(value), Float).label("max"),
@@ -572,8 +572,9 @@ def _sums(value: Any) -> list[Any]:
     ]
 
 
-def _none(**given: Any) -> list[Any]:
-    """Give all dimensions: what is ``given`` of them, and null."""
+def _dimension_columns(**values: Any) -> list[Any]:
+    """Return the columns of all dimensions: those in ``values``, and null for the others."""
     return [
-        (given[name] if name in given else cast(null(), type_)).label(name) for name, type_ in _TYPES.items()
+        (values[name] if name in values else cast(null(), type_)).label(name)
+        for name, type_ in _TYPES.items()
     ]

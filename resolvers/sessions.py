@@ -1,4 +1,4 @@
-"""What sessions know of their states and trees."""
+"""Fields of sessions that are read from their states and trees."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
 _SUMMED = ("message_count", "prompt_tokens", "completion_tokens", "cost_usd")
-"""The columns of a session of which a tree has the sums."""
+"""The columns of a session that are summed up for its tree."""
 
-# The type is written out: an index has the events of this type alone.
+# The type is a literal, because a partial index has only the events of this type.
 ERRORS: tuple[tuple[Any, ColumnElement[bool]], ...] = (
     (ToolCall, ToolCall.error.is_not(None)),
     (SessionEvent, SessionEvent.event_type == literal_column("'error'", String)),
 )
-"""What counts as an error: a tool call that failed, and an event of the type `error`."""
+"""The rows that count as errors: failed tool calls, and events of the type `error`."""
 
 PATH = argument(
     "path", list[str], "The path to the value: keys of objects and positions in arrays.", required=True
@@ -52,10 +52,10 @@ PATH = argument(
 
 
 def path(arguments: Mapping[str, Any]) -> Bindings:
-    """Read a path into JSON.
+    """Bind a path into JSON.
 
     Raises:
-        BadUserInputError: It cannot lead anywhere.
+        BadUserInputError: A key of the path cannot occur in stored JSON.
 
     """
     for key in arguments["path"]:
@@ -64,53 +64,53 @@ def path(arguments: Mapping[str, Any]) -> Bindings:
 
 
 def state_values() -> Select[Any]:
-    """Give what stands at a path in the state of each session."""
+    """Select the value at a path in the state of each session."""
     at = bindparam("path", type_=ARRAY(Text))
     value: Any = Session.state.op("#>", return_type=JSONB())(at).label("value")
     return select(Session.id, value).where(owned(Session), among_keys(Session.id))
 
 
 def ancestors() -> Select[Any]:
-    """Give the sessions above each session, the root first."""
+    """Select the ancestors of each session, the root first."""
     below = aliased(Session)
-    lines: Any = (
+    pairs: Any = (
         select(below.id, Session)
         .join_from(below, Session, Session.id == any_(below.ancestor_ids))
         .where(owned(below), owned(Session), among_keys(below.id))
         .order_by(Session.depth)
     )
-    return lines  # type: ignore[no-any-return]  # a statement, of whatever columns
+    return pairs  # type: ignore[no-any-return]  # the columns do not matter here
 
 
 def within_trees(*columns: str, sessions: Term | None = None) -> Any:
-    """Give the sessions of the keys and all below them that are asked for, each once: columns, and a line.
+    """Select the sessions of the keys and their descendants, each once: the columns, and a ``line``.
 
-    The line is the session's id behind those of its ancestors: it counts for all of these.
+    The line has the ids of the session's ancestors and its own: the session counts for all of these.
 
-    Where the root of a tree is asked, all of the tree is found at once. Otherwise its sessions are found from
-    parent to child, so that a leaf costs nothing of the tree that it is in.
+    If the root of a tree is among the keys, one condition finds the whole tree. Otherwise descendants are
+    found from parent to child, so that the cost of a leaf does not depend on the size of its tree.
     """
-    asked = select(Session.id, Session.root_id).where(owned(Session), among_keys(Session.id)).cte()
-    roots = select(asked.c.id).where(asked.c.id == asked.c.root_id)
-    found = select(asked.c.id).where(asked.c.root_id.not_in(roots)).cte(recursive=True)
-    # Arrays, not joins: PostgreSQL expects few sessions, and may join many of them by going through all.
+    requested = select(Session.id, Session.root_id).where(owned(Session), among_keys(Session.id)).cte()
+    roots = select(requested.c.id).where(requested.c.id == requested.c.root_id)
+    found = select(requested.c.id).where(requested.c.root_id.not_in(roots)).cte(recursive=True)
+    # Arrays, not joins: PostgreSQL expects few sessions, and may join many by scanning all of the project's.
     below = found.union(select(Session.id).join(found, Session.parent_id == found.c.id).where(owned(Session)))
     session = aliased(Session)
-    within = select(
+    sessions_in_trees = select(
         *[getattr(session, name) for name in columns],
         func.array_append(session.ancestor_ids, session.id).label("line"),
     ).where(owned(session), *([] if sessions is None else [condition(session, sessions)]))
     return union_all(
-        within.where(session.root_id == any_(_array(roots))),
-        within.where(session.id == any_(_array(select(below.c.id)))),
+        sessions_in_trees.where(session.root_id == any_(_array(roots))),
+        sessions_in_trees.where(session.id == any_(_array(select(below.c.id)))),
     ).cte()
 
 
 def trees() -> Select[Any]:
-    """Add up each session and all below it: every session counts for itself and for all of its ancestors.
+    """Select the totals of each session's tree: a session counts for itself and for all of its ancestors.
 
-    One that is below several of the keys is read once, and its errors are counted once, before it is added
-    up for each of its ancestors.
+    A session below several of the keys is read once, and its errors are counted once, before it is added to
+    the totals of each ancestor.
     """
     keys = keys_table()
     session = within_trees("id", "depth", *_SUMMED, "started_at", "ended_at")
@@ -155,5 +155,5 @@ def trees() -> Select[Any]:
 
 
 def _array(ids: Any) -> Any:
-    """Give ids as an array, which an index is searched with."""
+    """Return ids as an array, so that PostgreSQL searches an index with them."""
     return func.array(ids.scalar_subquery(), type_=ARRAY(Uuid))

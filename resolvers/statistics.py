@@ -1,6 +1,6 @@
-"""What sessions add up to: of a project, or of each of many users, teams, agents, sessions or trees of them.
+"""Statistics of the sessions of a project, or of each of many users, teams, agents, sessions or trees.
 
-``column`` is the column of a session that holds the key of the parent that it counts for, or ``TREE``.
+``column`` is the column of sessions with the key of the parent that they count for, or ``TREE``.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ TREE = "line"
 """A session counts for itself and for each of its ancestors."""
 
 MAX_TOOLS = 500
-"""How many tools statistics name."""
+"""The maximum number of tools in statistics."""
 
 MAX_MODELS = 500
-"""How many models statistics name."""
+"""The maximum number of models in statistics."""
 
 _SESSION = (
     "is_active",
@@ -65,17 +65,17 @@ _SESSION = (
     "quality_score",
     "user_satisfaction",
 )
-"""The columns of a session of which there are counts, sums or means."""
+"""The columns of a session that are counted, summed up or averaged."""
 
 
-def summed(description: str, *, by: str, inherits: bool = False) -> Any:
-    """Declare a field that sums up sessions: those whose column ``by`` is the row's id, or its ``TREE``."""
+def field(description: str, *, by: str, inherits: bool = False) -> Any:
+    """Declare statistics of the sessions whose column ``by`` has the row's id, or of its tree."""
     return batch(totals, description, Gives.OBJECT, arguments=[SESSIONS], inherits=inherits, column=by)
 
 
 def totals(column: str, sessions: Term | None = None) -> Select[Any]:
-    """Add up the sessions of each parent."""
-    session = _counted(column, sessions, *_SESSION).c
+    """Select the totals of the sessions of each parent."""
+    session = _sessions_by_parent(column, sessions, *_SESSION).c
 
     def count(status: SessionStatus) -> Any:
         return func.count().filter(session.status == status.value)
@@ -100,43 +100,47 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
         total(session.cost_usd, Float).label("cost_usd"),
         *[value.label(name) for name, value in means.items()],
     ).group_by(session.key)
-    return _of_all_keys(each, *means)
+    return _with_all_keys(each, *means)
 
 
 def error_counts(column: str, sessions: Term | None = None) -> Select[Any]:
-    """Count the errors in the sessions of each parent."""
-    keyed = _keyed(column, sessions)
-    error = union_all(*[keyed(row, row.session_id, only=[is_error]) for row, is_error in ERRORS]).subquery().c
-    return _of_all_keys(select(error.key, func.count().label("value")).group_by(error.key))
+    """Select the number of errors in the sessions of each parent."""
+    rows_by_parent = _rows_by_parent(column, sessions)
+    error = (
+        union_all(*[rows_by_parent(row, row.session_id, only=[is_error]) for row, is_error in ERRORS])
+        .subquery()
+        .c
+    )
+    return _with_all_keys(select(error.key, func.count().label("value")).group_by(error.key))
 
 
 def latencies(column: str, sessions: Term | None = None) -> Select[Any]:
-    """Sum up how long the messages in the sessions of each parent took."""
-    message = _keyed(column, sessions)(Message, Message.latency_ms, by=Message.sequence).subquery().c
-    found = {
+    """Select statistics of the latencies of the messages in the sessions of each parent."""
+    message = _rows_by_parent(column, sessions)(Message, Message.latency_ms, by=Message.sequence).subquery().c
+    aggregates = {
         "mean_ms": mean(message.latency_ms),
         **{f"{name}_ms": value for name, value in percentiles(message.latency_ms)},
     }
     each = select(
         message.key,
         func.count().label("count_"),
-        *[value.label(name) for name, value in found.items()],
+        *[value.label(name) for name, value in aggregates.items()],
     )
-    # Not looked up by: the index of what has a latency is not one of sessions.
+    # Not a condition of the lookup: the index of messages with a latency is not by session.
     each = each.where(message.latency_ms.is_not(None)).group_by(message.key)
-    return _of_all_keys(each, *found)
+    return _with_all_keys(each, *aggregates)
 
 
 def tools(column: str, sessions: Term | None = None) -> Select[Any]:
-    """Tell how tools were called in the sessions of each parent, the most called first."""
+    """Select the totals of the tools called in the sessions of each parent, the most called first."""
     columns = (ToolCall.name, ToolCall.status, ToolCall.duration_ms)
-    call = _keyed(column, sessions)(ToolCall, *columns, by=ToolCall.call_id).subquery().c
+    call = _rows_by_parent(column, sessions)(ToolCall, *columns, by=ToolCall.call_id).subquery().c
 
     def count(status: ToolCallStatus) -> Any:
         return func.count().filter(call.status == status.value)
 
     succeeded, failed = count(ToolCallStatus.SUCCEEDED), count(ToolCallStatus.FAILED)
-    called = (
+    by_tool = (
         select(
             call.key,
             call.name,
@@ -151,20 +155,25 @@ def tools(column: str, sessions: Term | None = None) -> Select[Any]:
         .group_by(call.key, call.name)
         .subquery()
     )
-    return _first(called, MAX_TOOLS, called.c.call_count.desc(), called.c.name)
+    return _first_per_key(by_tool, MAX_TOOLS, by_tool.c.call_count.desc(), by_tool.c.name)
 
 
 def models(column: str, sessions: Term | None = None) -> Select[Any]:
-    """Tell what models were used for in the sessions of each parent, those of the most tokens first.
+    """Select the totals of the models used in the sessions of each parent, those with the most tokens first.
 
-    Both the messages and the usage records tell; a message without a model counts where it has tokens, so
-    that the tokens of all models are those of the sessions.
+    They include messages and usage records. A message without a model counts if it has tokens, so that the
+    tokens of all models add up to those of the sessions.
     """
-    keyed = _keyed(column, sessions)
+    rows_by_parent = _rows_by_parent(column, sessions)
     tokens = (Message.prompt_tokens, Message.completion_tokens)
-    told = or_(*[each.is_not(None) for each in (Message.model, *tokens)])
-    said = (Message.model, *tokens, cast(null(), Numeric).label("cost_usd"), true().label("is_message"))
-    used = (
+    has_use = or_(*[each.is_not(None) for each in (Message.model, *tokens)])
+    message_columns = (
+        Message.model,
+        *tokens,
+        cast(null(), Numeric).label("cost_usd"),
+        true().label("is_message"),
+    )
+    usage_columns = (
         UsageRecord.model,
         UsageRecord.prompt_tokens,
         UsageRecord.completion_tokens,
@@ -172,7 +181,10 @@ def models(column: str, sessions: Term | None = None) -> Select[Any]:
         false(),
     )
     use = (
-        union_all(keyed(Message, *said, by=Message.sequence, only=[told]), keyed(UsageRecord, *used))
+        union_all(
+            rows_by_parent(Message, *message_columns, by=Message.sequence, only=[has_use]),
+            rows_by_parent(UsageRecord, *usage_columns),
+        )
         .subquery()
         .c
     )
@@ -190,11 +202,11 @@ def models(column: str, sessions: Term | None = None) -> Select[Any]:
         .subquery()
     )
     used_most = (each.c.prompt_tokens + each.c.completion_tokens).desc()
-    return _first(each, MAX_MODELS, used_most, each.c.name)
+    return _first_per_key(each, MAX_MODELS, used_most, each.c.name)
 
 
-def _counted(column: str, sessions: Term | None, *columns: str) -> Any:
-    """Give the sessions that count for each parent, as (key, id, …)."""
+def _sessions_by_parent(column: str, sessions: Term | None, *columns: str) -> Any:
+    """Select the sessions that count for each parent, as (key, id, …)."""
     if column == TREE:
         session = within_trees("id", *columns, sessions=sessions)
         lines = select(
@@ -203,51 +215,51 @@ def _counted(column: str, sessions: Term | None, *columns: str) -> Any:
         return select(lines).where(among_keys(lines.c.key)).cte()
     session = aliased(Session)
     key = getattr(session, column)
-    asked = [] if sessions is None else [condition(session, sessions)]
+    conditions = [] if sessions is None else [condition(session, sessions)]
     return (
         select(key.label("key"), session.id, *[getattr(session, name) for name in columns])
-        .where(owned(session), among_keys(key), *asked)
+        .where(owned(session), among_keys(key), *conditions)
         .subquery()
     )
 
 
-def _keyed(column: str, sessions: Term | None) -> Callable[..., Select[Any]]:
-    """Give what selects the rows of a table that are of the sessions of each parent, as (key, …).
+def _rows_by_parent(column: str, sessions: Term | None) -> Callable[..., Select[Any]]:
+    """Return a function that selects the rows of a table in the sessions of each parent, as (key, …).
 
-    They are looked up session by session, ``by`` an order that only an index of a session's rows has, or
-    ``only`` those that an index of few rows has. PostgreSQL might join them in a better order, but also in
-    the worst one, where it knows little of a project yet: going through all of its rows for each session.
+    They are looked up session by session: ``by`` is an order that only an index by session has, ``only`` are
+    conditions that only a small partial index has. PostgreSQL might find a better order for a join, but also
+    the worst one if it has few statistics of a project: scanning all of its rows for each session.
     """
     if column == "project_id" and sessions is None:
-        # All of the project counts, whatever session it is of; no key is of another project.
+        # All rows of the project count, whatever their session; no key belongs to another project.
         return lambda row, *columns, by=None, only=(): select(  # noqa: ARG005  # as below
             row.project_id.label("key"), *columns
         ).where(owned(row), *only)
-    counted = _counted(column, sessions)
+    session = _sessions_by_parent(column, sessions)
 
     def select_of(row: Any, *columns: Any, by: Any = None, only: Sequence[Any] = ()) -> Select[Any]:
-        its = select(*columns).where(owned(row), row.session_id == counted.c.id, *only)
-        # An offset keeps PostgreSQL from making a join of it.
-        found = its.order_by(by).offset(literal_column("0")).lateral()
-        return select(counted.c.key, *found.c).select_from(counted.join(found, true()))
+        of_session = select(*columns).where(owned(row), row.session_id == session.c.id, *only)
+        # OFFSET 0 keeps PostgreSQL from turning the lateral subquery into a join.
+        rows = of_session.order_by(by).offset(literal_column("0")).lateral()
+        return select(session.c.key, *rows.c).select_from(session.join(rows, true()))
 
     return select_of
 
 
-def _of_all_keys(grouped: Any, *unknown: str) -> Select[Any]:
-    """Give each key what was found of it: zeros where that is nothing, and null for what is then unknown."""
+def _with_all_keys(grouped: Any, *unknown: str) -> Select[Any]:
+    """Join the groups to all keys; a key without a group gets zeros, and nulls in the ``unknown`` columns."""
     keys = keys_table()
-    found = grouped.subquery()
-    key, *columns = found.c
-    given = [each if each.key in unknown else func.coalesce(each, 0).label(each.key) for each in columns]
-    # All that was found is of one of the keys. PostgreSQL has no nested loops for a full join; it may choose
-    # them where it expects few keys, and they are slow where there are many.
-    joined = keys.join(found, key == keys.c.key, full=True)
-    return select(keys.c.key, *given).select_from(joined)
+    groups = grouped.subquery()
+    key, *columns = groups.c
+    values = [each if each.key in unknown else func.coalesce(each, 0).label(each.key) for each in columns]
+    # Every group belongs to one of the keys, so a full join equals a left join. PostgreSQL has no nested
+    # loops for a full join; for a left join it would choose them if it expects few keys: slow with many.
+    joined = keys.join(groups, key == keys.c.key, full=True)
+    return select(keys.c.key, *values).select_from(joined)
 
 
-def _first(rows: Any, number: int, *order: Any) -> Select[Any]:
-    """Give the first rows of each key."""
-    place = func.row_number().over(partition_by=rows.c.key, order_by=order)
-    *columns, nth = select(rows, place.label("place")).subquery().c
-    return select(*columns).where(nth <= number).order_by(columns[0], nth)
+def _first_per_key(rows: Any, limit: int, *order: Any) -> Select[Any]:
+    """Select the first rows of each key."""
+    position = func.row_number().over(partition_by=rows.c.key, order_by=order)
+    *columns, nth = select(rows, position.label("position")).subquery().c
+    return select(*columns).where(nth <= limit).order_by(columns[0], nth)

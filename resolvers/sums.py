@@ -1,4 +1,4 @@
-"""What many rows are summed up as, the same in statistics, rankings and series."""
+"""The aggregates of statistics, rankings and series."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PERCENTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
-"""The percentiles that are told, each as the share of the values that are at most that."""
+"""Each percentile by name, as the share of the values that are at most as large."""
 
 PERCENTILES = tuple(_PERCENTILES)
 
-_LEAST = literal_column("2.5e-324", Numeric)
-"""What is closer to zero than this is zero as a double; PostgreSQL raises an error in place of it."""
+_MIN_DOUBLE = literal_column("2.5e-324", Numeric)
+"""A number closer to zero is zero as a double; PostgreSQL raises an error in place of rounding to zero."""
 
-_DIGITS = literal_column("30", BigInteger)
-"""How many digits behind the point a mean is divided to, at least: more than a double tells apart."""
+_MEAN_DIGITS = literal_column("30", BigInteger)
+"""The minimum number of decimal places of a mean, which is more than a double can distinguish."""
 
 
 def exact(value: Any) -> Any:
-    """Return a number as the decimal that it is written as, which adds up without rounding.
+    """Convert a number to the decimal that it is written as, so that sums have no rounding errors.
 
-    PostgreSQL's own cast keeps 15 digits of a double and takes twice as long; a cast by way of text takes a
+    PostgreSQL's own cast keeps 15 digits of a double and takes twice as long; a cast through text takes a
     fifth longer than the functions behind it.
     """
     if not isinstance(value.type, Float):
@@ -32,25 +32,25 @@ def exact(value: Any) -> Any:
     return func.numeric_in(func.float8out(value), literal_column("0"), literal_column("-1"), type_=Numeric)
 
 
-def total(of: Any, type_: Any = BigInteger) -> Any:
-    """Return the exact sum; 0 of nothing."""
-    return cast(func.coalesce(func.sum(exact(of)), 0), type_)
+def total(value: Any, type_: Any = BigInteger) -> Any:
+    """Return the exact sum, which is 0 without values."""
+    return cast(func.coalesce(func.sum(exact(value)), 0), type_)
 
 
-def mean(of: Any) -> Any:
-    """Return the exact mean of what is not null, rounded once, to a double; null of nothing."""
-    number = func.nullif(func.count(of), 0)
-    found: Any = func.sum(exact(of), type_=Numeric) / func.round(cast(number, Numeric), _DIGITS)
-    return case((func.abs(found) < _LEAST, literal_column("0.0", Float)), else_=cast(found, Float))
+def mean(value: Any) -> Any:
+    """Return the exact mean of values that are not null, rounded once to a double; null if there are none."""
+    number = func.nullif(func.count(value), 0)
+    result: Any = func.sum(exact(value), type_=Numeric) / func.round(cast(number, Numeric), _MEAN_DIGITS)
+    return case((func.abs(result) < _MIN_DOUBLE, literal_column("0.0", Float)), else_=cast(result, Float))
 
 
 def share(good: Any, bad: Any) -> Any:
-    """Give the share of the good among both, from 0 to 1; null if there are none."""
+    """Return the share of the good among both, from 0 to 1; null if there are none."""
     return cast(good, Float) / func.nullif(good + bad, 0)
 
 
 def percentiles(value: Any) -> Iterator[tuple[str, Any]]:
-    """Give the percentiles of what is not null, by name; PostgreSQL sorts it once for all of them."""
+    """Yield the percentiles of values that are not null, by name; PostgreSQL sorts once for all of them."""
     for name, part in _PERCENTILES.items():
-        found = func.percentile_cont(literal_column(part, Float)).within_group(value)
-        yield name, cast(found, Float)
+        result = func.percentile_cont(literal_column(part, Float)).within_group(value)
+        yield name, cast(result, Float)

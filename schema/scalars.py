@@ -1,4 +1,4 @@
-"""The scalars beside GraphQL's own."""
+"""The scalars that GraphQL does not define itself."""
 
 from __future__ import annotations
 
@@ -32,71 +32,72 @@ def _write_time(value: datetime) -> str:
 
 
 def _read_time(value: object) -> datetime:
-    found = _RFC_3339.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    match_ = _RFC_3339.fullmatch(value) if isinstance(value, str) else None
+    if match_ is None:
         raise GraphQLError(
-            "a DateTime is a string of RFC 3339 with its seconds and its offset from UTC,"
+            "a DateTime must be an RFC 3339 string with seconds and an offset from UTC,"
             " such as 2026-01-31T12:00:00Z"
         )
     try:
-        if found[1]:
-            return _after_leap_second(found)
-        # Python reads digits up to the microsecond, and leaves out the rest.
-        return datetime.fromisoformat(found[0].upper()).astimezone(UTC)
+        if match_[1]:
+            return _after_leap_second(match_)
+        # Python ignores digits beyond the microsecond.
+        return datetime.fromisoformat(match_[0].upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise GraphQLError(
-            "this is no date and time of the years 1 to 9999, such as 2026-01-31T12:00:00Z"
+            "a DateTime must be a valid time in the years 1 to 9999, such as 2026-01-31T12:00:00Z"
         ) from None
 
 
-def _after_leap_second(found: re.Match[str]) -> datetime:
-    """Return the time a second after second 59, as Unix time has it.
+def _after_leap_second(match_: re.Match[str]) -> datetime:
+    """Return the time one second after second 59, as Unix time counts a leap second.
 
     Raises:
-        GraphQLError: It is not the last second of a month in UTC, which alone may be a leap second.
+        GraphQLError: The time is not the last second of a month in UTC; only that may be a leap second.
 
     """
-    before = f"{found[0][: found.start(1)]}59{found[0][found.end(1) :]}"
+    before = f"{match_[0][: match_.start(1)]}59{match_[0][match_.end(1) :]}"
     time = datetime.fromisoformat(before.upper()).astimezone(UTC) + timedelta(seconds=1)
     if (time.day, time.hour, time.minute) != (1, 0, 0):
-        raise GraphQLError("a second 60 is only at the end of a month in UTC, such as 2016-12-31T23:59:60Z")
+        raise GraphQLError(
+            "the second 60 is only allowed at the end of a month in UTC, such as 2016-12-31T23:59:60Z"
+        )
     return time
 
 
 def _read_big_int(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-        raise GraphQLError("a BigInt is a whole number of at most 64 bits")
+        raise GraphQLError("a BigInt must be a whole number of at most 64 bits")
     return value
 
 
 def _read_json(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:
-    """Return the JSON that a literal and the variables in it stand for.
+    """Return the JSON value of a literal and of the variables in it.
 
-    A variable that is not given is handled as in input objects and lists: an object has no such key, and in
-    an array it is null.
+    A missing variable is handled as in input objects and lists: an object lacks the key, an array has null.
     """
-    given = variables or {}
+    bound = variables or {}
     match node:
         case VariableNode():
-            return _written(given.get(node.name.value))
+            return _as_json(bound.get(node.name.value))
         case ObjectValueNode():
             return {
-                field.name.value: _read_json(field.value, given)
+                field.name.value: _read_json(field.value, bound)
                 for field in node.fields
-                if not isinstance(field.value, VariableNode) or field.value.name.value in given
+                if not isinstance(field.value, VariableNode) or field.value.name.value in bound
             }
         case ListValueNode():
-            return [_read_json(each, given) for each in node.values]
+            return [_read_json(each, bound) for each in node.values]
     return value_from_ast_untyped(node)
 
 
-def _written(value: Any) -> Any:
-    """Return the value of a variable of any type as responses write it."""
+def _as_json(value: Any) -> Any:
+    """Return the value of a variable of any type in the form that responses have."""
     match value:
         case dict():
-            return {key: _written(each) for key, each in value.items()}
+            return {key: _as_json(each) for key, each in value.items()}
         case list():
-            return [_written(each) for each in value]
+            return [_as_json(each) for each in value]
         case datetime():
             return _write_time(value)
         case Enum():

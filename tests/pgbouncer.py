@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, in front of a database of the tests."""
+"""PgBouncer in transaction mode, in front of the database of the tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.databases import reachable_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Debian keeps it where users do not look for programs.
+# Debian installs it in /usr/sbin, which is not in the PATH of users.
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
 PORT = 6432
 WAIT_S = 20
@@ -44,9 +44,9 @@ def version() -> tuple[int, int]:
 
 @contextmanager
 def pgbouncer(urls: DatabaseUrls, *, sessions: int, prepared_statements: int = 0) -> Iterator[DatabaseUrls]:
-    """Run PgBouncer with so many sessions for each user, and provide the database's URLs through it.
+    """Run PgBouncer with ``sessions`` for each user, and provide the URLs of the database through it.
 
-    `prepared_statements` is how many it keeps for a session; only 1.21 and newer can keep any.
+    It keeps up to ``prepared_statements`` for each session, which needs version 1.21 or newer.
     """
     assert PROGRAM
     settings = {
@@ -60,21 +60,23 @@ def pgbouncer(urls: DatabaseUrls, *, sessions: int, prepared_statements: int = 0
     if version() >= (1, 21):
         settings["max_prepared_statements"] = prepared_statements
     with reachable_folder() as folder:
-        identity = _identity(urls)
-        if identity:
-            os.chown(folder, identity["user"], identity["group"])
+        user_arguments = _user_arguments(urls)
+        if user_arguments:
+            os.chown(folder, user_arguments["user"], user_arguments["group"])
         settings["unix_socket_dir"] = folder
-        lines = ["[databases]", f"owner = {_target(urls.owner)}", f"request = {_target(urls.request)}"]
+        lines = ["[databases]"]
+        lines += [f"owner = {_connection_string(urls.owner)}"]
+        lines += [f"request = {_connection_string(urls.request)}"]
         lines += ["[pgbouncer]", *(f"{name} = {value}" for name, value in settings.items())]
         configuration = folder / "pgbouncer.ini"
         configuration.write_text("\n".join(lines) + "\n")
-        with lifeline() as tied:
+        with lifeline() as process_guard:
             process = subprocess.Popen(  # noqa: S603 found above
-                [PROGRAM, "-q", configuration], cwd="/", **tied.arguments, **identity
+                [PROGRAM, "-q", configuration], cwd="/", **process_guard.arguments, **user_arguments
             )
             try:
-                tied.hold(process.pid)
-                _wait(process, folder / f".s.PGSQL.{PORT}")
+                process_guard.hold(process.pid)
+                _wait_until_listening(process, folder / f".s.PGSQL.{PORT}")
                 yield DatabaseUrls(
                     *(
                         f"postgresql://{parse(url).url.username or 'any'}@/{name}?host={folder}&port={PORT}"
@@ -86,8 +88,8 @@ def pgbouncer(urls: DatabaseUrls, *, sessions: int, prepared_statements: int = 0
                 process.wait(WAIT_S)
 
 
-def _identity(urls: DatabaseUrls) -> dict[str, Any]:
-    """Say whom to run as: PgBouncer refuses to run as root, and the server's socket is for its user alone."""
+def _user_arguments(urls: DatabaseUrls) -> dict[str, Any]:
+    """Return the user to run as: PgBouncer refuses root, and only its owner can use the server's socket."""
     if os.geteuid() != 0:
         return {}
     sockets = parse(urls.owner).url.query.get("host")
@@ -96,8 +98,8 @@ def _identity(urls: DatabaseUrls) -> dict[str, Any]:
     return {"user": user, "group": pwd.getpwuid(user).pw_gid, "extra_groups": []}
 
 
-def _target(url: str) -> str:
-    """Write a database as PgBouncer reads it."""
+def _connection_string(url: str) -> str:
+    """Return the connection string of a database in PgBouncer's syntax."""
     target = parse(url).url
     parts = {
         "host": target.query.get("host") or target.host or "127.0.0.1",
@@ -110,13 +112,13 @@ def _target(url: str) -> str:
     return " ".join(f"{name}='{value}'" for name, value in quoted.items())
 
 
-def _wait(process: subprocess.Popen[bytes], path: Path) -> None:
-    """Wait until the program takes connections."""
+def _wait_until_listening(process: subprocess.Popen[bytes], path: Path) -> None:
+    """Wait until PgBouncer accepts connections."""
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        assert process.poll() is None, "PgBouncer ended; its output says why"
+        assert process.poll() is None, "PgBouncer exited; its output says why"
         with suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
             return
         time.sleep(0.01)
-    raise TimeoutError("PgBouncer takes no connections")
+    raise TimeoutError("PgBouncer does not accept connections")

@@ -1,4 +1,4 @@
-"""A server on a free port, in the event loop of the tests, and keys to it."""
+"""A server on a free port, in the event loop of the tests, and API keys for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Key(NamedTuple):
-    """An API key and its project."""
+    """A key and its project."""
 
     secret: str
     id: UUID
@@ -31,7 +31,7 @@ class Key(NamedTuple):
 
 
 async def make_key(urls: DatabaseUrls, *scopes: ApiKeyScope) -> Key:
-    """Create a project with a key that has these scopes, or all."""
+    """Create a project with a key that has the given scopes, or all."""
     slug = f"test-{uuid4().hex}"
     project = await create_project(urls.owner, "Test", slug)
     async with acting_in(urls.owner, slug) as write:
@@ -40,23 +40,23 @@ async def make_key(urls: DatabaseUrls, *scopes: ApiKeyScope) -> Key:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the tests and sets an event once it listens."""
+    """A server that does not handle signals and sets an event when it listens."""
 
     def __init__(self, app: Starlette) -> None:
         super().__init__(uvicorn.Config(app, port=0, log_config=None, access_log=False))
-        self.listens = asyncio.Event()
+        self.is_listening = asyncio.Event()
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
-        self.listens.set()
+        self.is_listening.set()
 
 
 @asynccontextmanager
 async def serving(app: Starlette) -> AsyncIterator[tuple[str, int]]:
-    """Serve an application, and yield the address that it listens on."""
+    """Serve an application, and provide the address that it listens on."""
     server = _Server(app)
     task = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` would handle the signals of the whole process
-    await server.listens.wait()
+    await server.is_listening.wait()
     host, port = server.servers[0].sockets[0].getsockname()[:2]
     try:
         yield host, port

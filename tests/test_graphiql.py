@@ -1,4 +1,4 @@
-"""The GraphiQL page has strict headers, and its committed bundle is complete and current."""
+"""The GraphiQL page: its headers, and the completeness of the committed bundle."""
 
 import json
 import re
@@ -51,7 +51,7 @@ async def test_the_content_security_policy_allows_only_what_the_page_needs(clien
     }
 
 
-async def test_the_page_is_html_that_browsers_revalidate(client: httpx.AsyncClient) -> None:
+async def test_the_page_is_html_that_browsers_must_revalidate(client: httpx.AsyncClient) -> None:
     response = await client.get("/graphql")
 
     assert response.status_code == 200
@@ -62,18 +62,16 @@ async def test_the_page_is_html_that_browsers_revalidate(client: httpx.AsyncClie
     assert response.headers["referrer-policy"] == "no-referrer"
 
 
-async def test_the_page_has_no_inline_script_and_no_address_of_a_host(client: httpx.AsyncClient) -> None:
+async def test_the_page_has_no_inline_script_and_no_absolute_url(client: httpx.AsyncClient) -> None:
     html = (await client.get("/graphql")).text
 
-    assert not re.search(r"//|\w+:[^ ]*\.\w", html), "an address with a host"
+    assert not re.search(r"//|\w+:[^ ]*\.\w", html), "an absolute URL"
     assert re.findall(r"<script\b[^>]*>([^<]*)", html) == [""]
     assert not re.search(r"<style|\son\w+=|\sstyle=", html)
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/behind/a/prefix/graphql"])
-async def test_all_linked_assets_are_served_and_can_be_cached_for_ever(
-    client: httpx.AsyncClient, path: str
-) -> None:
+async def test_every_linked_asset_is_served_and_cached_for_ever(client: httpx.AsyncClient, path: str) -> None:
     linked = links((await client.get(path)).text)
     types = {}
     for link in linked:
@@ -101,14 +99,14 @@ async def test_scripts_are_served_compressed(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "path", ["/graphiql/", "/graphiql/none.js", "/graphiql/../index.html", "/graphiql/%2e%2e/__init__.py"]
 )
-async def test_only_assets_are_served(client: httpx.AsyncClient, path: str) -> None:
+async def test_only_the_assets_are_served(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
 
     assert response.status_code == 404
     assert "cache-control" not in response.headers
 
 
-def test_the_assets_are_exactly_those_that_the_bundle_refers_to() -> None:
+def test_the_assets_are_exactly_the_referenced_files() -> None:
     present = {file.name for file in (BUILT / "assets").iterdir()}
     texts = [BUILT / "index.html", *(BUILT / "assets").glob("main-*")]
     named = {
@@ -118,7 +116,7 @@ def test_the_assets_are_exactly_those_that_the_bundle_refers_to() -> None:
     assert named == present
 
 
-def test_scripts_do_not_use_eval() -> None:
+def test_no_script_evaluates_text_as_code() -> None:
     for script in (BUILT / "assets").glob("*.js"):
         assert not re.search(r"\bnew Function\(|(?<![\w.$])eval\(", script.read_text(encoding="utf-8")), (
             script.name
@@ -134,7 +132,7 @@ def test_the_bundle_has_the_versions_that_package_json_pins() -> None:
     assert f'content="GraphiQL {pinned["graphiql"]}"' in (BUILT / "index.html").read_text(encoding="utf-8")
 
 
-def test_the_lock_file_has_the_pinned_versions_with_hashes_and_without_addresses() -> None:
+def test_the_lock_file_has_pinned_versions_and_hashes_but_no_urls() -> None:
     pinned = json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))
     packages = json.loads((SOURCE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
 
@@ -144,7 +142,7 @@ def test_the_lock_file_has_the_pinned_versions_with_hashes_and_without_addresses
     assert all("integrity" in entry for name, entry in packages.items() if name)
 
 
-def test_the_bundle_has_the_welcome_query_of_its_source() -> None:
+def test_the_bundle_contains_the_welcome_query_of_its_source() -> None:
     [script] = (BUILT / "assets").glob("main-*.js")
 
     assert (SOURCE / "src" / "welcome.graphql").read_text(encoding="utf-8") in script.read_text(
@@ -152,7 +150,7 @@ def test_the_bundle_has_the_welcome_query_of_its_source() -> None:
     )
 
 
-def test_the_welcome_query_is_valid() -> None:
+def test_the_welcome_query_is_valid_in_the_contract() -> None:
     contract = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
     query = parse((SOURCE / "src" / "welcome.graphql").read_text(encoding="utf-8"))
 

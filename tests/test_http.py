@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: statuses, media types, and an error with a code for whatever a client may send wrong."""
+"""GraphQL over HTTP: statuses, media types, and errors with codes for every mistake of a client."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class Thing:
 
 @strawberry.type
 class Query:
-    """What these tests ask."""
+    """The queries of these tests."""
 
     @strawberry.field
     def hello(self) -> str:
-        """Greet."""
+        """Return a greeting."""
         return "hi"
 
     @strawberry.field
     async def sleep(self, info: strawberry.Info, seconds: float) -> bool:
-        """Keep the database at work."""
+        """Keep the database busy."""
         await info.context.reader.execute(text("SELECT pg_sleep(:seconds)").bindparams(seconds=seconds))
         return True
 
@@ -64,32 +64,32 @@ class Query:
         share: float | None = None,
         thing: Thing | None = None,
     ) -> str:
-        """Give back what was given."""
+        """Return the arguments as text."""
         return repr((text, number, share, thing))
 
     @strawberry.field
     def number(self) -> JSON:
-        """Give a number that JSON's writer cannot write."""
+        """Return a number that the JSON serializer cannot write."""
         return JSON(2**70)
 
     @strawberry.field
     def wide(self) -> int:
-        """Give a number that Int cannot hold."""
+        """Return a number that is too large for Int."""
         return 2**40
 
     @strawberry.field
     def bug(self) -> str | None:
-        """Fail as a bug does."""
+        """Raise an unexpected error."""
         raise KeyError("the password")
 
     @strawberry.field
     def conflict(self) -> str | None:
-        """Fail as an operation does."""
+        """Raise an error of an operation."""
         raise ConflictError("it is taken", field="name")
 
 
 async def rename(write: UnitOfWork, seconds: float) -> Project:
-    """Change the project's name at the end of a while."""
+    """Change the project's name after some time."""
     project = await write.project()
     await write.execute(text("SELECT pg_sleep(:seconds)").bindparams(seconds=seconds))
     return await write.update(project, {"name": "written"})
@@ -97,11 +97,11 @@ async def rename(write: UnitOfWork, seconds: float) -> Project:
 
 @strawberry.type
 class Mutation:
-    """What these tests change."""
+    """The mutations of these tests."""
 
     @strawberry.mutation
     async def write(self, info: strawberry.Info, seconds: float = 0) -> bool:
-        """Write for a while."""
+        """Write for some time."""
         await info.context.write(rename, {"seconds": seconds})
         return True
 
@@ -111,7 +111,7 @@ SCHEMA = strawberry.Schema(query=Query, mutation=Mutation)
 
 @pytest.fixture(scope="module")
 async def app(database_urls: DatabaseUrls) -> AsyncIterator[Starlette]:
-    """Give a server of the schema above."""
+    """Provide a server of the schema above."""
     app = create_app(Settings(max_body_bytes=100_000), database_urls.request, schema=SCHEMA)
     async with app.router.lifespan_context(app):
         yield app
@@ -119,38 +119,38 @@ async def app(database_urls: DatabaseUrls) -> AsyncIterator[Starlette]:
 
 @pytest.fixture(scope="module")
 async def key(database_urls: DatabaseUrls) -> str:
-    """Give a key to a project of these tests."""
+    """Return a key to a project of these tests."""
     return (await make_key(database_urls)).secret
 
 
 @pytest.fixture
 async def anyone(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client without a key."""
+    """Provide a client without a key."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
 
 
 @pytest.fixture
 async def client(anyone: httpx.AsyncClient, key: str) -> httpx.AsyncClient:
-    """Give a client with a key."""
+    """Return a client with a key."""
     anyone.headers["Authorization"] = f"Bearer {key}"
     return anyone
 
 
 def errors(response: httpx.Response) -> list[dict[str, Any]]:
-    """Give the errors of a response that has no data."""
+    """Return the errors of a response, which must have no data."""
     assert list(response.json()) == ["errors"]
     found: list[dict[str, Any]] = response.json()["errors"]
     return found
 
 
-async def test_answers_a_query(client: httpx.AsyncClient) -> None:
+async def test_a_query_by_post_is_answered(client: httpx.AsyncClient) -> None:
     response = await client.post("/graphql", json={"query": "{ hello }"})
     assert response.status_code == 200
     assert response.json() == {"data": {"hello": "hi"}}
 
 
-async def test_answers_a_query_by_get(client: httpx.AsyncClient) -> None:
+async def test_a_query_by_get_is_answered(client: httpx.AsyncClient) -> None:
     query = "query A($n: Int) { echo(number: $n) hello } query B { hello }"
     parameters = {"query": query, "operationName": "A", "variables": '{"n": 1}'}
     response = await client.get("/graphql", params=parameters)
@@ -175,7 +175,7 @@ async def test_answers_a_query_by_get(client: httpx.AsyncClient) -> None:
         ("text/event-stream", None),
     ],
 )
-async def test_answers_in_the_media_type_that_is_accepted(
+async def test_the_accept_header_chooses_the_media_type(
     client: httpx.AsyncClient, accept: str | None, media: str | None
 ) -> None:
     del client.headers["Accept"]
@@ -190,7 +190,7 @@ async def test_answers_in_the_media_type_that_is_accepted(
     ("query", "variables"),
     [("{", None), ("{ nope }", None), ("query ($n: Int) { echo(number: $n) }", {"n": "one"})],
 )
-async def test_a_refused_operation_has_the_status_of_its_media_type(
+async def test_the_status_of_a_refused_operation_depends_on_the_media_type(
     client: httpx.AsyncClient, media: str, status: int, query: str, variables: dict[str, Any] | None
 ) -> None:
     body = {"query": query, "variables": variables}
@@ -201,7 +201,7 @@ async def test_a_refused_operation_has_the_status_of_its_media_type(
     assert error["locations"]
 
 
-async def test_a_failed_field_leaves_the_others(client: httpx.AsyncClient) -> None:
+async def test_other_fields_are_answered_if_one_fails(client: httpx.AsyncClient) -> None:
     response = await client.post("/graphql", json={"query": "{ conflict hello }"})
     assert response.status_code == 200
     assert response.json() == {
@@ -218,7 +218,7 @@ async def test_a_failed_field_leaves_the_others(client: httpx.AsyncClient) -> No
 
 
 @pytest.mark.parametrize("field", ["bug", "wide"])
-async def test_a_bug_is_told_by_an_id_that_the_log_has(
+async def test_an_internal_error_shows_only_an_id_that_is_in_the_log(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, field: str
 ) -> None:
     response = await client.post("/graphql", json={"query": f"{{ {field} }}"})
@@ -231,7 +231,7 @@ async def test_a_bug_is_told_by_an_id_that_the_log_has(
     assert record.exc_info is not None
 
 
-async def test_an_answer_that_cannot_be_written_is_a_bug_too(client: httpx.AsyncClient) -> None:
+async def test_an_answer_that_cannot_be_serialized_is_an_internal_error(client: httpx.AsyncClient) -> None:
     response = await client.post("/graphql", json={"query": "{ number }"})
     assert response.status_code == 500
     [error] = errors(response)
@@ -324,7 +324,7 @@ TYPES = (
         (b'{"query": "query ($n: Int!) { echo(number: $n) }"}', "Variable '$n' has invalid value", None),
     ],
 )
-async def test_bad_input_is_named(
+async def test_the_error_names_what_is_wrong_in_a_body(
     client: httpx.AsyncClient, body: bytes, message: str, field: str | None
 ) -> None:
     response = await client.post("/graphql", content=body, headers={"Content-Type": PLAIN})
@@ -340,7 +340,7 @@ async def test_bad_input_is_named(
     [
         ("", "`query` is missing"),
         ("query=", "`query` is missing"),
-        ("query={hello}&query={hello}", "`query` stands in the URL 2 times"),
+        ("query={hello}&query={hello}", "`query` appears 2 times in the URL"),
         ("query={hello}&variables=x", "`variables` is not valid JSON"),
         ("query={hello}&variables=[]", "`variables` must be an object"),
         ("query={hello}&extensions=5", "`extensions` must be an object"),
@@ -348,7 +348,9 @@ async def test_bad_input_is_named(
         ("query={hello}" + "&a=1" * 60, "more than 50 parameters"),
     ],
 )
-async def test_a_bad_url_is_named(client: httpx.AsyncClient, query_string: str, message: str) -> None:
+async def test_the_error_names_what_is_wrong_in_a_url(
+    client: httpx.AsyncClient, query_string: str, message: str
+) -> None:
     response = await client.get(f"/graphql?{query_string}")
     assert response.status_code == 400
     [error] = errors(response)
@@ -363,18 +365,18 @@ HASH = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
 @pytest.mark.parametrize(
     "more", [{}, {"query": None}, {"query": ""}, {"operationName": "A", "variables": {"n": 1}}]
 )
-async def test_a_hash_without_its_query_is_answered_as_clients_of_persisted_queries_expect(
+async def test_a_persisted_query_hash_without_a_query_gets_the_answer_of_apollo_server(
     client: httpx.AsyncClient, media: str, more: dict[str, Any]
 ) -> None:
-    given = more | {"extensions": HASH}
-    in_url = {
+    body = more | {"extensions": HASH}
+    parameters = {
         name: value if isinstance(value, str) else orjson.dumps(value).decode()
-        for name, value in given.items()
+        for name, value in body.items()
         if value is not None
     }
     for response in (
-        await client.post("/graphql", json=given, headers={"Accept": media}),
-        await client.get("/graphql", params=in_url, headers={"Accept": media}),
+        await client.post("/graphql", json=body, headers={"Accept": media}),
+        await client.get("/graphql", params=parameters, headers={"Accept": media}),
     ):
         assert response.status_code == 200
         assert errors(response) == [
@@ -385,17 +387,17 @@ async def test_a_hash_without_its_query_is_answered_as_clients_of_persisted_quer
         ]
 
 
-async def test_a_query_that_comes_with_its_hash_is_run(client: httpx.AsyncClient) -> None:
-    given = QUERY | {"extensions": HASH}
+async def test_a_query_with_its_persisted_query_hash_is_executed(client: httpx.AsyncClient) -> None:
+    body = QUERY | {"extensions": HASH}
     for response in (
-        await client.post("/graphql", json=given),
+        await client.post("/graphql", json=body),
         await client.get("/graphql", params=QUERY | {"extensions": orjson.dumps(HASH).decode()}),
     ):
         assert (response.status_code, response.json()) == (200, {"data": {"hello": "hi"}})
 
 
 @pytest.mark.parametrize("persisted", [None, 5, "0" * 64, []])
-async def test_an_extension_that_holds_no_hash_leaves_the_query_missing(
+async def test_a_malformed_persisted_query_extension_counts_as_a_missing_query(
     client: httpx.AsyncClient, persisted: object
 ) -> None:
     response = await client.post("/graphql", json={"extensions": {"persistedQuery": persisted}})
@@ -403,7 +405,7 @@ async def test_an_extension_that_holds_no_hash_leaves_the_query_missing(
     assert errors(response)[0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "query"}
 
 
-async def test_a_hash_needs_a_key_too(anyone: httpx.AsyncClient) -> None:
+async def test_a_persisted_query_hash_needs_an_api_key(anyone: httpx.AsyncClient) -> None:
     response = await anyone.post("/graphql", json={"extensions": HASH})
     assert response.status_code == 401
 
@@ -433,18 +435,20 @@ async def test_a_mutation_by_get_is_not_allowed(client: httpx.AsyncClient) -> No
         {"Content-Type": PLAIN, "Content-Encoding": "gzip"},
     ],
 )
-async def test_other_content_is_not_supported(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+async def test_content_other_than_json_in_utf_8_is_refused(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
     response = await client.post("/graphql", content=orjson.dumps(QUERY), headers=headers)
     assert response.status_code == 415
     assert errors(response)[0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_a_charset_of_utf_8_is_supported(client: httpx.AsyncClient) -> None:
+async def test_an_explicit_charset_of_utf_8_is_accepted(client: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "Application/JSON; charset=UTF-8"}
     assert (await client.post("/graphql", content=orjson.dumps(QUERY), headers=headers)).status_code == 200
 
 
-async def test_a_large_operation_is_over_the_limit(client: httpx.AsyncClient) -> None:
+async def test_an_operation_with_too_many_root_fields_is_refused(client: httpx.AsyncClient) -> None:
     query = "{" + " ".join(f"a{i}: hello" for i in range(60)) + "}"
     response = await client.post("/graphql", json={"query": query})
     assert response.status_code == 400
@@ -465,7 +469,7 @@ async def test_a_large_operation_is_over_the_limit(client: httpx.AsyncClient) ->
         (f"Bearer ad_aaaaaaaa_{'a' * 43}", "is not known"),
     ],
 )
-async def test_nothing_is_answered_without_a_key(
+async def test_requests_without_a_valid_key_are_refused(
     anyone: httpx.AsyncClient, media: str, authorization: str | None, message: str
 ) -> None:
     headers = {"Accept": media} | ({} if authorization is None else {"Authorization": authorization})
@@ -493,14 +497,14 @@ async def test_browsers_get_the_page_without_a_key(anyone: httpx.AsyncClient) ->
     assert (await anyone.get("/", headers=browser)).headers["Location"] == "/graphql"
 
 
-async def test_health_needs_no_key(anyone: httpx.AsyncClient) -> None:
+async def test_the_health_check_needs_no_key(anyone: httpx.AsyncClient) -> None:
     response = await anyone.get("/health")
     assert response.status_code == 200
     assert response.json() == {"status": "ok"}
 
 
-async def test_without_a_database_nobody_is_told_of_its_insides() -> None:
-    """Neither where a request needs it nor in the health check; both say that it may pass."""
+async def test_errors_without_a_database_reveal_nothing_about_it() -> None:
+    """Both a request and the health check only say that the client may try again."""
     app = create_app(Settings(), "postgresql://ann:secret@localhost:1/none", schema=SCHEMA)
     async with (
         app.router.lifespan_context(app),
@@ -517,7 +521,7 @@ async def test_without_a_database_nobody_is_told_of_its_insides() -> None:
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/health", "/nowhere", "/"])
-async def test_every_answer_has_the_headers_of_security(anyone: httpx.AsyncClient, path: str) -> None:
+async def test_every_answer_has_the_security_headers(anyone: httpx.AsyncClient, path: str) -> None:
     headers = (await anyone.get(path)).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
@@ -543,9 +547,9 @@ async def page(database_urls: DatabaseUrls) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def preflight(headers: str | None, method: str = "POST") -> dict[str, str]:
-    """Return the headers by which a browser asks whether a page may send a request."""
-    asked = {} if headers is None else {"Access-Control-Request-Headers": headers}
-    return {"Access-Control-Request-Method": method} | asked
+    """Return the headers of a CORS preflight request."""
+    requested = {} if headers is None else {"Access-Control-Request-Headers": headers}
+    return {"Access-Control-Request-Method": method} | requested
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -561,7 +565,7 @@ def preflight(headers: str | None, method: str = "POST") -> dict[str, str]:
         "X-Anything-Else",
     ],
 )
-async def test_a_page_may_send_whatever_headers_its_client_adds(
+async def test_a_page_of_an_allowed_origin_may_send_any_header(
     page: httpx.AsyncClient, headers: str | None, method: str
 ) -> None:
     allowed = await page.options("/graphql", headers=preflight(headers, method))
@@ -573,14 +577,14 @@ async def test_a_page_may_send_whatever_headers_its_client_adds(
     assert "Access-Control-Allow-Credentials" not in allowed.headers
 
 
-async def test_other_origins_and_methods_are_refused_to_pages(
+async def test_pages_of_other_origins_and_other_methods_are_refused(
     page: httpx.AsyncClient, client: httpx.AsyncClient
 ) -> None:
-    stranger = await page.options("/graphql", headers=preflight(None) | {"Origin": "https://evil.example"})
-    assert stranger.status_code == 400
-    assert "Access-Control-Allow-Origin" not in stranger.headers
+    refused = await page.options("/graphql", headers=preflight(None) | {"Origin": "https://evil.example"})
+    assert refused.status_code == 400
+    assert "Access-Control-Allow-Origin" not in refused.headers
     assert (await page.options("/graphql", headers=preflight(None, "DELETE"))).status_code == 400
-    # Where the settings name no origin, no page may call.
+    # If the settings name no origins, no page may call the API.
     assert "Access-Control-Allow-Origin" not in (await client.get("/health", headers=PAGE)).headers
 
 
@@ -596,18 +600,18 @@ async def test_other_origins_and_methods_are_refused_to_pages(
         ("{ hello }", {"Accept": "text/event-stream"}, 406),
     ],
 )
-async def test_a_page_can_read_every_answer(
+async def test_a_page_of_an_allowed_origin_can_read_every_answer(
     page: httpx.AsyncClient, key: str, query: str, headers: dict[str, str], status: int
 ) -> None:
-    given = {"Authorization": f"Bearer {key}"} | headers
-    answer = await page.post("/graphql", json={"query": query}, headers=given)
+    all_headers = {"Authorization": f"Bearer {key}"} | headers
+    answer = await page.post("/graphql", json={"query": query}, headers=all_headers)
     assert answer.status_code == status
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
     assert answer.headers["Access-Control-Expose-Headers"] == EXPOSED
     assert "Origin" in answer.headers["Vary"]
 
 
-async def test_a_page_can_read_when_to_try_again() -> None:
+async def test_a_page_of_an_allowed_origin_can_read_retry_after() -> None:
     app = create_app(Settings(cors_origins=ORIGINS), "postgresql://localhost:1/none", schema=SCHEMA)
     async with (
         app.router.lifespan_context(app),
@@ -620,7 +624,7 @@ async def test_a_page_can_read_when_to_try_again() -> None:
             assert answer.headers["Access-Control-Expose-Headers"] == EXPOSED
 
 
-async def test_the_access_log_says_what_was_asked_and_no_secret(
+async def test_the_access_log_names_the_operation_and_no_secrets(
     client: httpx.AsyncClient, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "agentdata.access")
@@ -633,11 +637,11 @@ async def test_the_access_log_says_what_was_asked_and_no_secret(
     assert key not in line
 
 
-async def test_the_access_log_counts_operations_that_no_plan_could_hold(
+async def test_the_access_log_counts_operations_without_a_plan(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "agentdata.access")
-    # A field with a resolver of its own, which the contract has none of, cannot be planned.
+    # A field with a resolver of its own cannot be planned; the real contract has no such field.
     for query in ("{ __typename }", "{ hello }", "{ __schema { __typename } }", "{ hello }"):
         assert (await client.post("/graphql", json={"query": query})).status_code == 200
     lines = [r.getMessage() for r in caplog.records if r.name == "agentdata.access"]
@@ -649,7 +653,7 @@ async def test_the_access_log_counts_operations_that_no_plan_could_hold(
     assert int(second[1]) == int(first[1]) + 1
 
 
-async def test_a_statement_that_takes_too_long_is_stopped(database_urls: DatabaseUrls, key: str) -> None:
+async def test_a_statement_that_exceeds_its_timeout_is_stopped(database_urls: DatabaseUrls, key: str) -> None:
     app = create_app(Settings(statement_timeout_ms=100), database_urls.request, schema=SCHEMA)
     async with (
         app.router.lifespan_context(app),
@@ -663,8 +667,8 @@ async def test_a_statement_that_takes_too_long_is_stopped(database_urls: Databas
         assert (await client.post("/graphql", json=QUERY, headers=headers)).status_code == 200
 
 
-async def until(url: str, condition: str) -> None:
-    """Wait until the database says that something is so."""
+async def wait_until(url: str, condition: str) -> None:
+    """Wait until a condition is true in the database."""
     async with transaction(url) as connection:
         async with asyncio.timeout(10):
             while not (await connection.execute(text(f"SELECT {condition}"))).scalar():
@@ -674,22 +678,24 @@ async def until(url: str, condition: str) -> None:
 SLEEPING = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active')"
 
 
-async def test_a_lost_connection_passes(client: httpx.AsyncClient, database_urls: DatabaseUrls) -> None:
-    asking = asyncio.create_task(client.post("/graphql", json={"query": SLEEP}))
-    await until(database_urls.request, SLEEPING)
+async def test_requests_succeed_again_after_a_lost_connection(
+    client: httpx.AsyncClient, database_urls: DatabaseUrls
+) -> None:
+    request = asyncio.create_task(client.post("/graphql", json={"query": SLEEP}))
+    await wait_until(database_urls.request, SLEEPING)
     async with transaction(database_urls.request) as connection:
         await connection.execute(
             text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
         )
-    [error] = (await asking).json()["errors"]
+    [error] = (await request).json()["errors"]
     assert error["extensions"] == {"code": "OVERLOADED"}
     assert (await client.post("/graphql", json={"query": "{ sleep(seconds: 0) }"})).status_code == 200
 
 
-async def raw(
+async def open_request(
     host: str, port: int, key: str, head: str = ""
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Begin a request by hand."""
+    """Open a connection and send the head of a request."""
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(
         f"POST /graphql HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {key}\r\n"
@@ -699,35 +705,35 @@ async def raw(
     return reader, writer
 
 
-async def endlessly(writer: asyncio.StreamWriter, chunk: bytes) -> None:
-    """Write until the other side has had enough."""
+async def write_endlessly(writer: asyncio.StreamWriter, chunk: bytes) -> None:
+    """Write until the server closes the connection."""
     while True:
         writer.write(chunk)
         await writer.drain()
 
 
-async def test_a_body_is_counted_as_it_comes_in(app: Starlette, key: str) -> None:
+async def test_a_large_body_is_refused_while_it_is_received(app: Starlette, key: str) -> None:
     async with serving(app) as (host, port):
-        reader, writer = await raw(host, port, key, "Transfer-Encoding: chunked\r\n")
+        reader, writer = await open_request(host, port, key, "Transfer-Encoding: chunked\r\n")
         chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
         with pytest.raises(ConnectionError):
-            await endlessly(writer, chunk)
+            await write_endlessly(writer, chunk)
         writer.close()
-        reader, writer = await raw(host, port, key, "Content-Length: 100001\r\n")
+        reader, writer = await open_request(host, port, key, "Content-Length: 100001\r\n")
         answer = await reader.read()
         writer.close()
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"code":"LIMIT_EXCEEDED"' in answer
 
 
-def send_and_then_read(
+def send_then_read_error(
     address: tuple[str, int], method: str, headers: dict[str, str], *, chunked: bool
 ) -> Any:
-    """Send a body far above the limit as urllib does, and return the status and the first error's code."""
+    """Send a body far above the limit as urllib does; return the status and the code of the first error."""
     connection = http.client.HTTPConnection(*address, timeout=30)
     body = b" " * 12 * 1024 * 1024
-    given = iter([body[:100_000]] * 120) if chunked else body
-    connection.request(method, "/graphql", given, headers | {"Connection": "close"}, encode_chunked=chunked)
+    content = iter([body[:100_000]] * 120) if chunked else body
+    connection.request(method, "/graphql", content, headers | {"Connection": "close"}, encode_chunked=chunked)
     answer = connection.getresponse()
     error = orjson.loads(answer.read())["errors"][0]
     connection.close()
@@ -748,7 +754,7 @@ def send_and_then_read(
         ("GET", {}, 400, "BAD_USER_INPUT"),
     ],
 )
-async def test_a_client_that_sends_all_of_a_body_that_is_too_large_sees_the_refusal(
+async def test_a_client_that_sends_all_of_a_large_body_gets_the_refusal(
     database_urls: DatabaseUrls,
     key: str,
     method: str,
@@ -759,13 +765,13 @@ async def test_a_client_that_sends_all_of_a_body_that_is_too_large_sees_the_refu
     chunked: bool,
 ) -> None:
     app = create_app(Settings(max_body_bytes=4 * 1024 * 1024), database_urls.request, schema=SCHEMA)
-    given = {"Authorization": f"Bearer {key}", "Content-Type": PLAIN} | headers
+    all_headers = {"Authorization": f"Bearer {key}", "Content-Type": PLAIN} | headers
     async with serving(app) as address:
-        seen = await asyncio.to_thread(send_and_then_read, address, method, given, chunked=chunked)
+        seen = await asyncio.to_thread(send_then_read_error, address, method, all_headers, chunked=chunked)
     assert seen == (status, code)
 
 
-async def test_an_announced_length_is_not_believed(client: httpx.AsyncClient) -> None:
+async def test_a_wrong_content_length_does_not_bypass_the_body_limit(client: httpx.AsyncClient) -> None:
     body = b" " * 100_001
     headers = {"Content-Type": PLAIN, "Content-Length": "5"}
     response = await client.post("/graphql", content=body, headers=headers)
@@ -774,38 +780,38 @@ async def test_an_announced_length_is_not_believed(client: httpx.AsyncClient) ->
     assert "the limit of 100000 bytes" in error["message"]
 
 
-async def test_a_client_that_goes_away_takes_its_query_along(
+async def test_a_query_is_cancelled_when_its_client_disconnects(
     app: Starlette, key: str, database_urls: DatabaseUrls
 ) -> None:
     body = orjson.dumps({"query": SLEEP})
     async with serving(app) as (host, port):
-        for _ in range(15):  # more than there are connections: each must come back
-            _, writer = await raw(host, port, key, f"Content-Length: {len(body)}\r\n")
+        for _ in range(15):  # more often than the pool has connections, so each must be returned
+            _, writer = await open_request(host, port, key, f"Content-Length: {len(body)}\r\n")
             writer.write(body)
-            await until(database_urls.request, SLEEPING)
+            await wait_until(database_urls.request, SLEEPING)
             writer.close()
-            await until(database_urls.request, f"NOT {SLEEPING}")
+            await wait_until(database_urls.request, f"NOT {SLEEPING}")
 
 
-async def test_a_client_that_goes_away_leaves_its_mutation_whole(
+async def test_a_mutation_completes_after_its_client_disconnects(
     app: Starlette, key: str, database_urls: DatabaseUrls
 ) -> None:
     body = orjson.dumps({"query": "mutation { write(seconds: 0.3) }"})
     async with serving(app) as (host, port):
-        _, writer = await raw(host, port, key, f"Content-Length: {len(body)}\r\n")
+        _, writer = await open_request(host, port, key, f"Content-Length: {len(body)}\r\n")
         writer.write(body)
-        await until(database_urls.request, SLEEPING)
+        await wait_until(database_urls.request, SLEEPING)
         writer.close()
-        await until(database_urls.owner, "EXISTS (SELECT FROM projects WHERE name = 'written')")
+        await wait_until(database_urls.owner, "EXISTS (SELECT FROM projects WHERE name = 'written')")
 
 
-async def test_a_server_that_is_told_to_stop_answers_first(
+async def test_a_stopping_server_first_answers_its_requests(
     app: Starlette, key: str, database_urls: DatabaseUrls
 ) -> None:
     body = orjson.dumps({"query": "{ sleep(seconds: 0.3) }"})
     async with serving(app) as (host, port):
-        reader, writer = await raw(host, port, key, f"Content-Length: {len(body)}\r\n")
+        reader, writer = await open_request(host, port, key, f"Content-Length: {len(body)}\r\n")
         writer.write(body)
-        await until(database_urls.request, SLEEPING)
+        await wait_until(database_urls.request, SLEEPING)
     assert (await reader.read()).endswith(b'{"data":{"sleep":true}}')
     writer.close()

@@ -1,4 +1,4 @@
-"""Clients see the answer to a request whose body was not read, and cannot hold the server with it."""
+"""Clients get the answer to a request whose body was not read, and cannot keep the server busy with it."""
 
 from __future__ import annotations
 
@@ -24,43 +24,43 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 LARGE = 12 * 1024 * 1024
-"""More bytes than the sockets between client and server hold."""
+"""More bytes than fit into the buffers of the sockets between client and server."""
 
 CHUNK = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
 ANSWER = b"\r\n\r\nno"
 
 
 async def refuse(request: Request) -> Response:  # noqa: ARG001 - a Starlette endpoint takes the request
-    """Answer before the body is read."""
+    """Answer without reading the body."""
     return PlainTextResponse("no", status_code=403)
 
 
 async def accept(request: Request) -> Response:
-    """Answer when the body is read."""
+    """Answer after reading the body."""
     return PlainTextResponse(str(len(await request.body())))
 
 
 @asynccontextmanager
-async def server(most_bytes: int = 2 * LARGE, most_s: float = 30) -> AsyncIterator[tuple[str, int]]:
-    """Serve an application that refuses what comes to `/refuse`."""
+async def server(max_bytes: int = 2 * LARGE, max_s: float = 30) -> AsyncIterator[tuple[str, int]]:
+    """Serve an application that refuses requests to `/refuse`."""
     app = Starlette(
         routes=[Route("/refuse", refuse, methods=["POST"]), Route("/accept", accept, methods=["POST"])],
-        middleware=[Middleware(UnreadBodies, most_bytes=most_bytes, most_s=most_s)],
+        middleware=[Middleware(UnreadBodies, max_bytes=max_bytes, max_s=max_s)],
     )
     async with serving(app) as address:
         yield address
 
 
 def head(length: int | None, *more: str, path: str = "/refuse") -> bytes:
-    """Write the head of a request, whose body is sent in chunks where it has no length."""
-    said = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-    return "\r\n".join((f"POST {path} HTTP/1.1", "Host: test", said, *more, "", "")).encode()
+    """Return the head of a request; without a length, its body is sent in chunks."""
+    body_header = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    return "\r\n".join((f"POST {path} HTTP/1.1", "Host: test", body_header, *more, "", "")).encode()
 
 
-def send_and_then_read(
+def send_then_read_status(
     address: tuple[str, int], method: str, path: str, *, chunked: bool, close: bool
 ) -> int:
-    """Send a large body as clients do that look for an answer at the end, and return its status."""
+    """Send a large body, read the answer only then, and return its status."""
     connection = http.client.HTTPConnection(*address, timeout=30)
 
     def chunks() -> Iterator[bytes]:
@@ -82,17 +82,17 @@ def send_and_then_read(
     ("method", "path", "status"),
     [("POST", "/refuse", 403), ("PUT", "/refuse", 405), ("POST", "/nowhere", 404), ("POST", "/accept", 200)],
 )
-async def test_a_client_that_sends_before_it_reads_sees_the_answer(
+async def test_a_client_that_reads_after_sending_everything_gets_the_answer(
     method: str, path: str, status: int, *, chunked: bool, close: bool
 ) -> None:
     async with server() as address:
         seen = await asyncio.to_thread(
-            send_and_then_read, address, method, path, chunked=chunked, close=close
+            send_then_read_status, address, method, path, chunked=chunked, close=close
         )
     assert seen == status
 
 
-async def test_a_client_that_looks_for_an_answer_sees_it_at_once() -> None:
+async def test_a_client_that_expects_100_continue_gets_the_answer_at_once() -> None:
     async with server() as address:
         reader, writer = await asyncio.open_connection(*address)
         writer.write(head(LARGE, "Expect: 100-continue"))
@@ -102,7 +102,7 @@ async def test_a_client_that_looks_for_an_answer_sees_it_at_once() -> None:
     assert b"\r\nconnection: close\r\n" in answer
 
 
-async def test_a_small_body_leaves_the_connection_open() -> None:
+async def test_a_small_unread_body_keeps_the_connection_open() -> None:
     async with server() as address:
         reader, writer = await asyncio.open_connection(*address)
         for _ in range(3):
@@ -112,7 +112,7 @@ async def test_a_small_body_leaves_the_connection_open() -> None:
             answer = await reader.readuntil(ANSWER)
             assert answer.startswith(b"HTTP/1.1 403 ")
             assert b"connection: close" not in answer
-        # What is chunked may be of any length, so the connection is given up, but in order.
+        # A chunked body may have any length, so the connection is closed, but gracefully.
         writer.write(head(None) + CHUNK)
         answer = await reader.readuntil(ANSWER)
         assert b"\r\nconnection: close\r\n" in answer
@@ -122,51 +122,51 @@ async def test_a_small_body_leaves_the_connection_open() -> None:
 
 
 @pytest.mark.parametrize("length", [None, 1024 * LARGE])
-async def test_a_client_that_sends_without_end_is_cut_off(length: int | None) -> None:
+async def test_a_client_that_sends_endlessly_is_disconnected(length: int | None) -> None:
     chunk = CHUNK if length is None else b" " * 0x8000
-    async with server(most_bytes=LARGE) as address:
+    async with server(max_bytes=LARGE) as address:
         _, writer = await asyncio.open_connection(*address)
         writer.write(head(length))
-        sent = 0
+        total = 0
         with suppress(ConnectionError):
-            while sent < 100 * LARGE:
+            while total < 100 * LARGE:
                 writer.write(chunk)
                 await writer.drain()
-                sent += len(chunk)
+                total += len(chunk)
         writer.close()
-    assert LARGE <= sent < 3 * LARGE
+    assert LARGE <= total < 3 * LARGE
 
 
 @pytest.mark.parametrize("length", [None, 1_000, LARGE])
-async def test_a_client_that_sends_nothing_more_is_cut_off(length: int | None) -> None:
+async def test_a_client_that_stops_sending_is_disconnected(length: int | None) -> None:
     async with server() as address:
         reader, writer = await asyncio.open_connection(*address)
-        began = time.monotonic()
+        started = time.monotonic()
         writer.write(head(length))
         answer = await reader.read()
         writer.close()
     assert answer.startswith(b"HTTP/1.1 403 ")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - started < 10
 
 
-async def test_a_client_that_sends_little_by_little_is_cut_off() -> None:
-    async with server(most_s=0.5) as address:
+async def test_a_client_that_sends_slowly_is_disconnected() -> None:
+    async with server(max_s=0.5) as address:
         reader, writer = await asyncio.open_connection(*address)
-        began = time.monotonic()
+        started = time.monotonic()
         writer.write(head(LARGE))
         await reader.readuntil(ANSWER)
         end = asyncio.create_task(reader.read())
-        while not end.done() and time.monotonic() - began < 20:
+        while not end.done() and time.monotonic() - started < 20:
             writer.write(b" ")
             await asyncio.wait([end], timeout=0.01)
         with suppress(ConnectionError):
             assert await end == b""
         writer.close()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - started < 10
 
 
-async def test_a_client_that_goes_away_ends_the_reading() -> None:
-    async with asyncio.timeout(10), server(most_s=600) as address:
+async def test_reading_ends_when_the_client_disconnects() -> None:
+    async with asyncio.timeout(10), server(max_s=600) as address:
         reader, writer = await asyncio.open_connection(*address)
         writer.write(head(LARGE))
         await reader.readuntil(ANSWER)

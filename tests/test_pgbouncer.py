@@ -1,4 +1,4 @@
-"""Behind PgBouncer in transaction mode, clients share fewer sessions than they are, and notice nothing."""
+"""Behind PgBouncer in transaction mode, many clients share a few sessions without noticing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests import commands, databases, factories
 from tests.api import Api
 from tests.pgbouncer import needs_pgbouncer, pgbouncer, version
 from tests.serving import make_key
-from tests.test_database import WAYS, by_statement, left_behind
+from tests.test_database import WAYS, by_statement, session_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = needs_pgbouncer
 
 SESSIONS = 2
-"""How many sessions on the server all clients share."""
+"""The number of sessions on the server that all clients share."""
 
 MESSAGES = [{"role": "USER", "content": f"message {place}"} for place in range(120)]
 
@@ -55,35 +55,35 @@ query($id: ID!) {
 
 
 class Pooled(NamedTuple):
-    """A pooler, and what a URL says of it."""
+    """A running PgBouncer, and the options that URLs have for it."""
 
     urls: DatabaseUrls
-    told: str
-    prepares: bool
-    """Whether statements stay prepared: the pooler keeps them, and the URL does not forbid it."""
+    url_options: str
+    keeps_statements: bool
+    """Whether statements stay prepared: PgBouncer keeps them, and the URL allows it."""
 
     @property
     def url(self) -> str:
-        """The URL of requests, by which their sessions are found."""
-        return f"{self.urls.request}{self.told}&application_name=pooled-{uuid4().hex}"
+        """A URL for requests, with an application name by which the test finds its sessions."""
+        return f"{self.urls.request}{self.url_options}&application_name=pooled-{uuid4().hex}"
 
 
 @pytest.fixture(
     scope="module",
     params=[("&pgbouncer=true", 0), ("", 0), ("&pgbouncer=true", 100), ("", 100)],
-    ids=["told", "noticed", "told, keeps statements", "noticed, keeps statements"],
+    ids=["declared", "detected", "declared, keeps statements", "detected, keeps statements"],
 )
 def pooled(database_urls: DatabaseUrls, request: pytest.FixtureRequest) -> Iterator[Pooled]:
     """Provide the database through PgBouncer."""
-    told, prepared = request.param
+    url_options, prepared = request.param
     if prepared and version() < (1, 21):
         pytest.skip("this PgBouncer keeps no prepared statements; 1.21 and newer do")
     with pgbouncer(database_urls, sessions=SESSIONS, prepared_statements=prepared) as urls:
-        yield Pooled(urls, told, bool(prepared) and not told)
+        yield Pooled(urls, url_options, bool(prepared) and not url_options)
 
 
 async def ask(client: httpx.AsyncClient, key: Key, query: str, **variables: Any) -> Any:
-    """Ask, and return the data of an answer without errors."""
+    """Send an operation, and return the data of its answer, which must have no errors."""
     answer = await client.post(
         "/graphql",
         json={"query": query, "variables": variables},
@@ -96,11 +96,11 @@ async def ask(client: httpx.AsyncClient, key: Key, query: str, **variables: Any)
 
 
 async def work(client: httpx.AsyncClient, key: Key, number: int) -> None:
-    """Write a session in a project, and read it back, as one client of many."""
+    """Write a session and read it back, as one of many concurrent clients."""
     title = f"{key.slug} {number}"
-    given = {"input": {"title": "new"}, "idempotencyKey": f"start {number}"}
-    id_ = (await ask(client, key, START, **given))["createSession"]["id"]
-    assert (await ask(client, key, START, **given))["createSession"]["id"] == id_
+    variables = {"input": {"title": "new"}, "idempotencyKey": f"start {number}"}
+    id_ = (await ask(client, key, START, **variables))["createSession"]["id"]
+    assert (await ask(client, key, START, **variables))["createSession"]["id"] == id_
     first = {"session": id_, "messages": MESSAGES, "idempotencyKey": f"append {number}"}
     written = (await ask(client, key, APPEND, **first))["appendMessages"]
     again, _ = await asyncio.gather(
@@ -121,18 +121,18 @@ async def work(client: httpx.AsyncClient, key: Key, number: int) -> None:
         assert titles - {"new"} <= {f"{key.slug} {each}" for each in range(100)}
 
 
-async def test_clients_of_several_projects_share_fewer_sessions_than_they_are(
+async def test_clients_of_several_projects_share_a_few_sessions(
     pooled: Pooled, database_urls: DatabaseUrls, database_server: databases.Server
 ) -> None:
     keys = [await make_key(database_urls) for _ in range(3)]
     url = pooled.url
-    # Two servers, each with more connections than there are sessions.
+    # Two servers, each with more connections than PgBouncer has sessions.
     apps = [create_app(Settings(pool_size=6), url) for _ in range(2)]
     clients = [httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") for app in apps]
     try:
         await asyncio.gather(*(work(clients[number % 2], key, number) for number in range(6) for key in keys))
         name = url.partition("application_name=")[2]
-        used = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'"  # noqa: S608  # our own
+        used = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'"  # noqa: S608  # from this file
         assert 1 <= (await asyncio.to_thread(databases.run, database_server.admin, used))[0] <= SESSIONS
         for key in keys:
             counted = await ask(
@@ -147,7 +147,7 @@ async def test_clients_of_several_projects_share_fewer_sessions_than_they_are(
                 pass
 
 
-async def test_the_reference_way_reads_through_a_pooler(pooled: Pooled, database_urls: DatabaseUrls) -> None:
+async def test_the_reference_way_reads_through_pgbouncer(pooled: Pooled, database_urls: DatabaseUrls) -> None:
     key = await make_key(database_urls)
     database = Database(pooled.url)
     try:
@@ -176,12 +176,12 @@ async def test_two_projects_on_shared_sessions_never_see_each_other(
             )
             assert found == [{key.project_id} for _ in range(2) for key in keys], way.__name__
         for _ in range(4):
-            assert await left_behind(database) == (True, None)
+            assert await session_state(database) == (True, None)
     finally:
         await database.close()
 
 
-async def test_statements_stay_prepared_only_where_the_pooler_keeps_them(
+async def test_statements_stay_prepared_only_if_pgbouncer_keeps_them(
     pooled: Pooled, database_urls: DatabaseUrls
 ) -> None:
     database = Database(pooled.url, pool_size=3)
@@ -190,18 +190,20 @@ async def test_statements_stay_prepared_only_where_the_pooler_keeps_them(
         mark = f"SELECT 1 AS mark_{uuid4().hex}"
         for _ in range(3):
             await asyncio.gather(*(database.statement(key.project_id, mark, []) for _ in range(6)))
-        asked = "SELECT count(*) FROM pg_prepared_statements WHERE statement = $1"
-        counts = [(await database.statement(key.project_id, asked, [mark]))[0][0] for _ in range(4)]
-        assert (max(counts) > 0) is pooled.prepares
+        count_statements = "SELECT count(*) FROM pg_prepared_statements WHERE statement = $1"
+        counts = [
+            (await database.statement(key.project_id, count_statements, [mark]))[0][0] for _ in range(4)
+        ]
+        assert (max(counts) > 0) is pooled.keeps_statements
     finally:
         await database.close()
 
 
-def test_commands_one_after_the_other_share_sessions_too(pooled: Pooled) -> None:
+def test_successive_commands_work_on_shared_sessions(pooled: Pooled) -> None:
     with databases.reachable_folder() as folder:
         environment = {
-            "DATABASE_URL": pooled.urls.request + pooled.told,
-            "AGENTDATA_MIGRATION_DATABASE_URL": pooled.urls.owner + pooled.told,
+            "DATABASE_URL": pooled.urls.request + pooled.url_options,
+            "AGENTDATA_MIGRATION_DATABASE_URL": pooled.urls.owner + pooled.url_options,
             "AGENTDATA_DATA_DIR": str(folder),
         }
         slugs = [f"pooled-{uuid4().hex}" for _ in range(3)]

@@ -1,4 +1,4 @@
-"""GraphiQL, the page to explore the API with: the bundle built by graphiql/. It loads from no other host."""
+"""GraphiQL, the page for exploring the API: the bundle built by graphiql/. It loads from no other host."""
 
 from importlib.resources import files
 from os import PathLike, stat_result
@@ -18,11 +18,11 @@ _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
     "worker-src": "'self'",
-    # Monaco, the editor, places its lines by style attributes and writes its theme into style elements, and
-    # can mark neither with a nonce. A style can still reach no other host: the lines below bind it too.
+    # Monaco, the editor, positions its lines with style attributes and puts its theme into style elements; it
+    # can mark neither with a nonce. Styles still cannot reach other hosts: the lines below restrict them.
     "style-src": "'self' 'unsafe-inline'",
     "connect-src": "'self'",
-    "img-src": "'self' data:",  # Monaco's style sheet holds a few icons as data: addresses
+    "img-src": "'self' data:",  # Monaco's style sheet has a few icons as data: URLs
     "font-src": "'self'",
     "base-uri": "'none'",
     "form-action": "'none'",
@@ -34,24 +34,24 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
-    # The page names the assets of its own version, so a browser asks each time whether it is still current.
+    # The page names the assets of its own version, so browsers must check each time that it is current.
     "Cache-Control": "no-cache",
-    # The same address answers GraphQL requests.
+    # The same URL answers GraphQL requests.
     "Vary": "Accept",
 }
 
 
 def page(request: Request) -> Response:  # noqa: ARG001 - a Starlette endpoint takes the request
-    """Answer with the GraphiQL page, which needs no key: it asks for one and sends it with each operation.
+    """Return the GraphiQL page, which needs no key: it asks for one and sends it with each operation.
 
-    It belongs at a path without a slash at its end (`/graphql`), sends operations to that same path, and
-    finds `assets` beside it.
+    The page must be served at a path without a trailing slash (`/graphql`). It sends operations to that path
+    and loads `assets` from a path beside it.
     """
     return HTMLResponse(_INDEX, headers=_HEADERS)
 
 
 class _Assets(StaticFiles):
-    """Files that never change: a hash of the content is part of each name."""
+    """Files that never change, because each name includes a hash of the content."""
 
     def file_response(
         self,
@@ -67,4 +67,4 @@ class _Assets(StaticFiles):
 
 
 assets = Mount("/graphiql", app=GZipMiddleware(_Assets(directory=_FOLDER / "assets")), name="graphiql")
-"""What the page loads, public like the page."""
+"""The files that the page loads; they need no key either."""

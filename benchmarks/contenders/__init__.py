@@ -1,1 +1,1 @@
-"""The servers beside ours, each a process of its own."""
+"""The servers that are compared, each in a process of its own."""

@@ -1,8 +1,8 @@
-"""The floor: a hand-written handler for each shape, in as few statements as its levels need.
+"""The floor: a hand-written handler for each shape, with about one statement per level of the answer.
 
-The guarantees are those of agentdata: a key that is known, one snapshot, and the project set for the
-transaction under the role that row-level security binds. JSON is passed on as text, and orjson writes the
-answer.
+It gives the guarantees of agentdata: it checks the key, reads from one snapshot, and sets the project for the
+transaction under a role that is subject to row-level security. JSON is passed on as text, and orjson writes
+the answer.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ _WIDE = (
 )
 
 
-async def point(db: Connection, given: dict[str, Any]) -> Row:
+async def point(db: Connection, variables: dict[str, Any]) -> Row:
     """Answer with one session."""
     row = await db.fetchrow(
         f"SELECT id, {_SESSION} FROM sessions WHERE project_id = $1 AND id = $2",  # noqa: S608 - columns
         PROJECT,
-        given["id"],
+        variables["id"],
     )
     return {"session": dict(row) if row else None}
 
 
-async def inbox(db: Connection, _given: dict[str, Any]) -> Row:
-    """Answer with the latest sessions; what belongs to each comes along in the same statement."""
+async def inbox(db: Connection, _variables: dict[str, Any]) -> Row:
+    """Answer with the latest sessions; one statement also reads their users, agents and last messages."""
     rows = await db.fetch(
         'SELECT s.id, s.title, s.status, s.tags, s.last_activity_at AS "lastActivityAt",'
         ' s.message_count AS "messageCount", s.interaction_count AS "interactionCount",'
@@ -100,7 +100,7 @@ async def inbox(db: Connection, _given: dict[str, Any]) -> Row:
     return {"sessions": {"nodes": nodes}}
 
 
-async def transcript(db: Connection, given: dict[str, Any]) -> Row:
+async def transcript(db: Connection, variables: dict[str, Any]) -> Row:
     """Answer with a session, its messages, and their calls, in three statements."""
     row = await db.fetchrow(
         'SELECT s.id, s.title, s.status, s.tags, s.started_at AS "startedAt", s.ended_at AS "endedAt",'
@@ -110,7 +110,7 @@ async def transcript(db: Connection, given: dict[str, Any]) -> Row:
         " LEFT JOIN agents AS a ON a.project_id = $1 AND a.id = s.agent_id"
         " WHERE s.project_id = $1 AND s.id = $2",
         PROJECT,
-        given["id"],
+        variables["id"],
     )
     if row is None:
         return {"session": None}
@@ -121,7 +121,7 @@ async def transcript(db: Connection, given: dict[str, Any]) -> Row:
         f"SELECT {_MESSAGE} FROM messages AS m"  # noqa: S608 - columns
         " WHERE m.project_id = $1 AND m.session_id = $2 ORDER BY m.sequence LIMIT 200",
         PROJECT,
-        given["id"],
+        variables["id"],
     )
     calls: dict[str, list[Row]] = {message["id"]: [] for message in rows}
     for call in await db.fetch(
@@ -139,8 +139,8 @@ async def transcript(db: Connection, given: dict[str, Any]) -> Row:
     return {"session": session}
 
 
-async def tree(db: Connection, given: dict[str, Any]) -> Row:
-    """Answer with a tree; what each session adds up to is added up here, from the leaves."""
+async def tree(db: Connection, variables: dict[str, Any]) -> Row:
+    """Answer with a tree; the totals of each session are added up here, from the leaves."""
     rows = await db.fetch(
         "SELECT s.id, s.title, s.status, s.depth, s.parent_id, s.started_at, s.ended_at, s.message_count,"
         " s.prompt_tokens, s.completion_tokens, s.cost_usd::float8 AS cost, now() AS now,"
@@ -149,7 +149,7 @@ async def tree(db: Connection, given: dict[str, Any]) -> Row:
         " WHERE e.project_id = $1 AND e.session_id = s.id AND e.event_type = 'error') AS errors"
         " FROM sessions AS s WHERE s.project_id = $1 AND s.root_id = $2 ORDER BY s.started_at, s.id",
         PROJECT,
-        given["id"],
+        variables["id"],
     )
     totals: dict[str, list[Any]] = {}
     for row in sorted(rows, key=lambda row: -row["depth"]):
@@ -159,11 +159,11 @@ async def tree(db: Connection, given: dict[str, Any]) -> Row:
             row["cost"] or 0.0, row["errors"], row["started_at"], end,
         ]  # fmt: skip
         below = totals.get(row["id"])
-        total = _together(mine, below) if below else mine
+        total = _combined(mine, below) if below else mine
         totals[row["id"]] = total
         if row["parent_id"]:
             above = totals.get(row["parent_id"])
-            totals[row["parent_id"]] = _together(above, total) if above else total
+            totals[row["parent_id"]] = _combined(above, total) if above else total
     nodes = [
         {
             "id": row["id"], "title": row["title"], "status": row["status"], "depth": row["depth"],
@@ -176,7 +176,7 @@ async def tree(db: Connection, given: dict[str, Any]) -> Row:
     return {"session": nodes[0] | {"descendants": {"nodes": nodes[1:]}} if nodes else None}
 
 
-def _together(one: list[Any], other: list[Any]) -> list[Any]:
+def _combined(one: list[Any], other: list[Any]) -> list[Any]:
     return [
         one[0] + other[0], max(one[1], other[1]), *(one[i] + other[i] for i in range(2, 7)),
         min(one[7], other[7]), max(one[8], other[8]),
@@ -193,8 +193,8 @@ def _totals(total: list[Any]) -> Row:
     }
 
 
-async def overview(db: Connection, _given: dict[str, Any]) -> Row:
-    """Answer with agents, their active versions, their sessions, and the first messages of those."""
+async def overview(db: Connection, _variables: dict[str, Any]) -> Row:
+    """Answer with agents, their active versions, their sessions, and the first messages of the sessions."""
     agents = {}
     for row in await db.fetch(
         'SELECT a.id, a.name, a.model, a.total_sessions AS "totalSessions", a.success_rate AS "successRate",'
@@ -221,7 +221,7 @@ async def overview(db: Connection, _given: dict[str, Any]) -> Row:
     return {"agents": {"nodes": list(agents.values())}}
 
 
-async def wide(db: Connection, _given: dict[str, Any]) -> Row:
+async def wide(db: Connection, _variables: dict[str, Any]) -> Row:
     """Answer with agents, sessions and messages."""
     rows = await db.fetch(
         "SELECT id, name FROM agents WHERE project_id = $1 ORDER BY name, id LIMIT 10", PROJECT
@@ -234,7 +234,7 @@ async def wide(db: Connection, _given: dict[str, Any]) -> Row:
 async def _sessions(
     db: Connection, agents: dict[str, Row], session: str, message: str, messages: int
 ) -> None:
-    """Give agents their ten latest sessions, and those their first messages."""
+    """Add to agents their ten latest sessions with their first messages."""
     sessions: dict[str, Row] = {}
     for agent in agents.values():
         agent["sessions"] = {"nodes": []}
@@ -263,21 +263,21 @@ async def _sessions(
         sessions[own.pop("parent")]["messages"]["nodes"].append(own)
 
 
-async def page(db: Connection, given: dict[str, Any]) -> Row:
-    """Answer with a page behind a cursor, and how many there are on all pages."""
+async def page(db: Connection, variables: dict[str, Any]) -> Row:
+    """Answer with a page after a cursor, and the total count."""
     where = (
         "project_id = $1 AND status = 'COMPLETED' AND tags @> $2 AND started_at >= $3 AND started_at < $4"
         " AND metadata @> $5"
     )
     values = [
-        PROJECT, given["tags"], datetime.fromisoformat(given["from"]), datetime.fromisoformat(given["to"]),
-        orjson.dumps(given["metadata"]).decode(),
+        PROJECT, variables["tags"], datetime.fromisoformat(variables["from"]),
+        datetime.fromisoformat(variables["to"]), orjson.dumps(variables["metadata"]).decode(),
     ]  # fmt: skip
     total = await db.fetchval(f"SELECT count(*) FROM sessions WHERE {where}", *values)  # noqa: S608 - columns
     after = ""
     more = list(values)
-    if given.get("after"):
-        started, id_ = given["after"].split(" ")
+    if variables.get("after"):
+        started, id_ = variables["after"].split(" ")
         more += [datetime.fromisoformat(started), id_]
         after = " AND (started_at, id) < ($6, $7)"
     rows = await db.fetch(
@@ -296,7 +296,7 @@ async def page(db: Connection, given: dict[str, Any]) -> Row:
     }
 
 
-_AUDITED = {
+_AUDIT_SOURCES = {
     "MESSAGE": ("messages", "created_at", {"sequence": "sequence", "role": "role", "content": "content"}),
     "EVENT": ("session_events", "timestamp", {"eventType": "event_type", "eventData": "event_data"}),
     "STATE_TRANSITION": (
@@ -309,19 +309,19 @@ _AUDITED = {
         {"model": "model", "promptTokens": "prompt_tokens", "costUsd": "cost_usd::float8"},
     ),
 }  # fmt: skip
-"""Each kind with its table, when it happened, and its fields with their columns."""
+"""Each kind with its table, the column of its time, and its fields with their columns."""
 
 
-def _audited(kind: str) -> str:
-    """Give the first rows of a kind, with null for the fields of the others."""
-    table, at, _ = _AUDITED[kind]
+def _audit_select(kind: str) -> str:
+    """Return the SELECT of the first rows of a kind, with null for the fields of other kinds."""
+    table, at, _ = _AUDIT_SOURCES[kind]
     columns = ", ".join(
         f'{column if each == kind else "NULL::" + _TYPES.get(name, "text")} AS "{name}"'
-        for each, (_, _, fields) in _AUDITED.items()
+        for each, (_, _, fields) in _AUDIT_SOURCES.items()
         for name, column in fields.items()
     )
     return (
-        f"(SELECT '{kind}' AS kind, id, {at} AS at, {columns} FROM {table}"  # noqa: S608 - of this file
+        f"(SELECT '{kind}' AS kind, id, {at} AS at, {columns} FROM {table}"  # noqa: S608 - all from this file
         f" WHERE project_id = $1 AND session_id = $2 ORDER BY {at}, id LIMIT 100)"
     )
 
@@ -331,26 +331,28 @@ _TYPES = (
     | dict.fromkeys(("eventData", "previousValues", "newValues"), "jsonb")
     | {"arguments": "json"}
 )
-_AUDIT = " UNION ALL ".join(map(_audited, _AUDITED)) + " ORDER BY at, id LIMIT 100"
+_AUDIT = " UNION ALL ".join(map(_audit_select, _AUDIT_SOURCES)) + " ORDER BY at, id LIMIT 100"
 
 
-async def audit(db: Connection, given: dict[str, Any]) -> Row:
-    """Answer with what happened in a session, of all kinds in one statement."""
-    id_ = await db.fetchval("SELECT id FROM sessions WHERE project_id = $1 AND id = $2", PROJECT, given["id"])
+async def audit(db: Connection, variables: dict[str, Any]) -> Row:
+    """Answer with the audit trail of a session, with all kinds in one statement."""
+    id_ = await db.fetchval(
+        "SELECT id FROM sessions WHERE project_id = $1 AND id = $2", PROJECT, variables["id"]
+    )
     if id_ is None:
         return {"session": None}
     nodes = [
         {
             "id": f"{row['id'][:14]}8{row['id'][15:]}", "at": row["at"], "kind": row["kind"],
-            "subject": {name: row[name] for name in _AUDITED[row["kind"]][2]},
+            "subject": {name: row[name] for name in _AUDIT_SOURCES[row["kind"]][2]},
         }
-        for row in await db.fetch(_AUDIT, PROJECT, given["id"])
+        for row in await db.fetch(_AUDIT, PROJECT, variables["id"])
     ]  # fmt: skip
     return {"session": {"id": id_, "auditTrail": {"nodes": nodes}}}
 
 
-async def memories(db: Connection, _given: dict[str, Any]) -> Row:
-    """Answer with memories, their accesses, their annotations and what they are linked with."""
+async def memories(db: Connection, _variables: dict[str, Any]) -> Row:
+    """Answer with memories, their accesses, their annotations and their related memories."""
     found: dict[str, Row] = {}
     for row in await db.fetch(
         'SELECT id, name, content, data, memory_type AS "memoryType", importance, confidence,'
@@ -359,9 +361,9 @@ async def memories(db: Connection, _given: dict[str, Any]) -> Row:
         " WHERE project_id = $1 ORDER BY created_at DESC, id DESC LIMIT 100",
         PROJECT,
     ):
-        lists: Row = {name: {"nodes": []} for name in _OF_MEMORIES}
+        lists: Row = {name: {"nodes": []} for name in _MEMORY_LISTS}
         found[row["id"]] = dict(row.items()) | lists
-    for name, statement in _OF_MEMORIES.items():
+    for name, statement in _MEMORY_LISTS.items():
         for row in await db.fetch(
             "SELECT k.id AS parent, r.* FROM unnest($2::uuid[]) AS k (id)"  # noqa: S608 - of this file
             f" CROSS JOIN LATERAL ({statement}) AS r",
@@ -373,7 +375,7 @@ async def memories(db: Connection, _given: dict[str, Any]) -> Row:
     return {"memories": {"nodes": list(found.values())}}
 
 
-_OF_MEMORIES = {
+_MEMORY_LISTS = {
     "accesses": (
         'SELECT id, access_type AS "accessType", accessed_by AS "accessedBy",'
         ' accessor_type AS "accessorType", context, usefulness, created_at AS "createdAt"'
@@ -394,13 +396,13 @@ _OF_MEMORIES = {
         " ORDER BY m.created_at DESC, m.id DESC LIMIT 10"
     ),
 }
-"""What each memory has a list of, with the statement for one."""
+"""The lists of each memory, with the statement for one memory."""
 
 
-async def series(db: Connection, given: dict[str, Any]) -> Row:
-    """Answer with the hours of a year; an index gives the metrics of one after the other."""
+async def series(db: Connection, variables: dict[str, Any]) -> Row:
+    """Answer with the hours of a year; an index finds the metrics of one hour after the other."""
     agent = await db.fetchrow(
-        "SELECT id, name FROM agents WHERE project_id = $1 AND id = $2", PROJECT, given["id"]
+        "SELECT id, name FROM agents WHERE project_id = $1 AND id = $2", PROJECT, variables["id"]
     )
     if agent is None:
         return {"agent": None}
@@ -417,24 +419,24 @@ async def series(db: Connection, given: dict[str, Any]) -> Row:
         " FROM agent_metrics AS m WHERE m.project_id = $1 AND m.agent_id = $2 AND m.metric_type = $3"
         " AND m.timestamp >= hour AND m.timestamp < hour + interval '1 hour') AS m",
         PROJECT,
-        given["id"],
-        given["type"],
-        datetime.fromisoformat(given["from"]),
-        datetime.fromisoformat(given["to"]),
+        variables["id"],
+        variables["type"],
+        datetime.fromisoformat(variables["from"]),
+        datetime.fromisoformat(variables["to"]),
     )
     return {"agent": dict(agent.items()) | {"series": [dict(row.items()) for row in rows]}}
 
 
-async def append(db: Connection, given: dict[str, Any]) -> Row:
-    """Write messages, numbered and counted under the session's lock, in two statements."""
-    messages = given["messages"]
+async def append(db: Connection, variables: dict[str, Any]) -> Row:
+    """Append messages in two statements; the lock of the session makes numbers and counts right."""
+    messages = variables["messages"]
     session = await db.fetchrow(
         "UPDATE sessions SET message_count = message_count + $3, last_sequence = last_sequence + $3,"
         " interaction_count = interaction_count + $4, updated_at = clock_timestamp(),"
         " last_activity_at = greatest(last_activity_at, clock_timestamp())"
         " WHERE project_id = $1 AND id = $2 RETURNING last_sequence, user_id, agent_id",
         PROJECT,
-        given["session"],
+        variables["session"],
         len(messages),
         sum(message["role"] == "USER" for message in messages),
     )
@@ -448,7 +450,7 @@ async def append(db: Connection, given: dict[str, Any]) -> Row:
         " SELECT $1, $2, * FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::jsonb[],"
         ' $8::uuid[], $9::uuid[]) RETURNING id, sequence, role, content, created_at AS "createdAt"',
         PROJECT,
-        given["session"],
+        variables["session"],
         [str(uuid7()) for _ in messages],
         list(range(first, first + len(messages))),
         [message["role"] for message in messages],
@@ -461,7 +463,7 @@ async def append(db: Connection, given: dict[str, Any]) -> Row:
 
 
 class _Floor:
-    """The pool, and what every handler does before and after its statements."""
+    """The pool, and the transaction around every handler."""
 
     def __init__(self) -> None:
         self.pool: asyncpg.Pool[asyncpg.Record]
@@ -469,7 +471,7 @@ class _Floor:
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         size = int(os.environ["POOL_SIZE"])
-        # A transaction leaves nothing behind, so a connection needs no reset between two.
+        # A transaction leaves no settings behind, so connections need no reset.
         async with asyncpg.create_pool(
             os.environ["DATABASE_URL"], min_size=size, max_size=size, init=_prepare, reset=_keep
         ) as self.pool:
@@ -479,11 +481,11 @@ class _Floor:
         async def answer(request: Request) -> Response:
             if _PROJECTS.get(request.headers.get("authorization", "")) is None:
                 return Response(status_code=401)
-            given = orjson.loads(await request.body())["variables"]
+            variables = orjson.loads(await request.body())["variables"]
             async with self.pool.acquire() as connection:
                 try:
                     await connection.execute(begin)
-                    data = await handler(connection, given)
+                    data = await handler(connection, variables)
                     await connection.execute("COMMIT")
                 except BaseException:
                     await connection.execute("ROLLBACK")
@@ -513,7 +515,7 @@ def _plain(value: object) -> object:
 
 
 def main() -> None:
-    """Serve until the process is ended."""
+    """Serve until the process is terminated."""
     floor = _Floor()
     reads = [point, inbox, transcript, tree, overview, wide, page, audit, memories, series]
     routes = [floor.route(handler.__name__, handler, _READ) for handler in reads]

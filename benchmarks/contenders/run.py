@@ -1,4 +1,4 @@
-"""Starting the servers that are compared, and reading what they cost."""
+"""Starts the servers that are compared, and reads their use of processor time and memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.database import Urls
 
 POOL_SIZE = 10
-"""Connections of every server: the default of agentdata, and of PostGraphile's driver."""
+"""The number of connections of every server: the default of agentdata, and of PostGraphile's driver."""
 
 POSTGRAPHILE = Path(__file__).parents[1] / "postgraphile"
 
@@ -34,11 +34,11 @@ class Contender:
     about: str
     command: tuple[str, ...]
     schema: str = "agentdata"
-    """Whose documents it takes: agentdata's, PostGraphile's, or none (`floor`)."""
+    """The schema of the documents that it accepts: agentdata's, PostGraphile's, or none (`floor`)."""
     owner: bool = False
-    """Whether it logs in as the tables' owner, and takes on the role of requests where that is asked for."""
+    """Whether it logs in as the tables' owner and, if guarded, switches to the role of requests."""
     guarded: bool = True
-    """Whether it sets role and project for each transaction."""
+    """Whether it sets the role and the project for each transaction."""
 
 
 CONTENDERS = [
@@ -77,7 +77,7 @@ CONTENDERS = [
 
 
 class Running:
-    """A server that runs."""
+    """A running server."""
 
     def __init__(self, contender: Contender, process: psutil.Popen, port: int) -> None:
         self.contender = contender
@@ -85,20 +85,20 @@ class Running:
         self._process = process
 
     def path(self, shape: str) -> str:
-        """Tell where a shape is asked for."""
+        """Return the path for requests of a shape."""
         return f"/{shape}" if self.contender.schema == "floor" else "/graphql"
 
     def cpu_s(self) -> float:
-        """Tell the seconds of processor time that it has taken so far."""
+        """Return the processor time that the server has used so far, in seconds."""
         times = self._process.cpu_times()
         return float(times.user + times.system)
 
     def forget_peak(self) -> None:
-        """Begin to look for its peak memory anew."""
+        """Reset the peak memory."""
         Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
 
     def peak_mb(self) -> float:
-        """Tell its greatest resident memory since then, in MB."""
+        """Return the peak resident memory since the last reset, in MB."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         [kilobytes] = re.findall(r"VmHWM:\s+(\d+) kB", status)
         return int(kilobytes) / 1024
@@ -149,7 +149,7 @@ def serving(contender: Contender, urls: Urls, logs: Path) -> Iterator[Running]:
 
 
 def _node() -> Path:
-    """Find the Node that npm has brought."""
+    """Return the path of the Node.js that npm installed."""
     for found in sorted((POSTGRAPHILE / "node_modules").glob("node-*/bin/node")):
         return found
     raise SystemExit(
@@ -159,7 +159,7 @@ def _node() -> Path:
 
 
 def _port(contender: Contender, process: psutil.Popen, log: str) -> int:
-    """Read the port that a server prints when it listens."""
+    """Return the port that a server prints when it listens."""
     for line in process.stdout:
         if found := re.search(r"(?:^|127\.0\.0\.1:)(\d{4,5})\b", line):
             return int(found[1])

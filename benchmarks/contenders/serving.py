@@ -1,4 +1,4 @@
-"""Serving as `agentdata serve` does: one process, uvloop and httptools, no access log."""
+"""Serves an application as `agentdata serve` does: one process, uvloop and httptools, no access log."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def serve(app: ASGIApp) -> None:
-    """Listen on a free port, print it, and serve until the process is ended."""
+    """Listen on a free port, print it, and serve until the process is terminated."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        # Who connects before the application has started waits for it.
+        # Clients that connect before the application has started wait for it.
         listener.listen(2048)
         config = uvicorn.Config(
             app, loop="uvloop", http="httptools", log_level="warning", access_log=False, server_header=False

@@ -1,8 +1,8 @@
 """Plain Strawberry: types, resolvers, DataLoaders and the SQLAlchemy ORM, as its documentation teaches.
 
-Each relation has a DataLoader that is made for the request; pages under parents are loaded for all parents at
-once. A request has one session in one transaction, in the same project and under the same role as the others;
-a lock keeps its loaders from using it at the same time.
+Each request has a DataLoader for each relation; pages under parents are loaded for all parents at once. A
+request has one session in one transaction, in the same project and under the same role as with the other
+servers; a lock keeps its loaders from using the session at the same time.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Database:
         self._begun = False
 
     async def all(self, statement: Any) -> Sequence[Any]:
-        """Run a statement and give all its rows."""
+        """Run a statement and return all its rows."""
         async with self._lock:
             if not self._begun:
                 self._begun = True
@@ -65,13 +65,13 @@ class Database:
             return (await self._session.execute(statement)).all()
 
     async def insert(self, rows: list[Any]) -> None:
-        """Add rows, and read back what the database gave them."""
+        """Insert rows, and read back the values that the database generated."""
         async with self._lock:
             self._session.add_all(rows)
             await self._session.flush()
 
     async def commit(self) -> None:
-        """Make what was written durable."""
+        """Commit the transaction."""
         await self._session.commit()
 
 
@@ -87,7 +87,7 @@ def _one(database: Database, model: Any) -> DataLoader[UUID, Any]:
 def _many(
     database: Database, model: Any, parent: Any, *order: Any
 ) -> DataLoader[tuple[UUID, int], list[Any]]:
-    """Load pages: the first so many of each parent, by a row number."""
+    """Load the first rows of each parent, by row numbers."""
 
     async def load(keys: list[tuple[UUID, int]]) -> list[list[Any]]:
         most = max(first for _, first in keys)
@@ -192,13 +192,13 @@ def _loaders(info: Info[Any, None]) -> Loaders:
 
 
 def _row(item: object) -> Any:
-    """Tell the type checker that an object is the row that it was loaded as, whatever type it is shown as."""
+    """Return an object as the row that it really is; the type checker sees a GraphQL type."""
     return item
 
 
 @strawberry.type
 class PageInfo:
-    """Where a page stands."""
+    """The position of a page."""
 
     has_next_page: bool
     end_cursor: str | None
@@ -248,7 +248,7 @@ class ToolCall:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.ToolCall)
 
 
@@ -270,7 +270,7 @@ class Message:
 
     @strawberry.field
     def metadata(self) -> JSON:
-        """Give the column, whose attribute the ORM calls otherwise."""
+        """Return the column, which has another attribute name in the ORM."""
         metadata: JSON = _row(self).metadata_
         return metadata
 
@@ -281,7 +281,7 @@ class Message:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.Message)
 
 
@@ -295,7 +295,7 @@ class SessionEvent:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.SessionEvent)
 
 
@@ -310,13 +310,13 @@ class StateTransition:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.StateTransition)
 
 
 @strawberry.type
 class UsageRecord:
-    """A use of a model."""
+    """A usage record."""
 
     id: strawberry.ID
     model: str
@@ -325,7 +325,7 @@ class UsageRecord:
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
-        """Tell whether a row of the ORM is shown so."""
+        """Return whether a row of the ORM has this type."""
         return isinstance(row, models.UsageRecord)
 
 
@@ -336,7 +336,7 @@ Subject = Annotated[
 
 @strawberry.type
 class AuditEntry:
-    """One thing that happened."""
+    """One event in a session."""
 
     id: strawberry.ID
     at: datetime
@@ -345,7 +345,7 @@ class AuditEntry:
 
 
 def _entry_id(id_: UUID) -> strawberry.ID:
-    """Give an entry's id, which is not that of its subject."""
+    """Return an entry's id, which differs from its subject's."""
     subject = str(id_)
     return strawberry.ID(f"{subject[:14]}8{subject[15:]}")
 
@@ -361,7 +361,7 @@ _AUDITED = {
 
 @strawberry.type
 class SessionTree:
-    """What a session and all below it add up to."""
+    """The totals of a session and its descendants."""
 
     session_count: int
     max_depth: int
@@ -391,7 +391,7 @@ class Session:
 
     @strawberry.field
     def metadata(self) -> JSON:
-        """Give the column, whose attribute the ORM calls otherwise."""
+        """Return the column, which has another attribute name in the ORM."""
         metadata: JSON = _row(self).metadata_
         return metadata
 
@@ -418,7 +418,7 @@ class Session:
 
     @strawberry.field
     def parent(self) -> Reference | None:
-        """Tell the parent's id."""
+        """Return the parent's id."""
         return Reference(id=_row(self).parent_id) if _row(self).parent_id else None
 
     @strawberry.field
@@ -429,7 +429,7 @@ class Session:
 
     @strawberry.field
     async def audit_trail(self, info: Info[Any, None], first: int = 50) -> Connection[AuditEntry]:
-        """Find what happened, of each kind by itself."""
+        """Load the first entries, one kind at a time."""
         entries = []
         for kind, (model, at) in _AUDITED.items():
             table: Any = model
@@ -446,7 +446,7 @@ class Session:
 
     @strawberry.field
     async def descendants(self, info: Info[Any, None], first: int = 50) -> Connection[Session]:
-        """Find the sessions below."""
+        """Load the descendants."""
         s = models.Session
         statement = (
             select(s)
@@ -459,14 +459,14 @@ class Session:
 
 @strawberry.type
 class Reference:
-    """Another session, by its id."""
+    """A reference to another session by its id."""
 
     id: strawberry.ID
 
 
 @strawberry.type
 class Bucket:
-    """What was measured in one hour."""
+    """The measurements of one hour."""
 
     start: datetime
     count: BigInt = BigInt(0)
@@ -504,13 +504,13 @@ class Agent:
     async def series(
         self,
         info: Info[Any, None],
-        metric: SeriesMetric,  # noqa: ARG002 - the only one that is asked for
+        metric: SeriesMetric,  # noqa: ARG002 - the benchmark uses only one
         metric_type: str,
         since: Annotated[datetime, strawberry.argument(name="from")],
         until: Annotated[datetime, strawberry.argument(name="to")],
         interval: Interval,
     ) -> list[Bucket]:
-        """Group metrics by their hours, and fill in the hours without any."""
+        """Group metrics by hour, and add the hours without metrics."""
         m = models.AgentMetric
         value, start = m.metric_value, func.date_trunc(interval.value, m.timestamp, "UTC")
 
@@ -539,14 +539,14 @@ class Agent:
             .group_by(text("1"))
         )
         rows = await _loaders(info).database.all(statement)
-        found = {row[0]: Bucket(**row._mapping) for row in rows}  # noqa: SLF001 - what SQLAlchemy calls public
+        found = {row[0]: Bucket(**row._mapping) for row in rows}  # noqa: SLF001 - public in SQLAlchemy
         hours = [since + timedelta(hours=hour) for hour in range((until - since) // timedelta(hours=1))]
         return [found.get(hour) or Bucket(start=hour) for hour in hours]
 
 
 @strawberry.type
 class MemoryAccess:
-    """A use of a memory."""
+    """An access to a memory."""
 
     id: strawberry.ID
     access_type: str
@@ -604,7 +604,7 @@ class Memory:
 
 @strawberry.enum
 class OrderField(Enum):
-    """What lists are ordered by."""
+    """The fields that lists can be ordered by."""
 
     NAME = "name"
     STARTED_AT = "started_at"
@@ -613,7 +613,7 @@ class OrderField(Enum):
 
 @strawberry.enum
 class OrderDirection(Enum):
-    """In which direction."""
+    """The direction of an order."""
 
     ASC = "ASC"
     DESC = "DESC"
@@ -637,21 +637,21 @@ class SessionStatus(Enum):
 
 @strawberry.input
 class StatusFilter:
-    """By status."""
+    """A filter by status."""
 
     eq: SessionStatus
 
 
 @strawberry.input
 class ListFilter:
-    """By tags."""
+    """A filter by tags."""
 
     contains_all: list[str]
 
 
 @strawberry.input
 class DateTimeFilter:
-    """By time."""
+    """A filter by time."""
 
     gte: datetime
     lt: datetime
@@ -659,14 +659,14 @@ class DateTimeFilter:
 
 @strawberry.input
 class JSONFilter:
-    """By JSON."""
+    """A filter by JSON."""
 
     contains: JSON
 
 
 @strawberry.input
 class SessionFilter:
-    """Which sessions."""
+    """A filter of sessions."""
 
     status: StatusFilter
     tags: ListFilter
@@ -676,7 +676,7 @@ class SessionFilter:
 
 @strawberry.enum
 class MessageRole(Enum):
-    """Who speaks."""
+    """The speaker of a message."""
 
     USER = "USER"
     ASSISTANT = "ASSISTANT"
@@ -693,16 +693,16 @@ class AppendMessageInput:
 
 @strawberry.type
 class Query:
-    """What can be asked."""
+    """The queries."""
 
     @strawberry.field
-    async def agent(self, info: Info[Any, None], id: strawberry.ID) -> Agent | None:  # noqa: A002 - its name
+    async def agent(self, info: Info[Any, None], id: strawberry.ID) -> Agent | None:  # noqa: A002 - the name in the contract
         """Find an agent."""
         agent: Agent | None = await _loaders(info).agents.load(UUID(id))
         return agent
 
     @strawberry.field
-    async def session(self, info: Info[Any, None], id: strawberry.ID) -> Session | None:  # noqa: A002 - its name
+    async def session(self, info: Info[Any, None], id: strawberry.ID) -> Session | None:  # noqa: A002 - the name in the contract
         """Find a session."""
         s = models.Session
         rows = await _loaders(info).database.all(select(s).where(s.project_id == PROJECT, s.id == id))
@@ -714,7 +714,7 @@ class Query:
     ) -> Connection[Agent]:
         """List agents."""
         a = models.Agent
-        statement = select(a).where(a.project_id == PROJECT).order_by(*_ordered(a, order_by)).limit(first)
+        statement = select(a).where(a.project_id == PROJECT).order_by(*_order_by(a, order_by)).limit(first)
         return Connection(nodes=[row for (row,) in await _loaders(info).database.all(statement)])
 
     @strawberry.field
@@ -723,7 +723,7 @@ class Query:
         info: Info[Any, None],
         first: int = 50,
         after: str | None = None,
-        filter: SessionFilter | None = None,  # noqa: A002 - as the contract names it
+        filter: SessionFilter | None = None,  # noqa: A002 - the name in the contract
         order_by: list[Order] | None = None,
     ) -> Connection[Session]:
         """List sessions, the latest first."""
@@ -739,7 +739,7 @@ class Query:
                 s.metadata_.contains(filter.metadata.contains),
             ]
         order = order_by or [Order(field=OrderField.STARTED_AT, direction=OrderDirection.DESC)]
-        page = select(s).where(*where).order_by(*_ordered(s, order)).limit(first + 1)
+        page = select(s).where(*where).order_by(*_order_by(s, order)).limit(first + 1)
         if after is not None:
             started, id_ = after.split(" ")
             page = page.where(tuple_(s.started_at, s.id) < tuple_(datetime.fromisoformat(started), UUID(id_)))
@@ -765,23 +765,23 @@ class Query:
         return Connection(nodes=[row for (row,) in await _loaders(info).database.all(statement)])
 
 
-def _ordered(model: Any, order: list[Order]) -> list[Any]:
-    def directed(column: Any, direction: OrderDirection) -> Any:
+def _order_by(model: Any, order: list[Order]) -> list[Any]:
+    def in_direction(column: Any, direction: OrderDirection) -> Any:
         return column.desc() if direction is OrderDirection.DESC else column
 
-    keys = [directed(getattr(model, item.field.value), item.direction) for item in order]
-    return [*keys, directed(model.id, order[-1].direction)]
+    keys = [in_direction(getattr(model, item.field.value), item.direction) for item in order]
+    return [*keys, in_direction(model.id, order[-1].direction)]
 
 
 @strawberry.type
 class Mutation:
-    """What can be written."""
+    """The mutations."""
 
     @strawberry.mutation
     async def append_messages(
         self, info: Info[Any, None], session_id: strawberry.ID, messages: list[AppendMessageInput]
     ) -> list[Message]:
-        """Append messages, numbered and counted under the session's lock."""
+        """Append messages; the lock of the session makes numbers and counts right."""
         s = models.Session
         database = _loaders(info).database
         statement = (
@@ -818,7 +818,7 @@ class Mutation:
 
 
 class _OneSession(SchemaExtension):
-    """Give each operation a session and its loaders."""
+    """Opens a session for each operation, with the loaders for it."""
 
     async def on_operation(self) -> AsyncIterator[None]:
         context: Any = self.execution_context.context
@@ -839,7 +839,7 @@ class _GraphQL(GraphQL[Any, None]):
 
 
 def main() -> None:
-    """Serve until the process is ended."""
+    """Serve until the process is terminated."""
     target = parse(os.environ["DATABASE_URL"])
     size = int(os.environ["POOL_SIZE"])
     engine = create_async_engine(

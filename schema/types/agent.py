@@ -127,7 +127,7 @@ class Agent(Node):
         remote="agent_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.field(
         "Measurements of the agent and of its sessions over time.", by="agent_id"
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
@@ -137,6 +137,6 @@ class Agent(Node):
         order=MemoryOrder,
         remote="agent_id",
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.field(
         "Totals and means over the sessions of the agent.", by="agent_id"
     )

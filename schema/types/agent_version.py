@@ -67,9 +67,9 @@ class AgentVersion(Node):
         remote="version_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.field(
         "Totals and means over the sessions that ran on the version.", by="agent_version_id"
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.field(
         "Measurements of the version and of its sessions over time.", by="agent_version_id"
     )

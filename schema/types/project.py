@@ -38,9 +38,9 @@ class Project(Node):
             arguments=[module_states.FILTER],
         )
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.field(
         "Measurements of the agents and sessions of the project over time.", by="project_id"
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.field(
         "Totals and means over the sessions of the project.", by="project_id"
     )

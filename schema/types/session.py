@@ -241,10 +241,10 @@ class Session(Node):
         remote="session_id",
         default=(Ordering("timestamp", descending=True),),
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.field(
         "Measurements of the session over time, without the sessions below it.",
         by="id",
-        arguments=series.OF_SESSION,
+        arguments=series.SESSION_ARGUMENTS,
     )
     memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(
         MemoryRow,

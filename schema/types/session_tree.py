@@ -34,6 +34,6 @@ class SessionTree:
         "The time from the earliest start to the latest end of the sessions, in milliseconds; an open"
         " session counts as ending now."
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.field(
         "Totals and means over the sessions of the tree.", by=statistics.TREE, inherits=True
     )

@@ -51,9 +51,9 @@ class Team(Node):
         remote="team_id",
         default=(Ordering("started_at", descending=True),),
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.field(
         "Measurements of the sessions held by the team over time.", by="team_id"
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.field(
         "Totals and means over the sessions held by the team.", by="team_id"
     )

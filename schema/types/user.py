@@ -63,9 +63,9 @@ class User(Node):
         order=MemoryOrder,
         remote="user_id",
     )
-    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.measured(
+    series: list[Annotated["SeriesBucket", strawberry.lazy("schema.types.series_bucket")]] = series.field(
         "Measurements of the sessions with the user over time.", by="user_id"
     )
-    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.summed(
+    statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = statistics.field(
         "Totals and means over the sessions with the user.", by="user_id"
     )
