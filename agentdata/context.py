@@ -13,7 +13,7 @@ from agentdata.operations.unit_of_work import run
 from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from uuid import UUID
 
     from agentdata.database import Database
@@ -102,9 +102,13 @@ class Context:
             await self._reader.end()
 
 
-async def _write_after(release: Awaitable[None], writing: Awaitable[Result]) -> Result:
+async def _write_after(release: Awaitable[None], writing: Coroutine[Any, Any, Result]) -> Result:
     """Write after the reader has returned its connection: a request never holds two."""
-    await release
+    try:
+        await release
+    except BaseException:
+        writing.close()
+        raise
     return await writing
 
 

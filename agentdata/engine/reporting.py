@@ -12,7 +12,13 @@ from sqlalchemy import exc
 from strawberry.exceptions import StrawberryInputCoercionError
 from uuid_utils import uuid7
 
-from agentdata.errors import AgentDataError, BadUserInputError, OverloadedError, TimedOutError
+from agentdata.errors import (
+    AgentDataError,
+    BadUserInputError,
+    LimitExceededError,
+    OverloadedError,
+    TimedOutError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +29,8 @@ _MAX_MESSAGE = 1_000
 """Longer messages are cut: they repeat the client's text."""
 
 _STATEMENT_STOPPED = "57014"
+_TOO_COMPLEX = "54"
+"""SQLSTATEs of statements beyond PostgreSQL's limits, such as its stack depth, begin so."""
 _NO_ROOM = ("08", "53", "57P", "55P03", "40001", "40P01")
 """SQLSTATEs, or their beginnings, of errors that may pass: connections, resources, shutdown, locks."""
 
@@ -49,6 +57,8 @@ def client_error(error: BaseException | None) -> AgentDataError | None:
     state = _sqlstate(error)
     if state == _STATEMENT_STOPPED:
         return TimedOutError("the database took too long for this; ask for less at once, or filter more")
+    if state.startswith(_TOO_COMPLEX):
+        return LimitExceededError("the operation is too complex for the database; ask for less at once")
     if state.startswith(_NO_ROOM) or _lost(error):
         return OverloadedError(
             "the database was lost or has no room for this now; try again shortly, a write with its"

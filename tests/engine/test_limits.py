@@ -274,3 +274,19 @@ def test_larger_pages_are_refused_after_smaller_ones_were_allowed() -> None:
         assert operation.values({"n": 50})
     with pytest.raises(InvalidRequestError):
         operation.values({"n": 1_001})
+
+
+def test_an_optional_argument_whose_variable_is_not_sent_does_not_make_a_series_cheap() -> None:
+    for name, type_ in (("timeZone", "String"), ("groups", "Int"), ("groupBy", "[SeriesDimension!]")):
+        document = f"""query ($from: DateTime!, $z: {type_}) {{ agents(first: 50) {{ nodes {{
+            series(metric: TOKENS, from: $from, to: "2027-01-01T00:00:00Z", interval: HOUR, {name}: $z) {{
+                sum
+            }}
+        }} }} }}"""
+        operation = parsed(document, Limits(rows=50 * 26))
+        day, year = "2026-12-31T23:00:00Z", "2026-01-01T00:00:00Z"
+        assert size(document, {"from": year}).rows > 50 * 8_000
+        for variables in ({}, {"z": None}):
+            assert operation.values({"from": day, **variables})
+            with pytest.raises(InvalidRequestError):
+                operation.values({"from": year, **variables})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -170,7 +170,8 @@ class _Compilation:
             if name == "__typename":
                 plan.roots.append(RootField(key, constant(type_.name)))
             elif name.startswith("__"):
-                plan.roots.append(RootField(key, partial(_introspected, self._introspection(nodes), key)))
+                introspection = Introspection(self.schema, self.operation, self.fragments, nodes)
+                plan.roots.append(RootField(key, partial(introspection.answer, self._variables_slot(), key)))
             else:
                 with self._field_at(type_, key, nodes[0]):
                     plan.roots.append(RootField(key, self._root(type_, key, nodes)))
@@ -196,11 +197,10 @@ class _Compilation:
             plan.fields.append(MutationField(key, nodes, declared, coerce, selection))
         return plan
 
-    def _introspection(self, nodes: list[FieldNode]) -> int:
-        """Add a slot that answers introspection fields."""
-        introspection = Introspection(self.schema, self.operation, self.fragments, nodes)
+    def _variables_slot(self) -> int:
+        """Add a slot that holds the variables, and return its number."""
         number = len(self.arguments.slots)
-        self.arguments.slots.append(ArgumentSlot(number, ".".join(self.path), introspection.answer, _coerced))
+        self.arguments.slots.append(ArgumentSlot(number, "", _coerced, _coerced))
         return number
 
     def _result(self, of: Any, nodes: list[FieldNode]) -> ResultSelection:
@@ -354,8 +354,10 @@ class _Compilation:
                 raise UnplannedError
         steps: list[tuple[Step, str]] = []
         for link, of_link in links:
-            step = self._key_step(of_link, nodes) if _is_reference(model_of(type_), link) else None
-            made = step or self._row_step(link, of_link, nodes, _keys(projection, link.local))
+            # Members of a union may have different fields at one key, so the path names the member.
+            with self._at(f"({of_link.name})") if len(links) > 1 else nullcontext():
+                step = self._key_step(of_link, nodes) if _is_reference(model_of(type_), link) else None
+                made = step or self._row_step(link, of_link, nodes, _keys(projection, link.local))
             steps.append((made, link.local))
         return steps
 
@@ -389,6 +391,8 @@ class _Compilation:
                 arguments, None if parent_slot is None else bindings[parent_slot]
             ),
             inherits=parent_slot,
+            # What is bound may be large, such as the starts of buckets, and is not to stay in a cached plan.
+            each_request=declared.computation.binder is not None,
         )
         by = KEY if declared.inherits else "id"
         model = declared.model
@@ -426,7 +430,7 @@ class _Compilation:
         return None
 
     def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:
-        slot = self._slot(type_, nodes[0], declared.request, needs_context=declared.scope is not None)
+        slot = self._slot(type_, nodes[0], declared.request, each_request=declared.scope is not None)
         key_type = None if keys is None else Uuid()
         read = Read(
             (declared, "rows"),
@@ -508,12 +512,12 @@ class _Compilation:
         bind: Callable[[Any, Any, Mapping[int, Any]], Any],
         *,
         inherits: int | None = None,
-        needs_context: bool = False,
+        each_request: bool = False,
     ) -> int:
         """Have a field's arguments bound before the plan runs, and return the number of their slot.
 
         Arguments are bound once, while the plan is compiled, if they hold no variables and no cursors (which
-        belong to a tenant), inherit nothing, and the field needs no scope.
+        belong to a tenant), inherit nothing, and ``each_request`` does not ask for it.
 
         Raises:
             _FieldFailsError: The arguments are wrong in every request of the plan.
@@ -523,7 +527,7 @@ class _Compilation:
         slot = ArgumentSlot(len(self.arguments.slots), ".".join(self.path), coerce, bind, inherits)
         names = {argument.name.value for argument in node.arguments or ()}
         fails = slot.path in self.failing
-        if not (fails or needs_context or inherits is not None or names & {"after", "before"}) and not any(
+        if not (fails or each_request or inherits is not None or names & {"after", "before"}) and not any(
             variables_in(node.arguments)
         ):
             try:
@@ -575,10 +579,6 @@ _NOBODY = _Nobody()
 
 def _coerced(value: Any, *_: Any) -> Any:
     return value
-
-
-def _introspected(slot: int, key: str, run: Run) -> Any:
-    return run.bindings[slot][key]
 
 
 def _field_name(node: FieldNode, type_: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graphql import DocumentNode, Executor, OperationDefinitionNode, SelectionSetNode
+from graphql.pyutils import Undefined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -12,9 +13,11 @@ if TYPE_CHECKING:
     from graphql import FieldNode, FragmentDefinitionNode, GraphQLSchema
     from graphql.execution.values import VariableValues
 
+    from agentdata.engine.plans.run import Run
+
 
 class Introspection:
-    """The introspection fields of an operation, as an operation of their own."""
+    """An introspection field of an operation, as an operation of its own."""
 
     def __init__(
         self,
@@ -32,18 +35,15 @@ class Introspection:
         )
         self._document = DocumentNode(definitions=(alone, *fragments.values()))
 
-    def answer(self, variables: VariableValues) -> dict[str, Any]:
-        """Return the data of the introspection fields.
-
-        Raises:
-            GraphQLError: An argument is wrong.
-
-        """
-        raw = {name: source.value for name, source in variables.sources.items() if hasattr(source, "value")}
-        prepared: Any = Executor.build(self._schema, self._document, raw_variable_values=raw)
-        if isinstance(prepared, list):
-            raise prepared[0]
-        result = prepared.execute_operation()
-        if result.errors:
-            raise result.errors[0]
-        return result.data  # type: ignore[no-any-return]  # graphql-core types results as Any
+    def answer(self, slot: int, key: str, run: Run) -> Any:
+        """Return the value of the field with the variables of a slot; report its errors in the run."""
+        variables: VariableValues = run.bindings[slot]
+        sent = {
+            name: source.value for name, source in variables.sources.items() if source.value is not Undefined
+        }
+        # The variables were coerced before, so this gives no list of errors.
+        executor: Any = Executor.build(self._schema, self._document, raw_variable_values=sent)
+        result = executor.execute_operation()
+        run.errors += result.errors or ()
+        run.nulled |= result.data is None
+        return result.data and result.data[key]

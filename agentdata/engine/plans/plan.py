@@ -66,6 +66,7 @@ class ArgumentSlots:
 
         Raises:
             FailingFieldsError: Arguments are wrong of which the plan does not expect it.
+            UnplannedError: Arguments are right of which the plan does not expect it.
 
         """
         bindings: dict[int, Any] = {}
@@ -74,6 +75,8 @@ class ArgumentSlots:
             try:
                 if slot.inherits is None or slot.inherits in bindings:
                     bindings[slot.number] = slot.bind(slot.coerce(variables), context, bindings)
+                    if slot.fails:
+                        raise UnplannedError
             except (AgentDataError, GraphQLError) as error:
                 if slot.fails:
                     bindings[slot.number] = error
@@ -106,6 +109,8 @@ class QueryPlan:
             statement, parameters = self.reads.prepare(run)
             self.reads.distribute(run, await context.fetch(statement.text, parameters))
         data = {root.key: root.value(run) for root in self.roots}
+        if run.nulled:
+            return None, run.errors
         if not self.failures:
             return data, run.errors
         reported, errors = report(data, self.failures, run.bindings)

@@ -39,6 +39,8 @@ class Run:
     written: Sequence[Any] = ()
     """The rows that a write returned."""
     errors: list[GraphQLError] = field(default_factory=list)
+    nulled: bool = False
+    """Whether an error has made the data as a whole null."""
     records: list[list[Record]] = field(default_factory=list)
     """The records of each read, by its position."""
     columns: Sequence[Mapping[str, int]] = ()

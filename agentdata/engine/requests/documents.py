@@ -16,6 +16,7 @@ from graphql import (
     parse,
     specified_rules,
 )
+from graphql.pyutils import Undefined
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.schema import validate_document
 
@@ -121,7 +122,7 @@ class Operation:
         case = (failing, *[variables.coerced.get(name) for name in self._conditions])
         if case not in self._plans:
             if len(self._plans) >= _CACHED_PLANS:
-                self._plans.clear()
+                self._evict()
             try:
                 self._plans[case] = compiler.compile(self.node, self.fragments, variables, failing)
             except (UnplannedError, GraphQLError):
@@ -130,6 +131,11 @@ class Operation:
         if plan is None:
             raise UnplannedError
         return plan
+
+    def _evict(self) -> None:
+        """Evict the oldest plan, of requests with wrong arguments if there is one: they are the rarer ones."""
+        oldest = next((case for case in self._plans if case[0]), next(iter(self._plans)))
+        del self._plans[oldest]
 
     def _check(self, variables: VariableValues) -> None:
         measure = Measure(self.schema, self.fragments, variables)
@@ -144,7 +150,8 @@ class Operation:
 
     def _sizes(self, variables: VariableValues) -> tuple[Hashable, ...]:
         coerced = variables.coerced
-        return tuple([_hashable(coerced.get(name)) for name in self._size_variables or ()])
+        # A variable that was not sent differs from null: a default may stand for it.
+        return tuple([_hashable(coerced.get(name, Undefined)) for name in self._size_variables or ()])
 
 
 def _hashable(value: Any) -> Hashable:

@@ -87,6 +87,9 @@ class Executor:
                 data, errors = await plan.answer(context, values)
         except UnplannedError:
             raise
+        except FailingFieldsError:
+            # Nothing has run here, either.
+            raise UnplannedError from None
         except Exception as error:  # noqa: BLE001  # reported as the error of a field would be
             errors = [located_error(error, [operation.node])]
         return ExecutionResult(data, errors or None)
@@ -108,7 +111,7 @@ class Executor:
             except FailingFieldsError as wrong:
                 plan = operation.plan(self._compiler, values, wrong.paths)
                 explained = await plan.explain(context, values, analyze=analyze)
-        except UnplannedError:
+        except (UnplannedError, FailingFieldsError):
             return None
         return explained if explained.reads else None
 

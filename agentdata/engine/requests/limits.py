@@ -203,16 +203,21 @@ class Measure:
     def _declared_objects(self, cost: Cost, given: Mapping[str, ValueNode], declared: GraphQLField) -> int:
         """Return how many objects a field may have by its declared cost; none if an argument is wrong."""
         names = {each.python_name: name for name, each in _arguments(declared)}
+        nodes = {python_name: given.get(names[python_name]) for python_name in cost.arguments}
+        self.size_variables.update(each.name.value for each in variables_in(filter(None, nodes.values())))
         values: dict[str, Any] = {}
-        for python_name in cost.arguments:
-            name = names[python_name]
-            node = given.get(name)
-            self.size_variables.update(each.name.value for each in variables_in([node] if node else []))
-            value = argument_value(declared.args[name], node, self.variables)
-            if value is not Undefined:
-                values[python_name] = value
-            elif node is not None or isinstance(declared.args[name].type, GraphQLNonNull):
+        for python_name, node in nodes.items():
+            definition = declared.args[names[python_name]]
+            required = isinstance(definition.type, GraphQLNonNull)
+            value = argument_value(definition, node, self.variables)
+            if value is Undefined:
+                # A variable that was not sent leaves an optional argument out; a literal is wrong.
+                if required or not (node is None or isinstance(node, VariableNode)):
+                    return 0
+            elif value is None and required:
                 return 0
+            else:
+                values[python_name] = value
         return cost.objects(values)
 
     def _number(self, node: ValueNode) -> int | None:
