@@ -324,7 +324,7 @@ async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str
                 await indexes.ask(
                     f"{place}(orderBy: {name} {'DESC' if descending else 'ASC'} {' '.join(cursor_)})",
                     page.rows(asked.shape, ["id"]),
-                    {**keys, **asked.values},
+                    {**keys, **asked.parameters},
                     by_hand=False,
                     known=_known(WITHIN, page.model, name) if page.link is None else None,
                 )
@@ -348,7 +348,7 @@ async def _ask_filters(indexes: Indexes, place: Place, page: Page, keys: dict[st
     for name, operator, filter_ in filters:
         asked = _slice(page, filter_=filter_)
         what = f"{place}(filter: {name} {operator})"
-        values = {**keys, **asked.values}
+        values = {**keys, **asked.parameters}
         known = _known(WALKED, page.model, name) if whole else None
         await indexes.ask(what, page.rows(asked.shape, ["id"]), values, by_hand=True, known=known)
         if whole and _is_rare(name, operator, filter_):
@@ -405,7 +405,7 @@ async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
         asked = _slice(page, computed=page.computation.bind({"query": query}))
         rows = page.rows(asked.shape, ["id", "rank", "excerpt"])
         for statement in (rows, page.totals(asked.shape), page.is_complete(asked.shape)):
-            await indexes.ask(f"{field}({query})", statement, asked.values, by_hand=False)
+            await indexes.ask(f"{field}({query})", statement, asked.parameters, by_hand=False)
     assert not indexes.failures, "\n\n".join(indexes.failures)
 
 
@@ -442,7 +442,7 @@ async def _find_places(api: Api, owner: AsyncEngine) -> None:
         for name, filter_ in product(("messages", "events"), ({"eq": 700}, {"in": [3, 700]}, {"gt": 998})):
             asked = _slice(pages[name], filter_={"sequence": filter_})
             for statement in (pages[name].rows(asked.shape, ["id"]), pages[name].totals(asked.shape)):
-                values = {TENANT: api.project_id, KEYS: [session.id], **asked.values}
+                values = {TENANT: api.project_id, KEYS: [session.id], **asked.parameters}
                 [[[explained]]] = await reads.execute(explain(statement), values)
                 assert sum(_touched(explained["Plan"]).values()) <= 2, (name, filter_)
 

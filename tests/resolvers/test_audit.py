@@ -347,7 +347,7 @@ async def test_a_page_of_a_long_trail_reads_only_the_rows_that_it_shows(api: Api
         request = TRAIL.request(
             {"last" if "before" in more else "first": 50, **more}, Context(api.database, api.principal)
         )
-        parameters = {TENANT: api.project_id, KEYS: [session.id], **request.values}
+        parameters = {TENANT: api.project_id, KEYS: [session.id], **request.parameters}
         async with api.database.read(api.project_id) as reads:
             [[[explained]]] = await reads.execute(explain(TRAIL.rows(request.shape, ["id"])), parameters)
         read = {

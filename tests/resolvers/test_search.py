@@ -324,7 +324,7 @@ async def test_a_word_that_every_text_has_is_looked_up_in_the_index(api: Api, ow
         await connection.execute(text("ANALYZE messages"))
     request = SEARCH.request({"query": "tea", "first": 5}, Context(api.database, api.principal))
     async with api.database.read(api.project_id) as reads:
-        asked = {TENANT: api.project_id, **request.values}
+        asked = {TENANT: api.project_id, **request.parameters}
         # As for a table so large that PostgreSQL would scan it in parallel.
         await reads.execute(text("SELECT set_config('parallel_setup_cost', '0', true)"), {})
         await reads.execute(text("SELECT set_config('min_parallel_table_scan_size', '0', true)"), {})

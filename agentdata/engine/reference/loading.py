@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agentdata.engine.sql.links import KEYS, Link
-from agentdata.engine.sql.pages import LIMIT, Page
+from agentdata.engine.sql.pages import Page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -134,9 +134,7 @@ class _PageRowsLoader:
             None if page.computation is None else [each.key for each in page.model.__mapper__.column_attrs]
         )
         statement = page.rows(self.request.shape, names)
-        # One row more than the page holds tells whether there is a next page.
-        values = {KEYS: parents, LIMIT: self.request.size + 1, **self.request.values}
-        for row in await reader.execute(statement, values):
+        for row in await reader.execute(statement, {KEYS: parents, **self.request.parameters}):
             found[row[0]].append(row[1] if names is None else row)
         return [self._cut(found[parent]) for parent in parents]
 

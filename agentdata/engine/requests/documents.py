@@ -133,7 +133,7 @@ class Operation:
         return plan
 
     def _evict(self) -> None:
-        """Evict the oldest plan, of requests with wrong arguments if there is one: they are the rarer ones."""
+        """Evict the oldest plan, one for wrong arguments first: those requests are rarer."""
         oldest = next((case for case in self._plans if case[0]), next(iter(self._plans)))
         del self._plans[oldest]
 

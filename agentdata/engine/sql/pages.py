@@ -306,6 +306,12 @@ class PageRequest:
             start = tuple(value is None for value in at)
         self.shape = PageShape(term, self.order, self.backward, start, computed.shape)
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the whole statement, as the reference way sends them."""
+        # One row more than the page holds tells whether there is a next page.
+        return {LIMIT: self.size + 1, **self.values}
+
     def cursor_of(self, values: Sequence[Any], tenant_id: UUID) -> str:
         """Return the cursor of a row by its values of the sort keys."""
         return encode(values, self._signature, tenant_id)
