@@ -60,7 +60,7 @@ async def read(api: Api, model: type[Base], *order: Any) -> Sequence[Any]:
     """Read all rows of a project."""
 
     async def rows(write: UnitOfWork) -> Sequence[Any]:
-        return (await write.scalars(select(model).where(*write.owns(model)).order_by(*order))).all()
+        return (await write.scalars(select(model).where(*write.in_project(model)).order_by(*order))).all()
 
     found: Sequence[Any] = await api.run(rows)
     return found

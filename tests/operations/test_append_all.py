@@ -72,7 +72,7 @@ async def test_each_session_gets_its_own(write: UnitOfWork) -> None:
         *((True, number) for number in (1, 2, 3)),
         *((False, number) for number in (1, 2, 3)),
     ]
-    calls = await write.scalars(select(ToolCall).where(*write.owns(ToolCall)).order_by(ToolCall.name))
+    calls = await write.scalars(select(ToolCall).where(*write.in_project(ToolCall)).order_by(ToolCall.name))
     assert [(call.name, call.status, call.result) for call in calls] == [
         ("find", ToolCallStatus.SUCCEEDED, "found"),
         ("seek", ToolCallStatus.SUCCEEDED, {}),

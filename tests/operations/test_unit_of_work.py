@@ -65,7 +65,7 @@ async def test_what_is_inserted_is_what_is_stored(
     made = await api.run(operation, values=values)
 
     async def both(write: UnitOfWork) -> tuple[Any, Any]:
-        stored = (await write.scalars(select(model).where(*write.owns(model)))).one()
+        stored = (await write.scalars(select(model).where(*write.in_project(model)))).one()
         return stored, await write.get(model, stored.id, lock=True)
 
     stored, read = await api.run(both)
@@ -77,7 +77,7 @@ async def test_bytes_are_stored_as_they_are(api: Api) -> None:
     _, secret = await api.run(api_keys.create, name="Key", scopes=["READ"])
 
     async def stored(write: UnitOfWork) -> Any:
-        return (await write.scalars(select(ApiKey).where(*write.owns(ApiKey)))).one()
+        return (await write.scalars(select(ApiKey).where(*write.in_project(ApiKey)))).one()
 
     row = await api.run(stored)
     assert row.secret_hash == api_keys.hash_secret(secret)
