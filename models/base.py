@@ -60,9 +60,9 @@ INDEXED_FUNCTIONS = (
 """Functions to mark as LEAKPROOF; otherwise PostgreSQL uses no index for them under row-level security.
 
 By default PostgreSQL checks a row's project before it calls such a function, so that an error of the function
-cannot leak data of other projects; it then scans every row of the project. These functions raise no errors for
-values that can be stored here: JSON is at most 100 levels deep, and searches index only as much of a text as
-fits into a document. Only a superuser can mark functions, in one database at a time.
+cannot leak data of other projects; it then scans every row of the project. These functions raise no errors
+for values that can be stored here: JSON is at most 100 levels deep, and searches index only as much of a text
+as fits into a document. Only a superuser can mark functions, in one database at a time.
 """
 
 
@@ -141,7 +141,7 @@ def one_of(column: str, values: type[Any]) -> CheckConstraint:
 
 
 def in_range(column: str, low: float, high: float | None = None) -> CheckConstraint:
-    """Return a constraint that restricts a number to an inclusive range; ``checks`` reads it from ``info``."""
+    """Return a constraint that restricts a number to a closed range; ``checks`` reads it from ``info``."""
     condition = f"{column} >= {low}" if high is None else f"{column} BETWEEN {low} AND {high}"
     return CheckConstraint(condition, name=column, info={"column": column, "low": low, "high": high})
 

@@ -1,4 +1,4 @@
-"""What clients send wrong: each mistake has its code and names the input at fault, and nothing is written."""
+"""Invalid input: each error has a code and names the invalid field, and nothing is written."""
 
 from __future__ import annotations
 
@@ -73,32 +73,32 @@ LEAKS = re.compile(
     r"SELECT |INSERT |UPDATE |DELETE |"
     r"[a-z]+_[a-z]+|\bobject at 0x|NoneType|\bNone\b|<class|\$\d"
 )
-"""What would tell of the inside: SQL, names of constraints and columns, Python's texts."""
+"""Internals that errors may not contain: SQL, names of constraints and columns, texts of Python."""
 
 BY_MUTATION = pytest.mark.parametrize("write", WRITES, ids=lambda write: write.mutation)
 
 
 @pytest.fixture(scope="module")
 async def mine(database: Database, owner: AsyncEngine) -> Api:
-    """Give a project that these tests cannot change."""
+    """Provide a project; the tests may not change it."""
     return await make_api(database, owner)
 
 
 @pytest.fixture(scope="module")
 async def things(mine: Api) -> dict[str, str]:
-    """Give one of each noun."""
+    """Provide the ids of one object of each type."""
     return await some_of_each(mine)
 
 
 @pytest.fixture(scope="module")
 async def others(database: Database, owner: AsyncEngine) -> dict[str, str]:
-    """Give one of each noun of another project."""
+    """Provide the ids of one object of each type in another project."""
     return await some_of_each(await make_api(database, owner))
 
 
 @pytest.fixture(autouse=True)
 async def nothing_is_written(mine: Api, things: dict[str, str], owner: AsyncEngine) -> AsyncIterator[None]:
-    """Hold every test to writing nothing."""
+    """Assert that no test writes anything."""
     assert things
     before = await stored(owner, mine)
     yield
@@ -106,11 +106,11 @@ async def nothing_is_written(mine: Api, things: dict[str, str], owner: AsyncEngi
 
 
 def check(answer: Any, code: str = "BAD_USER_INPUT", *, named: str | None = None) -> dict[str, Any]:
-    """Hold an answer to one error of a code that names what is at fault and tells nothing of the inside."""
+    """Assert that an answer has one error with a code, which names the field and leaks no internals."""
     assert answer.codes == [code], answer
     error: dict[str, Any]
     [error] = answer.errors
-    # What the client sent may be repeated: the contract's own words in capitals, and ids.
+    # A message may repeat names from the schema in capitals, and ids.
     assert not LEAKS.search(error["message"]), error
     if named is not None:
         assert named in (error["extensions"].get("field") or error["message"]), error
@@ -118,14 +118,14 @@ def check(answer: Any, code: str = "BAD_USER_INPUT", *, named: str | None = None
 
 
 def of_kind(write: Written, kind: str) -> Iterator[tuple[str, bool]]:
-    """Give the fields of an input whose named type is `kind`, and whether they are lists."""
+    """Yield the fields of an input whose named type is `kind`, and whether they are lists."""
     for name, field in write.fields.items():
         if get_named_type(field.type).name == kind:
             yield name, isinstance(get_nullable_type(field.type), GraphQLList)
 
 
 def column(write: Written, field: str) -> Any:
-    """Give the column that a field is written to, if it is one."""
+    """Return the column that a field is written to, or None."""
     model = MODELS[
         re.sub(r"^(create|update|start|end|append|record|set)(Agent(?=Version))?", "", write.mutation)
     ]
@@ -135,7 +135,9 @@ def column(write: Written, field: str) -> Any:
 
 
 @BY_MUTATION
-async def test_text_that_cannot_be_stored(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_text_that_cannot_be_stored_is_refused(
+    mine: Api, things: dict[str, str], write: Written
+) -> None:
     for field, is_list in of_kind(write, "String"):
         for bad in ("a\0", "\0", "long \0 text"):
             values = {field: [bad] if is_list else bad}
@@ -147,7 +149,7 @@ async def test_text_that_cannot_be_stored(mine: Api, things: dict[str, str], wri
 
 
 @BY_MUTATION
-async def test_text_that_is_too_long(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_text_that_is_too_long_is_refused(mine: Api, things: dict[str, str], write: Written) -> None:
     for field, is_list in of_kind(write, "String"):
         length = 255 if is_list else getattr(getattr(column(write, field), "type", None), "length", None)
         if length is None:
@@ -158,7 +160,7 @@ async def test_text_that_is_too_long(mine: Api, things: dict[str, str], write: W
 
 
 @BY_MUTATION
-async def test_required_text_and_keys_that_are_blank(
+async def test_blank_required_text_and_keys_are_refused(
     mine: Api, things: dict[str, str], write: Written
 ) -> None:
     for field, _ in of_kind(write, "String"):
@@ -169,16 +171,18 @@ async def test_required_text_and_keys_that_are_blank(
 
 
 @BY_MUTATION
-async def test_null_where_there_must_be_something(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_null_in_required_fields_is_refused(mine: Api, things: dict[str, str], write: Written) -> None:
     for field in write.fields:
         target = column(write, field)
-        ends = write.mutation == "endSession" and field == "status"  # COMPLETED where none is given
+        ends = write.mutation == "endSession" and field == "status"  # defaults to COMPLETED
         if target is not None and not target.nullable and not ends:
             check(await write.answer(mine, things, **{field: None}), named=field)
 
 
 @BY_MUTATION
-async def test_json_that_cannot_be_stored(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_json_that_cannot_be_stored_is_refused(
+    mine: Api, things: dict[str, str], write: Written
+) -> None:
     deep: Any = "deep"
     for _ in range(101):
         deep = {"a": deep}
@@ -199,7 +203,7 @@ async def test_json_that_cannot_be_stored(mine: Api, things: dict[str, str], wri
 
 
 @BY_MUTATION
-async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_values_of_wrong_types_are_refused(mine: Api, things: dict[str, str], write: Written) -> None:
     wrong: dict[str, list[Any]] = {
         "String": [5, True, {"a": 1}, 1.5],
         "ID": [True, {"a": 1}, 1.5],
@@ -240,7 +244,7 @@ async def test_values_of_wrong_types(mine: Api, things: dict[str, str], write: W
 
 
 @BY_MUTATION
-async def test_ids_that_lead_nowhere(
+async def test_ids_of_missing_or_foreign_objects_are_refused(
     mine: Api, things: dict[str, str], others: dict[str, str], write: Written
 ) -> None:
     for field, is_list in of_kind(write, "ID"):
@@ -277,7 +281,7 @@ async def test_ids_that_lead_nowhere(
 
 
 @BY_MUTATION
-async def test_fields_that_there_are_not(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_unknown_fields_are_refused(mine: Api, things: dict[str, str], write: Written) -> None:
     for field in ("nonsense", "id", "projectId", "totalSessions"):
         check(await write.answer(mine, things, **{field: "x"}), named=field)
 
@@ -300,7 +304,7 @@ NUMBERS: dict[str, list[float]] = {
 
 
 @BY_MUTATION
-async def test_numbers_out_of_their_ranges(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_numbers_out_of_range_are_refused(mine: Api, things: dict[str, str], write: Written) -> None:
     for field in write.fields:
         for bad in NUMBERS.get(field, ()):
             error = check(await write.answer(mine, things, **{field: bad}), named=field)
@@ -440,7 +444,9 @@ async def test_numbers_out_of_their_ranges(mine: Api, things: dict[str, str], wr
         ("{ sessions(filter: {promptTokens: {gt: 1.5}}) { totalCount } }", ""),
     ],
 )
-async def test_documents(mine: Api, things: dict[str, str], document: str, named: str) -> None:
+async def test_invalid_documents_are_refused(
+    mine: Api, things: dict[str, str], document: str, named: str
+) -> None:
     document = re.sub(
         r"\b(SESSION|AGENT|VERSION|CALL|TEAM)\b", lambda m: f'"{things[m[1].lower()]}"', document
     )
@@ -448,7 +454,7 @@ async def test_documents(mine: Api, things: dict[str, str], document: str, named
     assert check_named["message"]
 
 
-async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) -> None:
+async def test_json_that_nests_too_deep_is_refused(mine: Api, things: dict[str, str]) -> None:
     for depth in (102, 1_000, 2_400):
         values = f"{{metadata: {'{a: ' * depth}1{'}' * depth}}}"
         document = f'mutation {{ updateSession(id: "{things["session"]}", input: {values}) {{ id }} }}'
@@ -508,7 +514,7 @@ async def test_json_that_nests_without_end(mine: Api, things: dict[str, str]) ->
         ('createTeam(input: {name: "T", memberIds: $it})', ["AGENT", "USER"], "NOT_FOUND", "memberIds"),
     ],
 )
-async def test_lists(
+async def test_invalid_lists_are_refused(
     mine: Api, things: dict[str, str], document: str, variables: list[Any], code: str, named: str
 ) -> None:
     types = {
@@ -529,13 +535,15 @@ async def test_lists(
 
 
 @BY_MUTATION
-async def test_keys_without_the_scope(mine: Api, things: dict[str, str], write: Written) -> None:
+async def test_api_keys_without_the_scope_are_refused(
+    mine: Api, things: dict[str, str], write: Written
+) -> None:
     administers = write.mutation in {"updateProject", "createApiKey", "updateApiKey"}
     less = ApiKeyScope.WRITE if administers else ApiKeyScope.READ
     check(await write.answer(mine.with_scopes(less), things), "FORBIDDEN", named="scope")
 
 
-async def test_no_mutation_is_open_to_readers(mine: Api, things: dict[str, str]) -> None:
+async def test_read_keys_cannot_use_any_mutation(mine: Api, things: dict[str, str]) -> None:
     for mutation, field in MUTATIONS.items():
         arguments = ", ".join(
             f"{name}: {_any(argument.type, things)}"
@@ -549,7 +557,7 @@ async def test_no_mutation_is_open_to_readers(mine: Api, things: dict[str, str])
 
 
 def _any(type_: Any, things: dict[str, str]) -> str:
-    """Give some value of a type as a document writes it."""
+    """Return some value of a type as a GraphQL literal."""
     kind = get_named_type(type_)
     if hasattr(kind, "fields"):
         required = {name: field for name, field in kind.fields.items() if str(field.type).endswith("!")}

@@ -1,4 +1,4 @@
-"""Many writers at once: nothing is lost, tied, or half written."""
+"""Concurrent writers: no write is lost, duplicated, or stored in part."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Client:
         self.url = url
 
     async def ask(self, document: str, **variables: Any) -> Any:
-        """Ask and give the data of an answer without errors."""
+        """Send a request and return its data; assert that there are no errors."""
         answer = await self.http.post(self.url, json={"query": document, "variables": variables})
         body = answer.json()
         assert "errors" not in body, body["errors"]
@@ -91,7 +91,7 @@ class Client:
 
 @pytest.fixture
 async def client(database_urls: DatabaseUrls, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """Give a client of a server with a pool of so many connections."""
+    """Provide a client of a server with a pool of so many connections."""
     key = await make_key(database_urls)
     app = create_app(Settings(pool_size=request.param, pool_timeout_s=60), database_urls.request)
     async with app.router.lifespan_context(app), serving(app) as (host, port):
@@ -112,7 +112,7 @@ async def test_two_hundred_clients_append_to_one_session(client: Client) -> None
     acknowledged = {message["sequence"]: message["externalId"] for many in written for message in many}
     count = sum(len(many) for many in written)
     assert sorted(acknowledged) == list(range(1, count + 1))
-    # What was sent together stays together.
+    # Messages of one write are consecutive.
     assert all(many[-1]["sequence"] - many[0]["sequence"] == len(many) - 1 for many in written)
     found, rows = await client.session(session)
     assert {row["sequence"]: row["externalId"] for row in rows} == acknowledged
@@ -124,7 +124,7 @@ async def test_two_hundred_clients_append_to_one_session(client: Client) -> None
 
 
 @pytest.mark.parametrize("client", [10], indirect=True)
-async def test_fifty_clients_on_fifty_sessions_of_one_agent(client: Client) -> None:
+async def test_fifty_clients_with_sessions_of_one_agent_are_counted(client: Client) -> None:
     agent = (await client.ask('mutation { createAgent(input: {name: "A"}) { id } }'))["createAgent"]["id"]
 
     async def talk(number: int) -> None:
@@ -161,7 +161,7 @@ WHERE wait_event_type = 'Lock' AND query LIKE '%sessions%' AND datname = current
 
 @pytest.mark.parametrize("what", BLOCKED)
 @pytest.mark.parametrize("client", [10], indirect=True)
-async def test_writers_of_one_session_that_is_locked_leave_connections_to_others(
+async def test_writers_that_wait_for_one_session_leave_connections_to_others(
     client: Client, owner: AsyncEngine, database_urls: DatabaseUrls, what: str
 ) -> None:
     start = "mutation { startSession(input: {}) { id } }"
@@ -173,7 +173,7 @@ async def test_writers_of_one_session_that_is_locked_leave_connections_to_others
         async with transaction(database_urls.request) as watching:
             while (await watching.execute(text(WAITING))).scalar() != 5:
                 await watching.execute(text("SELECT pg_stat_clear_snapshot()"))
-        # None of these has to wait until the lock is given back.
+        # None of these waits for the lock.
         for one in (client, neighbour):
             for _ in range(3):
                 await one.ask("{ sessions(first: 5) { nodes { title messages(first: 5) { totalCount } } } }")
@@ -184,7 +184,7 @@ async def test_writers_of_one_session_that_is_locked_leave_connections_to_others
         assert len(await asyncio.gather(*writers)) == 16
 
 
-async def test_twenty_activations_leave_one_version_active(api: Api, owner: AsyncEngine) -> None:
+async def test_twenty_concurrent_activations_leave_one_version_active(api: Api, owner: AsyncEngine) -> None:
     agent = await factories.agent(api)
     versions = [await factories.agent_version(api, agent.id) for _ in range(20)]
     await asyncio.gather(*(api.run(agent_versions.activate, id_=version.id) for version in versions))
@@ -198,11 +198,11 @@ async def test_twenty_activations_leave_one_version_active(api: Api, owner: Asyn
         )
         found = rows.all()
     assert [row.is_active for row in found] == [False] * 19 + [True]
-    # Each gave way to the next at the moment when that became active.
+    # Each was deactivated at the time when the next one was activated.
     assert [row.deactivated_at for row in found] == [*(row.activated_at for row in found[1:]), None]
 
 
-async def test_versions_that_are_made_active_at_once(api: Api) -> None:
+async def test_one_of_ten_versions_created_active_concurrently_stays_active(api: Api) -> None:
     agent = await factories.agent(api)
     await asyncio.gather(*(factories.agent_version(api, agent.id, activate=True) for _ in range(10)))
     data = await api.ask(
@@ -215,7 +215,7 @@ async def test_versions_that_are_made_active_at_once(api: Api) -> None:
     assert all(node["isActive"] or node["deactivatedAt"] >= node["activatedAt"] for node in nodes)
 
 
-async def test_sessions_that_come_end_and_go_at_once_are_counted(api: Api, owner: AsyncEngine) -> None:
+async def test_agents_count_sessions_that_change_concurrently(api: Api, owner: AsyncEngine) -> None:
     first, second = await factories.agent(api), await factories.agent(api)
 
     async def live(number: int) -> None:
@@ -233,7 +233,7 @@ async def test_sessions_that_come_end_and_go_at_once_are_counted(api: Api, owner
     assert await untrue(owner, api) == []
 
 
-async def test_tags_in_opposite_orders_while_sessions_go(api: Api) -> None:
+async def test_tagging_in_opposite_orders_during_deletions_does_not_deadlock(api: Api) -> None:
     ids = [str(session.id) for session in await factories.many_sessions(api, [{} for _ in range(60)])]
     keep, go = ids[:40], ids[40:]
     tag = "mutation($ids: [ID!]!, $tags: [String!]!) { addSessionTags(sessionIds: $ids, tags: $tags) { id } }"
@@ -255,7 +255,7 @@ async def test_tags_in_opposite_orders_while_sessions_go(api: Api) -> None:
     )
 
 
-async def test_a_deadlock_is_tried_again(api: Api) -> None:
+async def test_a_deadlock_is_retried(api: Api) -> None:
     first, second = await factories.agent(api), await factories.agent(api)
     begun = {first.id: asyncio.Event(), second.id: asyncio.Event()}
     attempts: Counter[UUID] = Counter()
@@ -281,7 +281,7 @@ async def test_a_deadlock_is_tried_again(api: Api) -> None:
     assert [node["runId"] for node in data["agents"]["nodes"]] == [2, 2]
 
 
-async def test_a_write_leaves_its_arguments_for_another_try(api: Api) -> None:
+async def test_a_write_does_not_change_its_arguments(api: Api) -> None:
     agent = await factories.agent(api)
     session = await factories.session(api, agent_id=agent.id)
     call = called(call_id="1", result={"a": 1})
@@ -304,7 +304,9 @@ async def test_a_write_leaves_its_arguments_for_another_try(api: Api) -> None:
         assert arguments == before
 
 
-async def test_a_child_that_comes_while_its_parent_goes_is_no_orphan(api: Api, owner: AsyncEngine) -> None:
+async def test_a_child_added_while_its_parent_is_deleted_is_never_orphaned(
+    api: Api, owner: AsyncEngine
+) -> None:
     for tree in (False, True) * 5:
         parent = await factories.session(api)
         results = await asyncio.gather(
@@ -327,7 +329,9 @@ async def test_a_child_that_comes_while_its_parent_goes_is_no_orphan(api: Api, o
         assert left == 0 if gone else left == made + 1
 
 
-async def test_messages_that_come_while_their_session_goes(api: Api, owner: AsyncEngine) -> None:
+async def test_messages_appended_while_their_session_is_deleted_do_not_remain(
+    api: Api, owner: AsyncEngine
+) -> None:
     session = await factories.session(api)
     await factories.say(api, session.id, said())
     results = await asyncio.gather(
@@ -342,7 +346,7 @@ async def test_messages_that_come_while_their_session_goes(api: Api, owner: Asyn
         assert (await connection.execute(text(count), {"id": session.id})).scalar_one() == 0
 
 
-async def test_a_result_and_an_answer_that_come_at_once(api: Api) -> None:
+async def test_a_concurrent_result_and_answer_settle_a_call_once(api: Api) -> None:
     session = await factories.session(api)
     for number in range(10):
         id_ = str(number)
@@ -366,8 +370,8 @@ async def test_a_result_and_an_answer_that_come_at_once(api: Api) -> None:
         assert found["answer"] == {"id": str(answer[0].id)}
 
 
-async def test_totals_hold_whatever_happens_at_once(api: Api, owner: AsyncEngine) -> None:
-    chance = random.Random(11)  # noqa: S311 - the same acts each time
+async def test_totals_are_right_after_concurrent_writes(api: Api, owner: AsyncEngine) -> None:
+    chance = random.Random(11)  # noqa: S311 - the same actions in each run
     session = await factories.session(api)
     there: list[UUID] = []
 
@@ -391,6 +395,6 @@ async def test_totals_hold_whatever_happens_at_once(api: Api, owner: AsyncEngine
 
     for _ in range(4):
         results = await asyncio.gather(*map(act, range(20)), return_exceptions=True)
-        # One may change what another has deleted.
+        # A write may find that another has deleted its message.
         assert all(each is None or isinstance(each, NotFoundError) for each in results), results
         assert await untrue(owner, api) == []

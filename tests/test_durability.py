@@ -1,4 +1,4 @@
-"""Writers stopped in the middle by `kill -9`: what was acknowledged is there, and nothing is half written."""
+"""After `kill -9` during writes, acknowledged writes are stored and no write is stored in part."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     Repeated = Callable[[int], Awaitable[None]]
-    """A write that notes what was acknowledged; it takes the number of the turn."""
+    """A write that remembers what was acknowledged; its argument is the number of the turn."""
 
 __all__ = ["environment", "started"]
 
 
 @asynccontextmanager
-async def served(environment: dict[str, str]) -> AsyncIterator[tuple[Client, psutil.Process]]:
-    """Give a client of a server that is a process of its own, and is killed in the end."""
+async def client_of_server(environment: dict[str, str]) -> AsyncIterator[tuple[Client, psutil.Process]]:
+    """Provide a client of a separate server process, which is killed at the end."""
     with serving_process(environment) as server:
         client = Client(server.url, key_file(environment).read_text().strip())
         async with client.http:
@@ -37,7 +37,7 @@ async def served(environment: dict[str, str]) -> AsyncIterator[tuple[Client, psu
 
 
 async def write_until_killed(server: psutil.Process, killed: str, *writes: Repeated) -> None:
-    """Repeat writes, all at once, until the server or its PostgreSQL is killed in the middle of them."""
+    """Repeat concurrent writes until the server or its PostgreSQL is killed during them."""
     enough = asyncio.Event()
     turns = Counter(dict.fromkeys(range(len(writes)), 0))
 
@@ -46,7 +46,7 @@ async def write_until_killed(server: psutil.Process, killed: str, *writes: Repea
             try:
                 await write(turns[place])
             except (httpx.HTTPError, AssertionError, ValueError):
-                # From the kill on requests may fail, though the clients do not know why.
+                # After the kill, requests may fail in any of these ways.
                 if enough.is_set():
                     return
                 enough.set()
@@ -116,7 +116,7 @@ FOUND = """query($session: ID!, $agent: ID!, $memory: ID!) {
 
 
 class Known:
-    """What a client knows to be done: of each kind the rows that were acknowledged, by what tells them."""
+    """The acknowledged rows that a client knows of, by kind and then by key."""
 
     def __init__(self, client: Client, ids: dict[str, str]) -> None:
         self.ask = client.ask
@@ -171,15 +171,15 @@ class Known:
 
 
 @pytest.mark.parametrize("killed", ["server", "postgres"])
-async def test_what_was_acknowledged_outlives_a_kill(environment: dict[str, str], killed: str) -> None:
-    async with served(environment) as (client, server):
+async def test_acknowledged_writes_survive_a_kill(environment: dict[str, str], killed: str) -> None:
+    async with client_of_server(environment) as (client, server):
         made = await client.ask(MAKE)
         known = Known(client, {name: row["id"] for name, row in made.items()})
         at_once = (known.messages, known.events, known.usage, known.state, known.accesses, known.annotation)
         await write_until_killed(
             server, killed, *at_once * 2, known.metrics, known.link, known.link, known.sandbox
         )
-    async with served(environment) as (client, _):
+    async with client_of_server(environment) as (client, _):
         found = await client.ask(FOUND, **known.ids)
     _check_session(found["session"], known)
     _check_memory(found["memory"], known)
@@ -199,7 +199,7 @@ def _check_session(session: dict[str, Any], known: Known) -> None:
     assert sorted(said.values()) == list(range(1, len(said) + 1))
     counts = (session["messageCount"], session["interactionCount"], session["promptTokens"])
     assert counts == (len(said), len(said), 5 * len(said))
-    # Of what was sent together all is there or nothing.
+    # The messages of one write are all stored, or none is.
     together = Counter(id_.partition(":")[0] for id_ in said)
     assert all(count == int(sent.split()[0]) for sent, count in together.items())
     happened = {row["id"]: row["sequence"] for row in _rows(session, "events")}
@@ -222,7 +222,7 @@ def _check_memory(memory: dict[str, Any], known: Known) -> None:
     assert memory["accessCount"] == len(accesses)
     applied = {row["content"] for row in _rows(memory, "annotations") if row["isApplied"]}
     assert known.of["applied"].keys() <= applied
-    # Each was appended once, and each content before was kept.
+    # Each annotation was appended once, and each previous content was kept.
     assert sorted(memory["content"].splitlines()) == sorted(["begin", *applied])
     assert memory["history"]["totalCount"] == len(applied)
     related = {row["id"]: row["relatedMemories"]["nodes"] for row in _rows(memory, "relatedMemories")}

@@ -1,4 +1,4 @@
-"""Large numbers are refused in variables as in documents, and shown as the database holds them."""
+"""Too large numbers are refused in variables and literals, and stored numbers are shown unchanged."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ HELD = [
 
 @pytest.mark.parametrize("number", [BIG, f"-{BIG}", str(2**64), str(-(2**63) - 1), "9" * 400])
 @pytest.mark.parametrize("around", ["%s", "[%s]", '{"a": [1.5, {"b": %s}], "c": "%s"}', '{"%s": %s}'])
-def test_whole_numbers_of_any_size_are_exact(number: str, around: str) -> None:
+def test_whole_numbers_of_any_size_are_parsed_exactly(number: str, around: str) -> None:
     written = around.replace("%s", number)
     assert read_json(written) == read_json(written.encode()) == json.loads(written)
 
 
 @pytest.mark.parametrize("number", HELD)
-def test_other_numbers_are_those_of_64_bits(number: str) -> None:
+def test_other_numbers_are_parsed_as_64_bit_numbers(number: str) -> None:
     for written in (number, f'{{"a": [{number}, {BIG}, "{BIG}"]}}'):
         assert repr(read_json(written)) == repr(json.loads(written))
 
 
 @pytest.mark.parametrize("number", [BIG, "1e400", "1"])
 @pytest.mark.parametrize("wrong", ["NaN", "-Infinity", '"\\ud800"', "01", '"\x01"', "'a'", "tru"])
-def test_what_is_not_json_is_refused_beside_any_number(number: str, wrong: str) -> None:
+def test_invalid_json_is_refused_next_to_any_number(number: str, wrong: str) -> None:
     for written in (f"[{number}, {wrong}]", f"[{wrong}, {number}]"):
         with pytest.raises(json.JSONDecodeError):
             read_json(written)
@@ -69,7 +69,7 @@ def test_what_is_not_json_is_refused_beside_any_number(number: str, wrong: str) 
 @pytest.mark.parametrize(
     "number", [*HELD, BIG, f"-{BIG}", f"{BIG}.{BIG}", f"0.{BIG}", "1" + "0" * 400, "1" + "0" * 5_000]
 )
-def test_numbers_of_the_database_are_written_as_they_are(number: str) -> None:
+def test_stored_numbers_are_written_unchanged(number: str) -> None:
     for stored in (number, f'{{"a":[{number},{BIG},"{BIG}"]}}'):
         written = orjson.dumps(read_stored_json(stored)).decode()
         assert json.loads(written, parse_int=str, parse_float=_digits) == json.loads(
@@ -82,13 +82,13 @@ def _digits(number: str) -> str:
 
 
 @pytest.mark.parametrize("number", TOO_LARGE)
-def test_a_tools_answer_with_a_number_that_is_too_large_stays_a_text(number: str) -> None:
+def test_an_answer_of_a_tool_with_too_large_a_number_stays_text(number: str) -> None:
     assert result_of(f'{{"a": [{number}]}}') == f'{{"a": [{number}]}}'
 
 
 @pytest.fixture(scope="module")
 async def client(database_urls: DatabaseUrls) -> AsyncIterator[httpx.AsyncClient]:
-    """Provide a client with a key to a project of these tests."""
+    """Provide a client with a key to a new project."""
     app = create_app(Settings(), database_urls.request)
     key = await make_key(database_urls)
     async with (
@@ -103,7 +103,7 @@ async def client(database_urls: DatabaseUrls) -> AsyncIterator[httpx.AsyncClient
 
 
 async def post(client: httpx.AsyncClient, query: str, variables: str = "{}") -> dict[str, Any]:
-    """Send variables as the text that they are, and give the answer with its numbers as texts."""
+    """Send variables as a JSON text, and return the response with its numbers as texts."""
     body = f'{{"query": {json.dumps(query)}, "variables": {variables}}}'
     response = await client.post("/graphql", content=body, headers={"Content-Type": "application/json"})
     answer: dict[str, Any] = json.loads(response.content, parse_int=str, parse_float=str)
@@ -117,7 +117,7 @@ PLAINLY = ' __type(name: "User") { name } }'
 
 @pytest.mark.parametrize("number", TOO_LARGE)
 @pytest.mark.parametrize("query", [CREATE, FIND, FIND[:-2] + PLAINLY], ids=["write", "plan", "plain"])
-async def test_a_number_that_is_too_large_is_refused_wherever_it_stands(
+async def test_too_large_a_number_is_refused_in_literals_and_variables(
     client: httpx.AsyncClient, query: str, number: str
 ) -> None:
     literal = query.replace("($it: JSON) ", "").replace("$it", number)
@@ -145,14 +145,14 @@ async def test_a_number_that_is_too_large_is_refused_wherever_it_stands(
 
 
 @pytest.mark.parametrize("number", ["1e300", str(2**64 - 1), str(-(2**63)), "0.1", f'"{BIG}"', '"1e400"'])
-async def test_a_number_that_can_be_held_is_kept(client: httpx.AsyncClient, number: str) -> None:
+async def test_a_number_in_range_is_stored_unchanged(client: httpx.AsyncClient, number: str) -> None:
     literal = CREATE.replace("($it: JSON) ", "").replace("$it", number)
     for answer in (await post(client, literal), await post(client, CREATE, f'{{"it": {number}}}')):
         [stored] = answer["data"]["createSession"]["metadata"]["a"]
         assert stored == json.loads(number, parse_int=str) or float(stored) == float(number)
 
 
-async def test_numbers_of_other_programs_are_shown_as_they_are(
+async def test_numbers_stored_by_other_programs_are_shown_unchanged(
     client: httpx.AsyncClient, owner: AsyncEngine
 ) -> None:
     made = await post(client, "mutation { createSession(input: {}) { id } }")

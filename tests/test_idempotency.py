@@ -1,4 +1,4 @@
-"""The same key and input again give the first result and write nothing."""
+"""Repeating a write with its idempotency key returns the first result and writes nothing."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ USER = (
 
 
 def with_key(write: Written) -> str:
-    """Give the document that asks a mutation under a key."""
+    """Return the document of a mutation with an idempotency key."""
     document = write.document("id createdAt")
     document = document.replace("mutation(", "mutation($key: String, ")
     return document.replace(f"{write.mutation}(", f"{write.mutation}(idempotencyKey: $key, ")
 
 
-def test_everything_that_creates_takes_a_key_but_api_keys() -> None:
+def test_every_creating_mutation_takes_a_key_except_create_api_key() -> None:
     creating = {
         name
         for name in MUTATIONS
@@ -39,9 +39,11 @@ def test_everything_that_creates_takes_a_key_but_api_keys() -> None:
 
 
 @pytest.mark.parametrize("write", CREATING, ids=lambda write: write.mutation)
-async def test_the_first_result_comes_again(api: Api, owner: AsyncEngine, write: Written) -> None:
+async def test_a_repeated_write_returns_the_first_result(
+    api: Api, owner: AsyncEngine, write: Written
+) -> None:
     things = await some_of_each(api)
-    # Names that would be taken the second time.
+    # Fixed names, which would conflict if they were written a second time.
     least = {name: "same" if value == "@new" else value for name, value in write.least.items()}
     variables = write.variables(things, named(least, things))
     if write.is_list:
@@ -54,7 +56,9 @@ async def test_the_first_result_comes_again(api: Api, owner: AsyncEngine, write:
 
 
 @pytest.mark.parametrize("write", CREATING, ids=lambda write: write.mutation)
-async def test_twenty_at_once_write_once(api: Api, owner: AsyncEngine, write: Written) -> None:
+async def test_twenty_concurrent_requests_with_one_key_write_once(
+    api: Api, owner: AsyncEngine, write: Written
+) -> None:
     things = await some_of_each(api)
     variables = write.variables(things, {})
     answers = await asyncio.gather(*(api.ask(with_key(write), key="k", **variables) for _ in range(20)))
@@ -65,7 +69,7 @@ async def test_twenty_at_once_write_once(api: Api, owner: AsyncEngine, write: Wr
     assert await stored(owner, api) != before
 
 
-async def test_another_input_conflicts(api: Api, owner: AsyncEngine) -> None:
+async def test_a_key_with_a_different_input_conflicts(api: Api, owner: AsyncEngine) -> None:
     await api.ask(USER, key="k", name="Ann")
     before = await stored(owner, api)
     for name in ("Ben", "ann", None, "Ann "):
@@ -76,37 +80,37 @@ async def test_another_input_conflicts(api: Api, owner: AsyncEngine) -> None:
     assert await stored(owner, api) == before
 
 
-async def test_another_mutation_conflicts(api: Api) -> None:
+async def test_a_key_with_a_different_mutation_conflicts(api: Api) -> None:
     await api.ask('mutation { createSession(input: {}, idempotencyKey: "k") { id } }')
     error = await api.error('mutation { startSession(input: {}, idempotencyKey: "k") { id } }')
     assert error["extensions"] == {"code": "CONFLICT", "field": "idempotencyKey"}
 
 
-async def test_the_order_of_an_inputs_fields_does_not_matter(api: Api) -> None:
+async def test_the_order_of_input_fields_does_not_matter(api: Api) -> None:
     create = 'mutation($input: CreateUserInput!) { createUser(input: $input, idempotencyKey: "k") { id } }'
     first = await api.ask(create, input={"name": "Ann", "userData": {"a": 1, "b": {"c": 2, "d": 3}}})
     assert await api.ask(create, input={"userData": {"b": {"d": 3, "c": 2}, "a": 1}, "name": "Ann"}) == first
 
 
-async def test_a_key_is_its_projects_own(api: Api, other: Api) -> None:
+async def test_projects_may_use_the_same_key(api: Api, other: Api) -> None:
     mine = await api.ask(USER, key="k", name="Ann")
     assert await other.ask(USER, key="k", name="Ben") != mine
     assert await api.ask(USER, key="k", name="Ann") == mine
 
 
-async def test_without_a_key_everything_is_written(api: Api) -> None:
+async def test_every_request_without_a_key_writes(api: Api) -> None:
     assert await api.ask(USER, key=None, name="Ann") != await api.ask(USER, key=None, name="Ann")
     assert await api.ask(USER, name="Ann") != await api.ask(USER, name="Ann")
 
 
-async def test_the_result_is_read_as_it_is_now(api: Api) -> None:
+async def test_a_repeated_write_returns_the_current_data(api: Api) -> None:
     create = 'mutation { createUser(input: {name: "Ann"}, idempotencyKey: "k") { id name } }'
     id_ = (await api.ask(create))["createUser"]["id"]
     await api.ask('mutation($id: ID!) { updateUser(id: $id, input: {name: "Eve"}) { id } }', id=id_)
     assert (await api.ask(create))["createUser"] == {"id": id_, "name": "Eve"}
 
 
-async def test_a_result_that_was_deleted_since_is_said_so(api: Api) -> None:
+async def test_a_deleted_result_is_reported(api: Api) -> None:
     id_ = (await api.ask(USER, key="k", name="Ann"))["createUser"]["id"]
     await api.ask("mutation($id: ID!) { deleteUser(id: $id) { ids } }", id=id_)
     error = await api.error(USER, key="k", name="Ann")
@@ -114,7 +118,7 @@ async def test_a_result_that_was_deleted_since_is_said_so(api: Api) -> None:
     assert "deleted since" in error["message"]
 
 
-async def test_a_list_that_lost_one_is_said_so(api: Api) -> None:
+async def test_a_result_list_with_a_deleted_row_is_reported(api: Api) -> None:
     session = await factories.session(api)
     append = (
         "mutation($id: ID!) { appendMessages(sessionId: $id, messages: [{role: USER}, {role: USER}],"
@@ -126,7 +130,7 @@ async def test_a_list_that_lost_one_is_said_so(api: Api) -> None:
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "idempotencyKey"}
 
 
-async def test_a_failed_attempt_does_not_use_the_key_up(api: Api) -> None:
+async def test_a_failed_write_does_not_consume_the_key(api: Api) -> None:
     create = 'mutation($email: String!) { createUser(input: {email: $email}, idempotencyKey: "k") { id } }'
     taken = await factories.user(api, email="a@example.org")
     error = await api.error(create, email="a@example.org")
@@ -137,7 +141,7 @@ async def test_a_failed_attempt_does_not_use_the_key_up(api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", ["k" * 256, "a\0", "", " "])
-async def test_keys_that_are_none(api: Api, owner: AsyncEngine, key: str) -> None:
+async def test_invalid_keys_are_refused(api: Api, owner: AsyncEngine, key: str) -> None:
     before = await stored(owner, api)
     error = await api.error(USER, key=key, name="Ann")
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "idempotencyKey"}
@@ -145,19 +149,19 @@ async def test_keys_that_are_none(api: Api, owner: AsyncEngine, key: str) -> Non
 
 
 @pytest.mark.parametrize("key", ["k" * 255, "𝄞" * 255, "' OR 1=1 --", "{}"])
-async def test_keys_that_are_some(api: Api, key: str) -> None:
+async def test_unusual_keys_are_accepted(api: Api, key: str) -> None:
     assert await api.ask(USER, key=key, name="Ann") == await api.ask(USER, key=key, name="Ann")
 
 
 @pytest.mark.parametrize(
     "bad", ["18446744073709551616", "1e999", "{a: " * 150 + "1" + "}" * 150, r'"\u0000"']
 )
-async def test_input_that_cannot_be_stored_is_refused_under_a_key_too(api: Api, bad: str) -> None:
+async def test_invalid_input_is_refused_with_a_key_too(api: Api, bad: str) -> None:
     document = f'mutation {{ createUser(input: {{userData: {{a: {bad}}}}}, idempotencyKey: "k") {{ id }} }}'
     assert (await api.error(document))["extensions"] == {"code": "BAD_USER_INPUT", "field": "userData"}
 
 
-async def test_a_key_needs_the_scope_as_the_write_does(api: Api) -> None:
+async def test_repeating_a_write_needs_the_scope_of_the_write(api: Api) -> None:
     await api.ask(USER, key="k", name="Ann")
     reader: Any = api.with_scopes()
     assert (await reader.error(USER, key="k", name="Ann"))["extensions"]["code"] == "FORBIDDEN"

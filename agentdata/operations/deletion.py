@@ -1,4 +1,4 @@
-"""Deletions of any size: batches, each in its own transaction, first clear rows that refer to the deleted row.
+"""Deletions of any size: batches in separate transactions first clear the rows that refer to a deleted row.
 
 PostgreSQL deletes a row, and deletes or updates all rows that refer to it, in one statement. With hundreds of
 thousands of them that exceeds the statement timeout, and holds their locks all the time. So if many rows of a

@@ -181,7 +181,7 @@ async def _check_deletable(write: UnitOfWork, id_: UUID, *, tree: bool) -> None:
 
 
 async def _delete_below(write: UnitOfWork, id_: UUID) -> list[UUID]:
-    """Delete descendants in batches, the deepest first, until at most one batch is left; return the deleted ids."""
+    """Delete descendants in batches, the deepest first, until one batch or less is left; return their ids."""
     deleted: list[UUID] = []
     while True:
         below = [row["id"] for row in await write.run_separately(partial(_fetch_deepest, id_=id_))]
@@ -220,7 +220,7 @@ async def remove_tags(write: UnitOfWork, ids: list[UUID], tags: list[str]) -> li
 
 
 async def rename_tag(write: UnitOfWork, old: str, new: str) -> RenamedTag:
-    """Rename a tag on every session that has it; sessions that also have the new tag only lose the old one."""
+    """Rename a tag on all sessions that have it; those that already have the new tag lose the old one."""
     check_text("from", old, 255)
     [new] = check_tags("to", [new])
     if old == new:

@@ -430,7 +430,7 @@ async def _run_once(
             replayed: Any = await write.get_all(model, done.result_ids, field="idempotencyKey")
         except NotFoundError:
             raise NotFoundError(
-                "the result of the write with this key has been deleted since; use a new key to write it again",
+                "the result of the write with this key has been deleted since; use a new key to write again",
                 field="idempotencyKey",
             ) from None
         return replayed if done.result_is_list else replayed[0]  # type: ignore[no-any-return]  # as from the operation
