@@ -18,7 +18,7 @@ from agentdata.database_urls import DatabaseUrls
 from agentdata.errors import ConflictError
 from agentdata.operations import api_keys
 from agentdata.operations.projects import check_project
-from agentdata.operations.unit_of_work import UnitOfWork, refused
+from agentdata.operations.unit_of_work import UnitOfWork, constraint_error
 from agentdata.settings import Settings
 from agentdata.setup_error import SetupError
 from models import Base, Project
@@ -190,7 +190,7 @@ async def _session(url: str) -> AsyncIterator[WriteSession]:
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in _NOT_MIGRATED:
             raise SetupError("the database has no tables yet: run `agentdata db upgrade`") from None
-        if (refusal := refused(error)) is not None:
+        if (refusal := constraint_error(error)) is not None:
             raise refusal from None
         raise
 

@@ -1,4 +1,4 @@
-"""The errors that a client can act on. Everything else is INTERNAL and says nothing of what is inside."""
+"""The errors that a client can act on. All others are reported as INTERNAL, without details."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class AgentDataError(Exception):
 
     @property
     def extensions(self) -> dict[str, Any]:
-        """What stands under ``extensions`` of the GraphQL error."""
+        """The ``extensions`` of the GraphQL error."""
         return {"code": self.code} | ({"field": self.field} if self.field else {})
 
 
 class BadUserInputError(AgentDataError):
-    """The input is wrong in itself; sending it again cannot help."""
+    """The input is invalid; sending it again cannot help."""
 
     code = "BAD_USER_INPUT"
 
 
 class UnauthenticatedError(AgentDataError):
-    """No valid API key came with the request."""
+    """The request has no valid API key."""
 
     code = "UNAUTHENTICATED"
 
@@ -45,31 +45,31 @@ class ForbiddenError(AgentDataError):
 
 
 class NotFoundError(AgentDataError):
-    """There is no such thing in this project."""
+    """The project has no such object."""
 
     code = "NOT_FOUND"
 
 
 class ConflictError(AgentDataError):
-    """The input is right, but not in the present state of the data."""
+    """The input is valid, but conflicts with the current data."""
 
     code = "CONFLICT"
 
 
 class LimitExceededError(AgentDataError):
-    """The request asks for more than the server gives at once."""
+    """The request exceeds a limit of the server."""
 
     code = "LIMIT_EXCEEDED"
 
 
 class TimedOutError(AgentDataError):
-    """The request took longer than it may."""
+    """The request took longer than is allowed."""
 
     code = "TIMEOUT"
 
 
 class OverloadedError(AgentDataError):
-    """The server has no room for the request now; the same request may go through later."""
+    """The server has no capacity for the request now; the same request may succeed later."""
 
     code = "OVERLOADED"
 
@@ -81,5 +81,5 @@ class PersistedQueryNotSupportedError(AgentDataError):
 
 
 def not_found(model: Any, id_: object, field: str) -> NotFoundError:
-    """Return the error for a row that does not exist, or belongs to another project: both read the same."""
+    """Return the error for a row that does not exist or, indistinguishably, belongs to another project."""
     return NotFoundError(f"there is no {noun(model.__tablename__)} {id_}", field=field)

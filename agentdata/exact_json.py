@@ -1,4 +1,4 @@
-"""Reads JSON with its numbers as they are: orjson makes floats of whole numbers beyond 64 bits."""
+"""Reads JSON without rounding its numbers: orjson turns whole numbers of more than 64 bits into floats."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any, NoReturn
 
 import orjson
 
-_LONG = b"0" * 19
-"""No whole number beyond 64 bits has fewer digits."""
+_LONG_RUN = b"0" * 19
+"""Whole numbers of more than 64 bits have at least this many digits."""
 
 _POINT = ord(".")
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 
 _TOO_LARGE = "number is infinity"
-"""What orjson says of a number beyond those of 64-bit floats."""
+"""A part of orjson's error for a number that exceeds a 64-bit float."""
 
 
 def read_json(text: bytes | bytearray | str) -> Any:
-    """Return the value of a JSON text, with whole numbers of any size; numbers too large for floats are inf.
+    """Parse a JSON text, with whole numbers of any size; numbers too large for a float become inf.
 
     Raises:
-        json.JSONDecodeError: It is not JSON, or nests too deep.
+        json.JSONDecodeError: The text is not JSON, or nests too deep.
 
     """
     try:
@@ -35,8 +35,8 @@ def read_json(text: bytes | bytearray | str) -> Any:
             return value
     try:
         written = text if isinstance(text, str) else text.decode()
-        value = json.loads(written, parse_int=_any_whole, parse_constant=_refuse)
-        # Half a surrogate pair can be read, but not written.
+        value = json.loads(written, parse_int=_parse_integer, parse_constant=_refuse_constant)
+        # Python decodes an unpaired surrogate but cannot encode it.
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise json.JSONDecodeError("depth limit exceeded", "", 0) from None
@@ -46,50 +46,50 @@ def read_json(text: bytes | bytearray | str) -> Any:
 
 
 def read_stored_json(text: str) -> Any:
-    """Return the value of JSON that the database holds, which other programs may have written.
+    """Parse JSON from the database, which other programs may have written.
 
-    A number that Python would round, or orjson could not write, stays the text that it is.
+    A number that Python would round, or that orjson could not encode, is kept as its text.
     """
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        # The database holds nothing but JSON, so a number is beyond those of 64-bit floats.
+        # The database holds only valid JSON, so the error is about a number that exceeds a 64-bit float.
         pass
     else:
-        if len(text) < len(_LONG) or _LONG not in text.encode().translate(_DIGITS_AS_ZEROS):
+        if len(text) < len(_LONG_RUN) or _LONG_RUN not in text.encode().translate(_DIGITS_AS_ZEROS):
             return value
-    return json.loads(text, parse_int=_whole, parse_float=_fraction)
+    return json.loads(text, parse_int=_parse_stored_integer, parse_float=_parse_stored_fraction)
 
 
 def _may_have_large_numbers(written: bytes | bytearray) -> bool:
-    """Tell whether many digits stand together, but for those behind a point, which most floats have."""
+    """Return whether a long run of digits does not follow a decimal point, as it does in most floats."""
     # Searching for a run of one byte is much faster than searching for a run of any digits.
     zeros = written.translate(_DIGITS_AS_ZEROS)
-    at = zeros.find(_LONG)
+    at = zeros.find(_LONG_RUN)
     while at > 0 and zeros[at - 1] == _POINT:
-        at = zeros.find(_LONG, at + len(_LONG))
+        at = zeros.find(_LONG_RUN, at + len(_LONG_RUN))
     return at >= 0
 
 
-def _any_whole(digits: str) -> int | float:
+def _parse_integer(digits: str) -> int | float:
     try:
         return int(digits)
     except ValueError:
-        # Python reads no whole number of thousands of digits.
+        # Python refuses to parse an int of thousands of digits.
         return float(digits)
 
 
-def _refuse(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
     raise json.JSONDecodeError(f"{constant} is not JSON", "", 0)
 
 
-def _whole(digits: str) -> int | orjson.Fragment:
-    # A whole number of 64 bits is not longer, and Python reads none of thousands of digits.
+def _parse_stored_integer(digits: str) -> int | orjson.Fragment:
+    # The length is checked first, because Python refuses to parse an int of thousands of digits.
     if len(digits) <= len(str(-(2**63))) and -(2**63) <= (number := int(digits)) < 2**64:
         return number
     return orjson.Fragment(digits)
 
 
-def _fraction(digits: str) -> float | orjson.Fragment:
+def _parse_stored_fraction(digits: str) -> float | orjson.Fragment:
     number = float(digits)
     return number if Decimal(repr(number)) == Decimal(digits) else orjson.Fragment(digits)

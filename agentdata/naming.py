@@ -1,4 +1,4 @@
-"""Names: the GraphQL name of a column, and the word for a row of a table."""
+"""Names for clients: the GraphQL name of a column, and the noun for a row of a table."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ def camel(name: str) -> str:
 
 
 def noun(table: str) -> str:
-    """Return the word for one row of a table."""
+    """Return the singular noun for a row of a table."""
     one = re.sub(r"ies$", "y", table)
     return re.sub(r"(?<=x)es$|(?<=ss)es$|s$", "", one).replace("_", " ")

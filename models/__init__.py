@@ -1,4 +1,4 @@
-"""The tables, one noun a file."""
+"""The tables, with one noun per file."""
 
 from models.agent import Agent
 from models.agent_metric import AgentMetric

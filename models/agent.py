@@ -1,4 +1,4 @@
-"""The agents themselves."""
+"""The table of agents."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from uuid import UUID
 from sqlalchemy import Computed, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Changing, belongs_to_project, order_index, refers_to, within
+from models.base import Base, Changing, belongs_to_project, in_range, order_index, refers_to
 
 
 class Agent(Changing, Base):
-    """An AI agent and how it is set up.
+    """An AI agent and its configuration.
 
-    ``total_sessions`` and the two counts behind ``success_rate`` are kept by the operations that start,
-    end and delete sessions, in the same transaction.
+    The operations that start, end and delete sessions maintain ``total_sessions`` and the two counts behind
+    ``success_rate``, in the same transaction.
     """
 
     __tablename__ = "agents"
@@ -24,11 +24,11 @@ class Agent(Changing, Base):
         refers_to("owner_id", "users"),
         UniqueConstraint("project_id", "external_id"),
         UniqueConstraint("project_id", "name"),
-        within("temperature", 0, 100),
-        within("max_tokens", 1),
-        within("total_sessions", 0),
-        within("completed_sessions", 0),
-        within("failed_sessions", 0),
+        in_range("temperature", 0, 100),
+        in_range("max_tokens", 1),
+        in_range("total_sessions", 0),
+        in_range("completed_sessions", 0),
+        in_range("failed_sessions", 0),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "total_sessions", "id"),

@@ -1,4 +1,4 @@
-"""How well agents do."""
+"""The table of agent metrics."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, owned_by, present_index, within
+from models.base import Base, in_range, owned_by, present_index
 from models.metric import MAX_VALUE, Metric
 
 
 class AgentMetric(Metric, Base):
-    """A measurement of an agent, or of one version of it."""
+    """A measurement of an agent, or of one of its versions."""
 
     __tablename__ = "agent_metrics"
     __table_args__ = (
-        # In this order a metric takes hold of a version and its agent, as their deletion does.
+        # The order of these keys is the lock order of an insert: version, then agent, as in their deletion.
         ForeignKeyConstraint(
             ["project_id", "agent_id", "version_id"],
             ["agent_versions.project_id", "agent_versions.agent_id", "agent_versions.id"],
@@ -24,13 +24,13 @@ class AgentMetric(Metric, Base):
             ondelete="SET NULL (version_id)",
         ),
         owned_by("agent_id", "agents"),
-        within("metric_value", -MAX_VALUE, MAX_VALUE),
+        in_range("metric_value", -MAX_VALUE, MAX_VALUE),
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "metric_value", "id"),
-        # All that a series of the project reads.
+        # Covers series over the project.
         Index(None, "project_id", "metric_type", "timestamp", "id", postgresql_include=["metric_value"]),
         Index(None, "project_id", "agent_id", "timestamp", "id"),
-        # All that a series of one reads.
+        # Covers series over one agent.
         Index(
             None, "project_id", "agent_id", "metric_type", "timestamp", postgresql_include=["metric_value"]
         ),

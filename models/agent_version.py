@@ -1,4 +1,4 @@
-"""What an agent was at one time."""
+"""The table of agent versions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AgentVersion(Changing, Base):
         refers_to("created_by_user_id", "users"),
         refers_to("created_by_agent_id", "agents"),
         UniqueConstraint("project_id", "agent_id", "version_number"),
-        # What a session refers to, so that its version is one of its own agent.
+        # The target of a session's foreign key, so that its version belongs to its agent.
         UniqueConstraint("project_id", "agent_id", "id"),
         Index(
             "agent_versions_one_active_key",

@@ -1,4 +1,4 @@
-"""The keys that requests are made with."""
+"""The table of API keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.base import Base, Changing, belongs_to_project
 
 
 class ApiKey(Changing, Base):
-    """A key to one project. The secret is shown once and kept only as a SHA-256 hash."""
+    """A key to one project. The secret is shown once and stored only as a SHA-256 hash."""
 
     __tablename__ = "api_keys"
     __table_args__ = (
@@ -19,7 +19,7 @@ class ApiKey(Changing, Base):
         UniqueConstraint("project_id", "secret_hash"),
         CheckConstraint("scopes <@ ARRAY['READ','WRITE','ADMIN'] AND cardinality(scopes) > 0", name="scopes"),
         CheckConstraint("octet_length(secret_hash) = 32", name="secret_hash"),
-        # A request shows its key before its project is known.
+        # Looked up before the project of a request is known.
         Index(None, "secret_hash"),
         Index(None, "project_id", "created_at", "id"),
     )

@@ -1,4 +1,4 @@
-"""The closed sets of the domain. Everything else that looks like one is an open string."""
+"""The closed sets of the domain. Similar fields without a closed set are strings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Self
 
 
 class ClosedSet(StrEnum):
-    """Names that the database holds a column to, each with its meaning."""
+    """The allowed values of a column, each with a description."""
 
     description: str
 
     def __new__(cls, value: str, description: str) -> Self:
-        """Make a member that is its name and knows its meaning."""
+        """Return a member whose value is its name, with a description."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.description = description

@@ -1,4 +1,4 @@
-"""What makes a repeated write harmless."""
+"""The table of idempotency keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.base import Base, ProjectId, belongs_to_project
 
 
 class IdempotencyKey(Base):
-    """A write that was done under a client's key: a hash of its input and the ids of what it wrote."""
+    """A write with a client's idempotency key: a hash of its input, and the ids of the rows in its result."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (belongs_to_project(),)

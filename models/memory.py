@@ -1,4 +1,4 @@
-"""What agents remember."""
+"""The tables of memories, their links, sources and revisions."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from models.base import (
     Owned,
     ProjectId,
     belongs_to_project,
+    in_range,
     json_index,
     one_of,
     order_index,
@@ -30,16 +31,15 @@ from models.base import (
     present_index,
     refers_to,
     search_index,
-    within,
 )
 from models.enums import VerificationStatus
 
 
 class Memory(Changing, Base):
-    """Something that is remembered of a user, by an agent, from a session, or of none of them.
+    """A memory; it may be about a user, belong to an agent, and come from a session.
 
-    ``access_count`` and ``last_accessed_at`` are kept by the writes of accesses, in the same transaction; an
-    access does not count as a change. A content that is replaced goes to the memory's revisions.
+    The operations of accesses maintain ``access_count`` and ``last_accessed_at``, in the same transaction; an
+    access does not change ``updated_at``. A replaced content is kept as a revision.
     """
 
     __tablename__ = "memories"
@@ -50,9 +50,9 @@ class Memory(Changing, Base):
         refers_to("session_id", "sessions"),
         UniqueConstraint("project_id", "external_id"),
         one_of("verification_status", VerificationStatus),
-        within("importance", 0),
-        within("confidence", 0, 1),
-        within("access_count", 0),
+        in_range("importance", 0),
+        in_range("confidence", 0, 1),
+        in_range("access_count", 0),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "importance", "id"),
@@ -61,7 +61,7 @@ class Memory(Changing, Base):
         order_index("memories", "confidence"),
         order_index("memories", "expires_at"),
         order_index("memories", "last_accessed_at"),
-        # An agent recalls what is newest, or what matters most, of itself and of its user.
+        # Agents recall the newest or most important memories of themselves and of their users.
         Index(None, "project_id", "user_id", "created_at", "id"),
         Index(None, "project_id", "user_id", "importance", "id"),
         Index(None, "project_id", "agent_id", "created_at", "id"),
@@ -99,7 +99,7 @@ class Memory(Changing, Base):
 
 
 class MemoryLink(Base):
-    """That two memories are related. Each has a row with the other: neither comes or goes alone."""
+    """One direction of a link between two memories. Both directions exist, or neither."""
 
     __tablename__ = "memory_links"
     __table_args__ = (
@@ -112,7 +112,7 @@ class MemoryLink(Base):
             ondelete="CASCADE",
         ),
         CheckConstraint("memory_id <> related_id", name="related_id"),
-        # What refers to a row is looked for by this when the row goes.
+        # Finds the referring rows when a row is deleted.
         Index(None, "project_id", "related_id", "memory_id"),
     )
 
@@ -123,7 +123,7 @@ class MemoryLink(Base):
 
 
 class MemorySource(Base):
-    """A message that a memory was made from."""
+    """A message that is a source of a memory."""
 
     __tablename__ = "memory_sources"
     __table_args__ = (
@@ -139,9 +139,9 @@ class MemorySource(Base):
 
 
 class MemoryRevision(Owned, Base):
-    """A content that a memory had until it was replaced, which is when this was recorded.
+    """A content that a memory had until ``created_at``, when it was replaced.
 
-    Its sequence is given under the memory's lock: 1, 2, 3 …, without gaps or ties.
+    Sequences are assigned under the memory's lock: 1, 2, 3 …, without gaps or duplicates.
     """
 
     __tablename__ = "memory_revisions"
@@ -149,9 +149,9 @@ class MemoryRevision(Owned, Base):
         owned_by("memory_id", "memories"),
         refers_to("annotation_id", "memory_annotations"),
         UniqueConstraint("project_id", "memory_id", "sequence"),
-        # An annotation replaces a content once.
+        # An annotation is applied at most once.
         UniqueConstraint("project_id", "annotation_id"),
-        within("sequence", 1),
+        in_range("sequence", 1),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "memory_id", "created_at", "id"),
     )

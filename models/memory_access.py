@@ -1,4 +1,4 @@
-"""That memories are used."""
+"""The table of memory accesses."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from uuid import UUID
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Owned, one_of, order_index, owned_by, within
+from models.base import Base, Owned, in_range, one_of, order_index, owned_by
 from models.enums import AccessorType
 
 
 class MemoryAccess(Owned, Base):
-    """One use of a memory, which counts it. It never changes and goes with its memory."""
+    """One access to a memory, which counts it. It never changes and is deleted with its memory."""
 
     __tablename__ = "memory_accesses"
     __table_args__ = (
         owned_by("memory_id", "memories"),
         one_of("accessor_type", AccessorType),
-        within("usefulness", 0, 1),
+        in_range("usefulness", 0, 1),
         Index(None, "project_id", "created_at", "id"),
-        # Rankings read it instead of the rows.
+        # Covers rankings.
         Index(None, "project_id", "memory_id", "created_at", "id", postgresql_include=["usefulness"]),
         Index(None, "project_id", "accessed_by", "created_at", "id"),
-        # Few values, which PostgreSQL keeps once for many rows.
+        # Few distinct values, which PostgreSQL stores once for many rows.
         Index(None, "project_id", "access_type"),
         Index(None, "project_id", "accessor_type"),
         order_index("memory_accesses", "usefulness"),

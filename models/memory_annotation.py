@@ -1,4 +1,4 @@
-"""What is noted on memories."""
+"""The table of memory annotations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MemoryAnnotation(Changing, Base):
         Index(None, "project_id", "is_applied"),
         order_index("memory_annotations", "applied_at"),
         present_index("verification_status"),
-        # Users and agents that go are looked for by these.
+        # Find the referring rows when a user or agent is deleted.
         present_index("created_by_user_id"),
         present_index("created_by_agent_id"),
     )

@@ -1,4 +1,4 @@
-"""What is said in a session."""
+"""The table of messages."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from models.base import (
     VERBATIM,
     Base,
     Changing,
+    in_range,
     json_index,
     one_of,
     owned_by,
     present_index,
     refers_to,
     search_index,
-    within,
 )
 from models.enums import MessageRole
 
 
 class Message(Changing, Base):
-    """One message. Its sequence is given under the session's lock: 1, 2, 3 …, without gaps or ties."""
+    """One message. Sequences are assigned under the session's lock: 1, 2, 3 …, without gaps or duplicates."""
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -35,18 +35,18 @@ class Message(Changing, Base):
         UniqueConstraint("project_id", "external_id"),
         UniqueConstraint("project_id", "session_id", "sequence"),
         one_of("role", MessageRole),
-        within("sequence", 1),
-        within("token_count", 0),
-        within("prompt_tokens", 0),
-        within("completion_tokens", 0),
-        within("latency_ms", 0),
+        in_range("sequence", 1),
+        in_range("token_count", 0),
+        in_range("prompt_tokens", 0),
+        in_range("completion_tokens", 0),
+        in_range("latency_ms", 0),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at"),
         Index(None, "project_id", "session_id", "created_at", "id"),
-        # Appending is what is done most: what most messages do not have costs them nothing.
+        # Appending is the most frequent write, so messages without these values do not pay for the indexes.
         present_index("user_id", "created_at", "id"),
         present_index("agent_id", "created_at", "id"),
-        # Rankings read it instead of the rows; it has all messages that tell what a model was used for.
+        # Covers rankings; contains all messages that record the use of a model.
         Index(
             "messages_model_idx",
             "project_id",
@@ -59,7 +59,7 @@ class Message(Changing, Base):
         present_index("media_type"),
         present_index("latency_ms"),
         present_index("redacted_at"),
-        # All that series read: without it they go to every message, wherever it lies.
+        # Covers series, which would otherwise read every message from the table.
         Index(
             "messages_measured_idx",
             "project_id",
@@ -69,7 +69,7 @@ class Message(Changing, Base):
                 "latency_ms IS NOT NULL OR prompt_tokens IS NOT NULL OR completion_tokens IS NOT NULL"
             ),
         ),
-        # What users thought may be longer than an index can hold; few messages have any of it.
+        # Feedback may be too long for an index entry, so it is not a column; few messages have any.
         Index(
             "messages_feedback_idx",
             "project_id",

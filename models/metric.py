@@ -1,4 +1,4 @@
-"""What all measurements share."""
+"""The columns that all metrics share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Owned
 
 MAX_VALUE = 1e100
-"""How far from zero a measurement may be: sums over any number of them, and of their squares, stay finite."""
+"""The largest absolute value of a metric; sums of any number of values, and of their squares, stay finite."""
 
 
 class Metric(Owned):
-    """A measurement of something at one time. It stands as it was recorded."""
+    """A measurement at one time. It never changes."""
 
     metric_type: Mapped[str] = mapped_column(String(255))
     metric_value: Mapped[float]

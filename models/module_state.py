@@ -1,4 +1,4 @@
-"""What modules know: the states that they went through."""
+"""The table of module states."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, Uni
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Owned, belongs_to_project, json_index, owned_by, present_index, within
+from models.base import Base, Owned, belongs_to_project, in_range, json_index, owned_by, present_index
 
 
 class ModuleState(Owned, Base):
-    """One state of a module, in a session or outside of all. Rows are added, and never change.
+    """One state of a module, within a session or outside of sessions. Rows are added, and never change.
 
-    The states of a module in a session are a chain: versions are 1, 2, 3 and so on, without gaps or ties, and
-    each row but the first names the one before it. Two rows with the same ``previous_state_id`` cannot be, so
-    a chain never forks. It goes with its session as a whole.
+    The states of a module in a session form a chain: versions are 1, 2, 3 and so on, without gaps or
+    duplicates, and each row except the first refers to its predecessor. ``previous_state_id`` is unique, so a
+    chain never forks. A chain is deleted as a whole, with its session.
     """
 
     __tablename__ = "module_states"
@@ -28,12 +28,12 @@ class ModuleState(Owned, Base):
         ForeignKeyConstraint(
             ["project_id", "previous_state_id"], ["module_states.project_id", "module_states.id"]
         ),
-        # States outside of sessions have no session in common.
+        # States outside of sessions have the session null; their versions must be unique too.
         UniqueConstraint(
             "project_id", "session_id", "module_id", "version", postgresql_nulls_not_distinct=True
         ),
         UniqueConstraint("project_id", "previous_state_id"),
-        within("version", 1),
+        in_range("version", 1),
         CheckConstraint("(version = 1) = (previous_state_id IS NULL)", name="previous_state_id"),
         CheckConstraint("jsonb_typeof(state) = 'object'", name="state"),
         CheckConstraint("is_snapshot OR snapshot_reason IS NULL", name="snapshot_reason"),

@@ -1,4 +1,4 @@
-"""The tenant."""
+"""The table of projects, the tenants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.base import TENANT_COLUMN, Base
 
 
 class Project(Base):
-    """A tenant: nothing is ever visible or linkable from one project to another."""
+    """A tenant: no data is visible to, or can be linked from, another project."""
 
     __tablename__ = "projects"
     __table_args__ = (CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"),)

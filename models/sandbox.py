@@ -1,4 +1,4 @@
-"""The servers that sessions try things on."""
+"""The table of sandboxes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.enums import SandboxStatus
 
 
 class Sandbox(Changing, Base):
-    """The sandbox of a session, which has one at the most."""
+    """The sandbox of a session; a session has at most one."""
 
     __tablename__ = "sandboxes"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Conversations and runs."""
+"""The table of sessions."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from models.base import (
     Base,
     Changing,
     belongs_to_project,
+    in_range,
     json_index,
     one_of,
     order_index,
     refers_to,
-    within,
 )
 from models.enums import SessionStatus
 
 MAX_DEPTH = 100
-"""How deep a tree of sessions may be; ``ancestor_ids`` is as long as a session is deep."""
+"""The maximum depth of a session in its tree, which bounds the length of ``ancestor_ids``."""
 
 RANKED = [
     "status",
@@ -46,17 +46,17 @@ RANKED = [
     "cost_usd",
     "last_activity_at",
 ]
-"""What the sessions of a user or agent are added up by, which is read from an index and not from the rows."""
+"""The columns that rankings of users and agents aggregate; indexes cover them."""
 
 
 class Session(Changing, Base):
     """One conversation or run of an agent, in a tree of sessions.
 
-    The parent is fixed when the session is made, so a cycle cannot be. ``root_id``, ``depth`` and
-    ``ancestor_ids`` (the root first, the parent last) follow from it and never change. The counts and
-    totals are kept by the operations that write messages and usage, in the same transaction.
-    ``last_sequence`` and ``last_event_sequence`` are the sequences that were given last to a message and to
-    an event, and stay when these are deleted.
+    The parent is fixed when the session is created, so there are no cycles. ``root_id``, ``depth`` and
+    ``ancestor_ids`` (the root first, the parent last) follow from it and never change. The operations that
+    write messages and usage maintain the counts and totals, in the same transaction. ``last_sequence`` and
+    ``last_event_sequence`` are the sequences last assigned to a message and to an event; they stay when
+    these are deleted.
     """
 
     __tablename__ = "sessions"
@@ -71,13 +71,13 @@ class Session(Changing, Base):
             name="sessions_agent_version_id_fkey",
             ondelete="SET NULL (agent_version_id)",
         ),
-        # A parent with children stays; a whole tree goes in one statement, after which this is checked.
+        # A parent with children cannot be deleted. A tree can, in one statement: keys are checked at its end.
         ForeignKeyConstraint(["project_id", "parent_id"], ["sessions.project_id", "sessions.id"]),
         ForeignKeyConstraint(["project_id", "root_id"], ["sessions.project_id", "sessions.id"]),
         UniqueConstraint("project_id", "external_id"),
         one_of("status", SessionStatus),
-        within("quality_score", 0, 1),
-        within("user_satisfaction", 0, 1),
+        in_range("quality_score", 0, 1),
+        in_range("user_satisfaction", 0, 1),
         CheckConstraint("ended_at >= started_at", name="ended_at"),
         CheckConstraint("(ended_at IS NULL) = (status IN ('ACTIVE', 'PAUSED'))", name="status_ended_at"),
         CheckConstraint(
@@ -89,11 +89,11 @@ class Session(Changing, Base):
             name="parent",
         ),
         CheckConstraint("agent_version_id IS NULL OR agent_id IS NOT NULL", name="agent_version"),
-        within("message_count", 0),
-        within("interaction_count", 0),
-        within("prompt_tokens", 0),
-        within("completion_tokens", 0),
-        within("cost_usd", 0, MAX_COST_USD),
+        in_range("message_count", 0),
+        in_range("interaction_count", 0),
+        in_range("prompt_tokens", 0),
+        in_range("completion_tokens", 0),
+        in_range("cost_usd", 0, MAX_COST_USD),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "started_at", "id"),
@@ -115,8 +115,8 @@ class Session(Changing, Base):
         Index(None, "project_id", "team_id", "started_at", "id"),
         Index(None, "project_id", "parent_id", "started_at", "id"),
         Index(None, "project_id", "root_id"),
-        # Few values, which PostgreSQL keeps once for many rows: a rare one is found here, and a common one
-        # soon enough in the order of the page.
+        # Few distinct values, which PostgreSQL stores once for many rows. These indexes find rare values;
+        # common ones are found soon enough in the order of the page.
         Index(None, "project_id", "is_active"),
         Index(None, "project_id", "platform"),
         Index(None, "project_id", "provider"),

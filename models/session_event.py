@@ -1,4 +1,4 @@
-"""What happens in a session."""
+"""The table of session events."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from uuid import UUID
 from sqlalchemy import Float, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import MAX_DURATION_MS, Base, Owned, json_index, order_index, owned_by, within
+from models.base import MAX_DURATION_MS, Base, Owned, in_range, json_index, order_index, owned_by
 
 
 class SessionEvent(Owned, Base):
-    """One event. Its sequence is given under the session's lock: 1, 2, 3 …, without gaps or ties."""
+    """One event. Sequences are assigned under the session's lock: 1, 2, 3 …, without gaps or duplicates."""
 
     __tablename__ = "session_events"
     __table_args__ = (
         owned_by("session_id", "sessions"),
         UniqueConstraint("project_id", "session_id", "sequence"),
-        within("sequence", 1),
-        within("duration_ms", 0, MAX_DURATION_MS),
+        in_range("sequence", 1),
+        in_range("duration_ms", 0, MAX_DURATION_MS),
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "session_id", "timestamp", "id"),
         Index(None, "project_id", "event_type", "timestamp", "id"),
-        # Few events are errors; statistics and trees count these.
+        # Few events are errors; statistics and trees count them.
         Index(
             "session_events_error_idx",
             "project_id",

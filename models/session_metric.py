@@ -1,4 +1,4 @@
-"""How sessions go."""
+"""The table of session metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped
 
-from models.base import Base, owned_by, within
+from models.base import Base, in_range, owned_by
 from models.metric import MAX_VALUE, Metric
 
 
@@ -17,13 +17,13 @@ class SessionMetric(Metric, Base):
     __tablename__ = "session_metrics"
     __table_args__ = (
         owned_by("session_id", "sessions"),
-        within("metric_value", -MAX_VALUE, MAX_VALUE),
+        in_range("metric_value", -MAX_VALUE, MAX_VALUE),
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "metric_value", "id"),
-        # All that a series of the project reads.
+        # Covers series over the project.
         Index(None, "project_id", "metric_type", "timestamp", "id", postgresql_include=["metric_value"]),
         Index(None, "project_id", "session_id", "timestamp", "id"),
-        # All that a series of one reads.
+        # Covers series over one session.
         Index(
             None, "project_id", "session_id", "metric_type", "timestamp", postgresql_include=["metric_value"]
         ),

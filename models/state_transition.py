@@ -1,4 +1,4 @@
-"""How modules went from one state to the next."""
+"""The table of transitions between module states."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from models.base import Base, Owned, belongs_to_project, json_index, owned_by, p
 
 
 class StateTransition(Owned, Base):
-    """A step from one state of a module to the next, and what changed. Rows are added, and never change.
+    """A transition from one state of a module to the next, with the differences. Rows never change.
 
-    It is made with the state that it leads to, by the same write. ``session_id`` repeats that of the states,
-    so that a session's transitions are found without them.
+    The write that adds a state adds the transition to it. ``session_id`` repeats that of the states, so that
+    a session's transitions are found without them.
     """
 
     __tablename__ = "state_transitions"

@@ -1,4 +1,4 @@
-"""Agents that work together."""
+"""The tables of teams and their members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents do with tools."""
+"""The table of tool calls."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from models.base import (
     VERBATIM,
     Base,
     Changing,
+    in_range,
     one_of,
     order_index,
     owned_by,
     present_index,
     refers_to,
-    within,
 )
 from models.enums import ToolCallStatus
 
 
 class ToolCall(Changing, Base):
-    """A call of a tool by a message. It is settled once: by the TOOL message that answers it, or by itself.
+    """A call of a tool by a message. It is settled once: by the TOOL message that answers it, or directly.
 
-    ``session_id`` repeats the message's, so that a session's calls are found without its messages.
+    ``session_id`` repeats that of the message, so that a session's calls are found without its messages.
     """
 
     __tablename__ = "tool_calls"
@@ -38,22 +38,22 @@ class ToolCall(Changing, Base):
         UniqueConstraint("project_id", "message_id", "position"),
         UniqueConstraint("project_id", "answer_id"),
         one_of("status", ToolCallStatus),
-        within("position", 0),
+        in_range("position", 0),
         CheckConstraint(
             "CASE status WHEN 'PENDING' THEN error IS NULL AND result IS NULL AND answer_id IS NULL"
             " WHEN 'FAILED' THEN error IS NOT NULL ELSE error IS NULL END",
             name="settled",
         ),
-        within("duration_ms", 0, MAX_DURATION_MS),
+        in_range("duration_ms", 0, MAX_DURATION_MS),
         Index(None, "project_id", "session_id", "call_id"),
         Index(None, "project_id", "session_id", "created_at", "id"),
         Index(None, "project_id", "created_at", "id"),
-        # Rankings read it instead of the rows.
+        # Covers rankings.
         Index(None, "project_id", "name", "id", postgresql_include=["session_id", "status", "duration_ms"]),
         present_index("call_id"),
         present_index("started_at"),
         Index(None, "project_id", "updated_at"),
-        # Most calls succeed, and cost nothing here.
+        # Calls that succeed, as most do, are not in the index.
         Index(
             "tool_calls_status_idx",
             "project_id",
@@ -63,7 +63,7 @@ class ToolCall(Changing, Base):
             postgresql_where=text("status <> 'SUCCEEDED'"),
         ),
         order_index("tool_calls", "duration_ms"),
-        # A call has an error where it is FAILED; trees count these.
+        # A call has an error if it is FAILED; trees count them.
         Index("tool_calls_error_idx", "project_id", "session_id", postgresql_where=text("error IS NOT NULL")),
     )
 

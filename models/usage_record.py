@@ -1,4 +1,4 @@
-"""What models were used for, and what that cost."""
+"""The table of usage records."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from uuid import UUID
 from sqlalchemy import Index, Integer, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import MAX_COST_USD, Base, Owned, order_index, owned_by, present_index, refers_to, within
+from models.base import MAX_COST_USD, Base, Owned, in_range, order_index, owned_by, present_index, refers_to
 
 
 class UsageRecord(Owned, Base):
-    """One use of a model in a session. Its session's totals grow by it in the transaction that records it."""
+    """One use of a model in a session. The operation that records it adds it to the session's totals."""
 
     __tablename__ = "usage_records"
     __table_args__ = (
         owned_by("session_id", "sessions"),
         refers_to("agent_id", "agents"),
-        within("prompt_tokens", 0),
-        within("completion_tokens", 0),
-        within("cached_tokens", 0),
-        within("cost_usd", 0, MAX_COST_USD),
+        in_range("prompt_tokens", 0),
+        in_range("completion_tokens", 0),
+        in_range("cached_tokens", 0),
+        in_range("cost_usd", 0, MAX_COST_USD),
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "session_id", "timestamp", "id"),
-        # Rankings read it instead of the rows.
+        # Covers rankings.
         Index(
             None,
             "project_id",

@@ -1,4 +1,4 @@
-"""The people that agents serve."""
+"""The table of users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.base import Base, Changing, belongs_to_project, json_index, order_in
 
 
 class User(Changing, Base):
-    """A person that agents talk with."""
+    """A person whom agents serve."""
 
     __tablename__ = "users"
     __table_args__ = (

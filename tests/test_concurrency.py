@@ -266,7 +266,9 @@ async def test_a_deadlocked_write_is_retried(api: Api) -> None:
         attempts[ids[0]] += 1
         for id_ in ids:
             change = (
-                update_rows(Agent).where(*write.owns(Agent), Agent.id == id_).values(run_id=Agent.run_id + 1)
+                update_rows(Agent)
+                .where(*write.in_project(Agent), Agent.id == id_)
+                .values(run_id=Agent.run_id + 1)
             )
             await write.execute(change)
             begun[ids[0]].set()

@@ -48,7 +48,7 @@ _BESIDE = ("metrics", "events", "usage", "sandbox", "module_states")
 async def load(write: UnitOfWork) -> bool:
     """Fill an empty project and return True; return False without a change if the project has data."""
     for model in (User, Agent, Session):
-        if (await write.scalars(select(model.id).where(*write.owns(model)).limit(1))).first():
+        if (await write.scalars(select(model.id).where(*write.in_project(model)).limit(1))).first():
             return False
     loading = _Loading(write)
     for user in _read(_HERE / "users.json"):

@@ -114,7 +114,7 @@ async def _there(write: UnitOfWork, batch: list[Conversation]) -> dict[str, int]
     """Return the externalIds that are already stored, with the message counts of their sessions."""
     ids = [conversation.session["external_id"] for conversation in batch]
     statement = select(Session.external_id, Session.message_count).where(
-        *write.owns(Session), Session.external_id == _any(ids)
+        *write.in_project(Session), Session.external_id == _any(ids)
     )
     return {id_: count for id_, count in await write.execute(statement) if id_ is not None}
 
@@ -123,13 +123,15 @@ async def _taken(write: UnitOfWork, fresh: list[Conversation]) -> set[str]:
     ids = [m["external_id"] for conversation in fresh for m in conversation.messages if "external_id" in m]
     if not ids:
         return set()
-    statement = select(Message.external_id).where(*write.owns(Message), Message.external_id == _any(ids))
+    statement = select(Message.external_id).where(
+        *write.in_project(Message), Message.external_id == _any(ids)
+    )
     return {id_ for id_ in await write.scalars(statement) if id_ is not None}
 
 
 async def _agents(write: UnitOfWork, names: set[str]) -> tuple[dict[str, UUID], int]:
     """Return the ids of agents by name, creating missing ones, and how many were created."""
-    statement = select(Agent.name, Agent.id).where(*write.owns(Agent), Agent.name == _any([*names]))
+    statement = select(Agent.name, Agent.id).where(*write.in_project(Agent), Agent.name == _any([*names]))
     ids = {row.name: row.id for row in await write.execute(statement)}
     missing = sorted(names - ids.keys())
     for name in missing:
@@ -144,7 +146,7 @@ async def _users(write: UnitOfWork, fresh: list[Conversation]) -> tuple[list[UUI
     external_ids = [user["external_id"] for user in wanted if "external_id" in user]
     email = func.lower(User.email, type_=Text())
     statement = select(User.id, User.external_id, email).where(
-        *write.owns(User), or_(User.external_id == _any(external_ids), email == _any(emails))
+        *write.in_project(User), or_(User.external_id == _any(external_ids), email == _any(emails))
     )
     ids: dict[tuple[str, str | None], UUID] = {}
     for row in await write.execute(statement) if wanted else ():

@@ -1,1 +1,1 @@
-"""Writes and their rules: plain values in, rows out, no GraphQL."""
+"""The write operations and their rules; they take plain values and return rows, without GraphQL."""

@@ -1,7 +1,7 @@
-"""When something last happened in a session, once what happened last is deleted.
+"""The last activity of a session after one of its rows is deleted.
 
-Writers raise ``last_activity_at`` as they add rows, and never beyond the present: otherwise one row from a
-client whose clock is wrong would be the last for ever.
+Writers raise ``last_activity_at`` when they add rows, but never beyond the present: otherwise one row from a
+client with a wrong clock would be the last activity forever.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from agentdata.operations.unit_of_work import UnitOfWork
     from models import Session
 
-# Reads the ends of indexes, so that it takes the same time for any number of rows. Rows that are dated in the
-# future counted when they were written; they do not count here.
+# Each max() reads the end of an index, so the time does not depend on the number of rows. Rows dated in the
+# future counted as of the time when they were written; here they are ignored.
 _LOWER = """
 UPDATE sessions SET last_activity_at = least(last_activity_at, greatest(started_at, ended_at,
     (SELECT max(created_at) FROM messages
@@ -28,10 +28,10 @@ UPDATE sessions SET last_activity_at = least(last_activity_at, greatest(started_
 WHERE project_id = $1 AND id = $2"""
 
 
-async def lower(write: UnitOfWork, session: Session, gone: datetime) -> None:
-    """Derive a locked session's last activity from what is left, where what is gone may have been the last.
+async def lower(write: UnitOfWork, session: Session, deleted: datetime) -> None:
+    """Recompute a locked session's last activity if the deleted row may have been the last.
 
-    ``gone`` is when the deleted row happened.
+    ``deleted`` is the time of the deleted row.
     """
-    if gone >= session.last_activity_at:
+    if deleted >= session.last_activity_at:
         await write.fetch(_LOWER, write.project_id, session.id)

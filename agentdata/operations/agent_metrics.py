@@ -1,4 +1,4 @@
-"""Writes of the metrics of agents."""
+"""Write operations of the metrics of agents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def record(write: UnitOfWork, metrics: list[dict[str, Any]]) -> list[AgentMetric]:
-    """Record metrics of agents, in one statement."""
+    """Record metrics of agents in one statement."""
     return await record_all(write, AgentMetric, metrics)
 
 

@@ -1,4 +1,4 @@
-"""Writes of the versions of agents. One version of an agent is active, or none."""
+"""Write operations of agent versions. At most one version of an agent is active."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 
 async def create(write: UnitOfWork, values: dict[str, Any]) -> AgentVersion:
-    """Add a version to an agent, active from now where ``activate`` is among the values."""
+    """Add a version to an agent; ``activate`` among the values makes it active."""
     check(AgentVersion, values)
-    # The agent's lock puts writers of its versions in a row: two that activate cannot both win.
+    # The agent's lock serializes writers of its versions, so two activations cannot both win.
     await write.get(Agent, values["agent_id"], field="agentId", lock=True)
     if values.get("created_by_user_id") and values.get("created_by_agent_id"):
         raise BadUserInputError(
-            "a version is made by a user or by an agent, not both", field="createdByAgentId"
+            "a version is created by a user or by an agent, not by both", field="createdByAgentId"
         )
-    # A write that is tried again gets the same values: they are left as they were given.
+    # Do not change `values`: a retried write gets them again.
     columns = {name: value for name, value in values.items() if name != "activate"}
     [version] = await write.insert(AgentVersion, [columns])
     return await _activate(write, version) if values.get("activate") else version
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> AgentVersion:
-    """Change a version."""
+    """Update a version."""
     check(AgentVersion, values)
     return await write.update(await write.get(AgentVersion, id_, lock=True), values)
 
 
 async def activate(write: UnitOfWork, id_: UUID) -> AgentVersion:
-    """Make a version its agent's active one in place of another; an active one stays as it is."""
+    """Make a version the active one of its agent; do nothing if it already is."""
     version = await write.get(AgentVersion, id_)
     await write.get(Agent, version.agent_id, lock=True)
     version = await write.get(AgentVersion, id_, lock=True)
@@ -48,19 +48,19 @@ async def activate(write: UnitOfWork, id_: UUID) -> AgentVersion:
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
-    """Delete a version. Sessions stay, and name no version any more."""
+    """Delete a version. Its sessions stay, without a version."""
     await deletion.clear(write, AgentVersion, [id_])
     return await write.delete(AgentVersion, id_)
 
 
 async def _activate(write: UnitOfWork, version: AgentVersion) -> AgentVersion:
-    # The agent's lock may have been waited for: `now()`, when the transaction began, can lie before the time
-    # when the version that goes became active.
+    # Not `now()`: if this waited for the agent's lock, the transaction may have begun before the previous
+    # version was activated.
     [now] = await write.scalars(select(func.clock_timestamp()))
     await write.execute(
         update_rows(AgentVersion)
         .where(
-            *write.owns(AgentVersion),
+            *write.in_project(AgentVersion),
             AgentVersion.agent_id == version.agent_id,
             AgentVersion.is_active.is_(True),
         )

@@ -1,4 +1,4 @@
-"""Writes of agents. What they count of their sessions is kept by the writes of sessions."""
+"""Write operations of agents. The operations of sessions maintain the session counts of agents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agentdata.operations.unit_of_work import UnitOfWork
 
 
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
+def _normalize(values: dict[str, Any]) -> dict[str, Any]:
     check(Agent, values)
     if values.get("specializations") is not None:
         values = values | {"specializations": check_tags("specializations", values["specializations"])}
@@ -24,23 +24,23 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
 
 
 async def create(write: UnitOfWork, values: dict[str, Any]) -> Agent:
-    """Add an agent. It is all that its transaction writes, unless that was begun before."""
-    [agent] = await write.insert(Agent, [_checked(values)], alone=True)
+    """Add an agent, in a single statement unless a transaction has begun."""
+    [agent] = await write.insert(Agent, [_normalize(values)], alone=True)
     return agent
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Agent:
-    """Change an agent."""
-    return await write.update(await write.get(Agent, id_, lock=True), _checked(values))
+    """Update an agent."""
+    return await write.update(await write.get(Agent, id_, lock=True), _normalize(values))
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
-    """Delete an agent with its versions and metrics. Sessions, messages and memories stay, without it."""
+    """Delete an agent with its versions and metrics. Its sessions, messages and memories stay."""
     await deletion.clear(write, Agent, [id_])
     await write.get(Agent, id_, lock=True)
-    # First the versions, then the agent: the database would take the agent off a session before the version,
-    # or after it, by chance, and a session may not have a version without an agent.
+    # Versions first: otherwise the database might clear a session's agent before its version, and a session
+    # may not have a version without an agent.
     await write.execute(
-        delete_from(AgentVersion).where(*write.owns(AgentVersion), AgentVersion.agent_id == id_)
+        delete_from(AgentVersion).where(*write.in_project(AgentVersion), AgentVersion.agent_id == id_)
     )
     return await write.delete(Agent, id_)

@@ -1,4 +1,4 @@
-"""Writes of API keys. The secret leaves the process once, when a key is made; the database holds its hash."""
+"""Write operations of API keys. A key's secret is returned once, on creation; the database holds its hash."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORM = re.compile(rf"ad_[A-Za-z0-9]{{{_PREFIX_LENGTH}}}_[A-Za-z0-9]{{{_SECRET_L
 
 
 def new_secret() -> str:
-    """Make the secret of a key, `ad_<prefix>_<secret>`; 256 bits of it are chance."""
+    """Return a new random secret, `ad_<prefix>_<secret>`, with 256 bits of entropy."""
     prefix, secret = (
         "".join(secrets.choice(_ALPHABET) for _ in range(length))
         for length in (_PREFIX_LENGTH, _SECRET_LENGTH)
@@ -37,19 +37,19 @@ def new_secret() -> str:
 
 
 def hash_secret(secret: str) -> bytes:
-    """Give the SHA-256 of a secret; a slow hash would add nothing to a secret that cannot be guessed."""
+    """Return the SHA-256 of a secret; a slow hash is not needed for a secret that cannot be guessed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def is_secret(text: str) -> bool:
-    """Tell whether a text has the form of a secret, before the database is asked for it."""
+    """Return whether a text has the form of a secret, which saves a query for one that has not."""
     return _FORM.fullmatch(text) is not None
 
 
 async def create(
     write: UnitOfWork, name: str, scopes: Iterable[str], expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
-    """Make a key of the project, and give it with its secret, which cannot be read again."""
+    """Create a key of the project, and return it with its secret, which cannot be read again."""
     values = {"name": name, "scopes": _scopes(scopes), "expires_at": expires_at}
     _check(values)
     secret = new_secret()
@@ -59,7 +59,7 @@ async def create(
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ApiKey:
-    """Change the name, scopes, or end of a key. Requests notice within a second."""
+    """Update the name, scopes, or expiry of a key. It takes effect within a second."""
     if values.get("scopes") is not None:
         values = values | {"scopes": _scopes(values["scopes"])}
     _check(values)
@@ -67,7 +67,7 @@ async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ApiKey
 
 
 async def revoke(write: UnitOfWork, id_: UUID) -> ApiKey:
-    """End a key for good; one that has ended stays as it is. Requests with it fail within a second."""
+    """Revoke a key permanently; do nothing if it is revoked. Requests with it fail within a second."""
     key = await write.get(ApiKey, id_, lock=True)
     if key.revoked_at is not None:
         return key
@@ -75,18 +75,18 @@ async def revoke(write: UnitOfWork, id_: UUID) -> ApiKey:
 
 
 async def list_all(write: UnitOfWork) -> list[ApiKey]:
-    """Give all keys of the project, the oldest first."""
-    statement = select(ApiKey).where(*write.owns(ApiKey)).order_by(ApiKey.created_at, ApiKey.id)
+    """Return all keys of the project, the oldest first."""
+    statement = select(ApiKey).where(*write.in_project(ApiKey)).order_by(ApiKey.created_at, ApiKey.id)
     return list(await write.scalars(statement))
 
 
 def _scopes(scopes: Iterable[str]) -> list[str]:
-    given = set(scopes)
-    unknown = given.difference(ApiKeyScope)
-    if unknown or not given:
-        named = f"{min(unknown)!r} is none" if unknown else "at least one is needed"
-        raise BadUserInputError(f"scopes may be {', '.join(ApiKeyScope)}; {named}", field="scopes")
-    return [str(scope) for scope in ApiKeyScope if scope in given]
+    wanted = set(scopes)
+    unknown = wanted.difference(ApiKeyScope)
+    if unknown or not wanted:
+        reason = f"{min(unknown)!r} is not a scope" if unknown else "at least one is required"
+        raise BadUserInputError(f"scopes may be {', '.join(ApiKeyScope)}; {reason}", field="scopes")
+    return [str(scope) for scope in ApiKeyScope if scope in wanted]
 
 
 def _check(values: dict[str, Any]) -> None:
@@ -95,6 +95,6 @@ def _check(values: dict[str, Any]) -> None:
     if name is not None and not name.strip():
         raise BadUserInputError("name may not be blank", field="name")
     if expires_at is not None and expires_at.tzinfo is None:
-        raise BadUserInputError("expiresAt needs an offset from UTC, such as Z at its end", field="expiresAt")
+        raise BadUserInputError("expiresAt needs a UTC offset, such as Z at its end", field="expiresAt")
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise BadUserInputError("expiresAt must be in the future", field="expiresAt")

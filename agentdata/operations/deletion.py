@@ -1,10 +1,10 @@
-"""Deletions of any size: rows that refer to what goes are cleared first, each batch in its own transaction.
+"""Deletions of any size: batches in separate transactions first clear the rows that refer to a deleted row.
 
-PostgreSQL deletes a row, and deletes or changes all rows that refer to it, in one statement. With hundreds of
-thousands of them that takes longer than a statement may, and holds their locks all the while. So where many
-rows of a table refer to what goes, batches clear most of them, and the transaction that deletes finds few.
-Each batch leaves counts and totals right. A deletion that is broken off leaves the object, with fewer rows
-that refer to it, and the next one goes on from there.
+PostgreSQL deletes a row, and deletes or updates all rows that refer to it, in one statement. With hundreds of
+thousands of them that exceeds the statement timeout, and holds their locks all the time. So if many rows of a
+table refer to a row, batches clear most of them (delete them, or set their reference to null), and only a few
+are left for the deletion itself. Each batch keeps counts and totals right. If a deletion is interrupted, the
+row is still there, with fewer rows that refer to it; deleting it again continues from there.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
-from agentdata.operations.module_states import hold_all
-from agentdata.operations.unit_of_work import PASSING, sqlstate
+from agentdata.operations.module_states import lock_all_chains
+from agentdata.operations.unit_of_work import RETRYABLE, sqlstate
 from models import Base, ModuleState, Session, StateTransition
 
 if TYPE_CHECKING:
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
     from agentdata.operations.unit_of_work import UnitOfWork
 
 FEW = 1_000
-"""How many rows of a table may refer to what one transaction deletes, and the size of the first batch."""
+"""How many rows of a table may refer to the rows that one transaction deletes; also the first batch size."""
 
-_MOST = 5_000
+_MAX_SIZE = 5_000
 _TARGET_S = 0.1
-"""How long a batch is to take: it holds locks of sessions and rows that other writers wait for."""
+"""The target duration of a batch, which holds locks that other writers wait for."""
 
-_SMALLER = PASSING | {"57014"}
-"""Where fewer rows may go through: deadlocks, and statements that took longer than they may."""
+_RETRY_WITH_FEWER = RETRYABLE | {"57014"}
+"""Errors after which a smaller batch may succeed: deadlocks and statement timeouts."""
 
 
-_HELD = """held AS MATERIALIZED (
+_LOCK_SESSIONS = """held AS MATERIALIZED (
   SELECT id FROM sessions WHERE project_id = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE
 ), """
-"""Locks sessions, as all writers do before what is in them."""
+"""Locks sessions, as all writers of their contents do first."""
 
-_TOGETHER = {("sessions", "agent_id"): ("agent_id", "agent_version_id")}
-"""Columns that are cleared with another: a session may not have a version without its agent."""
+_CLEARED_TOGETHER = {("sessions", "agent_id"): ("agent_id", "agent_version_id")}
+"""Columns that are cleared together: a session may not have a version without an agent."""
 
-_COUNTED = {
+_COUNT_UPDATES = {
     ("sessions", "agent_id"): (
         """, less AS (
           SELECT agent_id, count(*) AS all_, count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
@@ -96,51 +96,58 @@ _COUNTED = {
         "own.memory_id",
     ),
 }
-"""What counts the rows of a table that a batch clears, and what it needs of them.
+"""By table and column: the SQL that updates counts after a batch, and the values it needs of cleared rows.
 
-A count that is wrong, because someone wrote to the database, does not keep its row from being deleted.
+``greatest`` keeps a wrong count, after direct writes to the database, from blocking the deletion.
 """
 
-_STATES = "SELECT delete_module_states($1, $2, $3) AS cleared"
-"""Requests may not delete states by themselves: they are history, and go with their sessions."""
+_DELETE_STATES = "SELECT delete_module_states($1, $2, $3) AS cleared"
+"""A function, because requests may not delete states: they are history, and deleted only with sessions."""
 
 
 class _Batch(NamedTuple):
-    """How rows of a table that refer to others are cleared."""
+    """How to clear the rows of a table that refer to deleted rows by one foreign key."""
 
-    few: str
-    """Gives a row where more than a few of them refer to given rows."""
+    probe: str
+    """The end of a query that returns a row if more than a few rows refer to the deleted ones."""
     text: str
-    """Clears some of those that refer to given rows, and tells how many."""
+    """The statement that clears a number of rows, and returns how many it cleared."""
     prepare: Callable[[UnitOfWork], Awaitable[None]] | None = None
-    """What comes first in the batch's transaction."""
+    """Run first in the batch's transaction."""
 
 
-async def clear(write: UnitOfWork, model: type[Base], ids: Sequence[UUID]) -> None:
-    """Clear what refers to rows that are to be deleted, until few rows of each table are left.
+async def clear(write: UnitOfWork, model: type[Base], ids: Sequence[UUID]) -> bool:
+    """Clear rows that refer to rows about to be deleted, until few rows of each table are left.
 
-    It is what a deletion does first, while its transaction has not begun.
+    A deletion calls this first, before its transaction has begun. Returns whether it cleared any.
 
     Raises:
-        DBAPIError: The database refuses a batch, or takes too long for a single row.
+        DBAPIError: The database refuses a batch, or a single row takes too long.
 
     """
     batches = _batches(model)
-    while many := await write.apart(partial(_many, batches=batches, ids=ids)):
+    cleared = False
+    while many := await write.run_separately(partial(_batches_with_many_rows, batches=batches, ids=ids)):
         for batch in many:
             await _clear(write, batch, ids)
+        cleared = True
+    return cleared
 
 
-async def _many(write: UnitOfWork, batches: Sequence[_Batch], ids: Sequence[UUID]) -> list[_Batch]:
-    """Give the batches of tables of which many rows refer to given rows."""
+async def _batches_with_many_rows(
+    write: UnitOfWork, batches: Sequence[_Batch], ids: Sequence[UUID]
+) -> list[_Batch]:
+    """Return the batches for tables of which many rows refer to the given rows."""
     if not batches or not ids:
         return []
-    text = " UNION ALL ".join(f"(SELECT {place} AS place {batch.few})" for place, batch in enumerate(batches))
-    return [batches[record["place"]] for record in await write.fetch(text, write.project_id, ids, alone=True)]
+    text = " UNION ALL ".join(
+        f"(SELECT {index} AS index {batch.probe})" for index, batch in enumerate(batches)
+    )
+    return [batches[record["index"]] for record in await write.fetch(text, write.project_id, ids, alone=True)]
 
 
 async def _clear(write: UnitOfWork, batch: _Batch, ids: Sequence[UUID]) -> None:
-    """Clear rows until none is left, as many at once as take a tenth of a second."""
+    """Clear rows until none is left, in batches that take about ``_TARGET_S``."""
     size = FEW
 
     async def run(part: UnitOfWork) -> int:
@@ -150,62 +157,62 @@ async def _clear(write: UnitOfWork, batch: _Batch, ids: Sequence[UUID]) -> None:
         return record["cleared"]  # type: ignore[no-any-return]  # a number
 
     while True:
-        began = time.monotonic()
+        start = time.monotonic()
         try:
-            cleared = await write.apart(run)
+            cleared = await write.run_separately(run)
         except DBAPIError as error:
-            if size == 1 or write.begun or sqlstate(error) not in _SMALLER:
+            if size == 1 or write.has_begun or sqlstate(error) not in _RETRY_WITH_FEWER:
                 raise
             size //= 2
             continue
         if cleared < size:
             return
-        took = time.monotonic() - began
-        size = max(1, min(_MOST, 2 * size, int(size * _TARGET_S / took)))
+        duration = time.monotonic() - start
+        size = max(1, min(_MAX_SIZE, 2 * size, int(size * _TARGET_S / duration)))
 
 
 @cache
 def _batches(model: type[Base]) -> tuple[_Batch, ...]:
-    """Give how rows are cleared that refer to a model's, those first that others do not refer to."""
+    """Return the batches for rows that refer to a model's rows; tables that others refer to come last."""
     return tuple(
         _batch(table, key)
         for table in reversed(Base.metadata.sorted_tables)
         for key in table.foreign_key_constraints
-        # What has no action holds back a deletion: children of sessions, and later states.
+        # Keys without an action block a deletion: those of child sessions, and of later states.
         if key.referred_table is model.__table__
         and key.ondelete is not None
-        # Transitions go with their states.
+        # Transitions are deleted with their states.
         and (model, table) != (Session, StateTransition.__table__)
     )
 
 
 def _batch(table: Table, key: ForeignKeyConstraint) -> _Batch:
-    """Give how rows of a table are cleared that refer to others by a key."""
+    """Return the batch that clears rows of a table by one of its foreign keys."""
     [column] = [each.parent.name for each in key.elements if each.column.name == "id"]
-    few = (
+    probe = (
         f"FROM unnest($2::uuid[]) AS gone (id), LATERAL (SELECT FROM {table.name} AS own"
         f" WHERE own.project_id = $1 AND own.{column} = gone.id LIMIT {FEW + 1}) AS own"
         f" OFFSET {FEW} LIMIT 1"
     )
     if table is ModuleState.__table__:
-        return _Batch(few, _STATES, hold_all)
+        return _Batch(probe, _DELETE_STATES, lock_all_chains)
     own = [each.name for each in table.primary_key if each.name != "project_id"]
     same = " AND ".join(f"own.{name} = chosen.{name}" for name in own)
-    # Rows that a session counts are cleared under its lock.
-    held = column == "session_id" and (table.name, column) in _COUNTED
-    # All that is written into the text are names of the models.
+    # Rows that count towards their session are cleared under its lock.
+    held = column == "session_id" and (table.name, column) in _COUNT_UPDATES
+    # Only names of the models are interpolated.
     chosen = f"""
-      WITH {_HELD if held else ""}chosen AS MATERIALIZED (
+      WITH {_LOCK_SESSIONS if held else ""}chosen AS MATERIALIZED (
         SELECT own.* FROM {"held" if held else "unnest($2::uuid[])"} AS gone (id), LATERAL (
           SELECT gone.id AS gone_id, {", ".join(own)} FROM {table.name} AS own
           WHERE own.project_id = $1 AND own.{column} = gone.id LIMIT $3
         ) AS own LIMIT $3
       ), cleared AS ("""  # noqa: S608 - see above
     which = f"own.project_id = $1 AND own.{column} = ANY($2) AND {same}"
-    counted, returned = _COUNTED.get((table.name, column), ("", "1"))
+    counted, returned = _COUNT_UPDATES.get((table.name, column), ("", "1"))
     if key.ondelete == "CASCADE":
         change = f"DELETE FROM {table.name} AS own USING chosen WHERE {which} RETURNING {returned}"  # noqa: S608
     else:
-        nulls = ", ".join(f"{name} = NULL" for name in _TOGETHER.get((table.name, column), (column,)))
+        nulls = ", ".join(f"{name} = NULL" for name in _CLEARED_TOGETHER.get((table.name, column), (column,)))
         change = f"UPDATE {table.name} AS own SET {nulls} FROM chosen WHERE {which} RETURNING {returned}"  # noqa: S608
-    return _Batch(few, f"{chosen}{change}){counted} SELECT count(*) AS cleared FROM cleared")  # noqa: S608 - see above
+    return _Batch(probe, f"{chosen}{change}){counted} SELECT count(*) AS cleared FROM cleared")  # noqa: S608 - see above

@@ -1,4 +1,4 @@
-"""Writes of accesses to memories, which count them."""
+"""Write operations of memory accesses, which the memories count."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import check, check_not_empty
+from agentdata.checks import check, check_count
 from agentdata.errors import not_found
-from agentdata.operations.unit_of_work import document, plain_rows
+from agentdata.operations.unit_of_work import plain_row_class, rows_as_json
 from models import Memory, MemoryAccess
 
 if TYPE_CHECKING:
     from agentdata.operations.unit_of_work import UnitOfWork
 
 MAX_ACCESSES = 1_000
-"""How many accesses one write records."""
+"""How many accesses one write may record."""
 
 _COLUMNS = [column.name for column in MemoryAccess.__mapper__.columns]
 
-# One statement, and so one round trip. Memories are locked in the order of their keys, so that two writers
-# cannot wait for each other, and nothing is written unless all are there. Readers wait for none of it.
+# One statement takes one round trip. It locks memories in the order of their keys, so that two writers cannot
+# deadlock, and writes nothing unless all memories exist. Readers do not wait for it.
 _RECORD = f"""
 WITH given AS MATERIALIZED (
   SELECT id, memory_id, access_type, accessed_by, accessor_type, coalesce(context, '{{}}') AS context,
@@ -58,27 +58,27 @@ async def record(write: UnitOfWork, values: dict[str, Any]) -> MemoryAccess:
 
 
 async def record_all(write: UnitOfWork, accesses: list[dict[str, Any]]) -> list[MemoryAccess]:
-    """Record accesses to memories, of which each may occur several times, in one statement."""
-    check_not_empty("accesses", accesses, MAX_ACCESSES)
+    """Record accesses in one statement; several may be to the same memory."""
+    check_count("accesses", accesses, MAX_ACCESSES)
     return await _record(write, accesses, "accesses.{}.")
 
 
 async def _record(write: UnitOfWork, accesses: list[dict[str, Any]], path: str) -> list[MemoryAccess]:
-    """Record accesses and raise what their memories count; ``path`` is where the client gave each of them.
+    """Record accesses and update the counts of memories; ``path`` is the client's path to each, by its index.
 
     Raises:
-        NotFoundError: A memory is not in this project; then nothing is written.
+        NotFoundError: A memory is not in this project. Nothing is written.
 
     """
     for place, values in enumerate(accesses):
         check(MemoryAccess, values, path.format(place))
-    sent = [{"id": uuid7(), **values} for values in accesses]
-    records = await write.fetch(_RECORD, write.project_id, document(sent), alone=True)
+    rows = [{"id": uuid7(), **values} for values in accesses]
+    records = await write.fetch(_RECORD, write.project_id, rows_as_json(rows), alone=True)
     made = {record["given_id"]: record for record in records}
-    for place, row in enumerate(sent):
+    for place, row in enumerate(rows):
         if not made[row["id"]]["there"]:
             raise not_found(Memory, row["memory_id"], f"{path.format(place)}memoryId")
-    return [_row(dict(zip(_COLUMNS, tuple(made[row["id"]])[2:], strict=True))) for row in sent]
+    return [_PlainAccess(dict(zip(_COLUMNS, tuple(made[row["id"]])[2:], strict=True))) for row in rows]
 
 
-_row = plain_rows(MemoryAccess)
+_PlainAccess = plain_row_class(MemoryAccess)

@@ -1,4 +1,4 @@
-"""Writes of messages: their order, their session's totals, the tool calls that they make and answer."""
+"""Write operations of messages: their sequences, session totals, and the tool calls they make and answer."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import JSON_SPACE, check, check_items, check_not_empty, check_text, parse_json
+from agentdata.checks import JSON_SPACE, check, check_count, check_items, check_text, parse_json
 from agentdata.errors import BadUserInputError, ConflictError, not_found
 from agentdata.operations import activity, deletion
-from agentdata.operations.unit_of_work import document, from_document, plain_rows
+from agentdata.operations.unit_of_work import json_columns, plain_row_class, rows_as_json
 from models import Message, Session, ToolCall
 from models.base import VERBATIM
 from models.enums import MessageRole, ToolCallStatus
@@ -38,89 +38,89 @@ if TYPE_CHECKING:
     from models import Base
 
     Answer = tuple[str, dict[str, Any], str]
-    """The call id that is answered, what the call becomes, and the field that says so."""
+    """The ``call_id`` of the answered call, the call's new values, and the field with the ``call_id``."""
 
 MAX_MESSAGES = 10_000
-"""How many messages one write appends."""
+"""How many messages one write may append."""
 
 MAX_TOOL_CALLS = 1_000
-"""How many tool calls one message makes."""
+"""How many tool calls one message may make."""
 
 _SUMMED = ("prompt_tokens", "completion_tokens")
 
 
 async def append(write: UnitOfWork, session_id: UUID, messages: list[dict[str, Any]]) -> list[Message]:
-    """Append messages to a session, in order, with the calls that they make and the answers that they give.
+    """Append messages to a session in order, with the tool calls that they make and answer.
 
     A message's values are those of its columns, and ``tool_calls`` (values of calls),
     ``tool_call_id`` (the ``call_id`` that a TOOL message answers) and ``tool_error`` (why the call failed).
-    Sequences are given under the session's lock, so that none is given twice and none is left out.
+    Sequences are assigned under the session's lock, so they have no duplicates and no gaps.
 
     Raises:
         NotFoundError: There is no such session.
-        BadUserInputError: A message is wrong in itself, or answers a call that the session does not have.
+        BadUserInputError: A message is invalid, or answers a call that the session does not have.
 
     """
     check_items("messages", Message, messages, MAX_MESSAGES)
-    appended = _Appended(session_id, messages)
+    appended = _SessionMessages(session_id, messages)
     [session] = await _store(write, [appended], alone=not appended.answers)
     if appended.answers:
-        await _settle_earlier(write, appended)
+        await _settle_earlier_calls(write, appended)
     return appended.rows(session)
 
 
 async def append_all(write: UnitOfWork, messages: dict[UUID, list[dict[str, Any]]]) -> None:
-    """Append messages to many sessions, as ``append`` does to one, in as few statements as that takes.
+    """Append messages to several sessions, as ``append`` does to one, in few statements.
 
-    It is for importing, and holds no limit: how much one transaction writes is the caller's to bound.
+    Importers use it. It has no limit on the number of messages, so callers must bound their transactions.
 
     Raises:
         NotFoundError: There is no such session.
-        BadUserInputError: A message is wrong in itself, or answers a call that its session does not have.
+        BadUserInputError: A message is invalid, or answers a call that its session does not have.
 
     """
     for list_ in messages.values():
         check_items("messages", Message, list_)
-    appended = [_Appended(session_id, list_) for session_id, list_ in messages.items() if list_]
+    appended = [_SessionMessages(session_id, list_) for session_id, list_ in messages.items() if list_]
     if not appended:
         return
-    # Locked in the order of their keys, so that two writers cannot wait for each other.
+    # Locked in the order of their keys, so that two writers cannot deadlock.
     await write.get_all(Session, [each.session_id for each in appended], field="sessionId", lock=True)
     await _store(write, appended)
     for each in appended:
         if each.answers:
-            await _settle_earlier(write, each)
+            await _settle_earlier_calls(write, each)
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Message:
-    """Change a message; its session's totals follow."""
+    """Update a message and its session's totals."""
     check(Message, values)
     session_id = (await write.get(Message, id_)).session_id
-    # The session comes first, as for every writer of its messages.
+    # The session is locked first, as by every writer of its messages.
     await write.get(Session, session_id, lock=True)
     before = await write.get(Message, id_, lock=True)
     if before.redacted_at is not None and "redacted_at" not in values and _REDACTED.keys() & values.keys():
-        raise ConflictError("the message is redacted, for good; what was said cannot be put back", field="id")
-    grown = {
+        raise ConflictError("the message is redacted permanently; its content cannot be restored", field="id")
+    increments = {
         name: (values.get(name, getattr(before, name)) or 0) - (getattr(before, name) or 0)
         for name in _SUMMED
     }
     after = await write.update(before, values)
-    await _grow(write, session_id, grown)
+    await _add_to_totals(write, session_id, increments)
     return after
 
 
 async def redact(write: UnitOfWork, id_: UUID) -> Message:
-    """Take all that was said out of a message, for good, and what its calls and the call it answers carried.
+    """Remove the content of a message permanently, with the data of the calls that it makes and answers.
 
-    That there was a message, when and whose stays; so do the names of the tools and what became of the calls.
+    The message's time, role and author stay; so do the calls' tool names and statuses.
     """
     message = await update(write, id_, _REDACTED | {"redacted_at": func.clock_timestamp()})
-    carried = or_(ToolCall.message_id == id_, ToolCall.answer_id == id_)
+    affected = or_(ToolCall.message_id == id_, ToolCall.answer_id == id_)
     failed = ToolCall.status == ToolCallStatus.FAILED
     await write.execute(
         update_rows(ToolCall)
-        .where(*write.owns(ToolCall), carried)
+        .where(*write.in_project(ToolCall), affected)
         .values(
             arguments=case((ToolCall.message_id == id_, literal({}, VERBATIM)), else_=ToolCall.arguments),
             result=null(),
@@ -133,76 +133,78 @@ async def redact(write: UnitOfWork, id_: UUID) -> Message:
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
-    """Delete a message with its tool calls. The sequences of the others stay as they are."""
+    """Delete a message with its tool calls. The sequences of other messages do not change."""
     await deletion.clear(write, Message, [id_])
     session_id = (await write.get(Message, id_)).session_id
     session = await write.get(Session, session_id, lock=True)
     message = await write.get(Message, id_, lock=True)
-    await write.execute(delete_from(Message).where(*write.owns(Message), Message.id == id_))
-    gone = {"message_count": -1, "interaction_count": -(message.role == MessageRole.USER)}
-    await _grow(write, session_id, gone | {name: -(getattr(message, name) or 0) for name in _SUMMED})
+    await write.execute(delete_from(Message).where(*write.in_project(Message), Message.id == id_))
+    decrements = {"message_count": -1, "interaction_count": -(message.role == MessageRole.USER)}
+    await _add_to_totals(
+        write, session_id, decrements | {name: -(getattr(message, name) or 0) for name in _SUMMED}
+    )
     await activity.lower(write, session, message.created_at)
     return [id_]
 
 
-class _Appended:
-    """Messages for one session: what is sent of them to be stored, and what they are once they are."""
+class _SessionMessages:
+    """Messages for one session: the values to insert, and the rows that result from them."""
 
     def __init__(self, session_id: UUID, messages: list[dict[str, Any]]) -> None:
         self.session_id = session_id
         self.messages: list[dict[str, Any]] = []
-        for place, message in enumerate(messages):
-            _check(message, f"messages.{place}.")
-            row = {"id": uuid7(), **message, "session_id": session_id, "place": place}
-            # What is made at the same time is told in order by its ids: calls before the messages after them.
+        for index, message in enumerate(messages):
+            _check(message, f"messages.{index}.")
+            row = {"id": uuid7(), **message, "session_id": session_id, "place": index}
+            # Ids order rows of the same time, so the ids of calls are made before those of later messages.
             row["tool_calls"] = [{"id": uuid7(), **call} for call in message.get("tool_calls") or ()]
             speaker = _SPEAKERS.get(message["role"])
             row["of_session"] = speaker is not None and speaker not in message
             self.messages.append(row)
-        self.calls, self.answers = _linked(session_id, self.messages)
+        self.calls, self.answers = _match_answers(session_id, self.messages)
         for row in self.messages:
             for name in _NOT_COLUMNS & row.keys():
                 del row[name]
 
-    def growth(self) -> dict[str, Any]:
-        """Tell by how much the messages raise the totals of their session, and when the last was said."""
-        said = [row["created_at"] for row in self.messages if row.get("created_at")]
+    def session_changes(self) -> dict[str, Any]:
+        """Return the increments of the session's totals, and the time of the latest message."""
+        times = [row["created_at"] for row in self.messages if row.get("created_at")]
         return {
             "id": self.session_id,
             "messages": len(self.messages),
             "interactions": sum(row["role"] == MessageRole.USER for row in self.messages),
-            "last_said": max(said, default=None),
-            "said_now": len(said) < len(self.messages),
+            "latest": max(times, default=None),
+            "has_untimed": len(times) < len(self.messages),
         } | {name: sum(row.get(name) or 0 for row in self.messages) for name in _SUMMED}
 
     def rows(self, session: Record) -> list[Message]:
-        """Give the rows that the statement made of the messages, for what it tells of their session."""
-        both = _NOTHING_SAID | {name: session[name] for name in ("project_id", "created_at", "updated_at")}
-        first, of_session = session["first"], {name: session[name] for name in _SPEAKERS.values()}
+        """Return the stored rows, given the row that the statement returned for their session."""
+        shared = _DEFAULTS | {name: session[name] for name in ("project_id", "created_at", "updated_at")}
+        first = session["first"]
         rows = []
         for row in self.messages:
-            values = both | row
+            values = shared | row
             values["sequence"] = first + row["place"]
             if row["of_session"]:
                 speaker = _SPEAKERS[row["role"]]
-                values[speaker] = of_session[speaker]
-            rows.append(_stored(values))
+                values[speaker] = session[speaker]
+            rows.append(_PlainMessage(values))
         return rows
 
 
-async def _store(write: UnitOfWork, appended: list[_Appended], *, alone: bool = False) -> list[Record]:
-    """Store messages and the calls that they make in one statement, and give what it tells of each session.
+async def _store(write: UnitOfWork, appended: list[_SessionMessages], *, alone: bool = False) -> list[Record]:
+    """Insert messages with their calls in one statement, and return its record for each session.
 
     Raises:
-        NotFoundError: One of the sessions is not there.
+        NotFoundError: One of the sessions does not exist.
 
     """
     calls = [call for each in appended for call in each.calls]
     rows = [row for each in appended for row in each.messages]
-    growths: Any = [each.growth() for each in appended]
-    sent = [growths[0] if len(growths) == 1 else growths, rows, *([calls] if calls else [])]
-    text = _append_statement(one=len(growths) == 1, calls=bool(calls))
-    documents = [document(given) for given in sent]
+    changes: Any = [each.session_changes() for each in appended]
+    parameters = [changes[0] if len(changes) == 1 else changes, rows, *([calls] if calls else [])]
+    text = _append_statement(one=len(changes) == 1, calls=bool(calls))
+    documents = [rows_as_json(parameter) for parameter in parameters]
     sessions = {
         record["id"]: record for record in await write.fetch(text, write.project_id, *documents, alone=alone)
     }
@@ -212,15 +214,15 @@ async def _store(write: UnitOfWork, appended: list[_Appended], *, alone: bool = 
     return [sessions[each.session_id] for each in appended]
 
 
-async def _grow(write: UnitOfWork, session_id: UUID, growth: dict[str, int]) -> None:
-    changes = {name: getattr(Session, name) + by for name, by in growth.items() if by}
+async def _add_to_totals(write: UnitOfWork, session_id: UUID, increments: dict[str, int]) -> None:
+    changes = {name: getattr(Session, name) + by for name, by in increments.items() if by}
     if changes:
-        changed = update_rows(Session).where(*write.owns(Session), Session.id == session_id)
-        await write.execute(changed.values(changes | {"updated_at": func.clock_timestamp()}))
+        statement = update_rows(Session).where(*write.in_project(Session), Session.id == session_id)
+        await write.execute(statement.values(changes | {"updated_at": func.clock_timestamp()}))
 
 
 def _check(message: dict[str, Any], path: str) -> None:
-    """Refuse a message whose values do not go together; ``check_items`` has checked each of them."""
+    """Refuse a message with contradictory values; ``check_items`` has checked each value."""
     role = message["role"]
     answers = message.get("tool_call_id") is not None
     if answers:
@@ -229,7 +231,7 @@ def _check(message: dict[str, Any], path: str) -> None:
         check_text(f"{path}toolError", message["tool_error"])
     if role != MessageRole.TOOL and (answers or message.get("tool_error") is not None):
         raise BadUserInputError(
-            "only a message with the role TOOL answers a tool call", field=f"{path}toolCallId"
+            "only a message with the role TOOL can answer a tool call", field=f"{path}toolCallId"
         )
     if message.get("tool_error") is not None and not answers:
         raise BadUserInputError(
@@ -238,28 +240,28 @@ def _check(message: dict[str, Any], path: str) -> None:
     calls = message.get("tool_calls") or []
     if calls and role != MessageRole.ASSISTANT:
         raise BadUserInputError(
-            "only a message with the role ASSISTANT makes tool calls", field=f"{path}toolCalls"
+            "only a message with the role ASSISTANT can make tool calls", field=f"{path}toolCalls"
         )
     if len(calls) > MAX_TOOL_CALLS:
-        check_not_empty(f"{path}toolCalls", calls, MAX_TOOL_CALLS)
+        check_count(f"{path}toolCalls", calls, MAX_TOOL_CALLS)
     for index, call in enumerate(calls):
         check_call(call, f"{path}toolCalls.{index}.")
 
 
 def check_call(call: dict[str, Any], path: str = "") -> None:
-    """Refuse a tool call that is both right and wrong.
+    """Refuse a tool call with both a result and an error.
 
     Raises:
-        BadUserInputError: It has a result and an error, or a value that cannot be stored.
+        BadUserInputError: The call has a result and an error, or a value that cannot be stored.
 
     """
     check(ToolCall, call, path)
     if call.get("error") is not None and call.get("result") is not None:
-        raise BadUserInputError("a tool call has a result or an error, not both", field=f"{path}error")
+        raise BadUserInputError("a tool call may have a result or an error, not both", field=f"{path}error")
 
 
-def settled(call: dict[str, Any]) -> dict[str, Any]:
-    """Give a call's columns, with the status that follows from its result or error."""
+def with_status(call: dict[str, Any]) -> dict[str, Any]:
+    """Return a call's values with the status that follows from its result or error."""
     status = ToolCallStatus.PENDING
     if call.get("error") is not None:
         status = ToolCallStatus.FAILED
@@ -268,30 +270,32 @@ def settled(call: dict[str, Any]) -> dict[str, Any]:
     return {"status": status} | call
 
 
-def _linked(session_id: UUID, messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Answer]]:
-    """Give the calls that messages make, with the answers among them, and the answers to earlier calls.
+def _match_answers(
+    session_id: UUID, messages: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[Answer]]:
+    """Return the calls that messages make, answered by these messages if possible, and the other answers.
 
-    A call id may come again in a session: an answer goes to the latest message that called by that id, and
-    within it to the first call that has no answer yet.
+    A ``call_id`` may be repeated in a session: an answer belongs to the latest message that made a call with
+    that id, and within it to the first unanswered one.
     """
     calls: list[dict[str, Any]] = []
     waiting: dict[str, list[dict[str, Any]]] = {}
     answers: list[Answer] = []
     for index, message in enumerate(messages):
-        made = [
+        new = [
             {"arguments": {}}
-            | settled(call)
+            | with_status(call)
             | {"message_id": message["id"], "session_id": session_id, "position": position}
             | {"created_at": message.get("created_at")}
             for position, call in enumerate(message["tool_calls"])
         ]
-        calls += made
-        for call in reversed(made):
+        calls += new
+        for call in reversed(new):
             if call.get("call_id") is not None:
                 waiting.setdefault(call["call_id"], []).append(call)
         call_id = message.get("tool_call_id")
         if call_id is not None:
-            answer = _answer(message)
+            answer = _outcome(message)
             if waiting.get(call_id):
                 call = waiting[call_id].pop()
                 call |= {"answer_id": message["id"]} | (
@@ -315,39 +319,39 @@ _REDACTED: dict[str, Any] = {
 }
 _NOT_COLUMNS = {"tool_calls", "tool_call_id", "tool_error"}
 _SPEAKERS: dict[str, str] = {MessageRole.USER: "user_id", MessageRole.ASSISTANT: "agent_id"}
-"""Who speaks in a message of the session's own, by its role, where the message names nobody."""
+"""The column of a message's speaker, by role; the session's value is the default."""
 
-_NOTHING_SAID: dict[str, Any] = dict.fromkeys(
+_DEFAULTS: dict[str, Any] = dict.fromkeys(
     column.key for column in Message.__mapper__.columns if column.nullable
 ) | {"flagged": False, "metadata_": {}}
-"""A message's columns where nothing is given."""
+"""The values of a message's columns that are not set."""
 
-_stored = plain_rows(Message)
+_PlainMessage = plain_row_class(Message)
 
 
-def _given(model: type[Base], *others: str) -> tuple[str, str, str]:
-    """Tell of all columns of a model but some, as ``from_document`` does."""
-    return from_document(model, (name for name in model.__mapper__.columns.keys() if name not in others))  # noqa: SIM118 - SQLAlchemy's collection
+def _json_columns_except(model: type[Base], *others: str) -> tuple[str, str, str]:
+    """Return the SQL of ``json_columns`` for all columns of a model except some."""
+    return json_columns(model, (name for name in model.__mapper__.columns.keys() if name not in others))  # noqa: SIM118 - SQLAlchemy's collection
 
 
 @cache
 def _append_statement(*, one: bool, calls: bool) -> str:
-    """Write the statement that counts messages into one session or several, and stores them with their calls.
+    """Return the statement that updates one session or several, and inserts messages with their calls.
 
-    Its parameters are the project, and documents of what each session grows by, of messages, and of calls:
-    JSON is made, sent and read faster than arrays are, and a column that nothing gives costs nothing. The
-    update holds the sessions' locks, so that what follows from it is right whoever else writes.
+    Its parameters are the project, and JSON of the changes of sessions, of messages, and of calls. JSON is
+    faster to build, send and parse than arrays, and unset columns cost nothing. The update locks the
+    sessions, so that sequences are right with concurrent writers.
     """
-    # PostgreSQL takes a set for a hundred rows, for which it may read all of a project's sessions.
-    growths = "json_to_record" if one else "json_to_recordset"
-    names, values, types = _given(
+    # PostgreSQL expects a hundred rows from a set, for which it may scan all sessions of a project.
+    expand = "json_to_record" if one else "json_to_recordset"
+    names, values, types = _json_columns_except(
         Message, "project_id", "sequence", "created_at", "updated_at", *_SPEAKERS.values()
     )
     speakers = ", ".join(
         f"CASE WHEN given.of_session AND given.role = '{role}' THEN session.{name} ELSE given.{name} END"
         for role, name in _SPEAKERS.items()
     )
-    # All that is written into the text are names of the models.
+    # Only names of the models are interpolated.
     statement = f"""
         WITH session AS (
           UPDATE sessions SET
@@ -357,16 +361,16 @@ def _append_statement(*, one: bool, calls: bool) -> str:
             prompt_tokens = sessions.prompt_tokens + given.prompt_tokens,
             completion_tokens = sessions.completion_tokens + given.completion_tokens,
             last_activity_at = least(clock_timestamp(), greatest(
-              last_activity_at, given.last_said, CASE WHEN given.said_now THEN clock_timestamp() END
+              last_activity_at, given.latest, CASE WHEN given.has_untimed THEN clock_timestamp() END
             )),
             updated_at = clock_timestamp()
-          FROM {growths}($2::json) AS given (
+          FROM {expand}($2::json) AS given (
             id uuid, messages int, interactions int, prompt_tokens bigint, completion_tokens bigint,
-            last_said timestamptz, said_now boolean
+            latest timestamptz, has_untimed boolean
           )
           WHERE sessions.project_id = $1 AND sessions.id = given.id
           RETURNING sessions.project_id, sessions.id, user_id, agent_id, updated_at,
-            -- The two times were taken one after the other; nothing is said after the last activity.
+            -- The clock may have advanced between the two: no message is later than the last activity.
             least(updated_at, last_activity_at) AS created_at,
             last_sequence - given.messages + 1 AS first
         ), message AS (
@@ -378,7 +382,7 @@ def _append_statement(*, one: bool, calls: bool) -> str:
           ) ON given.session_id = session.id
         )"""  # noqa: S608 - see above
     if calls:
-        names, values, types = _given(ToolCall, "project_id", "created_at", "updated_at")
+        names, values, types = _json_columns_except(ToolCall, "project_id", "created_at", "updated_at")
         statement += f""", call AS (
           INSERT INTO tool_calls (project_id, created_at, updated_at, {names})
           SELECT $1, coalesce(given.created_at, session.created_at), session.updated_at, {values}
@@ -388,7 +392,7 @@ def _append_statement(*, one: bool, calls: bool) -> str:
     return f"{statement} SELECT * FROM session"  # noqa: S608 - as above
 
 
-def _answer(message: dict[str, Any]) -> dict[str, Any]:
+def _outcome(message: dict[str, Any]) -> dict[str, Any]:
     if message.get("tool_error") is not None:
         return {"status": ToolCallStatus.FAILED, "error": message["tool_error"]}
     result = result_of(message.get("content"), message.get("parts"))
@@ -400,10 +404,10 @@ def _as_text(result: object) -> str | None:
 
 
 def result_of(content: str | None, parts: object = None) -> object:
-    """Read a tool's answer: its parts, the JSON object or array that its text is, or the text itself."""
+    """Return the result in a tool's answer: its parts, its text as a JSON object or array, or its text."""
     if content is None:
         return parts
-    # Only JSON's white space may stand around it. Most answers are prose, which this tells at once.
+    # A cheap test first: most answers are prose. Only JSON's whitespace may come before the bracket.
     if content.lstrip(JSON_SPACE)[:1] in {"{", "["}:
         try:
             return parse_json(content)
@@ -412,43 +416,43 @@ def result_of(content: str | None, parts: object = None) -> object:
     return content
 
 
-async def _settle_earlier(write: UnitOfWork, appended: _Appended) -> None:
-    """Settle calls that earlier writes made, in one statement to find them and one to write them."""
+async def _settle_earlier_calls(write: UnitOfWork, appended: _SessionMessages) -> None:
+    """Settle calls from earlier writes, with one query and one update."""
     call_ids = {call_id for call_id, _, _ in appended.answers}
     unanswered = (
         select(ToolCall.id, ToolCall.call_id)
-        .join(Message, (Message.id == ToolCall.message_id) & write.owns(Message)[0])
+        .join(Message, (Message.id == ToolCall.message_id) & write.in_project(Message)[0])
         .where(
-            *write.owns(ToolCall),
+            *write.in_project(ToolCall),
             ToolCall.session_id == appended.session_id,
             ToolCall.call_id.in_(call_ids),
             ToolCall.answer_id.is_(None),
             Message.id.not_in([message["id"] for message in appended.messages]),
         )
         .order_by(Message.sequence, ToolCall.position.desc())
-        # Until they are settled below, they are neither deleted nor settled by others.
+        # The lock keeps others from deleting or settling the calls until they are updated below.
         .with_for_update(key_share=True, of=ToolCall)
     )
     waiting: dict[str, list[UUID]] = {}
     for row in await write.execute(unanswered):
         waiting.setdefault(row.call_id, []).append(row.id)
-    settled_calls = []
+    outcomes = []
     for call_id, answer, field in appended.answers:
         if not waiting.get(call_id):
             raise BadUserInputError(
                 f"the session has no unanswered tool call with the callId {call_id!r}; append the message"
-                " that makes the call first, or leave toolCallId out",
+                " that makes the call first, or omit toolCallId",
                 field=field,
             )
-        settled_calls.append({"id": waiting[call_id].pop()} | answer)
+        outcomes.append({"id": waiting[call_id].pop()} | answer)
     given = (
         func.unnest(
-            literal([call["id"] for call in settled_calls], ARRAY(Uuid)),
-            literal([call["answer_id"] for call in settled_calls], ARRAY(Uuid)),
-            literal([call["status"] for call in settled_calls], ARRAY(Text)),
-            # As text: a list among the results would be taken for a dimension of the array.
-            literal([_as_text(call.get("result")) for call in settled_calls], ARRAY(Text)),
-            literal([call.get("error") for call in settled_calls], ARRAY(Text)),
+            literal([call["id"] for call in outcomes], ARRAY(Uuid)),
+            literal([call["answer_id"] for call in outcomes], ARRAY(Uuid)),
+            literal([call["status"] for call in outcomes], ARRAY(Text)),
+            # As text: a list among the results would be read as a dimension of the array.
+            literal([_as_text(call.get("result")) for call in outcomes], ARRAY(Text)),
+            literal([call.get("error") for call in outcomes], ARRAY(Text)),
         )
         .table_valued("id", "answer_id", "status", "result", "error")
         .render_derived()
@@ -456,10 +460,10 @@ async def _settle_earlier(write: UnitOfWork, appended: _Appended) -> None:
     pending = ToolCall.status == ToolCallStatus.PENDING
     await write.execute(
         update_rows(ToolCall)
-        .where(*write.owns(ToolCall), ToolCall.id == given.c.id)
+        .where(*write.in_project(ToolCall), ToolCall.id == given.c.id)
         .values(
             answer_id=given.c.answer_id,
-            # What was recorded before the answer came stays.
+            # An outcome that was recorded before the answer stays.
             status=case((pending, given.c.status), else_=ToolCall.status),
             result=case((pending, given.c.result.cast(VERBATIM)), else_=ToolCall.result),
             error=case((pending, given.c.error), else_=ToolCall.error),

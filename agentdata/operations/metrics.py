@@ -1,11 +1,11 @@
-"""What the writes of all metrics share: they are recorded together, and never change."""
+"""Shared by the operations of all metrics: they are recorded in one statement, and never change."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agentdata.checks import check, check_not_empty
+from agentdata.checks import check, check_count
 
 if TYPE_CHECKING:
     from agentdata.operations.unit_of_work import UnitOfWork
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     Metric = TypeVar("Metric", AgentMetric, SessionMetric)
 
 MAX_METRICS = 10_000
-"""How many metrics one write records."""
+"""How many metrics one write may record."""
 
 
 async def record_all(write: UnitOfWork, model: type[Metric], metrics: list[dict[str, Any]]) -> list[Metric]:
-    """Record metrics in one statement, of now where they say no time.
+    """Record metrics in one statement; the default time is now.
 
     Raises:
-        NotFoundError: A metric is of something that is not in the project.
-        BadUserInputError: A metric is wrong in itself, or there are none or too many.
+        NotFoundError: A metric refers to an object that is not in the project.
+        BadUserInputError: A metric is invalid, or there are none or too many.
 
     """
-    check_not_empty("metrics", metrics, MAX_METRICS)
+    check_count("metrics", metrics, MAX_METRICS)
     for place, metric in enumerate(metrics):
         check(model, metric, f"metrics.{place}.")
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Writes of projects."""
+"""Write operations of projects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def check_project(values: Mapping[str, Any]) -> None:
-    """Refuse what no project may be called.
+    """Refuse an invalid name or slug.
 
     Raises:
         BadUserInputError: The name or slug is too long, or the slug is not made of a-z, 0-9 and hyphens.
@@ -28,11 +28,12 @@ def check_project(values: Mapping[str, Any]) -> None:
     slug = values.get("slug")
     if slug is not None and not _SLUG.fullmatch(slug):
         raise BadUserInputError(
-            "slug may hold lower-case letters a-z, digits, and single hyphens between them", field="slug"
+            "slug may contain only lower-case letters a-z, digits, and single hyphens between them",
+            field="slug",
         )
 
 
 async def update(write: UnitOfWork, values: dict[str, Any]) -> Project:
-    """Change the project that the transaction acts in."""
+    """Update the project of the unit of work."""
     check_project(values)
     return await write.update(await write.project(), values)

@@ -1,4 +1,4 @@
-"""Writes of sandboxes. A session has one at the most."""
+"""Write operations of sandboxes. A session has at most one."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 async def set_(write: UnitOfWork, session_id: UUID, values: dict[str, Any]) -> Sandbox:
-    """Change the sandbox of a session, or give it one with these values where it has none.
+    """Update the sandbox of a session, or create one with these values if it has none.
 
     Raises:
         NotFoundError: There is no such session, or no such user.
 
     """
     check(Sandbox, values)
-    # The session's lock puts those in a row that find no sandbox: the second finds that of the first.
+    # The session's lock serializes writers that find no sandbox: the second one finds the first one's.
     await write.get(Session, session_id, field="sessionId", lock=True)
-    there = select(Sandbox).where(*write.owns(Sandbox), Sandbox.session_id == session_id)
-    sandbox: Sandbox | None = (await write.scalars(there.with_for_update(key_share=True))).one_or_none()
+    existing = select(Sandbox).where(*write.in_project(Sandbox), Sandbox.session_id == session_id)
+    sandbox: Sandbox | None = (await write.scalars(existing.with_for_update(key_share=True))).one_or_none()
     if sandbox is not None:
         return await write.update(sandbox, values)
     [sandbox] = await write.insert(Sandbox, [values | {"session_id": session_id}])
@@ -34,11 +34,11 @@ async def set_(write: UnitOfWork, session_id: UUID, values: dict[str, Any]) -> S
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Sandbox:
-    """Change a sandbox."""
+    """Update a sandbox."""
     check(Sandbox, values)
     return await write.update(await write.get(Sandbox, id_, lock=True), values)
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
-    """Delete a sandbox. Its session stays, without one."""
+    """Delete a sandbox. Its session stays."""
     return await write.delete(Sandbox, id_)

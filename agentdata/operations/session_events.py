@@ -1,4 +1,4 @@
-"""Writes of the events of sessions: their order, and the activity of their session."""
+"""Write operations of session events, which number them and update the session's last activity."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import check, check_not_empty
+from agentdata.checks import check, check_count
 from agentdata.errors import not_found
 from agentdata.operations import activity
-from agentdata.operations.unit_of_work import columns_of, document, from_document, stored_row
+from agentdata.operations.unit_of_work import columns_of, json_columns, row_factory, rows_as_json
 from models import Session, SessionEvent
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from agentdata.operations.unit_of_work import UnitOfWork
 
 MAX_EVENTS = 10_000
-"""How many events one write records."""
+"""How many events one write may record."""
 
-_NAMES, _VALUES, _TYPES = from_document(SessionEvent, ("id", "event_type", "event_data", "duration_ms"))
+_NAMES, _VALUES, _TYPES = json_columns(SessionEvent, ("id", "event_type", "event_data", "duration_ms"))
 _RECORD = f"""
 WITH session AS (
   UPDATE sessions SET
@@ -31,7 +31,7 @@ WITH session AS (
     updated_at = clock_timestamp()
   WHERE project_id = $1 AND id = $2
   RETURNING id, updated_at, last_event_sequence - $3 AS before,
-    -- The two times were taken one after the other; nothing happens after the last activity.
+    -- The clock may have advanced between the two: no event is later than the last activity.
     least(updated_at, last_activity_at) AS now
 )
 INSERT INTO session_events (project_id, session_id, sequence, created_at, timestamp, {_NAMES})
@@ -39,20 +39,20 @@ SELECT $1, session.id, session.before + given.place, session.updated_at,
   coalesce(given.timestamp, session.now), {_VALUES}
 FROM session, json_to_recordset($6::json) AS given (place int, timestamp timestamptz, {_TYPES})
 RETURNING {columns_of(SessionEvent)}"""  # noqa: S608 - names of the models
-"""Counts events into their session, which locks it, and stores them."""
+"""Updates the session, which locks it, and inserts the events."""
 
 
 async def record(write: UnitOfWork, session_id: UUID, events: list[dict[str, Any]]) -> list[SessionEvent]:
-    """Record events of a session, in order; one that says no time happens now.
+    """Record events of a session in order; the default time is now.
 
-    Sequences are given under the session's lock, so that none is given twice and none is left out.
+    Sequences are assigned under the session's lock, so they have no duplicates and no gaps.
 
     Raises:
         NotFoundError: There is no such session.
-        BadUserInputError: An event is wrong in itself, or there are none or too many.
+        BadUserInputError: An event is invalid, or there are none or too many.
 
     """
-    check_not_empty("events", events, MAX_EVENTS)
+    check_count("events", events, MAX_EVENTS)
     for place, event in enumerate(events):
         check(SessionEvent, event, f"events.{place}.")
     times = [event["timestamp"] for event in events if "timestamp" in event]
@@ -63,12 +63,14 @@ async def record(write: UnitOfWork, session_id: UUID, events: list[dict[str, Any
         len(events),
         max(times, default=None),
         len(times) < len(events),
-        document([{"id": uuid7(), "place": place, **event} for place, event in enumerate(events, start=1)]),
+        rows_as_json(
+            [{"id": uuid7(), "place": place, **event} for place, event in enumerate(events, start=1)]
+        ),
         alone=True,
     )
     if not records:
         raise not_found(Session, session_id, "sessionId")
-    return sorted(map(stored_row(SessionEvent), records), key=lambda event: event.sequence)
+    return sorted(map(row_factory(SessionEvent), records), key=lambda event: event.sequence)
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:

@@ -1,4 +1,4 @@
-"""Writes of the metrics of sessions."""
+"""Write operations of the metrics of sessions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def record(write: UnitOfWork, metrics: list[dict[str, Any]]) -> list[SessionMetric]:
-    """Record metrics of sessions, in one statement."""
+    """Record metrics of sessions in one statement."""
     return await record_all(write, SessionMetric, metrics)
 
 

@@ -1,4 +1,4 @@
-"""States as JSON: one way to write each, and what changed from one to another."""
+"""The canonical JSON of states, and the differences between two states."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Any
 from orjson import Fragment, dumps
 
 _PLAIN = (-7, 21)
-"""Between these powers of ten RFC 8785 writes a number without an exponent."""
+"""RFC 8785 writes numbers between these powers of ten without an exponent."""
 
 _WHOLE = (-(2**63), 2**64)
-"""Whole numbers that are kept in full. Others are written as doubles are; no client can send them."""
+"""The range of whole numbers that keep all digits; no client can send others."""
 
 
 def state_hash(state: object) -> str:
-    """Give the SHA-256 of the canonical JSON of a state, as 64 hexadecimal digits."""
+    """Return the SHA-256 of the canonical JSON of a state, as 64 hexadecimal digits."""
     return hashlib.sha256(canonical(state).encode()).hexdigest()
 
 
 def canonical(value: object) -> str:
-    """Write JSON as RFC 8785 (JCS) does, so that equal values are equal texts.
+    """Return the canonical JSON of RFC 8785 (JCS), in which equal values are equal texts.
 
-    Keys are sorted by their UTF-16 code units, nothing stands between tokens, and numbers are written as
-    ECMAScript does: `1`, `1.0` and `10e-1` are all `1`. One rule is our own: a whole number beyond 2^53 keeps
-    all of its digits, where RFC 8785 would round it to a double, and ids of 64 bits would be confused.
+    Keys are sorted by their UTF-16 code units, there is no whitespace, and numbers are written as in
+    ECMAScript: `1`, `1.0` and `10e-1` are all `1`. Unlike RFC 8785, which rounds whole numbers beyond 2^53
+    to doubles, this keeps all their digits, so that different 64-bit ids stay different.
     """
     match value:
         case str():
             return encode_basestring(value)
-        # A fragment is a number that another program stored, and that Python cannot hold exactly.
+        # A fragment is a number that another program stored and that Python cannot represent exactly.
         case bool() | None | Fragment():
             return dumps(value).decode()
         case int() if _WHOLE[0] <= value < _WHOLE[1]:
@@ -47,10 +47,10 @@ def canonical(value: object) -> str:
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give what differs between two JSON objects, as it was and as it is: (previous values, new values).
+    """Return the differences between two JSON objects as (previous values, new values).
 
-    Objects in objects are gone into, so that only the keys that differ are named; a list, or an empty object,
-    is one value. A key that is new stands in the new values alone, one that is gone in the previous ones.
+    Nested objects are compared by key, so that only the keys that differ are included; a list or an empty
+    object is one value. An added key is only in the new values, a removed one only in the previous values.
     """
     was: dict[str, Any] = {}
     is_: dict[str, Any] = {}
@@ -59,7 +59,7 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, An
             was[key] = before[key]
         elif key not in before:
             is_[key] = after[key]
-        elif _goes_into(before[key]) and _goes_into(after[key]):
+        elif _is_nested(before[key]) and _is_nested(after[key]):
             inner_was, inner_is = changes(before[key], after[key])
             was |= {key: inner_was} if inner_was else {}
             is_ |= {key: inner_is} if inner_is else {}
@@ -68,7 +68,7 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, An
     return was, is_
 
 
-def _goes_into(value: object) -> bool:
+def _is_nested(value: object) -> bool:
     return isinstance(value, dict) and bool(value)
 
 
@@ -77,21 +77,21 @@ def _utf_16(key: str) -> bytes:
 
 
 def _number(value: float) -> str:
-    """Write a number as ECMAScript does: with the fewest digits that tell it from all others."""
+    """Return a number as in ECMAScript: with the fewest digits that identify it among all doubles."""
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     assert isinstance(exponent, int)  # noqa: S101  # JSON has no infinity
-    told = "".join(map(str, digits))
-    if told == "0":
+    digits_text = "".join(map(str, digits))
+    if digits_text == "0":
         return "0"
-    point = len(told) + exponent
+    point = len(digits_text) + exponent
     lowest, highest = _PLAIN
     if not lowest < point - 1 < highest:
-        fraction = f".{told[1:]}" if told[1:] else ""
-        told = f"{told[0]}{fraction}e{point - 1:+d}"
+        fraction = f".{digits_text[1:]}" if digits_text[1:] else ""
+        digits_text = f"{digits_text[0]}{fraction}e{point - 1:+d}"
     elif exponent >= 0:
-        told += "0" * exponent
+        digits_text += "0" * exponent
     elif point > 0:
-        told = f"{told[:point]}.{told[point:]}"
+        digits_text = f"{digits_text[:point]}.{digits_text[point:]}"
     else:
-        told = f"0.{'0' * -point}{told}"
-    return f"-{told}" if sign else told
+        digits_text = f"0.{'0' * -point}{digits_text}"
+    return f"-{digits_text}" if sign else digits_text

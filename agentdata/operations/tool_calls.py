@@ -1,4 +1,4 @@
-"""Writes of tool calls that come by themselves, beside those that messages bring along."""
+"""Write operations of single tool calls. Appending messages stores the calls of the messages too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
-from agentdata.operations.messages import MAX_TOOL_CALLS, check_call, settled
+from agentdata.operations.messages import MAX_TOOL_CALLS, check_call, with_status
 from models import Message, ToolCall
 from models.enums import MessageRole, ToolCallStatus
 
@@ -18,49 +18,53 @@ if TYPE_CHECKING:
 
 
 async def create(write: UnitOfWork, message_id: UUID, values: dict[str, Any]) -> ToolCall:
-    """Add a call to an ASSISTANT message, behind those that it has."""
+    """Add a call to an ASSISTANT message, after its other calls."""
     check_call(values)
     message = await write.get(Message, message_id, field="messageId", lock=True)
     if message.role != MessageRole.ASSISTANT:
-        raise BadUserInputError("only a message with the role ASSISTANT makes tool calls", field="messageId")
-    places = select(func.coalesce(func.max(ToolCall.position) + 1, 0)).where(
-        *write.owns(ToolCall), ToolCall.message_id == message_id
+        raise BadUserInputError(
+            "only a message with the role ASSISTANT can make tool calls", field="messageId"
+        )
+    next_position = select(func.coalesce(func.max(ToolCall.position) + 1, 0)).where(
+        *write.in_project(ToolCall), ToolCall.message_id == message_id
     )
-    position = (await write.scalars(places)).one()
+    position = (await write.scalars(next_position)).one()
     if position >= MAX_TOOL_CALLS:
-        raise LimitExceededError(f"a message makes at most {MAX_TOOL_CALLS} tool calls", field="messageId")
-    placed = {"message_id": message_id, "session_id": message.session_id, "position": position}
-    [call] = await write.insert(ToolCall, [settled(values) | placed])
+        raise LimitExceededError(f"a message may make at most {MAX_TOOL_CALLS} tool calls", field="messageId")
+    location = {"message_id": message_id, "session_id": message.session_id, "position": position}
+    [call] = await write.insert(ToolCall, [with_status(values) | location])
     return call
 
 
 async def record_result(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ToolCall:
-    """Settle a pending call, once: it has succeeded with a result, or failed with an error.
+    """Settle a pending call, once: it succeeds with a result, or fails with an error.
 
     Raises:
-        ConflictError: It is settled already.
+        ConflictError: The call is already settled.
 
     """
     check_call(values)
     if "result" not in values and values.get("error") is None:
-        raise BadUserInputError("give the result or the error of the call", field="result")
+        raise BadUserInputError("either the result or the error of the call is required", field="result")
     call = await write.get(ToolCall, id_, lock=True)
     if call.status != ToolCallStatus.PENDING:
         raise ConflictError(
-            f"the tool call has {call.status} already; change it with updateToolCall", field="id"
+            f"the tool call has already {call.status}; use updateToolCall to change it", field="id"
         )
-    return await write.update(call, settled(values))
+    return await write.update(call, with_status(values))
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ToolCall:
-    """Change a call; a new result or error replaces what it had."""
+    """Update a call; a new result or error replaces the previous outcome."""
     call = await write.get(ToolCall, id_, lock=True)
     if values.get("error") is not None:
         values = {"result": None} | values | {"status": ToolCallStatus.FAILED}
     elif "result" in values:
         values = values | {"error": None, "status": ToolCallStatus.SUCCEEDED}
     elif "error" in values and call.status == ToolCallStatus.FAILED:
-        raise BadUserInputError("a call that has FAILED has an error; give its result instead", field="error")
+        raise BadUserInputError(
+            "a call that has FAILED must have an error; set its result instead", field="error"
+        )
     check_call(values)
     return await write.update(call, values)
 

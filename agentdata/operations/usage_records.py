@@ -1,4 +1,4 @@
-"""Writes of the usage of models, which adds up in the totals of sessions."""
+"""Write operations of the usage of models, which adds to the totals of sessions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from agentdata.checks import check, check_not_empty
+from agentdata.checks import check, check_count
 from agentdata.errors import LimitExceededError, not_found
 from agentdata.operations import activity
-from agentdata.operations.unit_of_work import columns_of, document, from_document, sqlstate, stored_row
+from agentdata.operations.unit_of_work import columns_of, json_columns, row_factory, rows_as_json, sqlstate
 from models import Session, UsageRecord
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from agentdata.operations.unit_of_work import UnitOfWork
 
 MAX_RECORDS = 10_000
-"""How many usage records one write makes."""
+"""How many usage records one write may add."""
 
 _TOO_LARGE = {"22003", "23514"}
-"""A number that a column, or its constraint, cannot hold. The records' own were looked at before."""
+"""Errors for numbers out of range. The records are checked beforehand, so these concern the totals."""
 
-_NAMES, _VALUES, _TYPES = from_document(
+_NAMES, _VALUES, _TYPES = json_columns(
     UsageRecord,
     ("id", "run_id", "model", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd"),
 )
@@ -42,17 +42,17 @@ WITH given AS (
   UPDATE sessions SET
     prompt_tokens = sessions.prompt_tokens + grown.prompt_tokens,
     completion_tokens = sessions.completion_tokens + grown.completion_tokens,
-    -- What is unknown and what is known make what is known.
+    -- null plus a number is that number.
     cost_usd = coalesce(sessions.cost_usd + grown.cost_usd, sessions.cost_usd, grown.cost_usd),
     last_activity_at = least(clock_timestamp(), greatest(
       last_activity_at, grown.last, CASE WHEN grown.now THEN clock_timestamp() END
     )),
     updated_at = clock_timestamp()
   FROM grown
-  -- The keys by themselves too, so that they are looked up however many rows PostgreSQL takes a set for.
+  -- The keys are repeated so that PostgreSQL uses the index whatever number of rows it expects from a set.
   WHERE sessions.project_id = $1 AND sessions.id = ANY($2) AND sessions.id = grown.session_id
   RETURNING sessions.id, agent_id, updated_at,
-    -- The two times were taken one after the other; nothing happens after the last activity.
+    -- The clock may have advanced between the two: no use is later than the last activity.
     least(updated_at, last_activity_at) AS now
 )
 INSERT INTO usage_records (project_id, session_id, agent_id, created_at, timestamp, {_NAMES})
@@ -60,7 +60,7 @@ SELECT $1, session.id, CASE WHEN given.of_session THEN session.agent_id ELSE giv
   session.updated_at, coalesce(given.timestamp, session.now), {_VALUES}
 FROM session JOIN given ON given.session_id = session.id
 RETURNING {columns_of(UsageRecord)}"""  # noqa: S608 - names of the models
-"""Adds usage to its sessions, which locks them, and stores it."""
+"""Updates the sessions' totals, which locks the sessions, and inserts the records."""
 
 _DELETE = """
 WITH gone AS (
@@ -70,64 +70,64 @@ WITH gone AS (
 UPDATE sessions SET
   prompt_tokens = sessions.prompt_tokens - gone.prompt_tokens,
   completion_tokens = sessions.completion_tokens - gone.completion_tokens,
-  -- A client may have written a smaller cost, or that it is unknown.
+  -- A client may have set a smaller cost, or null.
   cost_usd = CASE WHEN sessions.cost_usd IS NOT NULL THEN greatest(sessions.cost_usd - gone.cost_usd, 0) END,
   updated_at = clock_timestamp()
 FROM gone WHERE sessions.project_id = $1 AND sessions.id = gone.session_id
 RETURNING sessions.id"""
-"""Deletes usage and takes it off its session."""
+"""Deletes a usage record and subtracts it from its session's totals."""
 
 
 async def record(write: UnitOfWork, records: list[dict[str, Any]]) -> list[UsageRecord]:
-    """Record usage of models, in one statement, and add it to the totals of its sessions.
+    """Record usage of models in one statement, and add it to the totals of its sessions.
 
-    A record's values are those of its columns. One that says no time is of now, and one that names no agent
-    is of the session's.
+    A record's values are those of its columns. The default time is now, and the default agent that of the
+    session.
 
     Raises:
-        NotFoundError: A record is of a session, or an agent, that is not in the project.
-        BadUserInputError: A record is wrong in itself, or there are none or too many.
-        LimitExceededError: A session would cost more than can be written.
+        NotFoundError: A record names a session or an agent that is not in the project.
+        BadUserInputError: A record is invalid, or there are none or too many.
+        LimitExceededError: A session's cost would exceed its limit.
 
     """
-    check_not_empty("records", records, MAX_RECORDS)
+    check_count("records", records, MAX_RECORDS)
     for place, values in enumerate(records):
         check(UsageRecord, values, f"records.{place}.")
     rows = [{"id": uuid7(), "of_session": "agent_id" not in values, **values} for values in records]
-    # Where the client first named each session.
+    # The client's path to the first mention of each session.
     fields: dict[UUID, str] = {}
     for place, row in enumerate(rows):
         fields.setdefault(row["session_id"], f"records.{place}.sessionId")
     session_ids = [*fields]
     if len(session_ids) > 1:
-        # Locked in the order of their keys, so that two writers cannot wait for each other.
+        # Locked in the order of their keys, so that two writers cannot deadlock.
         await write.get_all(Session, session_ids, field=fields, lock=True)
     try:
         made = await write.fetch(
-            _RECORD, write.project_id, session_ids, document(rows), alone=len(session_ids) == 1
+            _RECORD, write.project_id, session_ids, rows_as_json(rows), alone=len(session_ids) == 1
         )
     except DBAPIError as error:
         if sqlstate(error) not in _TOO_LARGE:
             raise
         raise LimitExceededError(
-            "a session may cost at most 999,999,999 US dollars, and these records bring it above that",
+            "a session may cost at most 999,999,999 US dollars; these records would exceed that",
             field="records",
         ) from error
     if not made:
         raise not_found(Session, session_ids[0], fields[session_ids[0]])
-    stored = {row.id: row for row in map(stored_row(UsageRecord), made)}
+    stored = {row.id: row for row in map(row_factory(UsageRecord), made)}
     return [stored[row["id"]] for row in rows]
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
-    """Delete a usage record, and take its tokens and its cost off its session.
+    """Delete a usage record, and subtract its tokens and cost from its session's totals.
 
     Raises:
         NotFoundError: There is no such record.
 
     """
     record = await write.get(UsageRecord, id_)
-    # The session comes first, as for every writer of its usage.
+    # The session is locked first, as by every writer of its usage.
     session = await write.get(Session, record.session_id, lock=True)
     if not await write.fetch(_DELETE, write.project_id, id_):
         raise not_found(UsageRecord, id_, "id")

@@ -1,4 +1,4 @@
-"""Writes of users."""
+"""Write operations of users."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ async def create(write: UnitOfWork, values: dict[str, Any]) -> User:
 
 
 async def create_all(write: UnitOfWork, users: list[dict[str, Any]]) -> list[User]:
-    """Add users, in one statement; all of them give values for the same columns.
+    """Add users in one statement; all of them have values for the same columns.
 
-    It is all that its transaction writes: what is to be written beside users begins the transaction first.
+    An operation that writes more than users must begin its transaction first.
     """
     for values in users:
         check(User, values)
@@ -31,12 +31,12 @@ async def create_all(write: UnitOfWork, users: list[dict[str, Any]]) -> list[Use
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> User:
-    """Change a user."""
+    """Update a user."""
     check(User, values)
     return await write.update(await write.get(User, id_, lock=True), values)
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
-    """Delete a user. Sessions, messages, agents and memories stay, and name no user any more."""
+    """Delete a user. Their sessions, messages, agents and memories stay, without a user."""
     await deletion.clear(write, User, [id_])
     return await write.delete(User, id_)

@@ -1,8 +1,8 @@
-"""Many rows of every table, in the proportions of a large project: what indexes are tried on.
+"""Many rows of every table, in the proportions of a large project, for the tests of indexes.
 
-Row 7 of every thousand is the rare one: what it says, nearly no other row says. The first project is the one
-that is read. It has most of the sessions and messages, as a large project would, but few of the agents, teams
-and versions: those of one project are few, and those of all projects may be many.
+Row 7 of every thousand is the rare one: nearly no other row has its values. The first project is the one that
+is read. It has most of the sessions and messages, as a large project would, but few of the agents, teams and
+versions: one project has few of them, but all projects together may have many.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _KINDS = {table: kind for kind, table in enumerate(ROWS, start=1)}
 
 
 def row_id(table: str, number: int, project: int = 0) -> UUID:
-    """Give the id of a row."""
+    """Return the id of a row."""
     return UUID(f"01900000-000{project}-7{_KINDS[table]:03x}-8000-{number:012x}")
 
 
 def statements() -> list[str]:
-    """Give the statements that fill empty tables."""
+    """Return the statements that fill empty tables."""
     made = []
     for project, key in enumerate(PROJECTS):
         own = f"'{key}', 'Many rows', 'many-{project}'"
@@ -57,12 +57,12 @@ def statements() -> list[str]:
             names, values = ", ".join(given), _sql(", ".join(given.values()), project)
             rows = f"generate_series(0, {ROWS[table][project] - 1}) AS i"
             made.append(f"INSERT INTO {table} ({names}) SELECT {values} FROM {rows}")  # noqa: S608  # as above
-    # Indexes of arrays and JSON take in what is new when the tables are vacuumed.
+    # GIN indexes merge their list of pending entries on VACUUM.
     return [*made, "VACUUM (ANALYZE)"]
 
 
 def _sql(template: str, project: int) -> str:
-    """Write out `#table`, how many rows there are, and `@table[number]`, the id of a row."""
+    """Replace `#table` by the table's number of rows, and `@table[number]` by the id of a row."""
     counted = re.sub(r"#(\w+)", lambda found: str(ROWS[found[1]][project]), template)
     return re.sub(r"@(\w+)\[([^]]*)\]", lambda found: _id(found[1], found[2], project), counted)
 
@@ -77,7 +77,7 @@ def _rare(value: str, otherwise: str) -> str:
 
 
 def _one_in(parts: int, value: str) -> str:
-    """Give a value to some rows, and null to the others; the rare rows have it."""
+    """Return SQL for a value in one of so many rows, including the rare ones, and null in the others."""
     return f"CASE WHEN i % {parts} = 0 OR i % 1000 = {RARE} THEN {value} END"
 
 
@@ -309,7 +309,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "metadata": _JSON,
         **_TIMES,
     },
-    # Two by two, each with the other.
+    # Pairs of memories, in both directions.
     "memory_links": {"memory_id": "@memories[i]", "related_id": "@memories[i + 1 - 2 * (i % 2)]"},
     "memory_sources": {"memory_id": "@memories[i]", "message_id": "@messages[i * 3]"},
     "memory_accesses": {
@@ -343,4 +343,4 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "created_at": _TIME,
     },
 }
-"""What each column says in row `i`, as `_sql` writes it out."""
+"""The SQL of each column in row `i`, a template for `_sql`."""

@@ -1,23 +1,23 @@
-"""An index serves every order and every filter that the contract offers.
+"""An index serves every order and every filter of the GraphQL schema.
 
-Each page of the contract is asked in each order, in both directions, from the start and from a cursor in the
-middle, and with each operator of each field of its filter, relations included, for its rows and for its
-total; each statistic with one operator of each. Pages under parents are bounded by what belongs to the
-parents: one operator of each field is enough, and the start of each order. The statements are the server's
-own. They run as requests do, under row-level security, and PostgreSQL explains what they really did: how many
-rows of each table they touched, whether these were of use or not.
+Each page of the schema is requested in each order, in both directions, from the start and from a cursor in
+the middle, and with each operator of each field of its filter, including relations, for its rows and for its
+total; each statistic with one operator of each field. Pages under parents are bounded by the children of the
+parents, so one operator of each field is enough, and the start of each order. The statements are those of the
+server. They run as requests do, under row-level security, and PostgreSQL explains what they really did: how
+many rows of each table they touched, including rows that they discarded.
 
-A statement passes if it touched no more of a table than a tenth of the project's rows, beside three times
-what it shows. So an index may be walked in the order of a page until the page is full, throwing a few rows
-away; whatever goes through the project for a rare value does not pass, by an index on the project alone as
-little as by a sequential scan. What is asked for is rare, and ranges are short: nothing but an index on the
-very column can pass.
+A statement passes if it touched at most a tenth of the project's rows of a table, plus three times the rows
+that it returned. So it may walk an index in the order of a page until the page is full, discarding a few
+rows. A scan of the whole project for a rare value fails, whether by an index on the project alone or
+sequentially. The requested values are rare and the ranges short, so only an index on the column itself can
+pass.
 
-Not asked: totals under a condition that most rows meet, for which most rows are counted (``COMMON``); filters
-on small tables, but for those that go through other projects' rows (``SMALL``); ``isEmpty``, of which
-PostgreSQL keeps no count. What stands in ``WALKED`` and ``WITHIN`` has no index, with the reason, and is
-taken off the list where it has one. Conditions that come together, and data of another shape, may lead
-PostgreSQL to other plans.
+Not tested: totals under a condition that most rows meet, which count most rows (``COMMON``); filters on small
+tables, unless they scan other projects' rows (``SMALL``); and ``isEmpty``, for which PostgreSQL keeps no
+statistics. Columns in ``WALKED`` and ``WITHIN`` have no index, for the reason given there; remove one from
+the list when it gets an index. Combined conditions, and data of another shape, may lead PostgreSQL to other
+plans.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ ROWS = {table: counts[0] for table, counts in many_rows.ROWS.items()}
 PROJECT_ID = many_rows.PROJECTS[0]
 
 SMALL = {"api_keys", "teams", "team_members", "agents", "agent_versions"}
-"""Tables that people fill by hand: filters may go through the project's rows, not through those of others."""
+"""Tables that people fill by hand: filters may scan the project's rows, but not those of other projects."""
 
 COMMON = {"ne", "not_in", "is_null", "none"}
-"""Operators that most rows meet, or that go with none: the first page is found soon in any order."""
+"""Operators that most rows meet; the first page is found soon in any order."""
 
 _LONG = "it may be longer than what an index can hold"
 _MANY = "many rows have each value, and an index would cost every append"
@@ -87,7 +87,7 @@ WALKED = {
     ("session_events", "sequence"): _MANY,
     ("module_states", "version"): _MANY,
 }
-"""Columns by which filters go through all of a project's rows, and those of a parent where there is one."""
+"""Columns whose filters scan all rows of the project, or of a parent if there is one."""
 
 WITHIN = {
     ("memory_revisions", "sequence"),
@@ -96,11 +96,11 @@ WITHIN = {
     ("session_events", "sequence"),
     ("tool_calls", "position"),
 }
-"""Orders that are places in a session, message or history: among all of a project's rows they say nothing."""
+"""Positions in a session, message or history; they have no meaning as an order of all rows of a project."""
 
 
 class explain(Executable, ClauseElement):  # noqa: N801  # reads as SQL
-    """Runs a statement and gives its plan, with what it really did."""
+    """Runs a statement and returns its plan with actual row counts."""
 
     inherit_cache = False
 
@@ -115,26 +115,26 @@ def _explain(element: explain, compiler: Any, **options: Any) -> str:
 
 
 class Place(NamedTuple):
-    """A field of the contract that is a page, or statistics of sessions."""
+    """A field of the schema that is a page, or statistics of sessions."""
 
     parent: str
     name: str
     declared: Page | Batch
     arguments: dict[str, Any]
-    """The classes of its inputs."""
+    """The classes of the field's inputs."""
 
     def __str__(self) -> str:
         return f"{self.parent}.{self.name}"
 
 
 def places() -> Iterator[Place]:
-    """Give all pages and all that takes a filter."""
+    """Yield all pages, and all other fields with a filter."""
     for type_ in TYPES.values():
         definition: Any = getattr(type_, "extensions", {}).get("strawberry-definition")
         for field in definition.fields if isinstance(type_, GraphQLObjectType) and definition else ():
             declared = field.metadata.get(DECLARED)
             if (isinstance(declared, Page) and declared.computation is None) or (
-                # A series reads all that was measured in a time, whatever its filter says.
+                # A series reads everything measured in its time range, whatever its filter is.
                 isinstance(declared, Batch)
                 and declared.computation.filters
                 and declared.computation.binder is None
@@ -150,7 +150,7 @@ def _class_of(type_: Any) -> Any:
 
 
 class Values(NamedTuple):
-    """What to ask of a column: a rare value, and the lowest and the highest that few rows are beyond."""
+    """Operands for a column: a rare value, and low and high values that few rows are beyond."""
 
     rare: Any
     low: Any = None
@@ -158,7 +158,7 @@ class Values(NamedTuple):
 
 
 class Indexes:
-    """Asks statements of the data, and notes those that touched too much."""
+    """Runs statements, and collects those that touched too many rows."""
 
     def __init__(self, session: ReadSession) -> None:
         self.session = session
@@ -169,7 +169,7 @@ class Indexes:
     async def ask(
         self, what: str, statement: Any, values: dict[str, Any], *, by_hand: bool, known: Any = None
     ) -> None:
-        """Run a statement; ``by_hand`` lets it go through small tables, and ``known`` may have no index."""
+        """Run a statement; ``by_hand`` allows scans of small tables, and ``known`` allows a missing index."""
         [[[explained]]] = await self.session.execute(explain(statement), {TENANT: PROJECT_ID, **values})
         plan = explained["Plan"]
         for table, count in _touched(plan).items():
@@ -182,7 +182,7 @@ class Indexes:
                 self.failures.append(f"{what}\n  touched {count:.0f} of the {ROWS[table]} {table}:\n{shown}")
 
     async def values(self, model: Any, name: str) -> Values:
-        """Look for what to ask of a column."""
+        """Return the operands for a column, looked up once."""
         if (model, name) not in self._values:
             self._values[model, name] = await self._look(model, getattr(model, name))
         return self._values[model, name]
@@ -203,7 +203,7 @@ class Indexes:
         return Values(value, low, high)
 
     async def filters(self, model: Any, filter_: Any, *, one_each: bool) -> list[tuple[str, str, Any]]:
-        """Give what a filter may ask, each alone, all of it or ``one_each``: (field, operator, filter)."""
+        """Return a filter for each operator, or for one operator of each field: (field, operator, filter)."""
         given: list[tuple[str, str, Any]] = []
         for field in get_object_definition(filter_, strict=True).fields:
             name, type_, link = field.python_name, _class_of(field.type), field.metadata.get("link")
@@ -251,14 +251,14 @@ class Indexes:
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give all nodes of a plan."""
+    """Yield all nodes of a plan."""
     yield plan
     for below in plan.get("Plans", ()):
         yield from nodes(below)
 
 
 def _touched(plan: dict[str, Any]) -> dict[str, float]:
-    """Give how many rows of each table a plan touched, whether they were of use or not."""
+    """Return how many rows of each table a plan touched, including discarded rows."""
     touched: dict[str, float] = {}
     for node in nodes(plan):
         if table := node.get("Relation Name"):
@@ -278,10 +278,10 @@ def _lines(plan: dict[str, Any], indent: int = 2) -> Iterator[str]:
 
 
 def _parents(place: Place) -> list[Any]:
-    """Give the keys of some parents."""
+    """Return the keys of some parents."""
     if place.parent == "Project":
         return [PROJECT_ID]
-    # What a tree is asked, it is asked by the key of its session.
+    # Fields of a tree use the key of its session.
     table = getattr(models, place.parent.removesuffix("Tree")).__tablename__
     return [many_rows.row_id(table, number) for number in (1, ROWS[table] // 2, ROWS[table] - 1)]
 
@@ -331,7 +331,7 @@ async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str
 
 
 async def _middles(indexes: Indexes, model: Any, name: str) -> list[list[Any]]:
-    """Give what cursors hold in the middle of the rows that have a value, and of those that have none."""
+    """Return cursor values in the middle of the rows with a value, and of the rows without one."""
     column = getattr(model, name)
     middles = []
     for missing in (False, True):
@@ -374,7 +374,7 @@ async def _ask_statistics(indexes: Indexes, place: Place, batch: Batch) -> None:
 
 
 def _is_rare(name: str, operator: str, filter_: Any) -> bool:
-    """Tell whether few rows meet a filter."""
+    """Return whether few rows meet a filter."""
     return operator not in COMMON and filter_[camel(name)].get("eq") is not False
 
 
@@ -392,7 +392,7 @@ async def test_an_index_serves_every_order_and_filter(indexes: Indexes) -> None:
         else:
             await _ask_statistics(indexes, place, place.declared)
     assert not indexes.failures, "\n\n".join(indexes.failures)
-    # What is excepted does go through the project: otherwise nothing above proves anything.
+    # The exceptions must really scan the project; otherwise the checks above prove nothing.
     assert indexes.walked == {*WALKED, *WITHIN}
 
 
@@ -400,7 +400,7 @@ async def test_an_index_serves_every_order_and_filter(indexes: Indexes) -> None:
 async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
     definition = TYPES["Query"].extensions["strawberry-definition"]
     [page] = [each.metadata[DECLARED] for each in definition.fields if each.python_name == field]
-    # What is rare, what is common in other projects, and words that no row has together.
+    # Rare words, words that are common in other projects, and words that no row has together.
     for query in ("7777", '"number 7777"', "nosuchword", "number nosuchword"):
         asked = _slice(page, computed=page.computation.bind({"query": query}))
         rows = page.rows(asked.shape, ["id", "rank", "excerpt"])
@@ -411,14 +411,14 @@ async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
 
 @pytest.fixture
 def empty_urls(database_server: Server) -> Iterator[DatabaseUrls]:
-    """Provide a database whose statistics no other test moves."""
+    """Provide a database whose statistics no other test changes."""
     with database_server.fresh_database() as urls:
         asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
         asyncio.run(migrations.upgrade(urls.owner))
         yield urls
 
 
-async def test_places_within_a_session_are_found_by_an_index(empty_urls: DatabaseUrls) -> None:
+async def test_an_index_serves_positions_within_a_session(empty_urls: DatabaseUrls) -> None:
     target = parse(empty_urls.owner)
     database = Database(empty_urls.request)
     owner = create_async_engine(target.url, connect_args=target.connect_args)
@@ -447,7 +447,7 @@ async def _find_places(api: Api, owner: AsyncEngine) -> None:
                 assert sum(_touched(explained["Plan"]).values()) <= 2, (name, filter_)
 
 
-def test_the_documentation_marks_every_function_that_indexes_need() -> None:
+def test_the_documentation_lists_every_leakproof_function() -> None:
     page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     marked = re.findall(r"^ALTER FUNCTION (.*) LEAKPROOF;$", page, re.MULTILINE)
     assert marked == list(INDEXED_FUNCTIONS)

@@ -1,4 +1,4 @@
-"""The database itself keeps projects apart: the role of requests sees and writes one project, or none."""
+"""Row-level security separates projects: the request role can access one project, or none."""
 
 # ruff: noqa: S608 - the names of tables are our own
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 TABLES = sorted(Base.metadata.tables)
 MIGRATIONS = "alembic_version"
-"""The one table that is nobody's: it says how far the database was migrated."""
+"""The only table without a project; it holds the current revision."""
 
 
-async def act(connection: AsyncConnection, project: Api | None) -> None:
-    """Go on as requests do, in a project or in none."""
+async def enter_project(connection: AsyncConnection, project: Api | None) -> None:
+    """Switch to the request role, in a project or in none."""
     await connection.execute(text(f"SET LOCAL ROLE {REQUEST_ROLE}"))
     if project is not None:
         await connection.execute(text(f"SET LOCAL {PROJECT_SETTING} = '{project.project_id}'"))
 
 
 def key_of(table: str) -> str:
-    """Name the column that says whose a row is."""
+    """Return the name of the column with a row's project."""
     return "id" if table == "projects" else "project_id"
 
 
 @pytest.fixture
 async def theirs(other: Api) -> Api:
-    """Give another project with a row in every table."""
+    """Provide another project, with a row in every table."""
     user = await factories.user(other)
     agent = await factories.agent(other)
     await factories.team(other, member_ids=[agent.id])
@@ -71,7 +71,7 @@ async def theirs(other: Api) -> Api:
     return other
 
 
-async def test_every_table_of_the_database_is_guarded(owner: AsyncEngine) -> None:
+async def test_every_table_has_a_policy_on_its_project(owner: AsyncEngine) -> None:
     async with owner.connect() as connection:
         rows = await connection.execute(
             text("""
@@ -93,7 +93,7 @@ async def test_every_table_of_the_database_is_guarded(owner: AsyncEngine) -> Non
         assert "current_setting('app.project_id'" in policy
 
 
-async def test_the_role_of_requests_owns_nothing_and_cannot_rise(owner: AsyncEngine) -> None:
+async def test_the_request_role_owns_nothing_and_has_no_privileged_attributes(owner: AsyncEngine) -> None:
     async with owner.connect() as connection:
         role = (
             await connection.execute(
@@ -115,14 +115,14 @@ async def test_the_role_of_requests_owns_nothing_and_cannot_rise(owner: AsyncEng
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_nothing_of_another_project_can_be_reached(
+async def test_rows_of_another_project_can_be_neither_read_nor_changed(
     owner: AsyncEngine, api: Api, theirs: Api, table: str
 ) -> None:
     key = key_of(table)
     async with owner.connect() as connection:
         whole = f"FROM {table} WHERE {key} = '{theirs.project_id}'"
         assert await connection.scalar(text(f"SELECT count(*) {whole}")), f"no row to guard in {table}"
-        await act(connection, api)
+        await enter_project(connection, api)
         assert await connection.scalar(text(f"SELECT count(*) {whole}")) == 0
         mine = await connection.scalar(
             text(f"SELECT count(*) FROM {table} WHERE {key} <> '{api.project_id}'")
@@ -136,12 +136,12 @@ async def test_nothing_of_another_project_can_be_reached(
                 async with connection.begin_nested():
                     assert (await connection.execute(text(write))).rowcount == 0
             except DBAPIError as error:
-                assert _cause(error) is InsufficientPrivilegeError  # noqa: PT017  # either is right
+                assert _cause(error) is InsufficientPrivilegeError  # noqa: PT017  # the error is allowed, not required
         await connection.rollback()
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_no_row_can_be_put_into_another_project(
+async def test_no_row_can_be_inserted_into_another_project(
     owner: AsyncEngine, api: Api, theirs: Api, table: str
 ) -> None:
     key = key_of(table)
@@ -152,7 +152,7 @@ async def test_no_row_can_be_put_into_another_project(
                 text(f"SELECT {', '.join(columns)} FROM {table} WHERE {key} = '{theirs.project_id}' LIMIT 1")
             )
         ).one()
-        await act(connection, api)
+        await enter_project(connection, api)
         copied = ", ".join(columns)
         with pytest.raises(DBAPIError) as refused:
             await connection.execute(
@@ -163,17 +163,17 @@ async def test_no_row_can_be_put_into_another_project(
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_without_a_project_there_is_nothing(owner: AsyncEngine, theirs: Api, table: str) -> None:
+async def test_no_rows_are_visible_without_a_project(owner: AsyncEngine, theirs: Api, table: str) -> None:
     assert theirs.project_id
     async with owner.connect() as connection:
-        await act(connection, None)
+        await enter_project(connection, None)
         assert await connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
-        # A connection that was used before knows the setting as an empty text.
+        # On a connection that was used before, the setting is an empty text.
         await connection.execute(text(f"SET LOCAL {PROJECT_SETTING} = ''"))
         assert await connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
 
 
-async def test_a_transaction_leaves_no_project_behind(api: Api) -> None:
+async def test_a_connection_has_no_project_after_a_transaction(api: Api) -> None:
     await api.ask("{ agents { totalCount } }")
     async with api.database.connection() as connection:
         await connection.execute(text(f"SET ROLE {REQUEST_ROLE}"))
@@ -189,7 +189,7 @@ def _cause(error: DBAPIError) -> Any:
 
 
 async def test_rows_of_two_projects_cannot_be_linked(owner: AsyncEngine, api: Api, theirs: Api) -> None:
-    """The keys hold even for the owner, whom row-level security does not hold back."""
+    """Foreign keys hold even for the owner, to whom row-level security does not apply."""
     session = await factories.session(api)
     their_agent = await factories.agent(theirs)
     async with owner.connect() as connection:
@@ -216,7 +216,7 @@ async def test_rows_of_two_projects_cannot_be_linked(owner: AsyncEngine, api: Ap
         ),
     ],
 )
-async def test_what_is_another_projects_cannot_be_written_or_referred_to(
+async def test_objects_of_another_project_can_be_neither_changed_nor_referenced(
     api: Api, theirs: Api, document: str, field: str
 ) -> None:
     agent = await factories.agent(theirs)

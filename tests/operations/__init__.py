@@ -1,1 +1,1 @@
-"""Writes and their rules."""
+"""Tests of the write operations and their rules."""

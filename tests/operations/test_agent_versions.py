@@ -25,7 +25,7 @@ async def activate(api: Api, id_: object) -> dict[str, Any]:
     return version
 
 
-async def test_one_takes_the_place_of_the_other(api: Api) -> None:
+async def test_activating_a_version_deactivates_the_active_one(api: Api) -> None:
     agent = await factories.agent(api)
     one = await factories.agent_version(api, agent.id)
     two = await factories.agent_version(api, agent.id)
@@ -33,8 +33,8 @@ async def test_one_takes_the_place_of_the_other(api: Api) -> None:
     assert one.activated_at is None
     first = await activate(api, one.id)
     second = await activate(api, two.id)
-    given_way = (await api.ask(VERSION, id=str(one.id)))["agentVersion"]
-    assert given_way == {
+    previous = (await api.ask(VERSION, id=str(one.id)))["agentVersion"]
+    assert previous == {
         "isActive": False,
         "activatedAt": first["activatedAt"],
         "deactivatedAt": second["activatedAt"],
@@ -43,13 +43,13 @@ async def test_one_takes_the_place_of_the_other(api: Api) -> None:
     assert again["activatedAt"] > second["activatedAt"]
 
 
-async def test_an_active_version_stays_as_it_is(api: Api) -> None:
+async def test_activating_an_active_version_changes_nothing(api: Api) -> None:
     agent = await factories.agent(api)
     version = await factories.agent_version(api, agent.id, activate=True)
     assert await activate(api, version.id) == await activate(api, version.id)
 
 
-async def test_a_new_version_may_be_active_at_once(api: Api) -> None:
+async def test_a_new_version_can_be_created_active(api: Api) -> None:
     agent = await factories.agent(api)
     one = await factories.agent_version(api, agent.id, activate=True)
     two = await factories.agent_version(api, agent.id, activate=True)
@@ -57,7 +57,7 @@ async def test_a_new_version_may_be_active_at_once(api: Api) -> None:
     assert (await api.ask(VERSION, id=str(one.id)))["agentVersion"]["deactivatedAt"] is not None
 
 
-async def test_numbers_are_unique_within_their_agent(api: Api) -> None:
+async def test_version_numbers_are_unique_within_an_agent(api: Api) -> None:
     one, two = await factories.agent(api), await factories.agent(api)
     for agent in (one, two):
         await factories.agent_version(api, agent.id, version_number="1.0")
@@ -68,7 +68,7 @@ async def test_numbers_are_unique_within_their_agent(api: Api) -> None:
     assert error["extensions"] == {"code": "CONFLICT", "field": "versionNumber"}
 
 
-async def test_a_version_is_made_by_one(api: Api) -> None:
+async def test_a_version_is_created_by_a_user_or_an_agent_not_by_both(api: Api) -> None:
     agent, user = await factories.agent(api), await factories.user(api)
     error = await api.error(
         "mutation($agent: ID!, $user: ID!) { createAgentVersion(input: {agentId: $agent,"
@@ -79,7 +79,7 @@ async def test_a_version_is_made_by_one(api: Api) -> None:
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "createdByAgentId"}
 
 
-async def test_sessions_outlive_their_version(api: Api) -> None:
+async def test_sessions_outlive_their_agent_version(api: Api) -> None:
     agent = await factories.agent(api)
     version = await factories.agent_version(api, agent.id, activate=True)
     session = await factories.session(api, agent_id=agent.id)

@@ -1,4 +1,4 @@
-"""Agents, and what stays of them when they go."""
+"""Agents: unique names, specializations, and deletion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ CREATE = "mutation($input: CreateAgentInput!) { createAgent(input: $input) { id 
 
 
 @pytest.mark.parametrize(("field", "value"), [("name", "Ada"), ("externalId", "1")])
-async def test_what_is_taken_conflicts(api: Api, other: Api, field: str, value: str) -> None:
+async def test_an_agent_name_or_external_id_in_use_conflicts(
+    api: Api, other: Api, field: str, value: str
+) -> None:
     taken = {"name": "Ada", "externalId": "1"}
     for project in (api, other):
         await project.ask(CREATE, input=taken)
@@ -25,7 +27,7 @@ async def test_what_is_taken_conflicts(api: Api, other: Api, field: str, value: 
     assert error["extensions"] == {"code": "CONFLICT", "field": field}
 
 
-async def test_repeated_specializations_are_one(api: Api) -> None:
+async def test_duplicate_specializations_are_removed(api: Api) -> None:
     document = CREATE.replace("{ id }", "{ specializations }")
     data = await api.ask(document, input={"name": "Ada", "specializations": ["b", "a", "b"]})
     assert data["createAgent"]["specializations"] == ["b", "a"]

@@ -1,4 +1,4 @@
-"""Messages are appended in one statement, which tells what it stored; what it cannot store, it says."""
+"""Messages are appended to a session in one statement, and the stored rows are returned."""
 
 from __future__ import annotations
 
@@ -48,27 +48,27 @@ EVERYTHING: dict[str, Any] = {
     "metadata_": {"nested": {"list": [1, 2.5, "x", None, True]}, "": -(2**63)},
     "created_at": LONG_AGO,
 }
-"""A value for each column that may be given, but the speakers."""
+"""A value for each column that a client may set, except the speakers."""
 
 
 def columns(row: Any, model: type[Base] = Message) -> dict[str, Any]:
-    """Give the values of a row by column."""
+    """Return the values of a row by column."""
     return {name: getattr(row, name) for name in model.__mapper__.columns.keys()}  # noqa: SIM118 - a collection of SQLAlchemy's
 
 
 async def read(api: Api, model: type[Base], *order: Any) -> Sequence[Any]:
-    """Read all rows of a project."""
+    """Return all rows of a project."""
 
     async def rows(write: UnitOfWork) -> Sequence[Any]:
-        return (await write.scalars(select(model).where(*write.owns(model)).order_by(*order))).all()
+        return (await write.scalars(select(model).where(*write.in_project(model)).order_by(*order))).all()
 
     found: Sequence[Any] = await api.run(rows)
     return found
 
 
-def test_everything_is_a_value_for_each_column() -> None:
-    kept = {"project_id", "id", "session_id", "sequence", "role", "updated_at", "redacted_at"}
-    assert EVERYTHING.keys() | kept | {"user_id", "agent_id"} == set(Message.__mapper__.columns.keys())
+def test_the_sample_has_a_value_for_each_column() -> None:
+    internal = {"project_id", "id", "session_id", "sequence", "role", "updated_at", "redacted_at"}
+    assert EVERYTHING.keys() | internal | {"user_id", "agent_id"} == set(Message.__mapper__.columns.keys())
 
 
 @pytest.mark.parametrize(
@@ -77,24 +77,26 @@ def test_everything_is_a_value_for_each_column() -> None:
         ([said()], 1),
         ([said(str(number)) for number in range(100)], 1),
         ([said(role=ASSISTANT, tool_calls=[called(), called(call_id="1")])], 1),
-        # An answer to a call of the same write is written with it; one to an earlier call looks for it.
+        # An answer to a call of the same write takes no statement; one to an earlier call takes two.
         ([said(role=ASSISTANT, tool_calls=[called(call_id="1")]), said(role=TOOL, tool_call_id="1")], 1),
         ([said(role=TOOL, tool_call_id="earlier")], 3),
     ],
     ids=["one", "hundred", "calls", "answers", "earlier"],
 )
-async def test_how_many_statements_it_takes(api: Api, given: list[dict[str, Any]], statements: int) -> None:
+async def test_appending_takes_one_statement_unless_earlier_calls_are_answered(
+    api: Api, given: list[dict[str, Any]], statements: int
+) -> None:
     session = await factories.session(api)
     await factories.say(api, session.id, said(role=ASSISTANT, tool_calls=[called(call_id="earlier")]))
     with traffic(api.database) as seen:
         await factories.say(api, session.id, *given)
-        await asyncio.sleep(0)  # the driver tells of its queries when the loop comes round
+        await asyncio.sleep(0)  # the driver logs queries in the next iteration of the loop
     assert len(seen.statements) == statements
     opened = [statement for statement in seen.transactions if statement.startswith("BEGIN")]
     assert len(opened) == (statements > 1)
 
 
-async def test_what_it_gives_is_what_is_stored(api: Api) -> None:
+async def test_the_returned_rows_are_the_stored_rows(api: Api) -> None:
     user, agent = await factories.user(api), await factories.agent(api)
     session = await factories.session(
         api, user_id=user.id, agent_id=agent.id, started_at=LONG_AGO - timedelta(days=1)
@@ -122,7 +124,7 @@ async def test_what_it_gives_is_what_is_stored(api: Api) -> None:
     assert found[1].created_at <= found[1].updated_at
 
 
-async def test_calls_are_stored_with_their_messages(api: Api) -> None:
+async def test_tool_calls_are_stored_with_their_messages(api: Api) -> None:
     session = await factories.session(api)
     full = {
         "call_id": "full",
@@ -151,7 +153,7 @@ async def test_calls_are_stored_with_their_messages(api: Api) -> None:
     assert (third.result, third.arguments, third.answer_id) == ({"found": 1}, "as text", written[2].id)
 
 
-async def test_it_reads_what_it_wrote_as_the_contracts_types(api: Api) -> None:
+async def test_the_mutation_returns_messages_as_graphql_types(api: Api) -> None:
     session = await factories.session(api)
     document = """
       mutation($session: ID!) {
@@ -185,7 +187,7 @@ async def test_it_reads_what_it_wrote_as_the_contracts_types(api: Api) -> None:
         ({"prompt_tokens": -1}, BadUserInputError, "messages.1.promptTokens"),
     ],
 )
-async def test_what_cannot_be_stored_leaves_nothing(
+async def test_one_invalid_message_stores_nothing(
     api: Api, owner: AsyncEngine, bad: dict[str, Any], error: type[Exception], field: str
 ) -> None:
     session = await factories.session(api)
@@ -197,7 +199,7 @@ async def test_what_cannot_be_stored_leaves_nothing(
     assert await stored(owner, api) == before
 
 
-async def test_another_projects_session_user_and_agent_are_not_there(
+async def test_sessions_users_and_agents_of_another_project_are_not_found(
     api: Api, other: Api, owner: AsyncEngine
 ) -> None:
     mine = await factories.session(api)
@@ -215,7 +217,9 @@ async def test_another_projects_session_user_and_agent_are_not_there(
     assert (await stored(owner, api), await stored(owner, other)) == before
 
 
-async def test_one_session_and_many_are_written_to_at_once(api: Api, owner: AsyncEngine) -> None:
+async def test_concurrent_appends_to_one_and_several_sessions_number_messages_without_gaps(
+    api: Api, owner: AsyncEngine
+) -> None:
     sessions = [(await factories.session(api)).id for _ in range(3)]
     calls = [said(role=ASSISTANT, tool_calls=[called()]), said(prompt_tokens=1)]
     await asyncio.gather(
@@ -230,12 +234,12 @@ async def test_one_session_and_many_are_written_to_at_once(api: Api, owner: Asyn
     assert await untrue(owner, api) == []
 
 
-async def test_nothing_follows_a_statement_that_stood_alone(api: Api) -> None:
+async def test_a_second_statement_after_one_declared_alone_raises(api: Api) -> None:
     session = await factories.session(api)
 
     async def twice(write: UnitOfWork) -> None:
         await messages.append(write, session.id, [said()])
         await messages.append(write, session.id, [said()])
 
-    with pytest.raises(RuntimeError, match="alone"):
+    with pytest.raises(RuntimeError, match="the only one"):
         await api.run(twice)

@@ -1,4 +1,4 @@
-"""Messages appended to many sessions at once."""
+"""Messages are appended to several sessions in one write."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 async def write(database_urls: DatabaseUrls) -> AsyncIterator[UnitOfWork]:
-    """Provide a transaction in a project of its own."""
+    """Provide a unit of work in a new project."""
     project = await create_project(database_urls.owner, "Test", f"test-{uuid4().hex}")
     database = Database(database_urls.request, pool_size=1)
     async with database.write(project.id) as session:
@@ -43,7 +43,7 @@ async def _sessions(write: UnitOfWork, count: int) -> list[UUID]:
     return [session.id for session in await sessions.create_all(write, [dict(past) for _ in range(count)])]
 
 
-async def test_each_session_gets_its_own(write: UnitOfWork) -> None:
+async def test_each_session_gets_its_own_messages_and_totals(write: UnitOfWork) -> None:
     first, second = await _sessions(write, 2)
     await messages.append(write, second, [{"role": USER, "content": "earlier"}])
     await messages.append_all(
@@ -72,14 +72,14 @@ async def test_each_session_gets_its_own(write: UnitOfWork) -> None:
         *((True, number) for number in (1, 2, 3)),
         *((False, number) for number in (1, 2, 3)),
     ]
-    calls = await write.scalars(select(ToolCall).where(*write.owns(ToolCall)).order_by(ToolCall.name))
+    calls = await write.scalars(select(ToolCall).where(*write.in_project(ToolCall)).order_by(ToolCall.name))
     assert [(call.name, call.status, call.result) for call in calls] == [
         ("find", ToolCallStatus.SUCCEEDED, "found"),
         ("seek", ToolCallStatus.SUCCEEDED, {}),
     ]
 
 
-async def test_costs_the_same_for_three_sessions_and_for_thirty(write: UnitOfWork) -> None:
+async def test_three_and_thirty_sessions_take_the_same_number_of_statements(write: UnitOfWork) -> None:
     connection = await (await write.session()).connection()
     driver: Any = (await connection.get_raw_connection()).driver_connection
     counts = []
@@ -95,13 +95,13 @@ async def test_costs_the_same_for_three_sessions_and_for_thirty(write: UnitOfWor
         event.listen(connection.sync_connection, "before_cursor_execute", count)
         with driver.query_logger(lambda record, said=said: said.append(record.query)):
             await messages.append_all(write, {id_: [*asked, *answered] for id_ in ids})
-            await asyncio.sleep(0)  # the driver tells of its queries when the loop comes round
+            await asyncio.sleep(0)  # the driver logs queries in the next iteration of the loop
         event.remove(connection.sync_connection, "before_cursor_execute", count)
         counts.append(len(said))
     assert counts == [2, 2]
 
 
-async def test_refuses_all_where_one_is_wrong(write: UnitOfWork) -> None:
+async def test_one_invalid_message_refuses_all(write: UnitOfWork) -> None:
     [session] = await _sessions(write, 1)
     with pytest.raises(BadUserInputError) as wrong:
         await messages.append_all(write, {session: [{"role": USER, "content": "a\0b"}]})
@@ -112,7 +112,7 @@ async def test_refuses_all_where_one_is_wrong(write: UnitOfWork) -> None:
     assert (await write.get(Session, session)).message_count == 0
 
 
-async def test_adds_users_in_the_order_given(write: UnitOfWork) -> None:
+async def test_users_are_returned_in_the_given_order(write: UnitOfWork) -> None:
     added = await users.create_all(write, [{"external_id": "b"}, {"external_id": "a"}])
     assert [user.external_id for user in added] == ["b", "a"]
     with pytest.raises(BadUserInputError):

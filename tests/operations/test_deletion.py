@@ -1,4 +1,4 @@
-"""What many rows refer to is deleted in parts, each of which leaves everything true; a next try goes on."""
+"""Rows with many references are deleted in batches; each keeps counts right, and a retry continues."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ ROWS: dict[str, dict[str, str]] = {
     },
     "team_members": {"team_id": ":team", "agent_id": ":agent"},
 }
-"""SQL for the columns of rows, of which `n` is the number."""
+"""SQL for the columns of row number `n`."""
 
 COUNT = (
     """UPDATE sessions s SET (message_count, interaction_count, prompt_tokens, last_sequence,
@@ -131,22 +131,22 @@ COUNT = (
 
 
 class Filled:
-    """One of each noun, to which rows are added that refer to them."""
+    """One row of each table, and methods that add rows with references to them."""
 
     def __init__(self, owner: AsyncEngine, values: dict[str, UUID]) -> None:
         self._owner = owner
         self.values = values
 
     async def add(self, table: str, number: int = MANY, **columns: str) -> None:
-        """Add rows to a table; what is given is SQL."""
+        """Add rows to a table; ``columns`` are SQL."""
         values = {"project_id": ":project"} | ROWS[table] | columns
         if "id" in Base.metadata.tables[table].columns:
             values = {"id": "gen_random_uuid()"} | values
-            # Where another column is `id`, it is that of the same row.
+            # Another column with the value `id` refers to the same row.
             values |= {name: "one.id" for name, value in values.items() if value == "id"}
             values["id"] = "one.id"
         id_ = (ROWS[table] | columns).get("id", "gen_random_uuid()")
-        # As text, so that they can be put together; a column takes what can be read as its own.
+        # As one text; PostgreSQL converts the values to the types of the columns.
         sql = (
             f"INSERT INTO {table} ({', '.join(values)}) SELECT {', '.join(values.values())}"  # noqa: S608  # of this file
             f" FROM (SELECT n, {id_} AS id FROM generate_series(1, {number}) AS n) AS one"
@@ -154,7 +154,7 @@ class Filled:
         await self.run(sql)
 
     async def run(self, *statements: str) -> list[Any]:
-        """Run statements, and give the first value of each."""
+        """Run statements, and return the first value of each."""
         results = []
         async with self._owner.begin() as connection:
             for statement in statements:
@@ -165,8 +165,8 @@ class Filled:
                 results.append(result.scalar() if result.returns_rows else None)
         return results
 
-    async def count(self) -> None:
-        """Have what is counted agree with the rows."""
+    async def update_counts(self) -> None:
+        """Update the counts and totals to match the rows."""
         await self.run(*COUNT)
 
 
@@ -246,17 +246,19 @@ CASES: dict[str, Case] = {
         ],
     ),
 }
-"""What is deleted, the rows that stay and what of them refers to it, and the rows that go with it."""
+"""By name: the model, its delete operation, referring rows that stay, and referring rows that are deleted."""
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_many_of_all_that_refers_to_it(api: Api, owner: AsyncEngine, filled: Filled, name: str) -> None:
+async def test_a_row_is_deleted_with_many_rows_of_every_table_that_refer_to_it(
+    api: Api, owner: AsyncEngine, filled: Filled, name: str
+) -> None:
     model, delete, staying, going = CASES[name]
     id_ = filled.values[name]
     for table, columns in [*staying, *going]:
-        # The last state of each of two modules leads to no other.
+        # The last state of each of the two modules has no transition.
         await filled.add(table, MANY - 2 if table == "state_transitions" else MANY, **columns)
-    await filled.count()
+    await filled.update_counts()
     assert await untrue(owner, api) == []
     all_rows = [f"SELECT count(*) FROM {table} WHERE project_id = :project" for table, _ in staying]  # noqa: S608  # of this file
     referring = [
@@ -269,10 +271,10 @@ async def test_many_of_all_that_refers_to_it(api: Api, owner: AsyncEngine, fille
     async def clear(write: UnitOfWork) -> None:
         await deletion.clear(write, model, [id_])
 
-    # This is how far a deletion comes that is broken off before its end.
+    # A deletion that is interrupted before its last statement leaves this.
     await api.run(clear)
     if name == "memory":
-        # It was accessed then, whether the access is still there or not.
+        # Deleting accesses does not lower the time of the last access.
         await filled.run(f"UPDATE memories SET last_accessed_at = NULL WHERE id = :{name}")  # noqa: S608  # as above
     assert await untrue(owner, api) == []
     assert max(await filled.run(*referring)) <= deletion.FEW
@@ -285,8 +287,8 @@ async def test_many_of_all_that_refers_to_it(api: Api, owner: AsyncEngine, fille
         await api.run(delete, id_=id_)
 
 
-def test_a_batch_clears_each_reference() -> None:
-    """Hold the cases to have all tables of which many rows can refer to something."""
+def test_the_cases_cover_every_reference_that_batches_clear() -> None:
+    """The cases must include all tables of which many rows can refer to one row."""
     few = {("agent", "team_members"), ("team", "team_members")}
     of_one = {"sandboxes", "memory_links", "memory_sources", "agent_versions", "tool_calls"}
     for name, (model, _, staying, going) in CASES.items():
@@ -297,11 +299,11 @@ def test_a_batch_clears_each_reference() -> None:
                     assert table.name in tables | of_one or (name, table.name) in few
 
 
-async def test_a_deletion_takes_no_statement_for_longer_than_it_may(
+async def test_no_statement_of_a_large_deletion_exceeds_the_timeout(
     api: Api, filled: Filled, database_url: str
 ) -> None:
     await filled.add("messages", 20_000, user_id=":user")
-    await filled.count()
+    await filled.update_counts()
     impatient = Database(database_url, statement_timeout_ms=500)
     try:
         deleted = await replace(api, database=impatient).ask(
@@ -321,13 +323,13 @@ async def test_a_deletion_takes_no_statement_for_longer_than_it_may(
 
 
 @pytest.mark.parametrize("name", ["user", "session"])
-async def test_a_deletion_that_is_stopped_is_gone_on_with(
+async def test_an_interrupted_deletion_can_be_continued(
     api: Api, owner: AsyncEngine, filled: Filled, name: str
 ) -> None:
     model, delete, *_ = CASES[name]
     await filled.add("messages", 20_000, user_id=":user")
-    await filled.count()
-    left = f"SELECT count(*) FROM messages WHERE {name}_id = :{name}"  # noqa: S608  # a name of ours
+    await filled.update_counts()
+    left = f"SELECT count(*) FROM messages WHERE {name}_id = :{name}"  # noqa: S608  # a constant
     deleting = asyncio.create_task(api.run(delete, id_=filled.values[name]))
     while (await filled.run(left))[0] > 19_000:
         assert not deleting.done()
@@ -343,9 +345,26 @@ async def test_a_deletion_that_is_stopped_is_gone_on_with(
     assert await untrue(owner, api) == []
 
 
-async def test_others_go_on_writing_meanwhile(api: Api, owner: AsyncEngine, filled: Filled) -> None:
+async def test_a_child_that_comes_during_a_large_deletion_is_reported_with_what_is_gone(
+    api: Api, owner: AsyncEngine, filled: Filled
+) -> None:
+    await filled.add("messages", 20_000)
+    await filled.update_counts()
+    left = "SELECT count(*) FROM messages WHERE session_id = :session"
+    deleting = asyncio.create_task(api.run(sessions.delete, id_=filled.values["session"]))
+    while (await filled.run(left))[0] > 19_000:
+        assert not deleting.done()
+    child = await factories.session(api, parent_id=filled.values["session"])
+    with pytest.raises(ConflictError, match=r"much of what it held is deleted already"):
+        await deleting
+    assert await untrue(owner, api) == []
+    deleted = await api.run(sessions.delete, id_=filled.values["session"], tree=True)
+    assert deleted == [filled.values["session"], child.id]
+
+
+async def test_others_can_write_during_a_large_deletion(api: Api, owner: AsyncEngine, filled: Filled) -> None:
     await filled.add("messages", 10_000, user_id=":user")
-    await filled.count()
+    await filled.update_counts()
     deleting = asyncio.create_task(api.run(users.delete, id_=filled.values["user"]))
     written = 0
     while not deleting.done():
@@ -355,7 +374,7 @@ async def test_others_go_on_writing_meanwhile(api: Api, owner: AsyncEngine, fill
     assert await untrue(owner, api) == []
 
 
-async def test_states_are_set_while_their_session_is_deleted(
+async def test_setting_states_while_their_session_is_deleted_leaves_none(
     api: Api, owner: AsyncEngine, filled: Filled
 ) -> None:
     await filled.add("module_states", 10_000)
@@ -364,14 +383,14 @@ async def test_states_are_set_while_their_session_is_deleted(
         try:
             await factories.module_state(api, session_id=filled.values["session"], module_id="module 1")
         except NotFoundError as error:
-            assert error.field == "sessionId"  # noqa: PT017  # it may come or not
+            assert error.field == "sessionId"  # noqa: PT017  # the error is possible, not certain
             break
     assert await deleting == [filled.values["session"]]
     assert await filled.run("SELECT count(*) FROM module_states WHERE project_id = :project") == [0]
     assert await untrue(owner, api) == []
 
 
-async def test_a_tree_of_many_sessions(api: Api, owner: AsyncEngine, filled: Filled) -> None:
+async def test_a_tree_of_many_sessions_is_deleted(api: Api, owner: AsyncEngine, filled: Filled) -> None:
     below = {"parent_id": ":session", "root_id": ":session", "depth": "1"}
     below |= {"ancestor_ids": "ARRAY[:session::uuid]"}
     await filled.add("sessions", 1_200, agent_id=":agent", **below)
@@ -380,14 +399,14 @@ async def test_a_tree_of_many_sessions(api: Api, owner: AsyncEngine, filled: Fil
         " SELECT s.project_id, gen_random_uuid(), s.id, n, 'USER' FROM sessions s, generate_series(1, 4) n"
         " WHERE s.project_id = :project AND s.depth = 1"
     )
-    await filled.count()
+    await filled.update_counts()
     session = filled.values["session"]
     with pytest.raises(ConflictError, match=r"1200"):
         await api.run(sessions.delete, id_=session)
     assert await filled.run("SELECT count(*) FROM messages WHERE project_id = :project") == [4_801]
-    gone = await api.run(sessions.delete, id_=session, tree=True)
-    assert gone[0] == session
-    assert len(set(gone)) == len(gone) == 1_201
+    deleted = await api.run(sessions.delete, id_=session, tree=True)
+    assert deleted[0] == session
+    assert len(set(deleted)) == len(deleted) == 1_201
     assert await filled.run(
         "SELECT count(*) FROM sessions WHERE project_id = :project",
         "SELECT count(*) FROM messages WHERE project_id = :project",

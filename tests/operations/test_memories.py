@@ -1,4 +1,4 @@
-"""Memories: what they say and said before, what they are related with, and what they come from."""
+"""Memories: their contents, revisions, links and sources."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ CREATE_ALL = (
 
 
 async def history(api: Api, id_: object) -> tuple[str, list[tuple[int, str]]]:
-    """Give what a memory says, and what it said before, the last one first."""
+    """Return a memory's content, and its revisions, the latest first."""
     memory = (await api.ask(HISTORY, id=id_))["memory"]
     assert memory["history"]["totalCount"] == len(memory["history"]["nodes"])
     return memory["content"], [(each["sequence"], each["content"]) for each in memory["history"]["nodes"]]
 
 
-async def related(api: Api, *ids: object) -> list[set[str]]:
-    """Give the ids that each memory is related with."""
+async def related_ids(api: Api, *ids: object) -> list[set[str]]:
+    """Return the ids of the memories that each memory is linked with."""
     data = await api.ask(
         "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Memory { relatedMemories { nodes { id } } } } }",
         ids=list(ids),
@@ -55,7 +55,7 @@ async def related(api: Api, *ids: object) -> list[set[str]]:
     return [{other["id"] for other in each["relatedMemories"]["nodes"]} for each in data["nodes"]]
 
 
-async def test_a_memory_is_found_by_its_keys_and_from_all_that_it_belongs_to(api: Api) -> None:
+async def test_a_memory_is_found_by_its_keys_and_through_its_relations(api: Api) -> None:
     user, agent = await factories.user(api), await factories.agent(api)
     session = await factories.session(api, user_id=user.id, agent_id=agent.id)
     [message] = await factories.say(api, session.id, said("I am a vegetarian"))
@@ -96,7 +96,7 @@ async def test_a_memory_is_found_by_its_keys_and_from_all_that_it_belongs_to(api
     assert data["node"] == {"content": "Eats no meat", "usefulness": None}
 
 
-async def test_many_are_added_at_once_each_with_its_own_values(api: Api) -> None:
+async def test_several_memories_are_created_each_with_its_own_values(api: Api) -> None:
     session = await factories.session(api)
     first, second = await factories.say(api, session.id, said("one"), said("two"))
     given = [
@@ -115,7 +115,7 @@ async def test_many_are_added_at_once_each_with_its_own_values(api: Api) -> None
     assert sources == [set(), {"one", "two"}, {"one"}]
 
 
-async def test_many_cost_as_many_statements_as_one(api: Api) -> None:
+async def test_creating_fifty_memories_takes_as_many_statements_as_one(api: Api) -> None:
     session = await factories.session(api)
     said_before = await factories.say(api, session.id, *[said() for _ in range(3)])
     counts = []
@@ -128,13 +128,13 @@ async def test_many_cost_as_many_statements_as_one(api: Api) -> None:
     assert counts == [3, 3]
 
 
-async def test_a_memory_alone_is_one_statement(api: Api) -> None:
+async def test_creating_a_memory_without_sources_takes_one_statement(api: Api) -> None:
     with traffic(api.database) as seen:
         await factories.memory(api)
     assert (len(seen.statements), "BEGIN" in "".join(seen.transactions)) == (1, False)
 
 
-async def test_a_message_that_is_not_there_is_named_by_its_place(api: Api, other: Api) -> None:
+async def test_the_error_for_a_missing_source_names_the_index_of_its_memory(api: Api, other: Api) -> None:
     session = await factories.session(other)
     [theirs] = await factories.say(other, session.id, said())
     given = [{"content": "a"}, {"content": "b", "sourceMessageIds": [theirs.id]}]
@@ -158,7 +158,7 @@ async def test_sources_are_replaced_as_a_whole(api: Api) -> None:
         assert sorted(found) == expected
 
 
-async def test_every_content_that_is_replaced_stays_in_the_history(api: Api) -> None:
+async def test_every_replaced_content_stays_in_the_history(api: Api) -> None:
     memory = await factories.memory(api, content="first")
     for content in ("second", "second", "third"):
         await api.ask(UPDATE, id=memory.id, input={"content": content})
@@ -166,7 +166,7 @@ async def test_every_content_that_is_replaced_stays_in_the_history(api: Api) -> 
     assert await history(api, memory.id) == ("third", [(2, "second"), (1, "first")])
 
 
-async def test_writers_of_one_memory_lose_no_content(api: Api) -> None:
+async def test_concurrent_updates_of_one_memory_lose_no_content(api: Api) -> None:
     memory = await factories.memory(api, content="0")
     given = [str(number) for number in range(1, 31)]
     await asyncio.gather(*(api.ask(UPDATE, id=memory.id, input={"content": content}) for content in given))
@@ -178,32 +178,32 @@ async def test_writers_of_one_memory_lose_no_content(api: Api) -> None:
     assert times == sorted(times, reverse=True)
 
 
-async def test_memories_are_linked_both_ways(api: Api) -> None:
+async def test_memories_are_linked_in_both_directions(api: Api) -> None:
     a, b, c = [str((await factories.memory(api)).id) for _ in range(3)]
     data = await api.ask(LINK, id=a, others=[b, c, b])
     assert {each["id"] for each in data["linkMemories"]["relatedMemories"]["nodes"]} == {b, c}
     await api.ask(LINK, id=b, others=[a])
-    assert await related(api, a, b, c) == [{b, c}, {a}, {a}]
+    assert await related_ids(api, a, b, c) == [{b, c}, {a}, {a}]
     await api.ask(UNLINK, id=b, others=[a, c])
-    assert await related(api, a, b, c) == [{c}, set(), {a}]
+    assert await related_ids(api, a, b, c) == [{c}, set(), {a}]
     await api.ask("mutation($id: ID!) { deleteMemory(id: $id) { ids } }", id=c)
-    assert await related(api, a, b) == [set(), set()]
+    assert await related_ids(api, a, b) == [set(), set()]
 
 
-async def test_links_that_come_from_both_sides_at_once_are_one(api: Api) -> None:
+async def test_concurrent_links_from_both_sides_are_not_duplicated(api: Api) -> None:
     ids = [str((await factories.memory(api)).id) for _ in range(6)]
     others = {id_: [other for other in ids if other != id_] for id_ in ids}
     await asyncio.gather(*(api.ask(LINK, id=id_, others=others[id_]) for id_ in ids for _ in range(3)))
-    assert await related(api, *ids) == [set(others[id_]) for id_ in ids]
+    assert await related_ids(api, *ids) == [set(others[id_]) for id_ in ids]
     await asyncio.gather(*(api.ask(UNLINK, id=id_, others=others[id_][:3]) for id_ in ids))
-    left = await related(api, *ids)
+    left = await related_ids(api, *ids)
     assert left == [{other for other in others[id_] if id_ in left[ids.index(other)]} for id_ in ids]
-    gone = {(id_, other) for id_ in ids for other in others[id_][:3]}
-    assert all((id_, other) not in gone for id_, links in zip(ids, left, strict=True) for other in links)
+    removed = {(id_, other) for id_ in ids for other in others[id_][:3]}
+    assert all((id_, other) not in removed for id_, links in zip(ids, left, strict=True) for other in links)
 
 
-async def test_memories_that_are_linked_may_all_go_at_once(api: Api) -> None:
-    """Each takes its links along, which the others take along too."""
+async def test_linked_memories_can_be_deleted_concurrently(api: Api) -> None:
+    """Each deletion deletes links that other deletions delete too."""
     ids = [str((await factories.memory(api)).id) for _ in range(12)]
     for id_ in ids:
         await api.ask(LINK, id=id_, others=[other for other in ids if other != id_])
@@ -213,16 +213,16 @@ async def test_memories_that_are_linked_may_all_go_at_once(api: Api) -> None:
     assert (await api.ask("{ memories { totalCount } }"))["memories"] == {"totalCount": 0}
 
 
-async def test_links_that_are_ended_from_both_sides_at_once_are_gone(api: Api) -> None:
+async def test_links_can_be_removed_from_both_sides_concurrently(api: Api) -> None:
     ids = [str((await factories.memory(api)).id) for _ in range(10)]
     others = {id_: [other for other in ids if other != id_] for id_ in ids}
     for id_ in ids:
         await api.ask(LINK, id=id_, others=others[id_])
     await asyncio.gather(*(api.ask(UNLINK, id=id_, others=others[id_]) for id_ in ids for _ in range(2)))
-    assert await related(api, *ids) == [set()] * 10
+    assert await related_ids(api, *ids) == [set()] * 10
 
 
-async def test_the_database_refuses_a_link_of_one_side(api: Api, owner: AsyncEngine) -> None:
+async def test_the_database_refuses_a_link_in_one_direction(api: Api, owner: AsyncEngine) -> None:
     a, b = [(await factories.memory(api)).id for _ in range(2)]
     async with owner.connect() as connection:
         with pytest.raises(DBAPIError) as refused:
@@ -235,7 +235,7 @@ async def test_the_database_refuses_a_link_of_one_side(api: Api, owner: AsyncEng
 
 
 @pytest.mark.parametrize("document", [LINK, UNLINK])
-async def test_what_cannot_be_linked_is_said_so(api: Api, other: Api, document: str) -> None:
+async def test_invalid_links_are_refused(api: Api, other: Api, document: str) -> None:
     mine, theirs = (await factories.memory(api)).id, (await factories.memory(other)).id
     for id_, others, code, field in (
         (mine, [mine], "BAD_USER_INPUT", "relatedMemoryIds"),
@@ -247,7 +247,7 @@ async def test_what_cannot_be_linked_is_said_so(api: Api, other: Api, document: 
         assert error["extensions"] == {"code": code, "field": field}
 
 
-async def test_a_memory_outlives_what_it_belongs_to(api: Api) -> None:
+async def test_a_memory_outlives_its_user_agent_and_session(api: Api) -> None:
     user, agent = await factories.user(api), await factories.agent(api)
     session = await factories.session(api)
     [message] = await factories.say(api, session.id, said())
@@ -270,7 +270,7 @@ async def test_a_memory_outlives_what_it_belongs_to(api: Api) -> None:
     }
 
 
-async def test_a_memory_goes_with_all_that_is_its_own(api: Api) -> None:
+async def test_a_memory_is_deleted_with_its_accesses_annotations_and_revisions(api: Api) -> None:
     memory = await factories.memory(api)
     await factories.memory_access(api, memory.id)
     await factories.memory_annotation(api, memory.id)

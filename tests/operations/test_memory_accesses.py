@@ -1,4 +1,4 @@
-"""An access counts exactly once, however many come at the same time, and no reader waits for one."""
+"""Each access is counted exactly once, also with concurrent writers, and readers do not wait."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COUNTS = (
 
 
 def access(memory_id: UUID, **values: Any) -> dict[str, Any]:
-    """Give the input of an access."""
+    """Return the input of an access."""
     return {
         "memoryId": str(memory_id),
         "accessType": "read",
@@ -48,11 +48,11 @@ def access(memory_id: UUID, **values: Any) -> dict[str, Any]:
 
 
 async def counts(api: Api, memory_id: UUID) -> dict[str, Any]:
-    """Give what a memory counts."""
-    return (await api.ask(COUNTS, id=memory_id))["memory"]  # type: ignore[no-any-return]  # as JSON has it
+    """Return the counts of a memory."""
+    return (await api.ask(COUNTS, id=memory_id))["memory"]  # type: ignore[no-any-return]  # parsed JSON
 
 
-async def test_an_access_is_counted_and_is_no_change(api: Api) -> None:
+async def test_an_access_is_counted_but_does_not_change_updated_at(api: Api) -> None:
     memory = await factories.memory(api)
     before = await counts(api, memory.id)
     assert (before["accessCount"], before["lastAccessedAt"], before["usefulness"]) == (0, None, None)
@@ -64,7 +64,7 @@ async def test_an_access_is_counted_and_is_no_change(api: Api) -> None:
     assert after["updatedAt"] == before["updatedAt"]
 
 
-async def test_an_access_that_was_earlier_does_not_turn_the_clock_back(api: Api) -> None:
+async def test_an_earlier_access_does_not_lower_the_last_access(api: Api) -> None:
     memory = await factories.memory(api)
     for time in ("2025-05-05T00:00:00Z", "2024-04-04T00:00:00Z"):
         await api.ask(RECORD, input=access(memory.id, createdAt=time))
@@ -72,7 +72,7 @@ async def test_an_access_that_was_earlier_does_not_turn_the_clock_back(api: Api)
     assert (after["accessCount"], after["lastAccessedAt"]) == (2, "2025-05-05T00:00:00Z")
 
 
-async def test_many_of_several_memories_come_back_in_order(api: Api) -> None:
+async def test_accesses_of_several_memories_are_returned_in_order(api: Api) -> None:
     one, two = await factories.memory(api), await factories.memory(api)
     given = [
         access(one.id, usefulness=1.0),
@@ -87,7 +87,7 @@ async def test_many_of_several_memories_come_back_in_order(api: Api) -> None:
     ]
 
 
-async def test_one_or_many_are_one_statement(api: Api) -> None:
+async def test_one_access_or_a_hundred_take_one_statement(api: Api) -> None:
     memory = await factories.memory(api)
     values = {
         "memory_id": memory.id,
@@ -102,7 +102,7 @@ async def test_one_or_many_are_one_statement(api: Api) -> None:
     assert (await counts(api, memory.id))["accessCount"] == 101
 
 
-async def test_all_or_nothing_where_a_memory_is_missing(api: Api, other: Api, owner: AsyncEngine) -> None:
+async def test_a_missing_memory_records_no_access(api: Api, other: Api, owner: AsyncEngine) -> None:
     mine, theirs = await factories.memory(api), await factories.memory(other)
     error = await api.error(RECORD_ALL, accesses=[access(mine.id), access(theirs.id)])
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "accesses.1.memoryId"}
@@ -113,8 +113,8 @@ async def test_all_or_nothing_where_a_memory_is_missing(api: Api, other: Api, ow
     assert await untrue(owner, api) == []
 
 
-async def test_each_of_many_at_once_counts_once(api: Api, owner: AsyncEngine) -> None:
-    """Alone and in lists that lie across each other, some sent again under their keys."""
+async def test_concurrent_accesses_are_each_counted_once(api: Api, owner: AsyncEngine) -> None:
+    """Single accesses and overlapping lists, some of them repeated with an idempotency key."""
     random = Random(5)  # noqa: S311  # made-up data
     ids = [(await factories.memory(api)).id for _ in range(5)]
     expected = dict.fromkeys(ids, 0)
@@ -138,10 +138,8 @@ async def test_each_of_many_at_once_counts_once(api: Api, owner: AsyncEngine) ->
     assert await untrue(owner, api) == []
 
 
-async def test_lists_that_lie_across_each_other_wait_for_each_other_in_one_order(
-    api: Api, owner: AsyncEngine
-) -> None:
-    """A deadlock is tried again, but not for ever: as many as these would come through to clients."""
+async def test_overlapping_lists_of_memories_do_not_deadlock(api: Api, owner: AsyncEngine) -> None:
+    """Deadlocks are retried a few times only, so with unordered locks some of these writes would fail."""
     random = Random(6)  # noqa: S311  # made-up data
     made = await api.run(memories.create_all, memories=[{"content": f"{n}"} for n in range(200)])
     values = {"access_type": "read", "accessed_by": "x", "accessor_type": AccessorType.AGENT}
@@ -151,7 +149,7 @@ async def test_lists_that_lie_across_each_other_wait_for_each_other_in_one_order
     assert await untrue(owner, api) == []
 
 
-async def test_accesses_and_changes_at_once_lose_nothing_of_each_other(api: Api, owner: AsyncEngine) -> None:
+async def test_concurrent_accesses_and_updates_do_not_lose_each_other(api: Api, owner: AsyncEngine) -> None:
     memory = await factories.memory(api, content="0")
     annotations = [await factories.memory_annotation(api, memory.id, content=f"a{n}") for n in range(10)]
     await asyncio.gather(
@@ -173,8 +171,8 @@ async def test_accesses_and_changes_at_once_lose_nothing_of_each_other(api: Api,
     assert await untrue(owner, api) == []
 
 
-async def test_a_reader_waits_for_no_access(api: Api) -> None:
-    """An access that is recorded and not committed yet, by a writer that takes its time, is not seen."""
+async def test_readers_do_not_wait_for_uncommitted_accesses(api: Api) -> None:
+    """An access that is not yet committed is not visible, and does not block."""
     memory = await factories.memory(api)
     values = {
         "memory_id": memory.id,
@@ -192,7 +190,9 @@ async def test_a_reader_waits_for_no_access(api: Api) -> None:
     assert (await counts(api, memory.id))["accessCount"] == 1
 
 
-async def test_an_access_and_the_end_of_its_memory_exclude_each_other(api: Api, owner: AsyncEngine) -> None:
+async def test_accesses_during_the_deletion_of_their_memory_leave_nothing(
+    api: Api, owner: AsyncEngine
+) -> None:
     memories = [await factories.memory(api) for _ in range(10)]
     delete = "mutation($id: ID!) { deleteMemory(id: $id) { ids } }"
     answers = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Annotations change their memories when they are applied, once, and as a whole or not at all."""
+"""Annotations change their memories when they are applied: once, and completely or not at all."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_an_annotation_changes_nothing_until_it_is_applied(api: Api) -> No
         ("verification", {"verification_status": "DISPUTED"}, "old", "DISPUTED", None),
     ],
 )
-async def test_what_is_applied(
+async def test_applying_an_annotation_changes_its_memory_by_type(
     api: Api, kind: str, values: dict[str, Any], content: str, status: str, before: str | None
 ) -> None:
     memory = await factories.memory(api, content="old")
@@ -86,7 +86,7 @@ async def test_what_is_applied(
     )
 
 
-async def test_many_of_several_memories_come_back_in_order(api: Api) -> None:
+async def test_annotations_of_several_memories_are_returned_in_order(api: Api) -> None:
     one, two = await factories.memory(api), await factories.memory(api)
     given = [
         {"memoryId": one.id, "annotationType": "verification", "content": "a"},
@@ -107,7 +107,7 @@ async def test_many_of_several_memories_come_back_in_order(api: Api) -> None:
     assert [each["createdAt"] == "2020-01-01T00:00:00Z" for each in made] == [False, False, True]
 
 
-async def test_many_cost_as_many_statements_as_one(api: Api) -> None:
+async def test_adding_a_hundred_annotations_takes_as_many_statements_as_one(api: Api) -> None:
     memory = await factories.memory(api)
     values = {"memory_id": memory.id, "annotation_type": "correction", "content": "new"}
     counts = []
@@ -118,7 +118,7 @@ async def test_many_cost_as_many_statements_as_one(api: Api) -> None:
     assert counts == [2, 2]
 
 
-async def test_all_or_none_are_put_on_their_memories(api: Api, other: Api) -> None:
+async def test_one_invalid_annotation_adds_none(api: Api, other: Api) -> None:
     mine, theirs = await factories.memory(api), await factories.memory(other)
     good = {"memoryId": mine.id, "annotationType": "correction", "content": "new"}
     for bad, code, field in (
@@ -132,7 +132,7 @@ async def test_all_or_none_are_put_on_their_memories(api: Api, other: Api) -> No
     assert await other.ask("{ memoryAnnotations { totalCount } }") == none
 
 
-async def test_what_an_annotation_did_outlives_it(api: Api) -> None:
+async def test_the_changes_of_an_applied_annotation_outlive_it(api: Api) -> None:
     memory = await factories.memory(api, content="old")
     annotation = await factories.memory_annotation(api, memory.id, content="new")
     await api.ask(APPLY, id=annotation.id)
@@ -145,8 +145,8 @@ async def test_what_an_annotation_did_outlives_it(api: Api) -> None:
         assert error["extensions"] == {"code": "NOT_FOUND", "field": "id"}
 
 
-async def test_an_annotation_that_is_deleted_is_applied_before_or_never(api: Api) -> None:
-    """What applies it, what deletes it and what deletes its memory neither fail nor wait for each other."""
+async def test_applying_and_deleting_annotations_concurrently_does_not_deadlock(api: Api) -> None:
+    """Applying an annotation, deleting it and deleting its memory neither fail nor deadlock."""
     memories = [await factories.memory(api, content="old") for _ in range(12)]
     annotations = [await factories.memory_annotation(api, memory.id, content="new") for memory in memories]
     delete_memory = "mutation($id: ID!) { deleteMemory(id: $id) { ids } }"
@@ -169,7 +169,7 @@ async def test_an_annotation_that_is_deleted_is_applied_before_or_never(api: Api
     assert await api.ask("{ memoryAnnotations { totalCount } }") == {"memoryAnnotations": {"totalCount": 0}}
 
 
-async def test_an_annotation_is_applied_once(api: Api) -> None:
+async def test_an_annotation_can_be_applied_only_once(api: Api) -> None:
     memory = await factories.memory(api)
     annotation = await factories.memory_annotation(api, memory.id)
     await api.ask(APPLY, id=annotation.id)
@@ -187,7 +187,7 @@ async def test_an_annotation_is_applied_once(api: Api) -> None:
         ("verification", "old", []),
     ],
 )
-async def test_of_many_that_apply_one_annotation_one_wins(
+async def test_one_of_twenty_concurrent_applications_wins(
     api: Api, kind: str, content: str, before: list[tuple[int, str]]
 ) -> None:
     memory = await factories.memory(api, content="old")
@@ -198,8 +198,8 @@ async def test_of_many_that_apply_one_annotation_one_wins(
     assert await history(api, memory.id) == (content, before)
 
 
-async def test_an_annotation_that_is_being_deleted_is_not_applied(api: Api, owner: AsyncEngine) -> None:
-    """What applies it waits for what deletes it, and then finds none."""
+async def test_applying_an_annotation_that_is_being_deleted_finds_none(api: Api, owner: AsyncEngine) -> None:
+    """Applying waits for the deletion, and then finds no annotation."""
     memory = await factories.memory(api)
     annotation = await factories.memory_annotation(api, memory.id, annotation_type="verification")
     async with api.database.write(api.project_id) as session, asyncio.timeout(30):
@@ -215,8 +215,8 @@ async def test_an_annotation_that_is_being_deleted_is_not_applied(api: Api, owne
     assert (await api.ask(status, id=memory.id))["memory"] == {"verificationStatus": "UNVERIFIED"}
 
 
-async def test_all_annotations_of_a_memory_that_are_applied_at_once_count(api: Api) -> None:
-    """None overwrites another, and a plain change between them is not lost either."""
+async def test_concurrently_applied_annotations_of_one_memory_all_take_effect(api: Api) -> None:
+    """No annotation overwrites another, and a concurrent update is not lost either."""
     memory = await factories.memory(api, content="0")
     annotations = [
         await factories.memory_annotation(
@@ -230,20 +230,20 @@ async def test_all_annotations_of_a_memory_that_are_applied_at_once_count(api: A
     )
     content, before = await history(api, memory.id)
     assert [sequence for sequence, _ in before] == list(range(16, 0, -1))
-    # Each content is the one before with a line more, but for the one that replaced all.
-    told = [each for _, each in reversed(before)] + [content]
-    steps = list(pairwise(told))
+    # Each content is the previous one with another line, except the one that replaced it.
+    contents = [each for _, each in reversed(before)] + [content]
+    steps = list(pairwise(contents))
     assert [new for old, new in steps if not new.startswith(f"{old}\n")] == ["changed"]
     added = [new.removeprefix(f"{old}\n") for old, new in steps if new != "changed"]
     assert sorted(added) == sorted(annotation.content for annotation in annotations)
 
 
-async def test_an_application_that_fails_half_way_leaves_nothing(api: Api) -> None:
+async def test_a_failed_application_changes_nothing(api: Api) -> None:
     memory = await factories.memory(api, content="old")
     annotation = await factories.memory_annotation(api, memory.id, content="new")
 
     class StoppedError(Exception):
-        """The writer is gone before its transaction is done."""
+        """Stops the writer before its transaction is committed."""
 
     async def apply_and_stop(write: UnitOfWork) -> None:
         await memory_annotations.apply(write, annotation.id)
@@ -256,7 +256,7 @@ async def test_an_application_that_fails_half_way_leaves_nothing(api: Api) -> No
     assert applied["memory"]["content"] == "new"
 
 
-async def test_only_what_has_a_meaning_can_be_applied(api: Api) -> None:
+async def test_an_annotation_of_another_type_cannot_be_applied(api: Api) -> None:
     memory = await factories.memory(api)
     annotation = await factories.memory_annotation(api, memory.id, annotation_type="remark")
     error = await api.error(APPLY, id=annotation.id)
@@ -273,7 +273,7 @@ async def test_only_what_has_a_meaning_can_be_applied(api: Api) -> None:
         ({"content": " "}, "content"),
     ],
 )
-async def test_what_an_annotation_cannot_say(api: Api, values: dict[str, Any], field: str) -> None:
+async def test_contradictory_annotations_are_refused(api: Api, values: dict[str, Any], field: str) -> None:
     memory = await factories.memory(api)
     ids = {"@user": (await factories.user(api)).id, "@agent": (await factories.agent(api)).id}
     given = {"memoryId": memory.id, "annotationType": "correction", "content": "new"}
@@ -282,7 +282,7 @@ async def test_what_an_annotation_cannot_say(api: Api, values: dict[str, Any], f
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
 
 
-async def test_what_is_another_projects_can_neither_be_annotated_nor_applied(api: Api, other: Api) -> None:
+async def test_memories_of_another_project_can_neither_be_annotated_nor_changed(api: Api, other: Api) -> None:
     memory = await factories.memory(other, content="theirs")
     annotation = await factories.memory_annotation(other, memory.id)
     given = {"memoryId": memory.id, "annotationType": "correction", "content": "new"}

@@ -1,4 +1,4 @@
-"""Messages are numbered without gaps, sessions count them truly, and what is redacted is gone everywhere."""
+"""Messages: sequences without gaps, totals of sessions, redaction, deletion, and results of calls."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def session_of(api: Api, id_: object) -> dict[str, Any]:
     return session
 
 
-async def test_sequences_follow_each_other(api: Api) -> None:
+async def test_sequences_have_no_gaps_and_are_not_reused(api: Api) -> None:
     session = str((await factories.session(api)).id)
     for start, count in ((1, 1), (2, 3), (5, 2)):
         given = [{"role": "USER", "content": f"{n}"} for n in range(count)]
@@ -59,10 +59,10 @@ async def test_sequences_follow_each_other(api: Api) -> None:
     last = written[-1]["id"]
     await api.ask(DELETE, id=last)
     [after] = (await api.ask(APPEND, session=session, messages=[{"role": "USER"}]))["appendMessages"]
-    assert after["sequence"] == 7  # a number is given once
+    assert after["sequence"] == 7  # sequences are not reused
 
 
-async def test_speakers_are_the_sessions_unless_others_are_named(api: Api) -> None:
+async def test_speakers_default_to_the_user_and_agent_of_the_session(api: Api) -> None:
     agent, user, other = await factories.agent(api), await factories.user(api), await factories.user(api)
     session = await factories.session(api, agent_id=agent.id, user_id=user.id)
     given = [
@@ -84,7 +84,7 @@ async def test_speakers_are_the_sessions_unless_others_are_named(api: Api) -> No
     ]
 
 
-async def test_activity_is_the_last_that_was_said(api: Api, owner: AsyncEngine) -> None:
+async def test_the_last_activity_is_the_latest_message(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api, status="COMPLETED", started_at=_at(2020), ended_at=_at(2020))
     await factories.say(api, session.id, said(created_at=_at(2019)))
     assert (await session_of(api, session.id))["lastActivityAt"] == "2020-01-01T00:00:00Z"
@@ -99,7 +99,7 @@ def _at(year: int) -> datetime:
     return datetime(year, 1, 1, tzinfo=UTC)
 
 
-async def test_five_thousand_messages_at_once(api: Api, owner: AsyncEngine) -> None:
+async def test_five_thousand_messages_can_be_appended_in_one_write(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     given: list[dict[str, Any]] = []
     for turn in range(2_500):
@@ -137,7 +137,7 @@ async def test_five_thousand_messages_at_once(api: Api, owner: AsyncEngine) -> N
         {"role": "USER", "promptTokens": -1},
     ],
 )
-async def test_one_bad_message_writes_none(api: Api, owner: AsyncEngine, bad: dict[str, Any]) -> None:
+async def test_one_invalid_message_stores_none(api: Api, owner: AsyncEngine, bad: dict[str, Any]) -> None:
     session = await factories.session(api)
     await factories.say(api, session.id, said(external_id="taken"))
     before = await stored(owner, api)
@@ -149,8 +149,8 @@ async def test_one_bad_message_writes_none(api: Api, owner: AsyncEngine, bad: di
     assert next_.sequence == 2
 
 
-async def test_totals_are_true_after_whatever_was_done(api: Api, owner: AsyncEngine) -> None:
-    chance = random.Random(7)  # noqa: S311 - the same acts each time
+async def test_totals_are_right_after_random_writes(api: Api, owner: AsyncEngine) -> None:
+    chance = random.Random(7)  # noqa: S311 - the same actions in each run
     agent = await factories.agent(api)
     ids = [(await factories.session(api, agent_id=agent.id)).id for _ in range(2)]
     there: list[UUID] = []
@@ -177,7 +177,7 @@ async def test_totals_are_true_after_whatever_was_done(api: Api, owner: AsyncEng
         assert await untrue(owner, api) == [], act
 
 
-async def test_a_redacted_message_says_nothing_anywhere(api: Api, owner: AsyncEngine) -> None:
+async def test_redaction_removes_the_content_from_every_table(api: Api, owner: AsyncEngine) -> None:
     secret = "sesame"
     session = await factories.session(api)
     everything: dict[str, Any] = {
@@ -224,7 +224,7 @@ async def test_a_redacted_message_says_nothing_anywhere(api: Api, owner: AsyncEn
     assert await untrue(owner, api) == []
 
 
-async def test_an_answer_that_is_redacted_takes_the_calls_result_along(api: Api, owner: AsyncEngine) -> None:
+async def test_redacting_an_answer_removes_the_result_of_its_call(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     await factories.say(
         api,
@@ -241,7 +241,7 @@ async def test_an_answer_that_is_redacted_takes_the_calls_result_along(api: Api,
     assert "kept" in held
 
 
-async def test_a_deleted_message_takes_its_calls_along(api: Api, owner: AsyncEngine) -> None:
+async def test_a_message_is_deleted_with_its_tool_calls(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     asked, answer, _ = await factories.say(
         api,
@@ -295,7 +295,9 @@ async def test_a_deleted_message_takes_its_calls_along(api: Api, owner: AsyncEng
         ('\ufeff{"a": 1}', '\ufeff{"a": 1}'),
     ],
 )
-async def test_an_answers_text_is_the_calls_result(api: Api, content: str, result: object) -> None:
+async def test_json_in_the_text_of_an_answer_is_the_result_of_its_call(
+    api: Api, content: str, result: object
+) -> None:
     session = await factories.session(api)
     calls = [called(call_id="now"), called(call_id="later")]
     await factories.say(
@@ -313,7 +315,7 @@ async def test_an_answers_text_is_the_calls_result(api: Api, content: str, resul
         assert call == {"result": result, "status": "SUCCEEDED", "answer": {"content": content}}
 
 
-def test_a_result_is_read_from_parts_where_there_is_no_text() -> None:
+def test_the_result_is_read_from_parts_if_there_is_no_text() -> None:
     assert result_of(None, [{"type": "image"}]) == [{"type": "image"}]
     assert result_of(None) is None
     assert orjson.dumps(result_of("[]", {"a": 1})) == b"[]"

@@ -1,4 +1,4 @@
-"""Metrics are recorded all or none, in one statement, and go with what they are of."""
+"""Metrics are recorded all or none, in one statement, and are deleted with their agent or session."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ mutation($metrics: [RecordSessionMetricInput!]!) {
 """
 
 
-async def counted(api: Api, owner: AsyncEngine, model: Any) -> int:
-    """Give how many metrics the project has."""
+async def count_rows(api: Api, owner: AsyncEngine, model: Any) -> int:
+    """Return how many metrics the project has."""
     async with owner.connect() as connection:
         statement = text(f"SELECT count(*) FROM {model.__tablename__} WHERE project_id = :id")  # noqa: S608  # our table
         count: int = (await connection.execute(statement, {"id": api.project_id})).scalar_one()
         return count
 
 
-async def test_metrics_of_several_agents_are_one_statement(api: Api) -> None:
+async def test_metrics_of_several_agents_take_one_statement(api: Api) -> None:
     one, two = await factories.agent(api), await factories.agent(api)
     metrics = [
         measured("accuracy", number / 8, agent_id=agent.id, timestamp=MEASURED - timedelta(days=number))
@@ -64,7 +64,7 @@ async def test_metrics_of_several_agents_are_one_statement(api: Api) -> None:
         assert values == [number / 8 for number in range(50)], "the latest come first"
 
 
-async def test_one_metric_needs_no_list_and_is_of_now(api: Api) -> None:
+async def test_one_metric_needs_no_list_and_defaults_to_now(api: Api) -> None:
     session = await factories.session(api)
     before = datetime.now(UTC)
     data = await api.ask(
@@ -77,7 +77,7 @@ async def test_one_metric_needs_no_list_and_is_of_now(api: Api) -> None:
     assert metric == {"metricValue": 7.0, "metadata": {}}
 
 
-async def test_metrics_say_different_things_in_one_write(api: Api) -> None:
+async def test_metrics_of_one_write_may_set_different_fields(api: Api) -> None:
     agent = await factories.agent(api)
     version = await factories.agent_version(api, agent.id)
     least = {"agentId": str(agent.id), "metricType": "accuracy", "metricValue": 0.5}
@@ -99,34 +99,34 @@ async def test_metrics_say_different_things_in_one_write(api: Api) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"agentId": str(uuid4())}, {"metricValue": 1e101}, {"metricType": " "}])
-async def test_all_are_recorded_or_none(api: Api, owner: AsyncEngine, wrong: dict[str, Any]) -> None:
+async def test_one_invalid_metric_records_none(api: Api, owner: AsyncEngine, wrong: dict[str, Any]) -> None:
     agent = await factories.agent(api)
     right = {"agentId": str(agent.id), "metricType": "accuracy", "metricValue": 0.5}
     error = await api.error(RECORD_OF_AGENTS, metrics=[right, right, right | wrong])
     [field] = wrong
     assert error["extensions"]["field"].endswith(field)
-    assert await counted(api, owner, AgentMetric) == 0
+    assert await count_rows(api, owner, AgentMetric) == 0
 
 
-async def test_a_version_is_one_of_the_agents_own(api: Api, owner: AsyncEngine) -> None:
+async def test_a_version_of_another_agent_is_refused(api: Api, owner: AsyncEngine) -> None:
     one, two = await factories.agent(api), await factories.agent(api)
     version = await factories.agent_version(api, two.id)
     metric = {"agentId": str(one.id), "versionId": str(version.id), "metricType": "a", "metricValue": 1}
     error = await api.error(RECORD_OF_AGENTS, metrics=[metric])
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "versionId"}
-    assert error["message"] == "versionId names no agent version of this agent"
-    assert await counted(api, owner, AgentMetric) == 0
+    assert error["message"] == "versionId does not refer to any agent version of this agent"
+    assert await count_rows(api, owner, AgentMetric) == 0
 
 
-async def test_nothing_is_recorded_of_another_project(api: Api, other: Api, owner: AsyncEngine) -> None:
+async def test_a_session_of_another_project_is_not_found(api: Api, other: Api, owner: AsyncEngine) -> None:
     session = await factories.session(other)
     metric = {"sessionId": str(session.id), "metricType": "a", "metricValue": 1}
     error = await api.error(RECORD_OF_SESSIONS, metrics=[metric])
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "metrics.0.sessionId"}
-    assert await counted(other, owner, SessionMetric) == 0
+    assert await count_rows(other, owner, SessionMetric) == 0
 
 
-async def test_metrics_are_deleted_alone(api: Api, owner: AsyncEngine) -> None:
+async def test_deleting_a_metric_keeps_the_others(api: Api, owner: AsyncEngine) -> None:
     agent, session = await factories.agent(api), await factories.session(api)
     [of_agent, _] = await factories.measure_agents(api, *[measured(agent_id=agent.id)] * 2)
     [of_session, _] = await factories.measure_sessions(api, *[measured(session_id=session.id)] * 2)
@@ -137,10 +137,10 @@ async def test_metrics_are_deleted_alone(api: Api, owner: AsyncEngine) -> None:
         delete = f"mutation($id: ID!) {{ {name}(id: $id) {{ ids }} }}"
         assert (await api.ask(delete, id=id_))[name] == {"ids": [id_]}
         assert (await api.error(delete, id=id_))["extensions"] == {"code": "NOT_FOUND", "field": "id"}
-        assert await counted(api, owner, model) == 1
+        assert await count_rows(api, owner, model) == 1
 
 
-async def test_metrics_go_with_what_they_are_of(api: Api, owner: AsyncEngine) -> None:
+async def test_metrics_are_deleted_with_their_agent_or_session(api: Api, owner: AsyncEngine) -> None:
     agent, session = await factories.agent(api), await factories.session(api)
     version = await factories.agent_version(api, agent.id)
     await factories.measure_agents(api, measured(agent_id=agent.id, version_id=version.id))
@@ -150,37 +150,39 @@ async def test_metrics_go_with_what_they_are_of(api: Api, owner: AsyncEngine) ->
     assert data["agentMetrics"]["nodes"] == [{"agent": {"id": str(agent.id)}, "version": None}]
     await api.run(agents.delete, id_=agent.id)
     await api.run(sessions.delete, id_=session.id)
-    assert (await counted(api, owner, AgentMetric), await counted(api, owner, SessionMetric)) == (0, 0)
+    assert (await count_rows(api, owner, AgentMetric), await count_rows(api, owner, SessionMetric)) == (0, 0)
 
 
 @pytest.mark.parametrize("whole", [True, False])
-async def test_metrics_that_come_while_their_agent_or_version_goes(
+async def test_recording_metrics_while_their_agent_or_version_is_deleted_leaves_none_behind(
     api: Api, owner: AsyncEngine, *, whole: bool
 ) -> None:
     for _ in range(5):
         agent = await factories.agent(api)
         version = await factories.agent_version(api, agent.id)
         metrics = [measured(agent_id=agent.id, version_id=version.id)] * 20
-        gone = (
+        deletion = (
             api.run(agents.delete, id_=agent.id) if whole else api.run(agent_versions.delete, id_=version.id)
         )
-        before = await counted(api, owner, AgentMetric)
+        before = await count_rows(api, owner, AgentMetric)
         results = await asyncio.gather(
             *(factories.measure_agents(api, *metrics) for _ in range(4)),
-            gone,
+            deletion,
             *(factories.measure_agents(api, *metrics) for _ in range(4)),
             return_exceptions=True,
         )
         refused = [each for each in results if isinstance(each, BaseException)]
         assert all(isinstance(each, NotFoundError) for each in refused), results
-        left = await counted(api, owner, AgentMetric) - before
+        left = await count_rows(api, owner, AgentMetric) - before
         assert left == (0 if whole else 20 * (8 - len(refused)))
     data = await api.ask("{ agentMetrics(filter: {versionId: {isNull: false}}) { totalCount } }")
     assert data["agentMetrics"]["totalCount"] == 0
 
 
-async def test_writers_of_metrics_wait_for_no_one(api: Api, owner: AsyncEngine) -> None:
-    """What changes an agent or session, or counts in it, locks it; that they are measured goes on."""
+async def test_recording_metrics_does_not_wait_for_locked_agents_or_sessions(
+    api: Api, owner: AsyncEngine
+) -> None:
+    """Updates and counts lock agents and sessions; recording metrics does not need these locks."""
     agent = await factories.agent(api)
     session = await factories.session(api, agent_id=agent.id)
     async with owner.begin() as connection:
@@ -192,10 +194,10 @@ async def test_writers_of_metrics_wait_for_no_one(api: Api, owner: AsyncEngine) 
         async with asyncio.timeout(10):
             await factories.measure_agents(api, measured(agent_id=agent.id))
             await factories.measure_sessions(api, measured(session_id=session.id))
-    assert (await counted(api, owner, AgentMetric), await counted(api, owner, SessionMetric)) == (1, 1)
+    assert (await count_rows(api, owner, AgentMetric), await count_rows(api, owner, SessionMetric)) == (1, 1)
 
 
-async def test_the_item_of_a_list_is_named_that_refers_to_nothing(api: Api, other: Api) -> None:
+async def test_the_error_for_a_missing_agent_names_the_index_of_its_metric(api: Api, other: Api) -> None:
     agent, foreign = await factories.agent(api), await factories.agent(other)
     least = {"agentId": str(agent.id), "metricType": "accuracy", "metricValue": 1}
     error = await api.error(RECORD_OF_AGENTS, metrics=[least, least, {**least, "agentId": str(foreign.id)}])

@@ -1,4 +1,4 @@
-"""States of modules are chains: nothing is overwritten, lost or forked, and each step says what changed."""
+"""States of a module form a chain: none is overwritten or lost, and transitions have the differences."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ PAST, FUTURE = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 
 
 async def set_state(api: Api, **values: Any) -> dict[str, Any]:
-    """Set a state of the module `cart`, unless another is given."""
+    """Set a state, by default of the module `cart`."""
     state: dict[str, Any] = (await api.ask(SET, input={"moduleId": "cart", "state": {}, **values}))[
         "setModuleState"
     ]
@@ -75,7 +75,7 @@ async def set_state(api: Api, **values: Any) -> dict[str, Any]:
 
 
 async def read(api: Api, **filter_: Any) -> list[dict[str, Any]]:
-    """Give states in the order of their versions, held to being a chain as it should be."""
+    """Return states in the order of their versions; assert that they form a chain."""
     states: list[dict[str, Any]] = (await api.ask(STATES, filter=filter_))["moduleStates"]["nodes"]
     for place, state in enumerate(states):
         before, after = states[:place], states[place + 1 : place + 2]
@@ -100,7 +100,7 @@ async def read(api: Api, **filter_: Any) -> list[dict[str, Any]]:
     return states
 
 
-async def test_a_state_is_added_behind_the_latest(api: Api) -> None:
+async def test_a_new_state_follows_the_latest_one(api: Api) -> None:
     session = str((await factories.session(api)).id)
     first = await set_state(api, sessionId=session, state={"items": {"tea": 1}, "paid": False})
     second = await set_state(
@@ -127,7 +127,7 @@ async def test_a_state_is_added_behind_the_latest(api: Api) -> None:
     }
 
 
-async def test_what_triggered_a_state_is_an_agent_where_nothing_is_said(api: Api) -> None:
+async def test_the_trigger_type_defaults_to_agent_decision(api: Api) -> None:
     for number in range(2):
         await set_state(api, state={"n": number})
     _, two = await read(api)
@@ -137,7 +137,7 @@ async def test_what_triggered_a_state_is_an_agent_where_nothing_is_said(api: Api
     )
 
 
-async def test_the_same_state_again_is_another_row_of_the_same_hash(api: Api) -> None:
+async def test_an_equal_state_is_a_new_row_with_the_same_hash(api: Api) -> None:
     one = await set_state(api, state={"a": 1, "b": [1.0]})
     two = await set_state(api, state={"b": [1], "a": 1.0})
     assert one["stateHash"] == two["stateHash"]
@@ -148,7 +148,7 @@ async def test_the_same_state_again_is_another_row_of_the_same_hash(api: Api) ->
     assert transition == {"previousValues": {}, "newValues": {}}
 
 
-async def test_modules_and_sessions_have_chains_of_their_own(api: Api) -> None:
+async def test_each_module_in_each_session_has_its_own_chain(api: Api) -> None:
     one, two = [str((await factories.session(api)).id) for _ in range(2)]
     given = [
         {"moduleId": module, **({"sessionId": session} if session else {})}
@@ -165,14 +165,14 @@ async def test_modules_and_sessions_have_chains_of_their_own(api: Api) -> None:
         assert len(await read(api, moduleId={"eq": module}, sessionId={"isNull": True})) == 3
 
 
-async def test_projects_have_chains_of_their_own(api: Api, other: Api) -> None:
+async def test_each_project_has_its_own_chains(api: Api, other: Api) -> None:
     await set_state(api)
     assert (await set_state(other))["version"] == 1
     assert (await set_state(api))["version"] == 2
 
 
 async def current(api: Api, session: str | None, **filter_: Any) -> list[tuple[Any, ...]]:
-    """Give the current states in a session, or outside of all."""
+    """Return the current states within a session, or outside of sessions."""
     document, given = (OF_SESSION, {"id": session}) if session else (OUTSIDE, {})
     found = await api.ask(document, filter=filter_, **given)
     rows = found["session" if session else "project"]["currentModuleStates"]
@@ -180,7 +180,7 @@ async def current(api: Api, session: str | None, **filter_: Any) -> list[tuple[A
 
 
 @pytest.mark.parametrize("in_session", [True, False])
-async def test_what_is_current_now(api: Api, *, in_session: bool) -> None:
+async def test_the_latest_unexpired_state_of_each_module_is_current(api: Api, *, in_session: bool) -> None:
     session = str((await factories.session(api)).id) if in_session else None
     where: dict[str, Any] = {"sessionId": session}
     assert await current(api, session) == []
@@ -191,9 +191,9 @@ async def test_what_is_current_now(api: Api, *, in_session: bool) -> None:
     assert await current(api, session) == [("cart", 2, {"n": 2}), ("plan", 1, {"n": 1})]
     assert await current(api, session, moduleId={"eq": "plan"}) == [("plan", 1, {"n": 1})]
     assert await current(api, session, state={"contains": {"n": 2}}) == [("cart", 2, {"n": 2})]
-    # What the filter asks for must itself be current.
+    # The filter selects among the current states, so an older state is not found.
     assert await current(api, session, version={"eq": 1}, moduleId={"eq": "cart"}) == []
-    # One that has expired is not current, and neither is the one that it followed.
+    # Neither an expired state nor its predecessor is current.
     await set_state(api, **where, state={"n": 3}, expiresAt=PAST)
     assert await current(api, session) == [("plan", 1, {"n": 1})]
     assert (await set_state(api, **where, state={"n": 4}, expectedVersion=3))["isCurrent"]
@@ -202,7 +202,7 @@ async def test_what_is_current_now(api: Api, *, in_session: bool) -> None:
     assert [state["isCurrent"] for state in states] == [False, False, False, True]
 
 
-async def test_what_is_in_sessions_is_not_current_outside(api: Api) -> None:
+async def test_states_within_sessions_are_not_current_outside_of_them(api: Api) -> None:
     one, two = [str((await factories.session(api)).id) for _ in range(2)]
     await set_state(api, sessionId=one, state={"in": 1})
     await set_state(api, state={"in": 0})
@@ -211,8 +211,8 @@ async def test_what_is_in_sessions_is_not_current_outside(api: Api) -> None:
     assert await current(api, None) == [("cart", 1, {"in": 0})]
 
 
-async def test_a_state_expires_by_the_clock(api: Api, owner: AsyncEngine) -> None:
-    """What is current is worked out when it is asked: nothing has to be done when a state expires."""
+async def test_a_state_stops_being_current_when_it_expires(api: Api, owner: AsyncEngine) -> None:
+    """Current states are determined on reading, so nothing has to run when a state expires."""
     id_ = (await set_state(api, expiresAt=FUTURE))["id"]
     asked = "query($id: ID!) { moduleState(id: $id) { isCurrent } project { currentModuleStates { id } } }"
     assert await api.ask(asked, id=id_) == {
@@ -229,7 +229,7 @@ async def test_a_state_expires_by_the_clock(api: Api, owner: AsyncEngine) -> Non
     }
 
 
-async def test_a_snapshot_has_a_reason_or_none(api: Api) -> None:
+async def test_a_snapshot_may_have_a_reason_and_a_reason_makes_a_snapshot(api: Api) -> None:
     plain = await set_state(api)
     assert (plain["isSnapshot"], plain["snapshotReason"]) == (False, None)
     cases: list[dict[str, Any]] = [{"isSnapshot": True}, {"snapshotReason": "Release"}]
@@ -245,7 +245,7 @@ async def test_a_snapshot_has_a_reason_or_none(api: Api) -> None:
 
 
 @pytest.mark.parametrize("there", [0, 1, 3])
-async def test_another_version_than_expected_conflicts(api: Api, there: int) -> None:
+async def test_an_unexpected_version_conflicts(api: Api, there: int) -> None:
     for number in range(there):
         await set_state(api, state={"n": number}, expectedVersion=number)
     for expected in {0, 1, 2, 3, 4, 2**31 - 1} - {there}:
@@ -257,7 +257,7 @@ async def test_another_version_than_expected_conflicts(api: Api, there: int) -> 
     await set_state(api, expectedVersion=None)
 
 
-async def test_several_states_in_one_write_follow_each_other(api: Api) -> None:
+async def test_states_of_one_write_follow_each_other(api: Api) -> None:
     session = str((await factories.session(api)).id)
     await set_state(api, state={"n": 0})
     states = [
@@ -282,7 +282,7 @@ async def test_several_states_in_one_write_follow_each_other(api: Api) -> None:
     ]
 
 
-async def test_of_several_states_all_are_set_or_none(api: Api) -> None:
+async def test_one_invalid_state_sets_none(api: Api) -> None:
     good = {"moduleId": "cart", "state": {}}
     for bad, code, field in (
         ({"expectedVersion": 7}, "CONFLICT", "states.1.expectedVersion"),
@@ -303,7 +303,7 @@ async def test_of_several_states_all_are_set_or_none(api: Api) -> None:
     assert await read(api) == []
 
 
-async def test_states_go_with_their_session(api: Api) -> None:
+async def test_states_are_deleted_with_their_session(api: Api) -> None:
     session = str((await factories.session(api)).id)
     for _ in range(3):
         await set_state(api, sessionId=session)
@@ -315,7 +315,7 @@ async def test_states_go_with_their_session(api: Api) -> None:
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "sessionId"}
 
 
-async def test_a_session_tells_its_states_and_transitions_in_order(api: Api) -> None:
+async def test_a_session_lists_its_states_and_transitions_in_order(api: Api) -> None:
     session = str((await factories.session(api)).id)
     for number in range(4):
         await set_state(api, sessionId=session, moduleId="ab"[number % 2], state={"n": number})
@@ -337,12 +337,12 @@ async def test_a_session_tells_its_states_and_transitions_in_order(api: Api) -> 
 
 
 async def results_of(*writes: Any) -> list[Any]:
-    """Run writes at once and give their results, errors included."""
+    """Run writes concurrently and return their results, including errors."""
     return list(await asyncio.gather(*writes, return_exceptions=True))
 
 
 @pytest.mark.parametrize("in_session", [True, False])
-async def test_twenty_writers_make_one_chain(api: Api, *, in_session: bool) -> None:
+async def test_twenty_concurrent_writers_make_one_chain(api: Api, *, in_session: bool) -> None:
     session = (await factories.session(api)).id if in_session else None
     made: Sequence[ModuleState] = await results_of(
         *(
@@ -355,7 +355,7 @@ async def test_twenty_writers_make_one_chain(api: Api, *, in_session: bool) -> N
     assert {state["id"]: state["state"] for state in states} == {str(each.id): each.state for each in made}
 
 
-async def test_writers_of_many_chains_at_once_neither_lose_nor_block_each_other(api: Api) -> None:
+async def test_concurrent_writers_of_overlapping_chains_neither_deadlock_nor_lose_states(api: Api) -> None:
     chance = random.Random(5)  # noqa: S311  # the same chains each time
     ids = [(await factories.session(api)).id for _ in range(2)]
     chains = [(session, module) for session in (*ids, None) for module in ("a", "b")]
@@ -377,7 +377,7 @@ async def test_writers_of_many_chains_at_once_neither_lose_nor_block_each_other(
         of_session = {"isNull": True} if session is None else {"eq": str(session)}
         states = await read(api, moduleId={"eq": module}, sessionId=of_session)
         assert len(states) == sum(each == (session, module) for batch in batches for each in batch)
-        # What is set together stays together, in order.
+        # States of one write are consecutive and in order.
         for one, two in pairwise(states):
             if one["state"]["batch"] == two["state"]["batch"]:
                 assert one["state"]["place"] < two["state"]["place"]
@@ -386,8 +386,8 @@ async def test_writers_of_many_chains_at_once_neither_lose_nor_block_each_other(
         assert len(starts) == len(set(runs))
 
 
-async def test_the_largest_write_takes_few_locks(api: Api) -> None:
-    """PostgreSQL has memory for some thousands of locks: a thousand for each writer is too many."""
+async def test_the_largest_write_takes_few_advisory_locks(api: Api) -> None:
+    """PostgreSQL has memory for a few thousand locks, so a thousand per writer are too many."""
     states = [{"module_id": f"module {number}", "state": {}} for number in range(module_states.MAX_STATES)]
     async with api.database.write(api.project_id) as session:
         await module_states.set_all(UnitOfWork.within(session, api.project_id), states)
@@ -400,7 +400,9 @@ async def test_the_largest_write_takes_few_locks(api: Api) -> None:
 
 @pytest.mark.parametrize("there", [0, 1, 5])
 @pytest.mark.parametrize("writers", [2, 20])
-async def test_of_writers_that_expect_the_same_version_one_wins(api: Api, there: int, writers: int) -> None:
+async def test_one_of_the_writers_that_expect_the_same_version_wins(
+    api: Api, there: int, writers: int
+) -> None:
     for _ in range(there):
         await factories.module_state(api)
     done = await results_of(
@@ -418,8 +420,8 @@ async def test_of_writers_that_expect_the_same_version_one_wins(api: Api, there:
     assert states[-1]["state"] == winner.state
 
 
-async def test_counting_up_by_expected_versions_loses_no_count(api: Api) -> None:
-    """The way in which clients add to what is there: read, add, and try again where another was faster."""
+async def test_concurrent_increments_with_expected_versions_lose_none(api: Api) -> None:
+    """Clients increment a value by reading, writing, and retrying after a conflict."""
     first_read = asyncio.Barrier(10)
 
     async def count() -> int:
@@ -433,15 +435,15 @@ async def test_counting_up_by_expected_versions_loses_no_count(api: Api) -> None
             except ConflictError:
                 continue
             return tries
-        raise AssertionError("another is faster always")
+        raise AssertionError("every attempt conflicted")
 
     tries = await asyncio.gather(*(count() for _ in range(10)))
-    assert tries.count(1) == 1, "all but one had read what was no more"
+    assert tries.count(1) == 1, "all but one had read an outdated state"
     states = await read(api)
     assert [state["state"]["n"] for state in states] == list(range(1, 11))
 
 
-async def test_a_session_that_goes_meanwhile_takes_its_states_along(api: Api) -> None:
+async def test_states_set_while_their_session_is_deleted_do_not_remain(api: Api) -> None:
     for _ in range(5):
         session = (await factories.session(api)).id
         await factories.module_state(api, session_id=session)
@@ -497,7 +499,9 @@ async def test_the_database_keeps_chains_from_forking(
 
 @pytest.mark.parametrize("table", ["module_states", "state_transitions"])
 @pytest.mark.parametrize("privilege", ["UPDATE", "DELETE", "TRUNCATE"])
-async def test_requests_cannot_change_what_was(owner: AsyncEngine, table: str, privilege: str) -> None:
+async def test_the_request_role_cannot_change_states_or_transitions(
+    owner: AsyncEngine, table: str, privilege: str
+) -> None:
     async with owner.connect() as connection:
         may = await connection.scalar(
             text("SELECT has_table_privilege('agentdata_app', :table, :privilege)"),
@@ -506,7 +510,7 @@ async def test_requests_cannot_change_what_was(owner: AsyncEngine, table: str, p
     assert may is False
 
 
-async def test_states_of_one_write_have_one_time_and_later_writes_a_later_one(api: Api) -> None:
+async def test_states_of_one_write_have_the_same_time_and_later_states_a_later_time(api: Api) -> None:
     before = datetime.now(UTC) - timedelta(minutes=1)
     one, two = await api.run(module_states.set_all, states=[{"module_id": "cart", "state": {}}] * 2)
     three = await factories.module_state(api, module_id="cart")

@@ -1,4 +1,4 @@
-"""The project and its keys are changed by the API, too."""
+"""Updating the project, and revoking its keys, by the API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 UPDATE = "mutation($input: UpdateProjectInput!) { updateProject(input: $input) { name slug } }"
 
 
-async def test_a_slug_that_another_project_has_conflicts(api: Api, other: Api) -> None:
+async def test_the_slug_of_another_project_conflicts(api: Api, other: Api) -> None:
     slug = (await other.ask("{ project { slug } }"))["project"]["slug"]
     error = await api.error(UPDATE, input={"slug": slug})
     assert error["extensions"] == {"code": "CONFLICT", "field": "slug"}
@@ -20,14 +20,14 @@ async def test_a_slug_that_another_project_has_conflicts(api: Api, other: Api) -
 
 
 @pytest.mark.parametrize("slug", ["A", "a b", "-a", "a-", "a--b", "ä", "a_b", "a" * 64, ""])
-async def test_slugs_that_are_none(api: Api, slug: str) -> None:
+async def test_invalid_slugs_are_refused(api: Api, slug: str) -> None:
     before = await api.ask("{ project { name slug } }")
     error = await api.error(UPDATE, input={"slug": slug, "name": "Other"})
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "slug"}
     assert await api.ask("{ project { name slug } }") == before
 
 
-async def test_a_key_is_revoked_once(api: Api) -> None:
+async def test_revoking_a_key_again_changes_nothing(api: Api) -> None:
     made = await api.ask(
         'mutation { createApiKey(input: {name: "K", scopes: [READ]}) { secret apiKey { id } } }'
     )

@@ -1,4 +1,4 @@
-"""A session has one sandbox at the most, whoever sets it at once."""
+"""A session has at most one sandbox, also with concurrent writers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DELETE = "mutation($id: ID!) { deleteSandbox(id: $id) { ids } }"
 SESSION = "query($id: ID!) { session(id: $id) { sandbox { id status } } }"
 
 
-async def test_it_is_made_once_and_changed_from_then_on(api: Api) -> None:
+async def test_set_sandbox_creates_a_sandbox_and_then_updates_it(api: Api) -> None:
     session, user = await factories.session(api), await factories.user(api)
     given = {"kind": "mock_game_server", "userId": str(user.id), "selection": {"map": "a"}}
     made = (await api.ask(SET, session=str(session.id), input=given))["setSandbox"]
@@ -53,7 +53,7 @@ async def test_it_is_made_once_and_changed_from_then_on(api: Api) -> None:
     assert updated["updateSandbox"] == {"status": "ERROR", "kind": "mock_game_server"}
 
 
-async def test_it_goes_alone_or_with_its_session_and_stays_without_its_user(api: Api) -> None:
+async def test_a_sandbox_is_deleted_alone_or_with_its_session_and_outlives_its_user(api: Api) -> None:
     user = await factories.user(api)
     one, two = await factories.session(api), await factories.session(api)
     first = await factories.sandbox(api, one.id, user_id=user.id)
@@ -69,7 +69,7 @@ async def test_it_goes_alone_or_with_its_session_and_stays_without_its_user(api:
     assert (await api.ask("{ sandboxes { totalCount } }"))["sandboxes"]["totalCount"] == 0
 
 
-async def test_sessions_are_found_by_their_sandboxes(api: Api) -> None:
+async def test_sessions_can_be_filtered_by_their_sandbox(api: Api) -> None:
     for status in ("RUNNING", "ERROR", "STOPPED"):
         session = await factories.session(api, title=status)
         await factories.sandbox(api, session.id, status=status)
@@ -80,7 +80,7 @@ async def test_sessions_are_found_by_their_sandboxes(api: Api) -> None:
     assert {node["title"] for node in data["sessions"]["nodes"]} == {"RUNNING", "ERROR"}
 
 
-async def test_what_is_another_projects_is_none(api: Api, other: Api) -> None:
+async def test_sessions_users_and_sandboxes_of_another_project_are_not_found(api: Api, other: Api) -> None:
     session, theirs = await factories.session(api), await factories.session(other)
     user, sandbox = await factories.user(other), await factories.sandbox(other, theirs.id)
     for id_, given, field in (
@@ -97,7 +97,7 @@ async def test_what_is_another_projects_is_none(api: Api, other: Api) -> None:
     assert (await other.ask(SESSION, id=str(theirs.id)))["session"]["sandbox"]["status"] == "STOPPED"
 
 
-async def test_thirty_at_once_make_one(api: Api) -> None:
+async def test_thirty_concurrent_writers_create_one_sandbox(api: Api) -> None:
     session = await factories.session(api)
     fields = ("kind", "external_server_id")
     made = await asyncio.gather(
@@ -106,13 +106,13 @@ async def test_thirty_at_once_make_one(api: Api) -> None:
     assert len({sandbox.id for sandbox in made}) == 1
     data = await api.ask("{ sandboxes { nodes { kind externalServerId createdAt updatedAt } } }")
     [node] = data["sandboxes"]["nodes"]
-    # Neither took from the other what it had set.
+    # No writer overwrote the field that another had set.
     assert int(node["kind"]) % 2 == 0
     assert int(node["externalServerId"]) % 2 == 1
     assert node["updatedAt"] > node["createdAt"]
 
 
-async def test_the_database_takes_no_second_one(api: Api, owner: AsyncEngine) -> None:
+async def test_the_database_refuses_a_second_sandbox_of_a_session(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     await factories.sandbox(api, session.id)
     again = (
@@ -124,7 +124,9 @@ async def test_the_database_takes_no_second_one(api: Api, owner: AsyncEngine) ->
             await connection.execute(text(again), {"id": session.id})
 
 
-async def test_sandboxes_that_come_and_go_with_their_session_at_once(api: Api, owner: AsyncEngine) -> None:
+async def test_concurrent_writes_and_deletions_leave_at_most_one_sandbox(
+    api: Api, owner: AsyncEngine
+) -> None:
     for whole in (False, True) * 5:
         session = await factories.session(api)
         sandbox = await factories.sandbox(api, session.id)

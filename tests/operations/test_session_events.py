@@ -1,4 +1,4 @@
-"""Events are numbered without gaps or ties, whoever records them at once, and never change."""
+"""Events: sequences without gaps or duplicates, also with concurrent writers, filters and deletion."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def session_of(api: Api, id_: object, **filter_: Any) -> dict[str, Any]:
     return session
 
 
-async def test_sequences_follow_each_other_and_are_no_messages(api: Api) -> None:
+async def test_sequences_have_no_gaps_and_are_independent_of_messages(api: Api) -> None:
     session = await factories.session(api)
     await factories.say(api, session.id, said(), said())
     for start, count in ((1, 1), (2, 3), (5, 2)):
@@ -57,7 +57,7 @@ async def test_sequences_follow_each_other_and_are_no_messages(api: Api) -> None
         assert [event["eventType"] for event in written] == [f"{n}" for n in range(count)]
     assert (await api.ask(DELETE, id=written[-1]["id"]))["deleteSessionEvent"] == {"ids": [written[-1]["id"]]}
     [after] = await factories.events(api, session.id, happened())
-    assert after.sequence == 7  # a number is given once
+    assert after.sequence == 7  # sequences are not reused
     found = await session_of(api, session.id)
     assert [event["sequence"] for event in found["events"]["nodes"]] == [1, 2, 3, 4, 5, 7]
     assert found["messageCount"] == 2
@@ -65,14 +65,14 @@ async def test_sequences_follow_each_other_and_are_no_messages(api: Api) -> None
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "id"}
 
 
-async def test_activity_is_the_last_that_happened(api: Api, owner: AsyncEngine) -> None:
+async def test_the_last_activity_is_the_latest_event(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api, status="COMPLETED", started_at=_at(2020), ended_at=_at(2020))
     await factories.events(api, session.id, happened(timestamp=_at(2019)))
     assert (await session_of(api, session.id))["lastActivityAt"] == "2020-01-01T00:00:00Z"
     await factories.events(api, session.id, happened(timestamp=_at(2022)), happened(timestamp=_at(2021)))
     assert (await session_of(api, session.id))["lastActivityAt"] == "2022-01-01T00:00:00Z"
     [_, now] = await factories.events(api, session.id, happened(timestamp=_at(2021)), happened())
-    # Two looks at the clock.
+    # The clock is read twice.
     assert timedelta(0) <= now.created_at - now.timestamp < timedelta(seconds=1)
     assert (await session_of(api, session.id))["lastActivityAt"] == now.timestamp.isoformat().replace(
         "+00:00", "Z"
@@ -80,7 +80,7 @@ async def test_activity_is_the_last_that_happened(api: Api, owner: AsyncEngine) 
     assert await untrue(owner, api) == []
 
 
-async def test_events_are_found_by_what_is_said_of_them(api: Api) -> None:
+async def test_events_can_be_filtered_by_type_and_data(api: Api) -> None:
     one, two = await factories.session(api, title="one"), await factories.session(api)
     await factories.events(
         api,
@@ -102,7 +102,7 @@ async def test_events_are_found_by_what_is_said_of_them(api: Api) -> None:
     }
 
 
-async def test_events_go_with_their_session(api: Api) -> None:
+async def test_events_are_deleted_with_their_session(api: Api) -> None:
     session = await factories.session(api)
     await factories.events(api, session.id, happened(), happened())
     await api.ask("mutation($id: ID!) { deleteSession(id: $id) { ids } }", id=str(session.id))
@@ -120,7 +120,7 @@ async def test_events_go_with_their_session(api: Api) -> None:
         {"eventType": "a", "timestamp": None},
     ],
 )
-async def test_one_bad_event_records_none(api: Api, owner: AsyncEngine, bad: dict[str, Any]) -> None:
+async def test_one_invalid_event_records_none(api: Api, owner: AsyncEngine, bad: dict[str, Any]) -> None:
     session = await factories.session(api)
     before = await stored(owner, api)
     error = await api.error(RECORD, session=str(session.id), events=[{"eventType": "good"}, bad])
@@ -129,7 +129,7 @@ async def test_one_bad_event_records_none(api: Api, owner: AsyncEngine, bad: dic
     assert await stored(owner, api) == before
 
 
-async def test_a_session_of_another_project_is_none(api: Api, other: Api, owner: AsyncEngine) -> None:
+async def test_a_session_of_another_project_is_not_found(api: Api, other: Api, owner: AsyncEngine) -> None:
     theirs = await factories.session(other)
     before = await stored(owner, other)
     error = await api.error(RECORD, session=str(theirs.id), events=[{"eventType": "a"}])
@@ -137,7 +137,7 @@ async def test_a_session_of_another_project_is_none(api: Api, other: Api, owner:
     assert await stored(owner, other) == before
 
 
-async def test_ten_thousand_events_are_one_statement(api: Api, owner: AsyncEngine) -> None:
+async def test_ten_thousand_events_take_one_statement(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     with traffic(api.database) as seen:
         made = await factories.events(api, session.id, *[happened(f"{n}") for n in range(10_000)])
@@ -146,11 +146,11 @@ async def test_ten_thousand_events_are_one_statement(api: Api, owner: AsyncEngin
     assert await untrue(owner, api) == []
 
 
-async def test_a_hundred_writers_leave_no_gap_and_no_tie(api: Api, owner: AsyncEngine) -> None:
+async def test_a_hundred_concurrent_writers_leave_no_gaps_or_duplicates(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
 
     async def write(number: int) -> list[Any]:
-        # Messages count on another row of numbers, under the same lock.
+        # Messages have separate sequences, under the same lock.
         await factories.say(api, session.id, said())
         many = [happened(f"{number}-{place}") for place in range(1 + number % 3)]
         return await factories.events(api, session.id, *many)
@@ -158,7 +158,7 @@ async def test_a_hundred_writers_leave_no_gap_and_no_tie(api: Api, owner: AsyncE
     written = await asyncio.gather(*map(write, range(100)))
     acknowledged = {event.sequence: event.event_type for many in written for event in many}
     assert sorted(acknowledged) == list(range(1, sum(map(len, written)) + 1))
-    # What was recorded together stays together.
+    # Events of one write are consecutive.
     assert all(many[-1].sequence - many[0].sequence == len(many) - 1 for many in written)
     found = await session_of(api, session.id)
     assert found["messageCount"] == 100
@@ -166,7 +166,7 @@ async def test_a_hundred_writers_leave_no_gap_and_no_tie(api: Api, owner: AsyncE
     assert await untrue(owner, api) == []
 
 
-async def test_writers_that_fail_leave_no_gap(api: Api) -> None:
+async def test_failed_writes_leave_no_gaps(api: Api) -> None:
     session = await factories.session(api)
 
     async def write(number: int) -> None:
@@ -178,11 +178,13 @@ async def test_writers_that_fail_leave_no_gap(api: Api) -> None:
     await asyncio.gather(*map(write, range(60)))
     found = (await session_of(api, session.id))["events"]
     assert [event["sequence"] for event in found["nodes"]] == list(range(1, found["totalCount"] + 1))
-    # Each of the twenty that are right and have no key, and the first that is right under each of ten keys.
+    # The twenty valid writes without a key, and the first valid write with each of the ten keys.
     assert found["totalCount"] == 30
 
 
-async def test_events_that_come_while_their_session_goes(api: Api, owner: AsyncEngine) -> None:
+async def test_events_recorded_while_their_session_is_deleted_do_not_remain(
+    api: Api, owner: AsyncEngine
+) -> None:
     session = await factories.session(api)
     results = await asyncio.gather(
         *(factories.events(api, session.id, happened()) for _ in range(5)),

@@ -1,4 +1,4 @@
-"""Sessions begin, end, are opened again, hang together, and go as whole trees."""
+"""Sessions: start, end, reopening, trees, tags, and constraints."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ RENAME = (
 
 
 async def update(api: Api, id_: object, **values: Any) -> dict[str, Any]:
-    """Change a session."""
+    """Update a session."""
     changed: dict[str, Any] = (await api.ask(UPDATE, id=str(id_), input=values))["updateSession"]
     return changed
 
 
-async def test_a_session_starts_on_the_active_version(api: Api) -> None:
+async def test_a_session_starts_with_the_active_version_of_its_agent(api: Api) -> None:
     agent = await factories.agent(api)
     start = (
         "mutation($input: StartSessionInput!) { startSession(input: $input) {"
@@ -76,14 +76,14 @@ async def test_a_version_of_another_agent_is_refused(api: Api) -> None:
     session = await factories.session(api, agent_id=two.id, agent_version_id=version.id)
     error = await api.error(UPDATE, id=str(session.id), input=values)
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "agentVersionId"}
-    # Another agent takes its own version, or none.
+    # Changing the agent clears the version.
     changed = await update(api, session.id, agentId=str(one.id))
     assert (changed["agent"]["id"], changed["agentVersion"]) == (str(one.id), None)
     assert (await update(api, session.id, agentId=None))["agent"] is None
 
 
 @pytest.mark.parametrize("status", [None, "COMPLETED", "FAILED", "CANCELLED"])
-async def test_a_session_ends_once(api: Api, owner: AsyncEngine, status: str | None) -> None:
+async def test_a_session_can_be_ended_only_once(api: Api, owner: AsyncEngine, status: str | None) -> None:
     agent = await factories.agent(api)
     session = await factories.session(api, agent_id=agent.id)
     ended = (await api.ask(END, id=str(session.id), input={"status": status}))["endSession"]
@@ -94,7 +94,7 @@ async def test_a_session_ends_once(api: Api, owner: AsyncEngine, status: str | N
     assert await untrue(owner, api) == []
 
 
-async def test_a_session_is_opened_again(api: Api, owner: AsyncEngine) -> None:
+async def test_an_ended_session_can_be_reopened(api: Api, owner: AsyncEngine) -> None:
     agent = await factories.agent(api)
     session = await factories.session(api, agent_id=agent.id)
     await api.ask(END, id=str(session.id), input=None)
@@ -116,7 +116,7 @@ async def test_a_session_is_opened_again(api: Api, owner: AsyncEngine) -> None:
         {"startedAt": "2025-01-03T00:00:00Z"},
     ],
 )
-async def test_times_agree_with_the_status(api: Api, values: dict[str, Any]) -> None:
+async def test_times_that_contradict_the_status_are_refused(api: Api, values: dict[str, Any]) -> None:
     past = {"status": "COMPLETED", "startedAt": "2025-01-01T00:00:00Z", "endedAt": "2025-01-02T00:00:00Z"}
     session = (await api.ask(CREATE, input=past))["createSession"]
     error = await api.error(UPDATE, id=session["id"], input=values)
@@ -124,7 +124,7 @@ async def test_times_agree_with_the_status(api: Api, values: dict[str, Any]) -> 
     assert (await update(api, session["id"]))["endedAt"] == "2025-01-02T00:00:00Z"
 
 
-async def test_a_session_that_ended_before_it_was_recorded(api: Api) -> None:
+async def test_a_session_can_be_created_that_ended_in_the_past(api: Api) -> None:
     made = await api.ask(CREATE, input={"status": "COMPLETED", "endedAt": "2020-01-01T00:00:00Z"})
     assert made["createSession"]["startedAt"] == made["createSession"]["endedAt"] == "2020-01-01T00:00:00Z"
 
@@ -132,13 +132,13 @@ async def test_a_session_that_ended_before_it_was_recorded(api: Api) -> None:
 @pytest.mark.parametrize(
     "time", ["0001-01-01T00:00:00.000001Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999998Z"]
 )
-async def test_all_times_that_can_be_written_are_kept(api: Api, time: str) -> None:
+async def test_extreme_times_are_stored_exactly(api: Api, time: str) -> None:
     values = {"status": "FAILED", "startedAt": time, "endedAt": time}
     made = (await api.ask(CREATE, input=values))["createSession"]
     assert (made["startedAt"], made["endedAt"]) == (time, time)
 
 
-async def test_external_ids_are_unique(api: Api, other: Api) -> None:
+async def test_external_ids_are_unique_within_a_project(api: Api, other: Api) -> None:
     for project in (api, other):
         await project.ask(CREATE, input={"externalId": "1"})
     assert (await api.error(CREATE, input={"externalId": "1"}))["extensions"] == {
@@ -147,7 +147,7 @@ async def test_external_ids_are_unique(api: Api, other: Api) -> None:
     }
 
 
-async def test_a_tree_is_only_so_deep(api: Api) -> None:
+async def test_a_tree_deeper_than_the_limit_is_refused(api: Api) -> None:
     parent = await factories.session(api)
     for depth in range(1, MAX_DEPTH + 1):
         parent = await factories.session(api, parent_id=parent.id)
@@ -157,7 +157,7 @@ async def test_a_tree_is_only_so_deep(api: Api) -> None:
     assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "field": "parentId"}
 
 
-async def test_a_tree_goes_whole_with_all_that_it_owns(api: Api, owner: AsyncEngine) -> None:
+async def test_a_tree_is_deleted_with_everything_it_owns(api: Api, owner: AsyncEngine) -> None:
     agent, user = await factories.agent(api), await factories.user(api)
     empty = await stored(owner, api)
     root = await factories.session(api, agent_id=agent.id, user_id=user.id)
@@ -185,13 +185,13 @@ async def test_a_tree_goes_whole_with_all_that_it_owns(api: Api, owner: AsyncEng
     assert await untrue(owner, api) == []
 
 
-async def tagged(api: Api, *tags: str) -> str:
-    """Make a session with tags and give its id."""
+async def create_tagged(api: Api, *tags: str) -> str:
+    """Create a session with tags and return its id."""
     return str((await factories.session(api, tags=list(tags))).id)
 
 
 async def test_tags_are_added_and_removed_in_order(api: Api) -> None:
-    one, two = await tagged(api, "a", "b"), await tagged(api)
+    one, two = await create_tagged(api, "a", "b"), await create_tagged(api)
     added = await api.ask(ADD, ids=[two, one, two], tags=["b", "c", "b"])
     assert added["addSessionTags"] == [{"id": two, "tags": ["b", "c"]}, {"id": one, "tags": ["a", "b", "c"]}]
     removed = await api.ask(REMOVE, ids=[one, two], tags=["b", "nowhere"])
@@ -200,11 +200,11 @@ async def test_tags_are_added_and_removed_in_order(api: Api) -> None:
     assert [session["tags"] for session in removed["removeSessionTags"]] == [[], []]
 
 
-async def test_tags_are_renamed_where_they_are(api: Api) -> None:
+async def test_a_renamed_tag_keeps_its_position_and_is_not_duplicated(api: Api) -> None:
     kept, both, none = (
-        await tagged(api, "x", "old", "y"),
-        await tagged(api, "new", "old", "z"),
-        await tagged(api, "q"),
+        await create_tagged(api, "x", "old", "y"),
+        await create_tagged(api, "new", "old", "z"),
+        await create_tagged(api, "q"),
     )
     renamed = await api.ask(RENAME, **{"from": "old", "to": "new"})
     assert renamed["renameSessionTag"] == {"name": "new", "sessionCount": 2}
@@ -216,16 +216,16 @@ async def test_tags_are_renamed_where_they_are(api: Api) -> None:
     assert renamed["renameSessionTag"]["sessionCount"] == 0
 
 
-async def test_another_projects_tags_are_left_alone(api: Api, other: Api) -> None:
-    theirs = await tagged(other, "old")
+async def test_tags_of_another_project_do_not_change(api: Api, other: Api) -> None:
+    theirs = await create_tagged(other, "old")
     await api.ask(RENAME, **{"from": "old", "to": "new"})
     assert (await api.error(ADD, ids=[theirs], tags=["a"]))["extensions"]["code"] == "NOT_FOUND"
     data = await other.ask("query($id: ID!) { session(id: $id) { tags } }", id=theirs)
     assert data["session"]["tags"] == ["old"]
 
 
-async def test_more_tags_than_a_session_has_are_refused_for_all(api: Api, owner: AsyncEngine) -> None:
-    full, empty = await tagged(api, *map(str, range(100))), await tagged(api)
+async def test_too_many_tags_on_one_session_change_no_session(api: Api, owner: AsyncEngine) -> None:
+    full, empty = await create_tagged(api, *map(str, range(100))), await create_tagged(api)
     before = await stored(owner, api)
     error = await api.error(ADD, ids=[empty, full], tags=["one more"])
     assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "field": "tags"}
@@ -233,7 +233,7 @@ async def test_more_tags_than_a_session_has_are_refused_for_all(api: Api, owner:
     assert len((await api.ask(ADD, ids=[full], tags=["1"]))["addSessionTags"][0]["tags"]) == 100
 
 
-async def test_a_thousand_sessions_are_tagged_at_once(api: Api) -> None:
+async def test_a_thousand_sessions_can_be_tagged_in_one_write(api: Api) -> None:
     made = await api.run(sessions.create_all, sessions=[{} for _ in range(1_000)])
     ids = [str(session.id) for session in made]
     added = (await api.ask(ADD, ids=ids, tags=["all", "𝄞"]))["addSessionTags"]
@@ -246,9 +246,9 @@ TEXTS = {
 }  # fmt: skip
 
 
-async def test_the_longest_texts_fit_into_all_indexes(api: Api) -> None:
+async def test_texts_of_maximum_length_fit_into_all_indexes(api: Api) -> None:
     def long(length: int) -> str:
-        # Nothing that compresses, four bytes a character.
+        # Incompressible, with four bytes per character.
         return "".join(chr(0x10000 + (place * 7919) % 0x10000) for place in range(length))
 
     session = await factories.session(
@@ -335,7 +335,7 @@ async def test_the_longest_texts_fit_into_all_indexes(api: Api) -> None:
         ("UPDATE sessions SET parent_id = :theirs WHERE parent_id IS NOT NULL", "sessions_parent_"),
     ],
 )
-async def test_the_database_holds_what_must_hold(
+async def test_constraints_refuse_inconsistent_rows(
     api: Api, other: Api, owner: AsyncEngine, statement: str, constraint: str
 ) -> None:
     for name in "AB":

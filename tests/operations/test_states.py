@@ -1,4 +1,4 @@
-"""Equal states are equal texts, whatever they were written as, and what changed is neither more nor less."""
+"""The canonical JSON of states, and the differences between two states."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ STATES = st.dictionaries(KEYS, VALUES, max_size=4)
 
 
 @st.composite
-def changed(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Make up a state and another that has much in common with it."""
+def pairs_of_states(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Draw a state, and a similar one."""
     before = draw(STATES)
     after = copy.deepcopy(before)
     for _ in range(draw(st.integers(0, 4))):
@@ -59,14 +59,14 @@ def changed(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
     return before, after
 
 
-def rewritten(value: Any, chance: random.Random) -> Any:
-    """Write the same JSON otherwise: keys in another order, whole numbers as doubles or the reverse."""
+def rewrite(value: Any, chance: random.Random) -> Any:
+    """Return equal JSON with keys in another order, and some whole numbers as doubles or vice versa."""
     if isinstance(value, dict):
         members = list(value.items())
         chance.shuffle(members)
-        return {key: rewritten(each, chance) for key, each in members}
+        return {key: rewrite(each, chance) for key, each in members}
     if isinstance(value, list):
-        return [rewritten(each, chance) for each in value]
+        return [rewrite(each, chance) for each in value]
     if isinstance(value, bool) or not isinstance(value, int | float) or chance.random() < 0.5:
         return value
     if isinstance(value, int):
@@ -74,18 +74,18 @@ def rewritten(value: Any, chance: random.Random) -> Any:
     return int(value) if value.is_integer() and abs(value) <= 2**53 else value
 
 
-def patched(value: dict[str, Any], gone: dict[str, Any], come: dict[str, Any]) -> dict[str, Any]:
-    """Give what a state becomes by what changed."""
+def apply_changes(value: dict[str, Any], removed: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
+    """Return a state after applying changes."""
     after = dict(value)
-    for key in gone.keys() | come.keys():
-        inner = [part.get(key, {}) for part in (gone, come)]
+    for key in removed.keys() | added.keys():
+        inner = [part.get(key, {}) for part in (removed, added)]
         nested = isinstance(value.get(key), dict) and all(isinstance(each, dict) for each in inner)
         if nested:
-            after[key] = patched(value[key], *inner)
-            if not after[key] and key not in come:
+            after[key] = apply_changes(value[key], *inner)
+            if not after[key] and key not in added:
                 del after[key]
-        elif key in come:
-            after[key] = come[key]
+        elif key in added:
+            after[key] = added[key]
         else:
             del after[key]
     return after
@@ -94,7 +94,7 @@ def patched(value: dict[str, Any], gone: dict[str, Any], come: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("value", "written"),
     [
-        # The examples of RFC 8785, section 3.2.3 and appendix B, but for what is beyond 64 bits.
+        # The examples of RFC 8785, section 3.2.3 and appendix B, except numbers of more than 64 bits.
         (
             {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\x80": 6, "\xf6": 7},
             '{"\\r":2,"1":4,"\x80":6,"\xf6":7,"\u20ac":1,"\U0001f600":5,"\ufb33":3}',
@@ -112,11 +112,11 @@ def patched(value: dict[str, Any], gone: dict[str, Any], come: dict[str, Any]) -
         ([9.999999999999997e22, 1e23], "[9.999999999999997e+22,1e+23]"),
         ([999999999999999700000.0, 1e-6, 1e-7, 1.5e-7], "[999999999999999700000,0.000001,1e-7,1.5e-7]"),
         ([-0.0000033333333333333333, 1424953923781206.2], "[-0.0000033333333333333333,1424953923781206.2]"),
-        # Our own rule: whole numbers keep their digits.
+        # Unlike RFC 8785, whole numbers keep their digits.
         ([2**53 + 1, 2**64 - 1, -(2**63)], "[9007199254740993,18446744073709551615,-9223372036854775808]"),
     ],
 )  # fmt: skip
-def test_canonical_json_is_that_of_rfc_8785(value: Any, written: str) -> None:
+def test_canonical_json_follows_rfc_8785(value: Any, written: str) -> None:
     assert canonical(value) == written
 
 
@@ -128,54 +128,58 @@ def test_the_hash_is_the_sha256_of_the_canonical_json() -> None:
 
 
 @given(STATES, st.randoms(use_true_random=False))
-def test_equal_states_are_equal_texts(state: dict[str, Any], chance: random.Random) -> None:
-    assert canonical(rewritten(state, chance)) == canonical(state)
+def test_equal_states_have_equal_canonical_json(state: dict[str, Any], chance: random.Random) -> None:
+    assert canonical(rewrite(state, chance)) == canonical(state)
 
 
 @given(STATES)
-def test_canonical_json_says_what_the_state_is(state: dict[str, Any]) -> None:
-    """So that states with the same text are equal."""
+def test_canonical_json_parses_to_the_same_state(state: dict[str, Any]) -> None:
+    """Therefore states with the same canonical JSON are equal."""
 
     def exact(written: str) -> Any:
-        """Read JSON as the numbers that it writes, which doubles may not hold."""
+        """Parse JSON with exact numbers, which doubles might round."""
         return json.loads(written, parse_int=Decimal, parse_float=Decimal)
 
     again = exact(canonical(state))
     assert again == exact(orjson.dumps(state).decode())
-    # To Python, true is equal to 1.
+    # Python's == does not distinguish true from 1.
     assert canonical(json.loads(canonical(state))) == canonical(state)
 
 
-@given(changed())
-def test_states_are_equal_where_nothing_changed(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
+@given(pairs_of_states())
+def test_changes_are_empty_exactly_if_the_states_are_equal(
+    both: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
     before, after = both
     assert (changes(before, after) == ({}, {})) == (canonical(before) == canonical(after))
 
 
-@given(changed())
-def test_what_changed_leads_from_one_state_to_the_other_and_back(
+@given(pairs_of_states())
+def test_changes_lead_from_one_state_to_the_other_and_back(
     both: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     before, after = both
     was, is_ = changes(before, after)
-    assert canonical(patched(before, was, is_)) == canonical(after)
-    assert canonical(patched(after, is_, was)) == canonical(before)
+    assert canonical(apply_changes(before, was, is_)) == canonical(after)
+    assert canonical(apply_changes(after, is_, was)) == canonical(before)
 
 
-@given(changed())
-def test_nothing_is_said_to_have_changed_that_did_not(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    def hold(was: dict[str, Any], is_: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
+@given(pairs_of_states())
+def test_changes_contain_no_unchanged_values(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    def check(
+        was: dict[str, Any], is_: dict[str, Any], before: dict[str, Any], after: dict[str, Any]
+    ) -> None:
         for key in was.keys() | is_.keys():
             old, new = before.get(key), after.get(key)
             if isinstance(old, dict) and old and isinstance(new, dict) and new:
-                hold(was.get(key, {}), is_.get(key, {}), old, new)
+                check(was.get(key, {}), is_.get(key, {}), old, new)
                 assert was.get(key) or is_.get(key)
             else:
                 assert (key in was, key in is_) == (key in before, key in after)
                 assert key not in before or key not in after or canonical(old) != canonical(new)
 
     before, after = both
-    hold(*changes(before, after), before, after)
+    check(*changes(before, after), before, after)
 
 
 @pytest.mark.parametrize(
@@ -193,13 +197,13 @@ def test_nothing_is_said_to_have_changed_that_did_not(both: tuple[dict[str, Any]
         ({}, {"a": {}}, {}, {"a": {}}),
     ],
 )
-def test_what_changed(
+def test_changes_of_examples(
     before: dict[str, Any], after: dict[str, Any], was: dict[str, Any], is_: dict[str, Any]
 ) -> None:
     assert changes(before, after) == (was, is_)
 
 
-async def test_a_state_is_the_same_text_after_it_was_stored(owner: AsyncEngine) -> None:
+async def test_storing_a_state_keeps_its_canonical_json(owner: AsyncEngine) -> None:
     chance = random.Random(3)  # noqa: S311  # made-up numbers
     doubles = [chance.uniform(-1, 1) * 10.0 ** chance.randrange(-320, 308) for _ in range(2_000)]
     whole = [chance.randrange(-(2**63), 2**64) for _ in range(500)]

@@ -1,4 +1,4 @@
-"""Teams and who is in them."""
+"""Teams and their members."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ REMOVE = (
 
 
 def ids(data: Any) -> set[str]:
-    """Give the members' ids."""
+    """Return the ids of the members."""
     [team] = data.values()
     return {node["id"] for node in team["members"]["nodes"]}
 
 
-async def test_members_come_and_go(api: Api) -> None:
+async def test_members_are_added_and_removed(api: Api) -> None:
     one, two, three = [str((await factories.agent(api)).id) for _ in range(3)]
     team = str((await factories.team(api)).id)
     assert ids(await api.ask(ADD, id=team, agents=[one, two, one])) == {one, two}
@@ -33,7 +33,7 @@ async def test_members_come_and_go(api: Api) -> None:
     assert ids(await api.ask(REMOVE, id=team, agents=[one, three])) == {two}
 
 
-async def test_one_unknown_agent_adds_nobody(api: Api, other: Api) -> None:
+async def test_one_unknown_agent_adds_no_members(api: Api, other: Api) -> None:
     known, theirs = str((await factories.agent(api)).id), str((await factories.agent(other)).id)
     team = str((await factories.team(api)).id)
     error = await api.error(ADD, id=team, agents=[known, theirs])
@@ -43,7 +43,7 @@ async def test_one_unknown_agent_adds_nobody(api: Api, other: Api) -> None:
 
 
 @pytest.mark.parametrize("field", ["name", "externalId"])
-async def test_what_is_taken_conflicts(api: Api, field: str) -> None:
+async def test_a_team_name_or_external_id_in_use_conflicts(api: Api, field: str) -> None:
     create = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { id } }"
     await api.ask(create, input={"name": "One", "externalId": "1"})
     error = await api.error(
@@ -66,7 +66,7 @@ async def test_agents_and_sessions_outlive_their_team(api: Api) -> None:
     assert data == {"agent": {"teams": {"totalCount": 0}}, "session": {"team": None}}
 
 
-async def test_an_agent_that_goes_leaves_its_teams(api: Api) -> None:
+async def test_a_deleted_agent_leaves_its_teams(api: Api) -> None:
     agent = await factories.agent(api)
     team = await factories.team(api, member_ids=[agent.id])
     await api.ask("mutation($id: ID!) { deleteAgent(id: $id) { ids } }", id=str(agent.id))

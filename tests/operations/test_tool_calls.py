@@ -1,4 +1,4 @@
-"""Tool calls are settled once: by the message that answers them, or by themselves."""
+"""Tool calls are settled once: by the message that answers them, or directly."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ UPDATE = (
 
 
 def answer_to(call_id: str, content: str = "done", **values: Any) -> dict[str, Any]:
-    """Give the values of a message that answers a call."""
+    """Return the values of a message that answers a call."""
     return said(content, role=MessageRole.TOOL, tool_call_id=call_id, **values)
 
 
-def ask(*call_ids: str, **values: Any) -> dict[str, Any]:
-    """Give the values of a message that makes calls."""
+def call_message(*call_ids: str, **values: Any) -> dict[str, Any]:
+    """Return the values of a message that makes calls."""
     return said(
         None, role=MessageRole.ASSISTANT, tool_calls=[called(call_id=id_, **values) for id_ in call_ids]
     )
 
 
-async def settled(api: Api, session_id: UUID) -> list[tuple[Any, ...]]:
-    """Give, for each call in order, who asks, what it is, and who answers, by their sequences."""
+async def call_outcomes(api: Api, session_id: UUID) -> list[tuple[Any, ...]]:
+    """Return for each call: its message's sequence, id, status, outcome, and its answer's sequence."""
     data = await api.ask(
         "query($id: ID!) { session(id: $id) { messages { nodes { sequence toolCalls(orderBy:"
         " [{field: POSITION, direction: ASC}]) { nodes {"
@@ -63,21 +63,21 @@ async def settled(api: Api, session_id: UUID) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("apart", [True, False])
-async def test_answers_go_to_the_latest_message_that_asked(api: Api, *, apart: bool) -> None:
+@pytest.mark.parametrize("separately", [True, False])
+async def test_answers_go_to_the_latest_message_with_the_call_id(api: Api, *, separately: bool) -> None:
     given = [
-        ask("a"),
+        call_message("a"),
         answer_to("a", "first"),
-        ask("a"),
-        ask("a", "b"),
+        call_message("a"),
+        call_message("a", "b"),
         answer_to("b", "of b"),
         answer_to("a", "latest"),
         answer_to("a", "the one before"),
     ]
     session = await factories.session(api)
-    for part in [[each] for each in given] if apart else [given]:
+    for part in [[each] for each in given] if separately else [given]:
         await factories.say(api, session.id, *part)
-    assert await settled(api, session.id) == [
+    assert await call_outcomes(api, session.id) == [
         (1, "a", "SUCCEEDED", "first", 2),
         (3, "a", "SUCCEEDED", "the one before", 7),
         (4, "a", "SUCCEEDED", "latest", 6),
@@ -85,63 +85,63 @@ async def test_answers_go_to_the_latest_message_that_asked(api: Api, *, apart: b
     ]
 
 
-@pytest.mark.parametrize("apart", [True, False])
-async def test_parallel_calls_of_one_id_are_answered_in_order(api: Api, *, apart: bool) -> None:
-    given = [ask("a", "a", "a"), answer_to("a", "1"), answer_to("a", "2")]
+@pytest.mark.parametrize("separately", [True, False])
+async def test_parallel_calls_with_the_same_id_are_answered_in_order(api: Api, *, separately: bool) -> None:
+    given = [call_message("a", "a", "a"), answer_to("a", "1"), answer_to("a", "2")]
     session = await factories.session(api)
-    for part in [[each] for each in given] if apart else [given]:
+    for part in [[each] for each in given] if separately else [given]:
         await factories.say(api, session.id, *part)
-    assert [call[2:] for call in await settled(api, session.id)] == [
+    assert [call[2:] for call in await call_outcomes(api, session.id)] == [
         ("SUCCEEDED", "1", 2),
         ("SUCCEEDED", "2", 3),
         ("PENDING", None, None),
     ]
 
 
-@pytest.mark.parametrize("apart", [True, False])
-async def test_errors_fail_calls(api: Api, *, apart: bool) -> None:
-    given = [ask("a"), answer_to("a", "text", tool_error="it is down")]
+@pytest.mark.parametrize("separately", [True, False])
+async def test_an_answer_with_an_error_fails_its_call(api: Api, *, separately: bool) -> None:
+    given = [call_message("a"), answer_to("a", "text", tool_error="it is down")]
     session = await factories.session(api)
-    for part in [[each] for each in given] if apart else [given]:
+    for part in [[each] for each in given] if separately else [given]:
         await factories.say(api, session.id, *part)
-    assert await settled(api, session.id) == [(1, "a", "FAILED", "it is down", 2)]
+    assert await call_outcomes(api, session.id) == [(1, "a", "FAILED", "it is down", 2)]
 
 
 @pytest.mark.parametrize("recorded", [{"result": {"a": 1}}, {"error": "it is down"}, {"result": None}])
 @pytest.mark.parametrize("how", ["record", "with the call", "with the call, in one write"])
-async def test_what_was_recorded_before_the_answer_stays(
+async def test_an_outcome_recorded_before_the_answer_stays(
     api: Api, recorded: dict[str, Any], how: str
 ) -> None:
     session = await factories.session(api)
     if how == "record":
-        [message] = await factories.say(api, session.id, ask("a"))
+        [message] = await factories.say(api, session.id, call_message("a"))
         data = await api.ask(
             "query($id: ID!) { message(id: $id) { toolCalls { nodes { id } } } }", id=str(message.id)
         )
         await api.ask(RECORD, id=data["message"]["toolCalls"]["nodes"][0]["id"], input=recorded)
         await factories.say(api, session.id, answer_to("a", "later", tool_error="later"))
     elif how == "with the call":
-        await factories.say(api, session.id, ask("a", **recorded))
+        await factories.say(api, session.id, call_message("a", **recorded))
         await factories.say(api, session.id, answer_to("a", "later"))
     else:
-        await factories.say(api, session.id, ask("a", **recorded), answer_to("a", "later"))
+        await factories.say(api, session.id, call_message("a", **recorded), answer_to("a", "later"))
     status = "FAILED" if "error" in recorded else "SUCCEEDED"
-    assert await settled(api, session.id) == [(1, "a", status, *recorded.values(), 2)]
+    assert await call_outcomes(api, session.id) == [(1, "a", status, *recorded.values(), 2)]
 
 
 async def test_a_call_of_another_session_is_not_answered(api: Api) -> None:
     one, two = await factories.session(api), await factories.session(api)
-    await factories.say(api, one.id, ask("a"))
+    await factories.say(api, one.id, call_message("a"))
     error = await api.error(
         "mutation($id: ID!) { appendMessages(sessionId: $id, messages:"
         ' [{role: TOOL, toolCallId: "a"}]) { id } }',
         id=str(two.id),
     )
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "messages.0.toolCallId"}
-    assert (await settled(api, one.id))[0][2] == "PENDING"
+    assert (await call_outcomes(api, one.id))[0][2] == "PENDING"
 
 
-async def test_an_answer_without_a_call_stands_by_itself(api: Api) -> None:
+async def test_a_tool_message_may_answer_no_call(api: Api) -> None:
     session = await factories.session(api)
     [message] = await factories.say(api, session.id, said("done", role=MessageRole.TOOL))
     data = await api.ask(
@@ -153,14 +153,14 @@ async def test_an_answer_without_a_call_stands_by_itself(api: Api) -> None:
 async def test_each_call_gets_its_own_result(api: Api) -> None:
     session = await factories.session(api)
     results: list[Any] = [[1, 2], {"a": []}, "text", [], [[3], [4, 5]], "", "[6"]
-    await factories.say(api, session.id, ask(*map(str, range(len(results)))))
+    await factories.say(api, session.id, call_message(*map(str, range(len(results)))))
     texts = [each if isinstance(each, str) else orjson.dumps(each).decode() for each in results]
     await factories.say(api, session.id, *(answer_to(str(place), text) for place, text in enumerate(texts)))
-    assert [call[3] for call in await settled(api, session.id)] == results
+    assert [call[3] for call in await call_outcomes(api, session.id)] == results
 
 
-async def made(api: Api, **values: Any) -> str:
-    """Make a call and give its id."""
+async def create_call(api: Api, **values: Any) -> str:
+    """Create a call and return its id."""
     session = await factories.session(api)
     [message] = await factories.say(api, session.id, said(role=MessageRole.ASSISTANT))
     given = {"name": "find", "arguments": {}, **values}
@@ -168,16 +168,16 @@ async def made(api: Api, **values: Any) -> str:
     return call
 
 
-async def test_a_result_is_recorded_once(api: Api) -> None:
-    call = await made(api)
+async def test_a_result_can_be_recorded_only_once(api: Api) -> None:
+    call = await create_call(api)
     done = (await api.ask(RECORD, id=call, input={"result": {"a": 1}}))["recordToolResult"]
     assert done == {"status": "SUCCEEDED", "result": {"a": 1}, "error": None}
     error = await api.error(RECORD, id=call, input={"error": "no"})
     assert error["extensions"] == {"code": "CONFLICT", "field": "id"}
 
 
-async def test_a_new_result_replaces_an_error_and_the_other_way_round(api: Api) -> None:
-    call = await made(api, error="it is down")
+async def test_a_new_result_replaces_an_error_and_vice_versa(api: Api) -> None:
+    call = await create_call(api, error="it is down")
     for given, expected in (
         ({"result": 1}, {"status": "SUCCEEDED", "result": 1, "error": None}),
         ({"error": "again"}, {"status": "FAILED", "result": None, "error": "again"}),
@@ -191,22 +191,22 @@ async def test_a_new_result_replaces_an_error_and_the_other_way_round(api: Api) 
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "error"}
 
 
-async def test_only_assistants_make_calls(api: Api) -> None:
+async def test_only_assistant_messages_make_calls(api: Api) -> None:
     session = await factories.session(api)
     [message] = await factories.say(api, session.id, said())
     error = await api.error(CREATE, id=str(message.id), input={"name": "find", "arguments": {}})
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "messageId"}
 
 
-async def test_calls_stand_behind_those_that_are_there(api: Api) -> None:
+async def test_a_new_call_comes_after_the_existing_calls_of_its_message(api: Api) -> None:
     session = await factories.session(api)
-    [message] = await factories.say(api, session.id, ask("a", "b"))
+    [message] = await factories.say(api, session.id, call_message("a", "b"))
     await factories.tool_call(api, message.id, call_id="c")
-    assert [call[1] for call in await settled(api, session.id)] == ["a", "b", "c"]
+    assert [call[1] for call in await call_outcomes(api, session.id)] == ["a", "b", "c"]
 
 
-async def test_a_call_is_deleted_alone(api: Api) -> None:
-    call = await made(api)
+async def test_deleting_a_call_keeps_its_message(api: Api) -> None:
+    call = await create_call(api)
     delete = "mutation($id: ID!) { deleteToolCall(id: $id) { ids } }"
     assert (await api.ask(delete, id=call))["deleteToolCall"] == {"ids": [call]}
     assert (await api.error(delete, id=call))["extensions"] == {"code": "NOT_FOUND", "field": "id"}

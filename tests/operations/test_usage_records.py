@@ -1,4 +1,4 @@
-"""Usage adds up in its session's totals exactly once, whoever records it at once."""
+"""Usage is added to its session's totals exactly once, also with concurrent writers."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ async def session_of(api: Api, id_: object) -> dict[str, Any]:
 
 
 async def totals(api: Api, id_: object) -> tuple[int, int, float | None]:
-    """Give what a session adds up to."""
+    """Return the totals of a session."""
     session = await session_of(api, id_)
     return session["promptTokens"], session["completionTokens"], session["costUsd"]
 
 
-async def uncosted(owner: AsyncEngine, api: Api) -> list[Any]:
-    """Give the sessions whose cost, which no client wrote, is not to the last digit what their usage cost."""
+async def sessions_with_wrong_cost(owner: AsyncEngine, api: Api) -> list[Any]:
+    """Return the sessions whose cost is not exactly the sum of their usage; no client may have set it."""
     unequal = """
         SELECT s.id, s.cost_usd, used.cost FROM sessions s LEFT JOIN (
           SELECT session_id, sum(cost_usd) AS cost FROM usage_records
@@ -69,7 +69,7 @@ async def uncosted(owner: AsyncEngine, api: Api) -> list[Any]:
         return list((await connection.execute(text(unequal), {"id": api.project_id})).all())
 
 
-async def test_messages_and_usage_add_up_together(api: Api, owner: AsyncEngine) -> None:
+async def test_totals_include_messages_and_usage(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     await factories.say(api, session.id, said(prompt_tokens=5, completion_tokens=1))
     assert await totals(api, session.id) == (5, 1, None)
@@ -84,7 +84,7 @@ async def test_messages_and_usage_add_up_together(api: Api, owner: AsyncEngine) 
     assert await untrue(owner, api) == []
 
 
-async def test_usage_of_many_sessions_is_recorded_at_once(api: Api, owner: AsyncEngine) -> None:
+async def test_usage_of_several_sessions_can_be_recorded_in_one_write(api: Api, owner: AsyncEngine) -> None:
     made = await factories.many_sessions(api, [{} for _ in range(50)])
     given = [
         {"sessionId": str(session.id), "model": f"{n}", "promptTokens": n, "costUsd": 0.1}
@@ -93,11 +93,11 @@ async def test_usage_of_many_sessions_is_recorded_at_once(api: Api, owner: Async
     ]
     written = (await api.ask(RECORD, records=given))["recordUsage"]
     assert [each["model"] for each in written] == [each["model"] for each in given]
-    # Each of the three records of a session tells of the session as it is after them.
+    # All three records of a session return its totals after the write.
     assert {each["session"]["costUsd"] for each in written} == {0.3}
     assert await totals(api, made[7].id) == (3, 0, 0.3)
     assert await untrue(owner, api) == []
-    assert await uncosted(owner, api) == []
+    assert await sessions_with_wrong_cost(owner, api) == []
 
 
 async def test_one_record_needs_no_list(api: Api) -> None:
@@ -111,7 +111,7 @@ async def test_one_record_needs_no_list(api: Api) -> None:
     ]
 
 
-async def test_the_agent_is_the_sessions_unless_another_is_named(api: Api) -> None:
+async def test_the_agent_defaults_to_the_agent_of_the_session(api: Api) -> None:
     agent, other = await factories.agent(api), await factories.agent(api)
     session, without = await factories.session(api, agent_id=agent.id), await factories.session(api)
     given = [
@@ -128,7 +128,7 @@ async def test_the_agent_is_the_sessions_unless_another_is_named(api: Api) -> No
     assert data["usageRecords"]["totalCount"] == 3
 
 
-async def test_activity_is_the_last_use(api: Api) -> None:
+async def test_the_last_activity_is_the_latest_use(api: Api) -> None:
     session = await factories.session(
         api,
         status="COMPLETED",
@@ -139,20 +139,20 @@ async def test_activity_is_the_last_use(api: Api) -> None:
         await factories.usage(api, used(session.id, timestamp=datetime(year, 1, 1, tzinfo=UTC)))
         assert (await session_of(api, session.id))["lastActivityAt"] == f"{last}-01-01T00:00:00Z"
     [now] = await factories.usage(api, used(session.id))
-    # Two looks at the clock.
+    # The clock is read twice.
     assert timedelta(0) <= now.created_at - now.timestamp < timedelta(seconds=1)
-    told = (await session_of(api, session.id))["lastActivityAt"]
-    assert datetime.fromisoformat(told) == now.timestamp
+    last_activity = (await session_of(api, session.id))["lastActivityAt"]
+    assert datetime.fromisoformat(last_activity) == now.timestamp
 
 
-async def test_a_cost_that_is_written_stands_for_what_was_recorded_before(api: Api) -> None:
+async def test_a_cost_set_by_a_client_replaces_the_recorded_total(api: Api) -> None:
     session = await factories.session(api, cost_usd=1.0)
     [first] = await factories.usage(api, used(session.id, cost_usd=0.5))
     assert (await totals(api, session.id))[2] == 1.5
     assert (await api.ask(COST, id=str(session.id), cost=0.25))["updateSession"] == {"costUsd": 0.25}
     [second] = await factories.usage(api, used(session.id, cost_usd=0.125))
     assert (await totals(api, session.id))[2] == 0.375
-    # Of more than there is nothing is left, not less.
+    # Subtracting more than the cost leaves 0.
     for record, left in ((second, 0.25), (first, 0)):
         await api.ask(DELETE, id=str(record.id))
         assert (await totals(api, session.id))[2] == left
@@ -162,7 +162,7 @@ async def test_a_cost_that_is_written_stands_for_what_was_recorded_before(api: A
     assert (await totals(api, session.id))[2] is None
 
 
-async def test_what_is_deleted_is_taken_off_once(api: Api, owner: AsyncEngine) -> None:
+async def test_a_deleted_record_is_subtracted_once(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     made = await factories.usage(
         api,
@@ -175,17 +175,17 @@ async def test_what_is_deleted_is_taken_off_once(api: Api, owner: AsyncEngine) -
     assert all(isinstance(each, list | NotFoundError) for each in results), results
     assert await totals(api, session.id) == (sum(range(11, 21)), 10, 0.00000001)
     assert await untrue(owner, api) == []
-    assert await uncosted(owner, api) == []
+    assert await sessions_with_wrong_cost(owner, api) == []
     error = await api.error(DELETE, id=str(made[0].id))
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "id"}
 
 
-async def test_costs_are_added_to_the_last_digit(api: Api, owner: AsyncEngine) -> None:
-    chance = random.Random(3)  # noqa: S311 - the same costs each time
+async def test_costs_are_added_exactly(api: Api, owner: AsyncEngine) -> None:
+    chance = random.Random(3)  # noqa: S311 - the same costs in each run
     session = await factories.session(api)
     costs = [chance.random() * 10 ** chance.randrange(-12, 4) for _ in range(2_000)]
     await factories.usage(api, *[used(session.id, cost_usd=cost) for cost in costs])
-    assert await uncosted(owner, api) == []
+    assert await sessions_with_wrong_cost(owner, api) == []
     async with owner.connect() as connection:
         found = await connection.execute(
             text("SELECT cost_usd FROM sessions WHERE id = :id"), {"id": session.id}
@@ -195,7 +195,7 @@ async def test_costs_are_added_to_the_last_digit(api: Api, owner: AsyncEngine) -
 
 @pytest.mark.parametrize("costs", [[999_999_999, 0.5], [999_999_999, 999_999_999]])
 @pytest.mark.parametrize("count", [1, 2])
-async def test_a_session_costs_no_more_than_can_be_written(
+async def test_a_session_cost_above_the_limit_is_refused(
     api: Api, owner: AsyncEngine, costs: list[float], count: int
 ) -> None:
     made = await factories.many_sessions(api, [{} for _ in range(count)])
@@ -220,7 +220,7 @@ async def test_a_session_costs_no_more_than_can_be_written(
         {"runId": "x" * 256},
     ],
 )
-async def test_one_bad_record_records_none(api: Api, owner: AsyncEngine, bad: dict[str, Any]) -> None:
+async def test_one_invalid_record_records_none(api: Api, owner: AsyncEngine, bad: dict[str, Any]) -> None:
     session = await factories.session(api)
     before = await stored(owner, api)
     good = {"sessionId": str(session.id), "model": "a", "promptTokens": 1}
@@ -231,7 +231,7 @@ async def test_one_bad_record_records_none(api: Api, owner: AsyncEngine, bad: di
 
 
 @pytest.mark.parametrize("beside", [True, False])
-async def test_a_session_or_agent_of_another_project_is_none(
+async def test_a_session_or_agent_of_another_project_is_not_found(
     api: Api, other: Api, owner: AsyncEngine, *, beside: bool
 ) -> None:
     mine, theirs = await factories.session(api), await factories.session(other)
@@ -245,7 +245,7 @@ async def test_a_session_or_agent_of_another_project_is_none(
     assert (await stored(owner, api), await stored(owner, other)) == before
 
 
-async def test_usage_of_one_session_is_one_statement(api: Api, owner: AsyncEngine) -> None:
+async def test_usage_of_one_session_takes_one_statement(api: Api, owner: AsyncEngine) -> None:
     one, two = await factories.session(api), await factories.session(api)
     with traffic(api.database) as seen:
         await factories.usage(api, *[used(one.id, prompt_tokens=2**31 - 1) for _ in range(10_000)])
@@ -258,8 +258,8 @@ async def test_usage_of_one_session_is_one_statement(api: Api, owner: AsyncEngin
     assert await untrue(owner, api) == []
 
 
-async def test_totals_hold_whatever_happens_at_once(api: Api, owner: AsyncEngine) -> None:
-    chance = random.Random(5)  # noqa: S311 - the same acts each time
+async def test_totals_are_right_after_concurrent_writes(api: Api, owner: AsyncEngine) -> None:
+    chance = random.Random(5)  # noqa: S311 - the same actions in each run
     made = await factories.many_sessions(api, [{} for _ in range(6)])
     there: list[UUID] = []
     said_: list[UUID] = []
@@ -267,7 +267,7 @@ async def test_totals_hold_whatever_happens_at_once(api: Api, owner: AsyncEngine
     async def act(number: int) -> None:
         kind = number % 5
         if kind < 2 or not there:
-            # In any order of sessions: two writers may want the same ones the other way round.
+            # In random order, so that two writers may name the same sessions in opposite orders.
             given = [
                 used(
                     chance.choice(made).id,
@@ -290,10 +290,10 @@ async def test_totals_hold_whatever_happens_at_once(api: Api, owner: AsyncEngine
         results = await asyncio.gather(*map(act, range(25)), return_exceptions=True)
         assert all(each is None for each in results), results
         assert await untrue(owner, api) == []
-        assert await uncosted(owner, api) == []
+        assert await sessions_with_wrong_cost(owner, api) == []
 
 
-async def test_a_key_adds_up_once(api: Api, owner: AsyncEngine) -> None:
+async def test_usage_with_an_idempotency_key_is_added_once(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     document = RECORD.replace("records: $records", 'records: $records, idempotencyKey: "k"')
     given = [{"sessionId": str(session.id), "model": "a", "promptTokens": 5, "costUsd": 0.5}] * 2
@@ -303,7 +303,9 @@ async def test_a_key_adds_up_once(api: Api, owner: AsyncEngine) -> None:
     assert await untrue(owner, api) == []
 
 
-async def test_usage_that_comes_while_its_session_goes(api: Api, owner: AsyncEngine) -> None:
+async def test_usage_recorded_while_its_session_is_deleted_does_not_remain(
+    api: Api, owner: AsyncEngine
+) -> None:
     one, two = await factories.session(api), await factories.session(api)
     made = await factories.usage(api, used(one.id), used(one.id))
     results = await asyncio.gather(
@@ -317,7 +319,7 @@ async def test_usage_that_comes_while_its_session_goes(api: Api, owner: AsyncEng
     async with owner.connect() as connection:
         count = "SELECT count(*) FROM usage_records WHERE session_id = :id"
         assert (await connection.execute(text(count), {"id": one.id})).scalar_one() == 0
-    # What names a session that is gone is not recorded for the other either.
+    # A write that names the deleted session records nothing for the other one either.
     assert await untrue(owner, api) == []
 
 
@@ -330,7 +332,7 @@ async def test_usage_that_comes_while_its_session_goes(api: Api, owner: AsyncEng
         (0.00034500000000000004, 3, 0.00103500000000000012),
     ],
 )
-async def test_costs_of_any_size_come_back_and_add_up(
+async def test_tiny_costs_are_returned_and_summed_exactly(
     api: Api, cost: float, number: int, sum_: float
 ) -> None:
     parent = await factories.session(api)
@@ -371,13 +373,13 @@ async def test_costs_of_any_size_come_back_and_add_up(
 
 
 @pytest.mark.parametrize("cost", [0.1, 1.25e-8, 33.333333333333336, 5e-324, 99_999_999.0, 0.0, None])
-async def test_a_written_cost_comes_back(api: Api, cost: float | None) -> None:
+async def test_a_cost_set_by_a_client_is_returned_exactly(api: Api, cost: float | None) -> None:
     session = await factories.session(api, cost_usd=cost)
     assert (await session_of(api, session.id))["costUsd"] == cost
     other = await factories.session(api)
     assert await api.ask(COST, id=str(other.id), cost=cost) == {"updateSession": {"costUsd": cost}}
     assert (await session_of(api, other.id))["costUsd"] == cost
-    # Both are the same number, to the last digit, however they were written.
+    # Both stored costs are exactly equal, so the sessions stay in the order of their ids.
     await factories.usage(api, *[used(each.id, cost_usd=1e-300) for each in (session, other)])
     found = await api.ask("{ sessions(orderBy: [{field: COST_USD, direction: ASC}]) { nodes { id } } }")
     assert [node["id"] for node in found["sessions"]["nodes"]] == [str(session.id), str(other.id)]

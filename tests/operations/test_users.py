@@ -1,4 +1,4 @@
-"""Users are told apart by e-mail address and externalId, and leave what they did behind when they go."""
+"""Users: unique e-mail addresses and external ids, and deletion."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ DELETE = "mutation($id: ID!) { deleteUser(id: $id) { ids } }"
         ("externalId", "1", "1"),
     ],
 )
-async def test_what_is_taken_conflicts(api: Api, field: str, first: str, second: str) -> None:
+async def test_an_email_or_external_id_in_use_conflicts(
+    api: Api, field: str, first: str, second: str
+) -> None:
     await api.ask(CREATE, input={field: first})
     error = await api.error(CREATE, input={field: second})
     assert error["extensions"] == {"code": "CONFLICT", "field": field}
@@ -36,17 +38,17 @@ async def test_what_is_taken_conflicts(api: Api, field: str, first: str, second:
     assert error["extensions"] == {"code": "CONFLICT", "field": field}
 
 
-async def test_what_another_project_has_is_free(api: Api, other: Api) -> None:
+async def test_keys_of_another_project_do_not_conflict(api: Api, other: Api) -> None:
     for project in (api, other):
         await project.ask(CREATE, input={"email": "ann@example.org", "externalId": "1"})
 
 
-async def test_many_may_have_none(api: Api) -> None:
+async def test_several_users_may_have_no_email_or_external_id(api: Api) -> None:
     for _ in range(2):
         await api.ask(CREATE, input={"email": None, "externalId": None})
 
 
-async def test_a_user_may_change_the_case_of_its_address(api: Api) -> None:
+async def test_the_case_of_an_email_address_can_be_changed(api: Api) -> None:
     user = await factories.user(api, email="ann@example.org")
     data = await api.ask(UPDATE, id=str(user.id), input={"email": "Ann@Example.org"})
     assert data["updateUser"]["email"] == "Ann@Example.org"
