@@ -165,12 +165,13 @@ async def delete(write: UnitOfWork, id_: UUID, *, tree: bool = False) -> list[UU
     try:
         await _check_deletable(write, id_, tree=tree)
     except ConflictError as conflict:
-        if cleared:
-            conflict.message += (
-                "; they came while this session was being deleted, and much of what it held is deleted"
-                " already: delete the whole tree to go on"
-            )
-        raise
+        if not cleared:
+            raise
+        raise ConflictError(
+            f"{conflict.message}; they were added while this session was being deleted, and much of what it"
+            " held is deleted already",
+            field=conflict.field,
+        ) from None
     # A child that is added meanwhile is deleted with the tree, or its foreign key makes the deletion fail.
     whole = or_(Session.id == id_, Session.ancestor_ids.contains([id_])) if tree else Session.id == id_
     deleted += await _delete(write, whole)
