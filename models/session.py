@@ -115,8 +115,8 @@ class Session(Changing, Base):
         Index(None, "project_id", "team_id", "started_at", "id"),
         Index(None, "project_id", "parent_id", "started_at", "id"),
         Index(None, "project_id", "root_id"),
-        # Few distinct values, which PostgreSQL stores once for many rows. These indexes find rare values; common
-        # ones are found soon enough in the order of the page.
+        # Few distinct values, which PostgreSQL stores once for many rows. These indexes find rare values;
+        # common ones are found soon enough in the order of the page.
         Index(None, "project_id", "is_active"),
         Index(None, "project_id", "platform"),
         Index(None, "project_id", "provider"),

@@ -8,9 +8,10 @@ server. They run as requests do, under row-level security, and PostgreSQL explai
 many rows of each table they touched, including rows that they discarded.
 
 A statement passes if it touched at most a tenth of the project's rows of a table, plus three times the rows
-that it returned. So it may walk an index in the order of a page until the page is full, discarding a few rows.
-A scan of the whole project for a rare value fails, whether by an index on the project alone or sequentially.
-The requested values are rare and the ranges short, so only an index on the column itself can pass.
+that it returned. So it may walk an index in the order of a page until the page is full, discarding a few
+rows. A scan of the whole project for a rare value fails, whether by an index on the project alone or
+sequentially. The requested values are rare and the ranges short, so only an index on the column itself can
+pass.
 
 Not tested: totals under a condition that most rows meet, which count most rows (``COMMON``); filters on small
 tables, unless they scan other projects' rows (``SMALL``); and ``isEmpty``, for which PostgreSQL keeps no
