@@ -1,4 +1,4 @@
-"""JSON is checked before it is stored or compared: how deep it nests, and what stands in it."""
+"""The depth of JSON is checked before it is stored or compared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def either(request: pytest.FixtureRequest, api: Api) -> Api:
 
 
 def nested(levels: int, wrap: str, innermost: Any) -> Any:
-    """Give JSON of so many levels: ``innermost`` is empty, and so a level of its own, or a scalar."""
+    """Return JSON of so many levels; an empty object or array counts as a level, a scalar does not."""
     value = innermost
     for level in range(levels if not isinstance(innermost, dict | list) else levels - 1):
         value = WRAPS[wrap](value, level)
@@ -36,7 +36,7 @@ def nested(levels: int, wrap: str, innermost: Any) -> Any:
 
 
 def literal(value: Any) -> str:
-    """Write JSON as a document does."""
+    """Return JSON as a GraphQL literal."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {literal(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):
@@ -44,8 +44,8 @@ def literal(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def sent(how: str, value: Any) -> tuple[str, str, dict[str, Any]]:
-    """Give the ways of sending JSON: the declaration of variables, what stands in the document, variables."""
+def request_parts(how: str, value: Any) -> tuple[str, str, dict[str, Any]]:
+    """Return how to send JSON: the declaration of variables, the argument's text, and the variables."""
     if how == "literal":
         return "", literal(value), {}
     if how == "variable":
@@ -57,14 +57,14 @@ def sent(how: str, value: Any) -> tuple[str, str, dict[str, Any]]:
 @pytest.mark.parametrize("innermost", [{}, [], "text", 1], ids=str)
 @pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("how", ["literal", "variable", "variable in a literal"])
-async def test_json_nests_to_100_levels(either: Api, wrap: str, innermost: Any, how: str) -> None:
+async def test_json_may_nest_up_to_100_levels(either: Api, wrap: str, innermost: Any, how: str) -> None:
     session = await factories.session(either)
     for levels in (2, MAX_JSON_DEPTH, MAX_JSON_DEPTH + 1):
         value = nested(levels, wrap, innermost)
-        declared, said, variables = sent(how, value)
+        declared, argument, variables = request_parts(how, value)
         answer = await either.answer(
             f"""mutation {declared} {{ appendMessages(
-                sessionId: "{session.id}", messages: [{{role: USER, rawPayload: {said}}}]
+                sessionId: "{session.id}", messages: [{{role: USER, rawPayload: {argument}}}]
             ) {{ rawPayload }} }}""",
             **variables,
         )
@@ -77,14 +77,14 @@ async def test_json_nests_to_100_levels(either: Api, wrap: str, innermost: Any, 
 
 
 @pytest.mark.parametrize("how", ["literal", "variable", "variable in a literal"])
-async def test_a_filter_asks_for_json_of_100_levels(either: Api, how: str) -> None:
+async def test_json_in_filters_may_nest_up_to_100_levels(either: Api, how: str) -> None:
     value = nested(MAX_JSON_DEPTH, "objects", "text")
     session = await factories.session(either, metadata_=value)
     for levels in (2, MAX_JSON_DEPTH, MAX_JSON_DEPTH + 1):
-        declared, said, variables = sent(how, nested(levels, "objects", "text"))
+        declared, argument, variables = request_parts(how, nested(levels, "objects", "text"))
         answer = await either.answer(
             f"""query {declared} {{
-                sessions(filter: {{metadata: {{contains: {said}}}}}) {{ nodes {{ id }} }}
+                sessions(filter: {{metadata: {{contains: {argument}}}}}) {{ nodes {{ id }} }}
             }}""",
             **variables,
         )

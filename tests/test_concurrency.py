@@ -161,7 +161,7 @@ WHERE wait_event_type = 'Lock' AND query LIKE '%sessions%' AND datname = current
 
 @pytest.mark.parametrize("what", BLOCKED)
 @pytest.mark.parametrize("client", [10], indirect=True)
-async def test_writers_of_one_session_that_is_locked_leave_connections_to_others(
+async def test_writers_that_wait_for_one_session_leave_connections_to_others(
     client: Client, owner: AsyncEngine, database_urls: DatabaseUrls, what: str
 ) -> None:
     start = "mutation { startSession(input: {}) { id } }"
@@ -173,7 +173,7 @@ async def test_writers_of_one_session_that_is_locked_leave_connections_to_others
         async with transaction(database_urls.request) as watching:
             while (await watching.execute(text(WAITING))).scalar() != 5:
                 await watching.execute(text("SELECT pg_stat_clear_snapshot()"))
-        # None of these has to wait until the lock is given back.
+        # None of these waits for the lock.
         for one in (client, neighbour):
             for _ in range(3):
                 await one.ask("{ sessions(first: 5) { nodes { title messages(first: 5) { totalCount } } } }")

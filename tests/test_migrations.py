@@ -51,7 +51,7 @@ def test_downgrading_removes_everything_and_upgrading_restores_it(urls: Database
     assert run(urls.owner, everything) == [made]
 
 
-def test_functions_can_be_restored_from_a_dump(urls: DatabaseUrls) -> None:
+def test_functions_can_be_restored_without_a_search_path(urls: DatabaseUrls) -> None:
     # pg_dump and pg_restore use an empty search path.
     no_path = "SET search_path = ''"
     definitions = (
@@ -64,13 +64,13 @@ def test_functions_can_be_restored_from_a_dump(urls: DatabaseUrls) -> None:
     assert run(urls.owner, no_path, *functions, definitions)[-1] == functions
 
 
-def test_there_is_one_newest_revision(urls: DatabaseUrls) -> None:
+def test_upgrading_reaches_the_newest_revision(urls: DatabaseUrls) -> None:
     assert asyncio.run(migrations.current(urls.owner)) is None
     asyncio.run(migrations.upgrade(urls.owner))
     assert asyncio.run(migrations.current(urls.owner)) == migrations.head() is not None
 
 
-def test_steps_and_names_lead_to_the_same_revisions(urls: DatabaseUrls) -> None:
+def test_relative_and_named_revisions_lead_to_the_right_revision(urls: DatabaseUrls) -> None:
     async def at() -> str | None:
         return await migrations.current(urls.owner)
 
@@ -81,7 +81,7 @@ def test_steps_and_names_lead_to_the_same_revisions(urls: DatabaseUrls) -> None:
         assert await at() == "0001"
         await migrations.upgrade(urls.owner, "0002+1")
         assert await at() == "0003"
-        # What is reached already stays.
+        # A revision that is already reached changes nothing.
         await migrations.upgrade(urls.owner, "0001")
         await migrations.downgrade(urls.owner, "0003")
         assert await at() == "0003"
@@ -111,7 +111,7 @@ WRONG = {
 }
 
 
-def test_a_revision_that_there_is_not_is_named(urls: DatabaseUrls) -> None:
+def test_an_unknown_revision_is_named(urls: DatabaseUrls) -> None:
     async def wrong() -> None:
         await migrations.upgrade(urls.owner, "0002")
         for revision, reason in WRONG.items():
@@ -123,7 +123,7 @@ def test_a_revision_that_there_is_not_is_named(urls: DatabaseUrls) -> None:
     asyncio.run(wrong())
 
 
-def test_the_wrong_direction_is_named(urls: DatabaseUrls) -> None:
+def test_the_wrong_direction_is_refused(urls: DatabaseUrls) -> None:
     async def wrong() -> None:
         await migrations.upgrade(urls.owner, "0002")
         for revision in ("0003", "head", "+1"):
@@ -138,7 +138,7 @@ def test_the_wrong_direction_is_named(urls: DatabaseUrls) -> None:
     asyncio.run(wrong())
 
 
-def test_tables_of_a_newer_version_are_left_alone(urls: DatabaseUrls) -> None:
+def test_tables_of_a_newer_version_are_not_changed(urls: DatabaseUrls) -> None:
     asyncio.run(migrations.upgrade(urls.owner))
     run(urls.owner, "UPDATE alembic_version SET version_num = '9999'")
     for work in (migrations.upgrade(urls.owner), migrations.downgrade(urls.owner, "-1")):
@@ -229,16 +229,16 @@ OLD_ROWS = """
     SELECT project_id, gen_random_uuid(), project_id, project_id, place, 'x', '{}', ms FROM message, duration
     RETURNING id
 """
-"""Rows as versions before may have written them."""
+"""Rows as earlier versions may have written them."""
 
 
-def test_durations_beyond_the_bound_become_the_longest(urls: DatabaseUrls) -> None:
+def test_durations_above_the_limit_become_the_longest_duration(urls: DatabaseUrls) -> None:
     asyncio.run(migrations.upgrade(urls.owner, "0013"))
     run(urls.owner, OLD_ROWS)
     asyncio.run(migrations.upgrade(urls.owner))
     for table in ("tool_calls", "session_events"):
         durations = f"SELECT array_agg(duration_ms ORDER BY duration_ms) FROM {table}"  # noqa: S608  # see above
-        # All of the rows can be changed again.
+        # Updating all rows must violate no constraint.
         [_, found] = run(urls.owner, f"UPDATE {table} SET created_at = now() RETURNING 1", durations)  # noqa: S608
         assert found == [0, 12.5, 1e12, 1e12, 1e12, 1e12, None]
     asyncio.run(migrations.downgrade(urls.owner, "0013"))

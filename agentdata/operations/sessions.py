@@ -168,8 +168,8 @@ async def delete(write: UnitOfWork, id_: UUID, *, tree: bool = False) -> list[UU
         if not cleared:
             raise
         raise ConflictError(
-            f"{conflict.message}; they were added while this session was being deleted, and much of what it"
-            " held is deleted already",
+            f"{conflict.message}; they were added while this session was being deleted, and much of its"
+            " data has already been deleted",
             field=conflict.field,
         ) from None
     # A child that is added meanwhile is deleted with the tree, or its foreign key makes the deletion fail.

@@ -355,7 +355,7 @@ async def test_a_child_that_comes_during_a_large_deletion_is_reported_with_what_
     while (await filled.run(left))[0] > 19_000:
         assert not deleting.done()
     child = await factories.session(api, parent_id=filled.values["session"])
-    with pytest.raises(ConflictError, match=r"much of what it held is deleted already"):
+    with pytest.raises(ConflictError, match=r"much of its data has already been deleted"):
         await deleting
     assert await untrue(owner, api) == []
     deleted = await api.run(sessions.delete, id_=filled.values["session"], tree=True)

@@ -1,4 +1,4 @@
-"""Every field of every input is written and read back; what is not given stays, and null clears."""
+"""Every field of every input is written and read back; omitted fields stay, and null clears."""
 
 from __future__ import annotations
 
@@ -156,12 +156,12 @@ CASES_BY_MUTATION = pytest.mark.parametrize(
 
 @pytest.fixture
 async def things(api: Api) -> dict[str, str]:
-    """Give one of each noun."""
+    """Provide the ids of one object of each type."""
     return await some_of_each(api)
 
 
 def selection(type_: GraphQLObjectType, field: str) -> str:
-    """Give what reads a field of an input back."""
+    """Return the selection that reads an input field back."""
     if field in SELECTIONS:
         return SELECTIONS[field]
     if field in type_.fields:
@@ -170,7 +170,7 @@ def selection(type_: GraphQLObjectType, field: str) -> str:
 
 
 def value(field: str, data: dict[str, Any]) -> Any:
-    """Give what was read of a field of an input."""
+    """Return the value that was read back for an input field."""
     name = selection_name(field, data)
     found = data[name]
     if isinstance(found, dict) and field != name:
@@ -183,19 +183,19 @@ def value(field: str, data: dict[str, Any]) -> Any:
 
 
 def selection_name(field: str, data: dict[str, Any]) -> str:
-    """Give the name under which a field of an input is read."""
+    """Return the name under which an input field is read back."""
     return field if field in data else re.split(r"\W", SELECTIONS.get(field, field.removesuffix("Id")))[0]
 
 
 def same_time(value: Any) -> Any:
-    """Give a time as answers write it."""
+    """Return a time as responses write it."""
     return value.replace("T10:00:00+02:00", "T08:00:00Z") if isinstance(value, str) else value
 
 
 async def ask(
     api: Api, write: InputMutation, things: dict[str, str], values: dict[str, Any]
 ) -> dict[str, Any]:
-    """Ask a mutation and read all fields of its input back."""
+    """Run a mutation and read all fields of its input back."""
     selections = {field: selection(write.returns, field) for field in write.fields}
     if write.mutation == "createApiKey":
         document = write.document("apiKey { " + " ".join(write.fields) + " }")
@@ -203,7 +203,7 @@ async def ask(
         document = write.document(
             "status " * (write.returns.name == "ToolCall") + " ".join(selections.values())
         )
-        # One name is read once with all that is asked of it.
+        # Selections of the same field are merged.
         document = document.replace("toolCall { callId } toolCall { error }", "toolCall { callId error }")
     data = (await api.ask(document, **write.variables(things, values)))[write.mutation]
     if write.is_list:
@@ -213,7 +213,7 @@ async def ask(
 
 
 @CASES_BY_MUTATION
-async def test_what_is_written_is_read(
+async def test_every_field_is_read_back_as_written(
     api: Api, things: dict[str, str], mutation: str, values: dict[str, Any]
 ) -> None:
     given = fill_in(values, things)
@@ -228,7 +228,7 @@ async def test_what_is_written_is_read(
 
 
 @CASES_BY_MUTATION
-async def test_what_is_not_given_stays_and_null_clears(
+async def test_an_update_keeps_omitted_fields_and_null_clears_fields(
     api: Api, things: dict[str, str], mutation: str, values: dict[str, Any]
 ) -> None:
     if not mutation.startswith("update"):
@@ -245,7 +245,7 @@ async def test_what_is_not_given_stays_and_null_clears(
             assert after == full
         else:
             assert value(field, after) is None
-            # A version goes with its agent, a result comes with a status.
+            # Clearing an agent clears its version, and clearing a result changes the status.
             rest = {
                 name for name in full if name not in {selection_name(field, full), "agentVersion", "status"}
             }
@@ -265,7 +265,9 @@ REQUIRED = {
 @pytest.mark.parametrize(
     "write", [w for w in WRITES if w.mutation.startswith("update")], ids=lambda w: w.mutation
 )
-async def test_which_fields_null_clears(api: Api, things: dict[str, str], write: InputMutation) -> None:
+async def test_null_is_refused_only_for_required_fields(
+    api: Api, things: dict[str, str], write: InputMutation
+) -> None:
     nullable = {
         ("updateUser", "name"),
         ("updateAgentVersion", "config"),
@@ -279,13 +281,13 @@ async def test_which_fields_null_clears(api: Api, things: dict[str, str], write:
         assert answer.codes == (["BAD_USER_INPUT"] if required else []), (field, answer)
 
 
-def test_no_input_field_is_forgotten() -> None:
+def test_the_cases_cover_every_input_field() -> None:
     for write in WRITES:
         tried = {field for mutation, values in CASES if mutation == write.mutation for field in values}
         assert tried | set(write.least) == set(write.fields), write.mutation
 
 
-def test_no_mutation_is_forgotten() -> None:
+def test_the_cases_cover_every_mutation() -> None:
     inputs = {"input", "messages", "events", "records", "states", "metrics"}
     with_input = {name for name, field in MUTATIONS.items() if inputs & set(field.args)}
     with_input = {name for name in MUTATIONS if inputs_of(name)}
