@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime, Numeric
 
@@ -124,15 +124,10 @@ class TypeName:
     name: str
 
 
-class _Span(NamedTuple):
-    """Where the rows of one connection stand among all records, and whether the database has more."""
+_Span = tuple[int, int, bool]
+"""Where the rows of one connection start and end among all records, and whether the database has more."""
 
-    start: int
-    end: int
-    more: bool
-
-
-_NO_ROWS = _Span(0, 0, False)  # noqa: FBT003  # more
+_NO_ROWS: _Span = (0, 0, False)
 
 
 @dataclass
@@ -188,7 +183,7 @@ class PageStep:
 
         def connection(key: Key) -> dict[str, Any]:
             span = page.spans.get(key, _NO_ROWS)
-            return {name: value(key, span) for name, value in fields}
+            return {name: value(key, *span) for name, value in fields}
 
         return Defaulting({key: connection(key) for key in page.spans}, connection)
 
@@ -198,20 +193,20 @@ class PageStep:
         page: _Pages,
         run: Run,
         lists: Mapping[str, Mapping[Key, Any]],
-    ) -> Callable[[Key, _Span], Any]:
-        """Return the function that answers one selected field for the connection of each key."""
+    ) -> Callable[[Key, int, int, bool], Any]:
+        """Return the function that answers one selected field for the connection of each key and its span."""
         match selected:
             case Projection():
                 objects = selected.objects(run, page.records)
-                return lambda _, span: objects[span.start : span.end]
+                return lambda _, start, end, _more: objects[start:end]
             case Edges(fields, nodes):
                 edges = [*page.edges(fields, {key: each.objects(run, page.records) for key, each in nodes})]
-                return lambda _, span: edges[span.start : span.end]
+                return lambda _, start, end, _more: edges[start:end]
             case PageInfo(fields):
-                return lambda _, span: {name: page.info(what, span) for name, what in fields}
+                return lambda _, *span: {name: page.info(what, *span) for name, what in fields}
             case ListField(name):
                 values = lists[name]
-                return lambda key, _: values[key]
+                return lambda key, *_: values[key]
             case TypeName(name):
                 return lambda *_: name
 
@@ -233,7 +228,7 @@ class _Pages:
             if request.backward:
                 page.reverse()
             start = len(self.records)
-            self.spans[key] = _Span(start, start + len(page), len(records) > request.size)
+            self.spans[key] = (start, start + len(page), len(records) > request.size)
             self.records += page
         if with_cursors:
             columns = run.columns[read.position]
@@ -248,17 +243,17 @@ class _Pages:
                 for key, what in fields
             }
 
-    def info(self, what: str, span: _Span) -> Any:
+    def info(self, what: str, start: int, end: int, more: bool) -> Any:  # noqa: FBT001  # a span
         came_from = self.request.cursor is not None
         match what:
             case "hasNextPage":
-                return came_from if self.request.backward else span.more
+                return came_from if self.request.backward else more
             case "hasPreviousPage":
-                return span.more if self.request.backward else came_from
+                return more if self.request.backward else came_from
             case "startCursor":
-                return self._cursor(self.records[span.start]) if span.end > span.start else None
+                return self._cursor(self.records[start]) if end > start else None
             case "endCursor":
-                return self._cursor(self.records[span.end - 1]) if span.end > span.start else None
+                return self._cursor(self.records[end - 1]) if end > start else None
         return what
 
     def _cursor(self, record: Record) -> str:
