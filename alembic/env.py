@@ -1,4 +1,4 @@
-"""What alembic runs: the migrations, on the connection it is given or on the database of the settings."""
+"""Run the migrations, on the connection that is given or on the database of the settings."""
 # ruff: noqa: INP001 a package of this name would hide the library
 
 import asyncio

@@ -28,6 +28,7 @@ PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:
 PORT = 6432
 WAIT_S = 20
 
+# `make test` also runs on machines without PgBouncer; CI installs it.
 needs_pgbouncer = pytest.mark.skipif(
     PROGRAM is None, reason="PgBouncer is not installed (Debian and Ubuntu: apt install pgbouncer)"
 )
@@ -120,5 +121,5 @@ def _wait_until_listening(process: subprocess.Popen[bytes], path: Path) -> None:
         with suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
             return
-        time.sleep(0.01)
+        time.sleep(0.01)  # PgBouncer does not tell when it listens, so it is asked until the deadline
     raise TimeoutError("PgBouncer does not accept connections")

@@ -18,7 +18,7 @@ def _one(_: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a field costs besides its page: a declaration states it, and the limits add it up.
+    """The cost of a field beside its page, as its declaration states it; the limits add up all costs.
 
     ``objects`` returns how many objects the field may give each parent; it reads the ``arguments`` that it
     names, by their names in Python. An argument that was not sent is missing; a wrong one makes the field

@@ -171,7 +171,7 @@ def _calls(unused: dict[str, Any], place: str) -> list[dict[str, Any]]:
 
 
 def _is_plain(call: dict[str, Any]) -> bool:
-    """Tell whether a call has no other keys than those that are read."""
+    """Return whether a call has only keys that the import reads."""
     known = set(call) <= {"id", "type", "function", "index"} and call.get("type", "function") == "function"
     return known and set(call.get("function", ())) == {"name", "arguments"}
 

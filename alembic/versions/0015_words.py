@@ -119,7 +119,7 @@ def without_ends(text: str, apart: str = r"\1 ") -> str:
 
 
 def functions(document: str, words: str, apart: str) -> dict[str, str]:
-    """Give the functions by what they make of texts, queries and passages."""
+    """Return the bodies of the search functions by their signatures."""
     return {
         "search_document(text) RETURNS tsvector": f"to_tsvector({CONFIGURATION}, {document})",
         "search_words(text) RETURNS text": words,

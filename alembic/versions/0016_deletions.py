@@ -1,4 +1,4 @@
-"""What deletions in parts need: rights to clear references, and a function that deletes states of modules.
+"""Grant the rights to clear references, and add a function that deletes states of modules in parts.
 
 Revision: 0016, after 0015
 

@@ -20,6 +20,7 @@ MAX_GROWTH = 60_000_000
 """How much a process may grow, by its caches and by memory that the allocator does not return."""
 
 
+# The test measures memory by /proc, which macOS does not have.
 @pytest.mark.skipif(not flood.RESIDENT.exists(), reason="only Linux reports the resident pages of a process")
 @pytest.mark.parametrize(
     ("kind", "times", "max_later_growth"),

@@ -1,1 +1,1 @@
-"""What clients sent, bound: variables, arguments and input objects as plain values."""
+"""The binding of variables, arguments and input objects to plain values."""

@@ -72,7 +72,7 @@ class KeyStep:
 
 @dataclass
 class BatchStep:
-    """What a batch gives each key."""
+    """Reads the values of a batch, one for each key."""
 
     gives: Gives
     read: Read

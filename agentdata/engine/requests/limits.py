@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
 SHORT_LIST_SIZE = 5
-"""What a list of unstated size counts as if it has no pages or leads to no further rows.
+"""The assumed size of a list that states none, if it has no pages or leads to no further rows.
 
 The tool calls of a message are such a list: they could fill a page, but hardly ever do.
 """
 
 INTROSPECTION_ROWS = 100_000
-"""What `__schema` or `__type` counts as: it takes the server as long as a large read."""
+"""The rows that `__schema` or `__type` counts as: it takes the server as long as a large read."""
 
 _MOST = 10**15
 """Measures stop here: beyond it, it does not matter by how much a limit is passed."""

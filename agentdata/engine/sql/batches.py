@@ -21,7 +21,7 @@ VALUE = "value"
 
 
 class Gives(Enum):
-    """What a batch returns for each parent."""
+    """The kinds of values that a batch can return for a parent."""
 
     VALUE = "one value: the statement's second column, or null"
     OBJECT = "an object of the statement's columns"
