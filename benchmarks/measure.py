@@ -66,13 +66,13 @@ async def measure_write(
     def maker(server: Running) -> Callable[[int], Callable[[], bytes]]:
         def requests_of(client: int) -> Callable[[], bytes]:
             session = dataset.session_id(size, client)
-            return lambda: _write_request(server, write, session, next(sequences))
+            return lambda: write_request(server, write, session, next(sequences))
 
         return requests_of
 
     written_by = {}
     for server in servers:
-        payload = _write_request(server, write, dataset.session_id(size, 0), next(sequences))
+        payload = write_request(server, write, dataset.session_id(size, 0), next(sequences))
         written_by[server.contender.name] = shapes.written_messages(await _send(server, payload))
     (name, expected), *others = written_by.items()
     for other, answer in others:
@@ -136,7 +136,8 @@ def _body(server: Running, shape: Shape, variables: dict[str, Any]) -> dict[str,
     return {"query": shape.document, "variables": variables}
 
 
-def _write_request(server: Running, write: Write, session: str, sequence: int) -> bytes:
+def write_request(server: Running, write: Write, session: str, sequence: int) -> bytes:
+    """Return the request of a write to a session; ``sequence`` is for servers that do not number."""
     if server.contender.schema == "postgraphile":
         variables = write.postgraphile_variables(session, sequence)
         return request("/graphql", {"query": write.postgraphile, "variables": variables})
