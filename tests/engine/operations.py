@@ -27,7 +27,7 @@ from graphql import (
 from hypothesis import strategies as st
 
 from agentdata.engine.strawberry_access import declaration
-from tests.contract import QUERY, TYPES, is_connection, listed, node_of, row_types, value_of
+from tests.contract import QUERY, TYPES, is_connection, listed, node_of, row_types, selection, value_of
 from tests.resolvers.reference import random_filter
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from graphql import GraphQLArgument, GraphQLField
 
+    from tests.api import Api
     from tests.world import Rows
 
     Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
@@ -744,3 +745,14 @@ def _json(value: Any) -> str:
 
 
 LISTS = listed()
+
+
+async def computed_rows(api: Api, rows: dict[str, Rows]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of computed lists, by type."""
+    lists = {node: name for node, (name, _) in LISTS.items() if node not in rows}
+    asked = [
+        f"{name}(first: 500) {{ nodes {{ {selection(cast('GraphQLObjectType', TYPES[node]))} }} }}"
+        for node, name in lists.items()
+    ]
+    data = await api.ask(f"{{ {' '.join(asked)} }}")
+    return {node: data[name]["nodes"] for node, name in lists.items()}

@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -33,9 +33,17 @@ from resolvers.search import MAX_RANKED
 from schema.root import schema
 from tests import factories
 from tests.api import make_api, traffic
-from tests.contract import TYPES, selection
 from tests.engine.mutations import CREATED_ID, PROJECT, TAG, mutations
-from tests.engine.operations import LISTS, MARK, TIME_DEPENDENT, CursorsOf, Facts, Operation, operations
+from tests.engine.operations import (
+    LISTS,
+    MARK,
+    TIME_DEPENDENT,
+    CursorsOf,
+    Facts,
+    Operation,
+    computed_rows,
+    operations,
+)
 from tests.engine.twins import UUIDS, Snapshot, Twin, snapshot, stored, twins
 from tests.factories import said
 from tests.world import populate, read
@@ -44,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from graphql import GraphQLError, GraphQLObjectType
+    from graphql import GraphQLError
     from graphql.execution.values import VariableValues
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -205,18 +213,7 @@ async def project(
     await populate(other, owner)
     theirs = await read(other)
     foreign = [id_ for of_type in theirs.values() for id_ in of_type]
-    return QueriedProject(world, rows, (str(other.project_id), *foreign), await _computed(world, rows))
-
-
-async def _computed(api: Api, rows: dict[str, Rows]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of computed lists, by type."""
-    lists = {node: name for node, (name, _) in LISTS.items() if node not in rows}
-    asked = [
-        f"{name}(first: 500) {{ nodes {{ {selection(cast('GraphQLObjectType', TYPES[node]))} }} }}"
-        for node, name in lists.items()
-    ]
-    data = await api.ask(f"{{ {' '.join(asked)} }}")
-    return {node: data[name]["nodes"] for node, name in lists.items()}
+    return QueriedProject(world, rows, (str(other.project_id), *foreign), await computed_rows(world, rows))
 
 
 # If a field fails, graphql-core drops coroutines of siblings that it has not started.

@@ -1,0 +1,1 @@
+"""Sends hostile requests to a real server, and judges every answer."""
