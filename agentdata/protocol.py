@@ -49,12 +49,15 @@ class GraphQLRequest(NamedTuple):
 def negotiate(accept: str, *, page: bool = False) -> MediaType | None:
     """Return the media type that an Accept header prefers, or None if it accepts none of ours.
 
-    An empty header and `*/*` choose `application/graphql-response+json`; HTML is only chosen if the header
-    names it.
+    Of types with the same weight the first is chosen, but `application/graphql-response+json` only if the
+    header names it: an empty header and `*/*` choose `application/json`, which old clients expect. HTML is
+    only chosen if the header names it.
     """
     offers = [offer for offer in MediaType if page or offer is not MediaType.HTML]
     qualities = {offer: _quality(accept or "*/*", offer) for offer in offers}
     best = max(offers, key=qualities.__getitem__)
+    if MediaType.GRAPHQL.value not in accept.lower() and qualities[best] == qualities[MediaType.JSON]:
+        best = MediaType.JSON
     return best if qualities[best] > 0 else None
 
 
