@@ -18,8 +18,11 @@ from agentdata.database import Database
 from agentdata.endpoint import GraphQLEndpoint
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
+from agentdata.engine.requests.validation import Visibility
 from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
+from agentdata.persisted import PersistedDocuments
+from agentdata.trusted import trusted_documents
 from schema import root
 
 if TYPE_CHECKING:
@@ -42,26 +45,40 @@ _UNREAD_LIMITS = 4
 def create_app(
     settings: Settings, database_url: str, *, schema: strawberry.Schema = root.schema
 ) -> Starlette:
-    """Create the server of one database; it connects at the first request and disconnects at shutdown."""
+    """Create the server of one database; it connects at the first request and disconnects at shutdown.
+
+    Raises:
+        SetupError: The manifest of trusted documents is missing or wrong.
+
+    """
     database = Database(
         database_url,
         pool_size=settings.pool_size,
         pool_timeout_s=settings.pool_timeout_s,
         statement_timeout_ms=settings.statement_timeout_ms,
     )
+    visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
+    executor = Executor(schema, compiler=Compiler(schema), visibility=visibility)
+    documents = PersistedDocuments(
+        executor,
+        automatic=settings.persisted_documents,
+        trusted=trusted_documents(settings, executor),
+        only_trusted=settings.trusted_documents == "only",
+    )
     graphql = GraphQLEndpoint(
-        Executor(schema, compiler=Compiler(schema)),
+        executor,
         database,
         Authenticator(database),
-        page=graphiql.page,
+        documents,
+        page=graphiql.page if settings.graphiql else None,
+        get=settings.get,
         max_body_bytes=settings.max_body_bytes,
     )
     return Starlette(
         routes=[
             Route("/graphql", graphql),
             Route("/health", Health(database).answer),
-            Route("/", _home),
-            graphiql.assets,
+            *([Route("/", _home), graphiql.assets] if settings.graphiql else []),
         ],
         middleware=[
             Middleware(UnreadBodies, max_bytes=_UNREAD_LIMITS * settings.max_body_bytes),
@@ -101,7 +118,7 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
             allow_methods=["GET", "POST"],
             # Tracing tools and GraphQL clients add headers of their own, which the server ignores.
             allow_headers=["*"],
-            expose_headers=["Allow", "Retry-After", "WWW-Authenticate"],
+            expose_headers=["Allow", "Retry-After", "WWW-Authenticate", "X-Request-Id"],
             max_age=_PREFLIGHT_MAX_AGE_S,
         )
     ]

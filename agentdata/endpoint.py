@@ -12,17 +12,24 @@ from graphql import OperationType
 from starlette.requests import Request
 
 from agentdata.context import Context
-from agentdata.engine.reporting import client_error, exception_entry, field_errors, request_errors
+from agentdata.engine.reporting import exception_entry, field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.errors import (
     BadUserInputError,
     ForbiddenError,
     LimitExceededError,
-    OverloadedError,
     UnauthenticatedError,
 )
 from agentdata.middleware import NOTES
-from agentdata.protocol import MediaType, RefusalError, is_json, negotiate, read_body, read_query_string
+from agentdata.protocol import (
+    MediaType,
+    RefusalError,
+    is_json,
+    negotiate,
+    read_body,
+    read_query_string,
+    status_of,
+)
 from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
@@ -37,10 +44,10 @@ if TYPE_CHECKING:
     from agentdata.database import Database
     from agentdata.engine.requests.documents import Operation
     from agentdata.engine.requests.executor import Executor
-    from agentdata.protocol import GraphQLRequest
+    from agentdata.persisted import PersistedDocuments
+    from agentdata.protocol import GraphQLRequest, Headers
 
 Result = TypeVar("Result")
-Headers = tuple[tuple[bytes, bytes], ...]
 
 _WATCH_DELAY_S = 0.01
 """How long an operation runs, in seconds, before we watch whether its client disconnects."""
@@ -69,21 +76,26 @@ class GraphQLEndpoint:
         executor: Executor,
         database: Database,
         authenticator: Authenticator,
+        documents: PersistedDocuments,
         *,
-        page: Callable[[Request], Response],
+        page: Callable[[Request], Response] | None,
+        get: bool = True,
         max_body_bytes: int,
     ) -> None:
         self._executor = executor
         self._database = database
         self._authenticator = authenticator
+        self._documents = documents
         self._page = page
+        self._methods = ("GET", "POST") if get else ("POST",)
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         headers = _headers(scope)
-        media = negotiate(headers.get(b"accept", ""), page=scope["method"] == "GET")
-        if media is MediaType.HTML:
+        page = self._page is not None and scope["method"] == "GET"
+        media = negotiate(headers.get(b"accept", ""), page=page)
+        if media is MediaType.HTML and self._page is not None:
             await self._page(Request(scope))(scope, receive, send)
             return
         try:
@@ -104,8 +116,9 @@ class GraphQLEndpoint:
         self, scope: Scope, receive: Receive, headers: dict[bytes, str], media: MediaType | None
     ) -> _Answer:
         get = scope["method"] == "GET"
-        if not get and scope["method"] != "POST":
-            raise _not_allowed("send GraphQL requests by POST, or queries by GET", b"GET, POST")
+        if scope["method"] not in self._methods:
+            queries = ", or queries by GET" if "GET" in self._methods else ""
+            raise _not_allowed(f"send GraphQL requests by POST{queries}", ", ".join(self._methods).encode())
         if media is None:
             raise RefusalError(
                 HTTPStatus.NOT_ACCEPTABLE,
@@ -117,7 +130,7 @@ class GraphQLEndpoint:
         else:
             _check_content(headers)
             request = read_body(await self._body(receive, headers.get(b"content-length")))
-        operation = self._executor.operation(request.query, request.operation_name)
+        operation = self._documents.operation(request, principal.project_id)
         _add_log_notes(scope, operation, principal)
         _check_operation(operation, request, principal, get=get)
         context = Context(self._database, principal)
@@ -133,7 +146,8 @@ class GraphQLEndpoint:
             content["errors"] = field_errors(result.errors)
         if result.extensions:
             content["extensions"] = result.extensions
-        return _Answer(HTTPStatus.OK, content)
+        status, more = status_of(content) if result.errors else (HTTPStatus.OK, ())
+        return _Answer(status, content, more)
 
     async def _run(self, operation: Operation, request: GraphQLRequest, context: Context) -> ExecutionResult:
         try:
@@ -288,11 +302,9 @@ def _status_of_refusal(media: MediaType | None) -> HTTPStatus:
 
 
 def _internal_error(error: Exception) -> _Answer:
-    if isinstance(client_error(error), OverloadedError):
-        return _Answer(
-            HTTPStatus.SERVICE_UNAVAILABLE, {"errors": [exception_entry(error)]}, ((b"retry-after", b"1"),)
-        )
-    return _Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"errors": [exception_entry(error)]})
+    content = {"errors": [exception_entry(error)]}
+    status, headers = status_of(content)
+    return _Answer(HTTPStatus.INTERNAL_SERVER_ERROR if status is HTTPStatus.OK else status, content, headers)
 
 
 async def _send(send: Send, answer: _Answer, media: MediaType) -> None:

@@ -74,10 +74,24 @@ class OverloadedError(AgentDataError):
     code = "OVERLOADED"
 
 
+class PersistedQueryNotFoundError(AgentDataError):
+    """The request names a document that is not stored here; sending the document stores it."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+    apollo_message = "PersistedQueryNotFound"
+
+
 class PersistedQueryNotSupportedError(AgentDataError):
-    """The request names a persisted query by its hash; queries are not stored here."""
+    """The request names a document that is not stored here, where clients cannot store any."""
 
     code = "PERSISTED_QUERY_NOT_SUPPORTED"
+    apollo_message = "PersistedQueryNotSupported"
+
+
+class UntrustedDocumentError(AgentDataError):
+    """The document is none of the trusted documents, and the server runs no others."""
+
+    code = "UNTRUSTED_DOCUMENT"
 
 
 def not_found(model: Any, id_: object, field: str) -> NotFoundError:

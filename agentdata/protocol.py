@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from functools import lru_cache
 from http import HTTPStatus
@@ -9,10 +10,24 @@ from json import JSONDecodeError
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from agentdata.errors import AgentDataError, BadUserInputError, PersistedQueryNotSupportedError
+from agentdata.errors import AgentDataError, BadUserInputError, OverloadedError, TimedOutError
 from agentdata.exact_json import read_json
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
+PERSISTED_QUERY = "extensions.persistedQuery.sha256Hash"
+"""Where Apollo's clients name a document."""
+
+SHA256 = "sha256:"
+"""The prefix of a document's identifier that is the SHA-256 of its text in UTF-8."""
+
 _EXAMPLE = '{"query": "{ … }", "variables": {}}'
+
+
+_MAX_ID = 200
+"""The most characters that the identifier of a document has."""
+
+_SHA256_HEX = re.compile("[0-9a-f]{64}")
 
 
 class MediaType(Enum):
@@ -26,23 +41,32 @@ class MediaType(Enum):
 class RefusalError(Exception):
     """A request that is refused with an HTTP status, without being executed."""
 
-    def __init__(
-        self, status: HTTPStatus, error: AgentDataError, headers: tuple[tuple[bytes, bytes], ...] = ()
-    ) -> None:
+    def __init__(self, status: HTTPStatus, error: AgentDataError, headers: Headers = ()) -> None:
         super().__init__(error.message)
         self.status = status
         self.error = error
         self.headers = headers
 
 
+class DocumentName(NamedTuple):
+    """A request's name for a document."""
+
+    id: str
+    """The identifier, in the form of ``document_id``."""
+    field: str
+    """Where the request has it: `documentId` or ``PERSISTED_QUERY``."""
+
+
 class GraphQLRequest(NamedTuple):
-    """A GraphQL request of a client."""
+    """A GraphQL request of a client. It sends a document, names one, or does both."""
 
     query: str
+    """The document; empty if the request only names one."""
     operation_name: str | None
     variables: dict[str, Any]
     explain: bool = False
     """Whether the answer includes an explanation of how it was read."""
+    document: DocumentName | None = None
 
 
 @lru_cache(maxsize=256)
@@ -129,7 +153,7 @@ def read_query_string(query_string: bytes) -> GraphQLRequest:
             "the URL's query is not UTF-8 encoded as %XX, or has more than 50 parameters"
         ) from None
     value: dict[str, Any] = {}
-    for name in ("query", "operationName", "variables", "extensions"):
+    for name in ("query", "documentId", "operationName", "variables", "extensions"):
         texts = parameters.get(name, [])
         if len(texts) > 1:
             raise _bad_request(f"`{name}` appears {len(texts)} times in the URL; send it once", name)
@@ -146,11 +170,8 @@ def read_query_string(query_string: bytes) -> GraphQLRequest:
 
 def _request_from(value: dict[str, Any]) -> GraphQLRequest:
     query = value.get("query")
-    if not query and _has_persisted_query(value.get("extensions")):
-        # Apollo's clients look for this message and code, and then send the query itself. Some of them only
-        # read answers with the status 200, as Apollo Server sends.
-        raise RefusalError(HTTPStatus.OK, PersistedQueryNotSupportedError("PersistedQueryNotSupported"))
-    if query is None:
+    named = _document_name(value)
+    if query is None and named is None:
         raise _bad_request(f"`query` is missing; send {_EXAMPLE}", "query")
     operation_name = value.get("operationName")
     variables = value.get("variables")
@@ -162,17 +183,61 @@ def _request_from(value: dict[str, Any]) -> GraphQLRequest:
     ):
         if member is not None and not isinstance(member, type_):
             raise _bad_request(f"`{name}` must be {description}", name)
-    if not query.strip():
+    if named is None and not (query or "").strip():
         raise _bad_request(f"`query` is empty; send {_EXAMPLE}", "query")
     explain = (value.get("extensions") or {}).get("explain", False)
     if not isinstance(explain, bool):
         raise _bad_request("`extensions.explain` must be true or false", "extensions.explain")
-    return GraphQLRequest(query, operation_name or None, variables or {}, explain)
+    return GraphQLRequest(query or "", operation_name or None, variables or {}, explain, named)
 
 
-def _has_persisted_query(extensions: Any) -> bool:
-    return isinstance(extensions, dict) and isinstance(extensions.get("persistedQuery"), dict)
+def document_id(text: str) -> str:
+    """Return the identifier of a document in one form: Apollo's clients leave out the prefix of a SHA-256."""
+    return SHA256 + text if _SHA256_HEX.fullmatch(text) else text
+
+
+def _document_name(value: dict[str, Any]) -> DocumentName | None:
+    """Return the name that a request has for a document, or None if it has none."""
+    extensions, id_ = value.get("extensions"), value.get("documentId")
+    persisted = extensions.get("persistedQuery") if isinstance(extensions, dict) else None
+    if not isinstance(persisted, dict):
+        persisted = None
+    if id_ is None and persisted is None:
+        return None
+    if id_ is not None and persisted is not None:
+        raise _bad_request("`documentId` and `extensions.persistedQuery` both name a document; send one")
+    if persisted is not None and persisted.get("version", 1) != 1:
+        raise _bad_request(
+            "`extensions.persistedQuery.version` must be 1, the only version", "extensions.persistedQuery"
+        )
+    field = "documentId" if persisted is None else PERSISTED_QUERY
+    named = id_ if persisted is None else persisted.get("sha256Hash")
+    if not isinstance(named, str) or not 0 < len(named) <= _MAX_ID:
+        raise _bad_request(f"`{field}` must be a string of 1 to {_MAX_ID} characters", field)
+    return DocumentName(document_id(named), field)
 
 
 def _bad_request(message: str, field: str | None = None) -> RefusalError:
     return RefusalError(HTTPStatus.BAD_REQUEST, BadUserInputError(message, field=field))
+
+
+_UNAVAILABLE: dict[str, tuple[HTTPStatus, Headers]] = {
+    OverloadedError.code: (HTTPStatus.SERVICE_UNAVAILABLE, ((b"retry-after", b"1"),)),
+    TimedOutError.code: (HTTPStatus.GATEWAY_TIMEOUT, ()),
+}
+"""The status and headers of an answer without data, by the code of its errors."""
+
+
+def status_of(content: dict[str, Any]) -> tuple[HTTPStatus, Headers]:
+    """Return the status and headers of an answer with errors.
+
+    It is 503 or 504 if the server answered nothing because it was overloaded or too slow, and 200 otherwise.
+    `application/json` makes no difference: proxies, monitors and clients have to notice.
+    """
+    data, errors = content.get("data"), content["errors"]
+    failed = {error["path"][0] for error in errors if error.get("path")}
+    answered = data is not None and any(key not in failed or data[key] is not None for key in data)
+    codes = {error["extensions"]["code"] for error in errors}
+    if answered or not codes <= _UNAVAILABLE.keys():
+        return HTTPStatus.OK, ()
+    return _UNAVAILABLE[OverloadedError.code if OverloadedError.code in codes else TimedOutError.code]

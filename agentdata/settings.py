@@ -67,6 +67,23 @@ class Settings(BaseSettings):
         default="",
         description="Origins whose web pages may call the API, separated by commas; none if empty.",
     )
+    get: bool = Field(default=True, description="Whether queries may be sent by GET.")
+    graphiql: bool = Field(
+        default=True, description="Whether browsers get GraphiQL, the page for exploring the API."
+    )
+    introspection: bool = Field(default=True, description="Whether queries may ask for the schema.")
+    suggestions: bool = Field(
+        default=True, description="Whether errors suggest names of the schema; not without introspection."
+    )
+    persisted_documents: bool = Field(
+        default=True, description="Whether clients may store documents and then send only their hashes."
+    )
+    trusted_documents_file: Path | None = Field(
+        default=None, description="Manifest of documents that requests may name by their identifiers."
+    )
+    trusted_documents: Literal["also", "only"] = Field(
+        default="also", description="Whether documents of the manifest may `also` be run, or `only` those."
+    )
     shutdown_timeout_s: int = Field(
         default=3,
         ge=0,

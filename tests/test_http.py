@@ -126,7 +126,9 @@ async def key(database_urls: DatabaseUrls) -> str:
 @pytest.fixture
 async def anyone(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """Provide a client without a key."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test", headers={"Accept": GRAPHQL}
+    ) as client:
         yield client
 
 
@@ -160,15 +162,19 @@ async def test_a_query_by_get_is_answered(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("accept", "media"),
     [
-        (None, GRAPHQL),
-        ("*/*", GRAPHQL),
-        ("application/*", GRAPHQL),
+        (None, PLAIN),
+        ("*/*", PLAIN),
+        ("application/*", PLAIN),
+        ("application/json, text/plain, */*", PLAIN),
+        (f"{GRAPHQL}, */*", GRAPHQL),
+        (f"*/*, {GRAPHQL.upper()}", GRAPHQL),
+        (f"{GRAPHQL};q=0, */*", PLAIN),
         (PLAIN, PLAIN),
         (f"{GRAPHQL}, {PLAIN}", GRAPHQL),
         (f"{GRAPHQL};q=0.5, {PLAIN};q=0.9", PLAIN),
         (f"{PLAIN};q=0, */*;q=0.1", GRAPHQL),
         (f"{PLAIN}; charset=utf-8", PLAIN),
-        ("text/html, */*;q=0.1", GRAPHQL),
+        ("text/html, */*;q=0.1", PLAIN),
         ("text/html", None),
         (f"{PLAIN};q=0", None),
         ("application/graphql-response+json;q=none", None),
@@ -358,58 +364,6 @@ async def test_the_error_names_what_is_wrong_in_a_url(
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-HASH = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
-
-
-@pytest.mark.parametrize("media", [GRAPHQL, PLAIN])
-@pytest.mark.parametrize(
-    "more", [{}, {"query": None}, {"query": ""}, {"operationName": "A", "variables": {"n": 1}}]
-)
-async def test_a_persisted_query_hash_without_a_query_gets_the_answer_of_apollo_server(
-    client: httpx.AsyncClient, media: str, more: dict[str, Any]
-) -> None:
-    body = more | {"extensions": HASH}
-    parameters = {
-        name: value if isinstance(value, str) else orjson.dumps(value).decode()
-        for name, value in body.items()
-        if value is not None
-    }
-    for response in (
-        await client.post("/graphql", json=body, headers={"Accept": media}),
-        await client.get("/graphql", params=parameters, headers={"Accept": media}),
-    ):
-        assert response.status_code == 200
-        assert errors(response) == [
-            {
-                "message": "PersistedQueryNotSupported",
-                "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"},
-            }
-        ]
-
-
-async def test_a_query_with_its_persisted_query_hash_is_executed(client: httpx.AsyncClient) -> None:
-    body = QUERY | {"extensions": HASH}
-    for response in (
-        await client.post("/graphql", json=body),
-        await client.get("/graphql", params=QUERY | {"extensions": orjson.dumps(HASH).decode()}),
-    ):
-        assert (response.status_code, response.json()) == (200, {"data": {"hello": "hi"}})
-
-
-@pytest.mark.parametrize("persisted", [None, 5, "0" * 64, []])
-async def test_a_malformed_persisted_query_extension_counts_as_a_missing_query(
-    client: httpx.AsyncClient, persisted: object
-) -> None:
-    response = await client.post("/graphql", json={"extensions": {"persistedQuery": persisted}})
-    assert response.status_code == 400
-    assert errors(response)[0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "query"}
-
-
-async def test_a_persisted_query_hash_needs_an_api_key(anyone: httpx.AsyncClient) -> None:
-    response = await anyone.post("/graphql", json={"extensions": HASH})
-    assert response.status_code == 401
-
-
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_other_methods_are_not_allowed(client: httpx.AsyncClient, method: str) -> None:
     response = await client.request(method, "/graphql")
@@ -529,9 +483,9 @@ async def test_every_answer_has_the_security_headers(anyone: httpx.AsyncClient, 
     assert headers.get_list("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'none'"]
 
 
-PAGE = {"Origin": "https://dashboard.example"}
+PAGE = {"Origin": "https://dashboard.example", "Accept": GRAPHQL}
 ORIGINS = f"https://other.example, {PAGE['Origin']}"
-EXPOSED = "Allow, Retry-After, WWW-Authenticate"
+EXPOSED = "Allow, Retry-After, WWW-Authenticate, X-Request-Id"
 
 
 @pytest.fixture
@@ -661,6 +615,7 @@ async def test_a_statement_that_exceeds_its_timeout_is_stopped(database_urls: Da
     ):
         headers = {"Authorization": f"Bearer {key}"}
         response = await client.post("/graphql", json={"query": SLEEP}, headers=headers)
+        assert response.status_code == 504
         [error] = response.json()["errors"]
         assert error["extensions"] == {"code": "TIMEOUT"}
         assert error["path"] == ["sleep"]
@@ -687,7 +642,9 @@ async def test_requests_succeed_again_after_a_lost_connection(
         await connection.execute(
             text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
         )
-    [error] = (await request).json()["errors"]
+    response = await request
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    [error] = response.json()["errors"]
     assert error["extensions"] == {"code": "OVERLOADED"}
     assert (await client.post("/graphql", json={"query": "{ sleep(seconds: 0) }"})).status_code == 200
 

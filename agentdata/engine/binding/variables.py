@@ -50,8 +50,15 @@ class _UnusualError(Exception):
 class Variables:
     """The variables that an operation declares."""
 
-    def __init__(self, schema: GraphQLSchema, definitions: Collection[VariableDefinitionNode]) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        definitions: Collection[VariableDefinitionNode],
+        *,
+        hide_suggestions: bool = False,
+    ) -> None:
         self._schema = schema
+        self._hide_suggestions = hide_suggestions
         self._definitions = definitions
         self._declared: list[tuple[GraphQLVariableSignature, Coerce, Any]] | None = None
         types = _Types()
@@ -63,7 +70,9 @@ class Variables:
         values = self.coerce_usual(given)
         if values is not None:
             return values
-        return get_variable_values(self._schema, self._definitions, given, max_errors=_MOST_ERRORS)
+        return get_variable_values(
+            self._schema, self._definitions, given, _MOST_ERRORS, self._hide_suggestions
+        )
 
     def coerce_usual(self, given: Mapping[str, Any]) -> VariableValues | None:
         """Return the values if they are clearly right, or None if graphql-core has to decide."""

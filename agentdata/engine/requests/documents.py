@@ -14,16 +14,15 @@ from graphql import (
     OperationDefinitionNode,
     VariableNode,
     parse,
-    specified_rules,
 )
 from graphql.pyutils import Undefined
 from graphql.validation.rules import overlapping_fields_can_be_merged
-from strawberry.schema.schema import validate_document
 
 from agentdata.engine.binding.variables import Variables
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.requests.limits import Measure
+from agentdata.engine.requests.validation import Visibility, validate_document
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
 
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ class Operation:
     fragments: Mapping[str, FragmentDefinitionNode]
     schema: GraphQLSchema
     limits: Limits
+    visibility: Visibility
     _size_variables: tuple[str, ...] | None = None
     _allowed: set[tuple[Hashable, ...]] = field(default_factory=set)
     _conditions: tuple[str, ...] | None = None
@@ -84,7 +84,11 @@ class Operation:
 
     @cached_property
     def _variables(self) -> Variables:
-        return Variables(self.schema, self.node.variable_definitions or ())
+        return Variables(
+            self.schema,
+            self.node.variable_definitions or (),
+            hide_suggestions=self.visibility.hide_suggestions,
+        )
 
     def values(self, given: dict[str, Any]) -> VariableValues:
         """Coerce the variables of a request, and check the operation against the limits with them.
@@ -161,10 +165,12 @@ def _hashable(value: Any) -> Hashable:
 class Document:
     """A valid document."""
 
-    def __init__(self, node: DocumentNode, schema: GraphQLSchema, limits: Limits) -> None:
+    def __init__(
+        self, node: DocumentNode, schema: GraphQLSchema, limits: Limits, visibility: Visibility
+    ) -> None:
         fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
         self._operations = [
-            Operation(node, definition, fragments, schema, limits)
+            Operation(node, definition, fragments, schema, limits, visibility)
             for definition in node.definitions
             if isinstance(definition, OperationDefinitionNode)
         ]
@@ -195,9 +201,10 @@ class Document:
 class Documents:
     """Parses and validates documents, and caches those that were used last."""
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: Limits, visibility: Visibility) -> None:
         self._schema = schema
         self._limits = limits
+        self._visibility = visibility
         self._cache: WeightedLRU[Document] = WeightedLRU(_CACHED_CHARACTERS)
 
     def get(self, text: str) -> Document:
@@ -209,7 +216,7 @@ class Documents:
         """
         document = self._cache.get(text)
         if document is None:
-            document = Document(self._parse(text), self._schema, self._limits)
+            document = Document(self._parse(text), self._schema, self._limits, self._visibility)
             self._cache.put(text, document, len(text))
         return document
 
@@ -221,7 +228,7 @@ class Documents:
             raise invalid(error) from None
         except GraphQLError as error:
             raise InvalidRequestError([_as_limit(error)]) from None
-        errors = validate_document(self._schema, node, specified_rules)
+        errors = validate_document(self._schema, node, self._visibility)
         if errors:
             raise InvalidRequestError([_as_limit(error) for error in errors])
         return node

@@ -12,6 +12,7 @@ from strawberry.execution import optimized_is_awaitable
 from agentdata.engine.plans.run import FailingFieldsError, UnplannedError
 from agentdata.engine.requests.documents import Documents, InvalidRequestError
 from agentdata.engine.requests.limits import Limits
+from agentdata.engine.requests.validation import Visibility
 from agentdata.engine.strawberry_access import core_schema
 
 if TYPE_CHECKING:
@@ -32,10 +33,15 @@ class Executor:
     """
 
     def __init__(
-        self, schema: strawberry.Schema, limits: Limits | None = None, compiler: Compiler | None = None
+        self,
+        schema: strawberry.Schema,
+        limits: Limits | None = None,
+        compiler: Compiler | None = None,
+        visibility: Visibility | None = None,
     ) -> None:
         self._schema = core_schema(schema)
-        self._documents = Documents(self._schema, limits or Limits())
+        self._visibility = visibility or Visibility()
+        self._documents = Documents(self._schema, limits or Limits(), self._visibility)
         self._compiler = compiler
         self.reference_runs = 0
         """How many operations ran the reference way, because no plan could hold them."""
@@ -48,6 +54,15 @@ class Executor:
 
         """
         return self._documents.get(document).operation(name)
+
+    def validate(self, document: str) -> None:
+        """Parse and validate a document.
+
+        Raises:
+            InvalidRequestError: The document is not valid or too long.
+
+        """
+        self._documents.get(document)
 
     async def execute(
         self, operation: Operation, variables: dict[str, Any], context: Context
@@ -125,6 +140,7 @@ class Executor:
             context_value=context,
             raw_variable_values=variables,
             operation_name=operation.name,
+            hide_suggestions=self._visibility.hide_suggestions,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a guard in all but its type
         )
         if isinstance(prepared, list):
