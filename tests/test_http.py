@@ -57,6 +57,12 @@ class Query:
         return True
 
     @strawberry.field
+    async def doze(self, info: strawberry.Info, seconds: float) -> bool | None:
+        """Keep the database busy; null if it fails."""
+        await info.context.reader.execute(text("SELECT pg_sleep(:seconds)").bindparams(seconds=seconds))
+        return True
+
+    @strawberry.field
     def echo(
         self,
         text: str | None = None,
@@ -81,6 +87,11 @@ class Query:
     def bug(self) -> str | None:
         """Raise an unexpected error."""
         raise KeyError("the password")
+
+    @strawberry.field
+    def nothing(self) -> str | None:
+        """Return null, which is an answer."""
+        return None
 
     @strawberry.field
     def conflict(self) -> str | None:
@@ -607,19 +618,50 @@ async def test_the_access_log_counts_operations_without_a_plan(
     assert int(second[1]) == int(first[1]) + 1
 
 
-async def test_a_statement_that_exceeds_its_timeout_is_stopped(database_urls: DatabaseUrls, key: str) -> None:
+@pytest.fixture
+async def hurried(database_urls: DatabaseUrls, key: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Provide a client of a server that stops statements after 100 ms."""
     app = create_app(Settings(statement_timeout_ms=100), database_urls.request, schema=SCHEMA)
+    headers = {"Authorization": f"Bearer {key}"}
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://test", headers=headers
+        ) as client,
     ):
-        headers = {"Authorization": f"Bearer {key}"}
-        response = await client.post("/graphql", json={"query": SLEEP}, headers=headers)
-        assert response.status_code == 504
-        [error] = response.json()["errors"]
-        assert error["extensions"] == {"code": "TIMEOUT"}
-        assert error["path"] == ["sleep"]
-        assert (await client.post("/graphql", json=QUERY, headers=headers)).status_code == 200
+        yield client
+
+
+@pytest.mark.parametrize("media", [GRAPHQL, PLAIN, "*/*"])
+@pytest.mark.parametrize("field", ["sleep", "doze"])
+async def test_a_timeout_without_any_answer_has_the_status_504(
+    hurried: httpx.AsyncClient, field: str, media: str
+) -> None:
+    body = {"query": f"{{ {field}(seconds: 60) }}"}
+    response = await hurried.post("/graphql", json=body, headers={"Accept": media})
+    assert response.status_code == 504
+    assert "Retry-After" not in response.headers
+    [error] = response.json()["errors"]
+    assert error["extensions"] == {"code": "TIMEOUT"}
+    assert error["path"] == [field]
+    assert (await hurried.post("/graphql", json=QUERY)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "codes"),
+    [
+        ("{ doze(seconds: 60) hello }", ["TIMEOUT"]),
+        ("{ doze(seconds: 60) conflict }", ["CONFLICT", "TIMEOUT"]),
+        ("{ nothing doze(seconds: 60) }", ["TIMEOUT"]),
+        ("{ conflict }", ["CONFLICT"]),
+    ],
+)
+async def test_an_answer_with_some_data_or_other_errors_has_the_status_200(
+    hurried: httpx.AsyncClient, query: str, codes: list[str]
+) -> None:
+    response = await hurried.post("/graphql", json={"query": query})
+    assert response.status_code == 200
+    assert sorted(error["extensions"]["code"] for error in response.json()["errors"]) == codes
 
 
 async def wait_until(url: str, condition: str) -> None:
