@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
+import httpx
 import uvicorn
 
 from agentdata.administration import acting_in, create_project
+from agentdata.app import create_app
 from agentdata.operations import api_keys
+from agentdata.settings import Settings
 from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
@@ -63,3 +66,17 @@ async def serving(app: Starlette) -> AsyncIterator[tuple[str, int]]:
     finally:
         server.should_exit = True
         await task
+
+
+@asynccontextmanager
+async def client_of(url: str, key: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Provide a client of a server with these settings."""
+    app = create_app(Settings(**settings), url)
+    headers = {"Authorization": f"Bearer {key}", "Accept": "application/graphql-response+json"}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://test", headers=headers
+        ) as client,
+    ):
+        yield client
