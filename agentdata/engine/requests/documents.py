@@ -22,7 +22,7 @@ from agentdata.engine.binding.variables import Variables
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.requests.limits import Measure
-from agentdata.engine.requests.validation import Visibility, validate_document
+from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
 
 if TYPE_CHECKING:
@@ -166,7 +166,11 @@ class Document:
     """A valid document."""
 
     def __init__(
-        self, node: DocumentNode, schema: GraphQLSchema, limits: Limits, visibility: Visibility
+        self,
+        node: DocumentNode,
+        schema: GraphQLSchema,
+        limits: Limits,
+        visibility: Visibility = FULLY_VISIBLE,
     ) -> None:
         fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
         self._operations = [
@@ -201,7 +205,7 @@ class Document:
 class Documents:
     """Parses and validates documents, and caches those that were used last."""
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits, visibility: Visibility) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: Limits, visibility: Visibility = FULLY_VISIBLE) -> None:
         self._schema = schema
         self._limits = limits
         self._visibility = visibility

@@ -12,7 +12,7 @@ from strawberry.execution import optimized_is_awaitable
 from agentdata.engine.plans.run import FailingFieldsError, UnplannedError
 from agentdata.engine.requests.documents import Documents, InvalidRequestError
 from agentdata.engine.requests.limits import Limits
-from agentdata.engine.requests.validation import Visibility
+from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility
 from agentdata.engine.strawberry_access import core_schema
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class Executor:
         schema: strawberry.Schema,
         limits: Limits | None = None,
         compiler: Compiler | None = None,
-        visibility: Visibility | None = None,
+        visibility: Visibility = FULLY_VISIBLE,
     ) -> None:
         self._schema = core_schema(schema)
-        self._visibility = visibility or Visibility()
+        self._visibility = visibility
         self._documents = Documents(self._schema, limits or Limits(), self._visibility)
         self._compiler = compiler
         self.reference_runs = 0

@@ -39,6 +39,9 @@ class Visibility:
         return not (self.introspection and self.suggestions)
 
 
+FULLY_VISIBLE = Visibility()
+
+
 class _KnownDirectives(KnownDirectivesRule):
     """Says of `@defer` and `@stream` why the schema does not have them."""
 
