@@ -8,10 +8,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help venv serve demo test check format lock bench
+.PHONY: help venv serve demo test test-slow check format lock bench
 
 help: ## print this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 venv: .venv/dev ## make the virtual environment for development
 
@@ -22,7 +22,10 @@ demo: .venv/serve ## serve the API with a small data set that shows every featur
 	@exec $(BIN)/agentdata demo
 
 test: .venv/dev ## run all tests, on the PostgreSQL of DATABASE_URL if it is set
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
+
+test-slow: .venv/dev ## run the slow tests, such as those of clients in JavaScript
+	$(BIN)/pytest -m slow
 
 check: .venv/dev ## check format, style, types, imports, the printed schema, migrations and documentation
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -62,7 +63,11 @@ def _work(serve: Callable[[], None]) -> None:
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    serve()
+    try:
+        serve()
+    except SetupError as error:
+        print(f"agentdata: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _end_with_parent() -> None:
