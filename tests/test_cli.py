@@ -177,6 +177,26 @@ def wait_until_each_answers(server: Serving, key: str) -> None:
             }
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_wrong_manifest_ends_the_start_with_a_sentence(environment: dict[str, str], workers: str) -> None:
+    manifest = Path(environment["AGENTDATA_DATA_DIR"]) / "manifest.json"
+    manifest.write_text('{"a": "{ nope }"}')
+    settings = {"AGENTDATA_WORKERS": workers, "AGENTDATA_TRUSTED_DOCUMENTS_FILE": str(manifest)}
+    done = subprocess.run(  # noqa: S603 a command of ours
+        [*AGENTDATA, "serve"],
+        env=environment | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert (
+        f"agentdata: AGENTDATA_TRUSTED_DOCUMENTS_FILE {manifest}: the document a is not valid" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("how", "ends"),
     [
