@@ -48,6 +48,8 @@ def _settings(_: str) -> str:
     for name, setting in Settings.model_fields.items():
         variable = "DATABASE_URL" if name == "database_url" else f"AGENTDATA_{name.upper()}"
         default = "" if setting.default in {None, ""} else f"`{setting.default}`"
+        if isinstance(setting.default, bool):
+            default = "`on`" if setting.default else "`off`"
         rows.append((f"`{variable}`", default, setting.description or ""))
     return _table(("Variable", "Default", "Meaning"), *rows)
 

@@ -32,6 +32,15 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert settings.database_url.get_secret_value() == "postgresql://db/data"
 
 
+@pytest.mark.parametrize(("text", "value"), [("on", True), ("off", False)])
+def test_switches_are_on_or_off(monkeypatch: pytest.MonkeyPatch, text: str, *, value: bool) -> None:
+    switches = ["get", "graphiql", "introspection", "suggestions", "persisted_documents"]
+    for name in switches:
+        monkeypatch.setenv(f"AGENTDATA_{name.upper()}", text)
+    settings = load_settings()
+    assert [getattr(settings, name) for name in switches] == [value] * 5
+
+
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AGENTDATA_PORT", "AGENTDATA_DATA_DIR", "DATABASE_URL", "AGENTDATA_API_KEY"):
         monkeypatch.setenv(name, "")
