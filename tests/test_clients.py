@@ -148,3 +148,14 @@ async def test_a_client_reads_the_code_of_an_answer_with_the_status_504(
     requests, [answer] = await ask(app, key, client=client, query=test_http.SLEEP)
     assert requests[-1]["status"] == 504
     assert (answer["data"], answer["error"], answer["codes"]) == (None, error, ["TIMEOUT"])
+
+
+@pytest.mark.parametrize("handler", ["Defer20220824Handler", "GraphQL17Alpha9Handler"])
+async def test_apollo_client_shows_why_incremental_delivery_is_refused(
+    database_urls: DatabaseUrls, key: str, handler: str
+) -> None:
+    app = create_app(Settings(), database_urls.request)
+    query = "{ project { id ... @defer { name } } }"
+    _, [answer] = await ask(app, key, client="apollo", query=query, incremental=handler)
+    assert (answer["data"], answer["codes"]) == (None, ["BAD_USER_INPUT"])
+    assert answer["messages"][0].startswith("@defer is not supported: an answer comes as a whole")

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { parse } from "graphql";
 
-const { client: name, url, key, query, times = 1, options = {}, id } = JSON.parse(process.argv[2]);
+const { client: name, url, key, query, times = 1, options = {}, id, incremental } = JSON.parse(process.argv[2]);
 const requests = [];
 
 async function recordingFetch(address, init) {
@@ -26,9 +26,11 @@ const clients = {
   async apollo() {
     const { ApolloClient, ApolloLink, HttpLink, InMemoryCache } = await import("@apollo/client");
     const { PersistedQueryLink } = await import("@apollo/client/link/persisted-queries");
+    const handlers = await import("@apollo/client/incremental");
     const named = id === undefined ? { sha256 } : { generateHash: () => id };
     const client = new ApolloClient({
       cache: new InMemoryCache(),
+      ...(incremental ? { incrementalHandler: new handlers[incremental]() } : {}),
       link: ApolloLink.from([
         new PersistedQueryLink({ ...named, ...options }),
         new HttpLink({ uri: url, headers, fetch: recordingFetch }),
@@ -39,7 +41,12 @@ const clients = {
       const { data, error } = await client.query({
         query: document, fetchPolicy: "no-cache", errorPolicy: "all",
       });
-      return { data: data ?? null, error: error?.name ?? null, codes: error?.errors?.map((e) => e.extensions.code) };
+      return {
+        data: data ?? null,
+        error: error?.name ?? null,
+        codes: error?.errors?.map((e) => e.extensions.code),
+        messages: error?.errors?.map((e) => e.message),
+      };
     };
   },
   async urql() {
