@@ -142,6 +142,8 @@ class PersistedDocuments:
         raise invalid(unknown(problem, field=named.field))
 
     def _keep(self, store: Store, named: DocumentName, query: str, project_id: UUID) -> None:
+        if self._trusted.get(named.id) == query:
+            return
         if named.id != SHA256 + sha256(query.encode()).hexdigest():
             raise invalid(
                 BadUserInputError(

@@ -306,6 +306,8 @@ async def test_other_documents_run_and_are_stored_beside_trusted_ones(
         assert (await post(client, persisted(hash_of(other)))).json() == {"errors": NOT_FOUND}
         await post(client, persisted(hash_of(other), other))
         assert (await post(client, persisted(hash_of(other)))).json() == {"data": {"__typename": "Query"}}
+        written = {"data": {"createUser": {"name": "Ann"}}}
+        assert (await post(client, persisted("custom", MUTATION))).json() == written
         # A client cannot give a trusted identifier another document.
         assert code_and_field(await post(client, persisted("custom", other)))[0] == "BAD_USER_INPUT"
         assert (await post(client, persisted(hash_of(QUERY), other))).status_code == 400
