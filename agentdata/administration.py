@@ -1,12 +1,14 @@
 """Manages projects and keys for the commands, as the owner of the tables and not as the request role."""
 
 import os
+import secrets
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +26,7 @@ from agentdata.setup_error import SetupError
 from models import Base, Project
 from models.base import PROJECT_SETTING
 from models.enums import ApiKeyScope
+from models.server_secret import server_secrets
 
 DEFAULT_PROJECT = "default"
 _NOT_MIGRATED = {"42P01", "42704", "42883"}  # undefined_table, undefined_object, undefined_function
@@ -112,6 +115,22 @@ async def project_of_key(url: str, secret: str, scope: ApiKeyScope) -> str:
             await UnitOfWork.within(session, key.principal.project_id).fetch(RECORD_USE, *use)
         key.principal.require(scope)
         return (await session.get_one(Project, key.principal.project_id)).slug
+
+
+async def server_secret(url: str, *, new: bool = False) -> bytes:
+    """Return the secret that all servers of a database share, and create it the first time.
+
+    With ``new``, replace it: servers take the new one when they start.
+    """
+    made = insert(server_secrets).values(secret=secrets.token_bytes(32))
+    if new:
+        made = made.on_conflict_do_update(index_elements=["single"], set_={"secret": made.excluded.secret})
+    else:
+        # Of servers that start at the same time, one creates the secret.
+        made = made.on_conflict_do_nothing()
+    async with _session(url) as session:
+        await session.execute(made)
+        return bytes((await session.scalars(select(server_secrets.c.secret))).one())
 
 
 async def analyze(url: str) -> None:

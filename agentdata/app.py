@@ -43,19 +43,26 @@ _UNREAD_LIMITS = 4
 
 
 def create_app(
-    settings: Settings, database_url: str, *, schema: strawberry.Schema = root.schema
+    settings: Settings,
+    database_url: str,
+    *,
+    schema: strawberry.Schema = root.schema,
+    secret: bytes | None = None,
 ) -> Starlette:
     """Create the server of one database; it connects at the first request and disconnects at shutdown.
 
+    ``secret`` signs cursors; servers of one database share it (`administration.server_secret`). Without one,
+    the server accepts only its own cursors.
+
     Raises:
         SetupError: The manifest of trusted documents is missing or wrong.
-
     """
     database = Database(
         database_url,
         pool_size=settings.pool_size,
         pool_timeout_s=settings.pool_timeout_s,
         statement_timeout_ms=settings.statement_timeout_ms,
+        secret=secret,
     )
     visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
     executor = Executor(schema, compiler=Compiler(schema), visibility=visibility)

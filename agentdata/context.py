@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import strawberry
 
 from agentdata.engine.reference.reader import Reader
+from agentdata.engine.sql.cursors import Signer
 from agentdata.errors import ForbiddenError
 from agentdata.operations.unit_of_work import run
 from models.enums import ApiKeyScope
@@ -25,11 +26,16 @@ _RANKS: dict[str, int] = {scope: rank for rank, scope in enumerate(ApiKeyScope)}
 
 @dataclass(frozen=True)
 class Principal:
-    """The holder of a valid API key: its project and its scopes there."""
+    """The holder of a valid API key or token: its project and its scopes there."""
 
     project_id: UUID
-    api_key_id: UUID
+    api_key_id: UUID | None
+    """The key; None for a token."""
     scopes: frozenset[str]
+    user_id: UUID | None = None
+    """The end user whose rows alone the holder sees; None sees the project."""
+    subject: str | None = None
+    """The holder of a token, as its issuer names it."""
 
     def may(self, scope: ApiKeyScope) -> bool:
         """Return whether the key includes a scope; each scope includes those declared before it."""
@@ -56,11 +62,12 @@ class Context:
         self.way = "plan"
         self._database = database
         self._reader: Reader | None = None
+        self._signer: Signer | None = None
         self._closed = False
 
     def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
         """Run a plan's statement, which sees one moment of the data, and return its rows."""
-        return self._database.statement(self.tenant_id, statement, arguments)
+        return self._database.statement(self.tenant_id, statement, arguments, user_id=self.principal.user_id)
 
     def may(self, scope: ApiKeyScope) -> bool:
         """Return whether the key includes a scope."""
@@ -76,10 +83,23 @@ class Context:
         self.principal.require(scope)
 
     @property
+    def signer(self) -> Signer:
+        """The signer of the operation's cursors."""
+        if self._signer is None:
+            self._signer = Signer(self._database.secret, self.tenant_id)
+        return self._signer
+
+    @property
     def reader(self) -> Reader:
         """The reader of the reference way; plans do not use it."""
         if self._reader is None:
-            self._reader = Reader(self._database, self.tenant_id, ended=self._closed)
+            self._reader = Reader(
+                self._database,
+                self.tenant_id,
+                viewer_id=self.principal.user_id,
+                signer=self.signer,
+                ended=self._closed,
+            )
         return self._reader
 
     def write(
@@ -92,6 +112,9 @@ class Context:
     ) -> Awaitable[Result]:
         """Run an operation in a transaction of its own; later reads take a new snapshot with its writes."""
         self.principal.require(scope)
+        if self.principal.user_id is not None:
+            # Row-level security has no rules for what end users may write.
+            raise ForbiddenError("a token of a user can only read")
         writing = run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
         return writing if self._reader is None else _write_after(self._reader.close(), writing)
 

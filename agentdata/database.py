@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, NewType
 
@@ -46,7 +47,10 @@ class Database:
         pool_size: int = 10,
         pool_timeout_s: float = 30.0,
         statement_timeout_ms: int = 10_000,
+        secret: bytes | None = None,
     ) -> None:
+        self.secret = secret or secrets.token_bytes(32)
+        """Signs cursors. The servers of a database share it; alone, this pool has one of its own."""
         self.pool = Pool(
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
@@ -71,9 +75,17 @@ class Database:
         return self._turns.take(list(zip(keys, places, strict=True)))
 
     async def statement(
-        self, project_id: UUID, text: str, arguments: Sequence[Any], *, writes: bool = False
+        self,
+        project_id: UUID,
+        text: str,
+        arguments: Sequence[Any],
+        *,
+        user_id: UUID | None = None,
+        writes: bool = False,
     ) -> list[Any]:
         """Run one statement on the driver, as a transaction of its own, and return its rows.
+
+        With ``user_id`` row-level security shows it only the rows of this end user, and it cannot write.
 
         The statement sees one snapshot, and its writes are durable when this returns. It takes one round
         trip, and a second one if the connection was last used in another project.
@@ -82,12 +94,12 @@ class Database:
             OverloadedError: All connections stayed in use for as long as a request may wait.
 
         """
-        connection = await self.pool.take(project_id)
+        connection = await self.pool.take(project_id, user_id)
         try:
             if connection.driver.shares_session:
-                async with _transaction_in(connection, _WRITE if writes else _READ, project_id):
+                async with _transaction_in(connection, _WRITE if writes else _READ, project_id, user_id):
                     return await connection.driver.fetch(text, *arguments)
-            await connection.act_in(project_id)
+            await connection.act_in(project_id, user_id)
             return await connection.driver.fetch(text, *arguments)
         except asyncpg.PostgresError as error:
             # After an ordinary error the session is idle again; a FATAL error ends it.
@@ -101,9 +113,12 @@ class Database:
             self.pool.give_back(connection)
 
     @asynccontextmanager
-    async def read(self, project_id: UUID) -> AsyncIterator[ReadSession]:
-        """Open a read-only transaction on one snapshot of a project's data."""
-        async with self._transaction(_READ, project_id) as connection, _session(connection) as session:
+    async def read(self, project_id: UUID, user_id: UUID | None = None) -> AsyncIterator[ReadSession]:
+        """Open a read-only transaction on one snapshot of the data of a project, or of one end user there."""
+        async with (
+            self._transaction(_READ, project_id, user_id) as connection,
+            _session(connection) as session,
+        ):
             yield ReadSession(session)
 
     @asynccontextmanager
@@ -141,20 +156,24 @@ class Database:
         await self.pool.close()
 
     @asynccontextmanager
-    async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[Connection]:
-        connection = await self.pool.take(project_id)
+    async def _transaction(
+        self, begin: str, project_id: UUID, user_id: UUID | None = None
+    ) -> AsyncIterator[Connection]:
+        connection = await self.pool.take(project_id, user_id)
         try:
-            async with _transaction_in(connection, begin, project_id):
+            async with _transaction_in(connection, begin, project_id, user_id):
                 yield connection
         finally:
             self.pool.give_back(connection)
 
 
 @asynccontextmanager
-async def _transaction_in(connection: Connection, begin: str, project_id: UUID | None) -> AsyncIterator[None]:
+async def _transaction_in(
+    connection: Connection, begin: str, project_id: UUID | None, user_id: UUID | None = None
+) -> AsyncIterator[None]:
     driver = connection.driver
     try:
-        await driver.execute(connection.begin_statement(begin, project_id))
+        await driver.execute(connection.begin_statement(begin, project_id, user_id))
         yield
         done = await driver.execute("COMMIT")
         # After a failed statement COMMIT rolls back and says so; a lost write must not be reported as done.

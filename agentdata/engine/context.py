@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.engine.reference.reader import Reader
+    from agentdata.engine.sql.cursors import Signer
 
 Result = TypeVar("Result")
 
@@ -23,6 +24,10 @@ class Context(Protocol):
 
     way: str
     """How it ran: "plan", or "reference" if no plan could hold it."""
+
+    @property
+    def signer(self) -> Signer:
+        """The signer of the tenant's cursors."""
 
     @property
     def reader(self) -> Reader:

@@ -64,6 +64,7 @@ from agentdata.engine.plans.steps import (
     TypeName,
 )
 from agentdata.engine.sql.batches import VALUE, Batch, Gives
+from agentdata.engine.sql.cursors import Signer
 from agentdata.engine.sql.links import Link
 from agentdata.engine.sql.pages import Page
 from agentdata.engine.strawberry_access import core_schema, declaration, model_of, strawberry_field
@@ -571,7 +572,7 @@ class _Compilation:
 class _Nobody:
     """Stands for the context while arguments are bound that do not depend on it."""
 
-    tenant_id = UUID(int=0)
+    signer = Signer(bytes(32), UUID(int=0))
 
 
 _NOBODY = _Nobody()
