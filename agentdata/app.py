@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
 from agentdata.trusted import trusted_documents
+from agentdata.tokens import Tokens
 from schema import root
 
 if TYPE_CHECKING:
@@ -72,10 +74,11 @@ def create_app(
         trusted=trusted_documents(settings, executor),
         only_trusted=settings.trusted_documents == "only",
     )
+    tokens = Tokens(settings) if settings.jwt_secret or settings.jwt_jwks else None
     graphql = GraphQLEndpoint(
         executor,
         database,
-        Authenticator(database),
+        Authenticator(database, tokens),
         documents,
         page=graphiql.page if settings.graphiql else None,
         get=settings.get,
@@ -93,7 +96,7 @@ def create_app(
             Middleware(SecurityHeaders),
             *_cross_origin(settings),
         ],
-        lifespan=_lifespan(database),
+        lifespan=_lifespan(database, tokens),
     )
 
 
@@ -131,13 +134,18 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
     ]
 
 
-def _lifespan(database: Database) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    database: Database, tokens: Tokens | None
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         _tune_garbage_collector()
+        starting = None if tokens is None else asyncio.create_task(tokens.start())
         try:
             yield
         finally:
+            if starting is not None:
+                starting.cancel()
             await database.close()
 
     return lifespan

@@ -34,8 +34,11 @@ class Principal:
     scopes: frozenset[str]
     user_id: UUID | None = None
     """The end user whose rows alone the holder sees; None sees the project."""
-    subject: str | None = None
-    """The holder of a token, as its issuer names it."""
+
+    @property
+    def holder_id(self) -> UUID:
+        """The key, else the end user of a token, else its project: whom limits and logs count as one."""
+        return self.api_key_id or self.user_id or self.project_id
 
     def may(self, scope: ApiKeyScope) -> bool:
         """Return whether the key includes a scope; each scope includes those declared before it."""

@@ -290,7 +290,7 @@ def _add_log_notes(scope: Scope, operation: Operation, principal: Principal) -> 
     notes = scope.get(NOTES)
     if notes is not None:
         notes["operation"] = f"{operation.node.operation.value}:{(operation.name or '-')[:80]}"
-        notes["key"] = str(principal.api_key_id)
+        notes["key"] = str(principal.holder_id)
 
 
 def _status_of_refusal(media: MediaType | None) -> HTTPStatus:

@@ -44,6 +44,7 @@ from agentdata.database_url import parse
 from agentdata.engine.fields import Ordering, ToMany
 from agentdata.engine.sql.batches import Batch
 from agentdata.engine.sql.links import KEYS
+from agentdata.engine.sql.cursors import Signer
 from agentdata.engine.sql.pages import Page, PageRequest
 from agentdata.engine.sql.tenancy import TENANT, owned
 from agentdata.engine.strawberry_access import DECLARED
@@ -277,6 +278,9 @@ def _lines(plan: dict[str, Any], indent: int = 2) -> Iterator[str]:
         yield from _lines(below, indent + 2)
 
 
+SIGNER = Signer(b"secret", PROJECT_ID)
+
+
 def _parents(place: Place) -> list[Any]:
     """Return the keys of some parents."""
     if place.parent == "Project":
@@ -289,7 +293,7 @@ def _parents(place: Place) -> list[Any]:
 def _slice(page: Page, **given: Any) -> PageRequest:
     size = "last" if given.get("before") else "first"
     none = {"filter_": None, "order": (), "first": None, "after": None, "last": None, "before": None}
-    return PageRequest(page, PROJECT_ID, **{**none, size: 50, **given})
+    return PageRequest(page, SIGNER, **{**none, size: 50, **given})
 
 
 @pytest.fixture(scope="module")
@@ -317,7 +321,7 @@ async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str
             order_by = [Ordering(name, descending)]
             cursors: list[dict[str, Any]] = [{}]
             for middle in await _middles(indexes, page.model, name) if page.link is None else ():
-                cursor = _slice(page, order=order_by).cursor_of(middle, PROJECT_ID)
+                cursor = _slice(page, order=order_by).cursor_of(middle, SIGNER)
                 cursors += [{"after": cursor}, {"before": cursor}]
             for cursor_ in cursors:
                 asked = _slice(page, order=order_by, **cursor_)
