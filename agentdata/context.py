@@ -62,6 +62,8 @@ class Context:
         self.principal = principal
         self.tenant_id = principal.project_id
         """The id of the project; the engine calls it the tenant."""
+        self.viewer_id = principal.user_id
+        """The end user whose rows alone the operation sees; the engine calls such a person the viewer."""
         self.way = "plan"
         self._database = database
         self._reader: Reader | None = None
@@ -70,7 +72,7 @@ class Context:
 
     def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
         """Run a plan's statement, which sees one moment of the data, and return its rows."""
-        return self._database.statement(self.tenant_id, statement, arguments, user_id=self.principal.user_id)
+        return self._database.statement(self.tenant_id, statement, arguments, user_id=self.viewer_id)
 
     def may(self, scope: ApiKeyScope) -> bool:
         """Return whether the key includes a scope."""
@@ -99,7 +101,7 @@ class Context:
             self._reader = Reader(
                 self._database,
                 self.tenant_id,
-                viewer_id=self.principal.user_id,
+                viewer_id=self.viewer_id,
                 signer=self.signer,
                 ended=self._closed,
             )
@@ -115,7 +117,7 @@ class Context:
     ) -> Awaitable[Result]:
         """Run an operation in a transaction of its own; later reads take a new snapshot with its writes."""
         self.principal.require(scope)
-        if self.principal.user_id is not None:
+        if self.viewer_id is not None:
             # Row-level security has no rules for what end users may write.
             raise ForbiddenError("a token of a user can only read")
         writing = run(self._database, self.principal.project_id, operation, arguments, idempotency_key)

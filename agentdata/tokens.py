@@ -155,7 +155,7 @@ class Tokens:
         if has_user and (not isinstance(user, str) or not user):
             raise _bad_claim(self._names.user, "must be the id or the externalId of a user")
         scopes = self._scopes(claims, default=frozenset({ApiKeyScope.READ.value}) if has_user else None)
-        return Claims(project, scopes, user, float(claims["exp"]) + LEEWAY_S)
+        return Claims(project, scopes, user, int(claims["exp"]) + LEEWAY_S)
 
     def _scopes(self, claims: Mapping[str, Any], default: frozenset[str] | None) -> frozenset[str]:
         name = self._names.scopes
@@ -182,14 +182,14 @@ async def holder(connection: AsyncConnection, claims: Claims) -> Principal:
         UnauthenticatedError: There is no such project, or no such user in it.
 
     """
-    project_id = _id(claims.project)
+    project_id = id_of(claims.project)
     row = (
         await connection.execute(
             _IDENTIFY,
             {
                 "project": project_id,
                 "project_slug": claims.project if project_id is None else None,
-                "user": None if claims.user is None else _id(claims.user),
+                "user": None if claims.user is None else id_of(claims.user),
                 "user_external_id": claims.user,
             },
         )
@@ -349,13 +349,13 @@ _ALGORITHMS: dict[str, Callable[[Any], bool]] = {
 """The algorithms of public keys, and whether a key is good enough for one."""
 
 
-def _id(text_: str) -> UUID | None:
-    """Return the id that a text is in its usual form; None if it is something else."""
+def id_of(name: str) -> UUID | None:
+    """Return the id that a name is, in the usual form of ids; None if it is a slug or an externalId."""
     try:
-        id_ = UUID(text_)
+        id_ = UUID(name)
     except ValueError:
         return None
-    return id_ if str(id_) == text_.lower() else None
+    return id_ if str(id_) == name.lower() else None
 
 
 def _bad_claim(name: str, wanted: str) -> UnauthenticatedError:

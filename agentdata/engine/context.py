@@ -22,6 +22,9 @@ class Context(Protocol):
     tenant_id: UUID
     """The tenant whose data the operation reads and writes."""
 
+    viewer_id: UUID | None
+    """The person whose rows alone the database shows; None sees all rows of the tenant."""
+
     way: str
     """How it ran: "plan", or "reference" if no plan could hold it."""
 

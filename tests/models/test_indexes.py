@@ -43,8 +43,8 @@ from agentdata.database import Database
 from agentdata.database_url import parse
 from agentdata.engine.fields import Ordering, ToMany
 from agentdata.engine.sql.batches import Batch
-from agentdata.engine.sql.links import KEYS
 from agentdata.engine.sql.cursors import Signer
+from agentdata.engine.sql.links import KEYS
 from agentdata.engine.sql.pages import Page, PageRequest
 from agentdata.engine.sql.tenancy import TENANT, owned
 from agentdata.engine.strawberry_access import DECLARED

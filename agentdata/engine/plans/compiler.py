@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -93,9 +93,16 @@ _LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
 
 
 class Compiler:
-    """Compiles the operations of one schema."""
+    """Compiles the operations of one schema.
 
-    def __init__(self, schema: strawberry.Schema, cache: SqlCache | None = None) -> None:
+    With ``hides_rows``, the database may hide a row to which a foreign key leads, as it does from viewers.
+    """
+
+    def __init__(
+        self, schema: strawberry.Schema, cache: SqlCache | None = None, *, hides_rows: bool = False
+    ) -> None:
+        self.hides_rows = hides_rows
+        self.schema_of = schema
         self.schema = core_schema(schema)
         self.cache = cache or SqlCache()
         self.types = {
@@ -104,6 +111,11 @@ class Compiler:
             if isinstance(type_, GraphQLObjectType) and (model := model_of(type_)) is not None
         }
         """The type that shows the rows of each model."""
+
+    @cached_property
+    def for_viewers(self) -> Compiler:
+        """The compiler for operations of viewers, from whom the database hides rows."""
+        return type(self)(self.schema_of, self.cache, hides_rows=True)
 
     def compile(
         self,
@@ -357,8 +369,12 @@ class _Compilation:
         for link, of_link in links:
             # Members of a union may have different fields at one key, so the path names the member.
             with self._at(f"({of_link.name})") if len(links) > 1 else nullcontext():
-                step = self._key_step(of_link, nodes) if _is_reference(model_of(type_), link) else None
+                step = None
+                if _is_reference(model_of(type_), link) and not self.compiler.hides_rows:
+                    step = self._key_step(of_link, nodes)
                 made = step or self._row_step(link, of_link, nodes, _keys(projection, link.local))
+                if isinstance(made, RowStep) and self.compiler.hides_rows:
+                    made.complete = isinstance(type_.fields[nodes[0].name.value].type, GraphQLNonNull)
             steps.append((made, link.local))
         return steps
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import DateTime, Numeric
 
 from agentdata.engine.plans.projection import Projection
+from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.plans.statements import KEY, ReadForm
 from agentdata.engine.sql.batches import VALUE, Gives
 
@@ -37,20 +38,30 @@ class Defaulting(dict[Any, Any]):
         return self._default(key)
 
 
+class _Visible(dict[Any, Any]):
+    """Rows by key, each of which the viewer must see."""
+
+    def __missing__(self, key: Key) -> Any:
+        # Plans know no errors of single rows; the reference way reports each at its place.
+        raise UnplannedError
+
+
 @dataclass
 class RowStep:
     """One row for each key."""
 
     read: Read
     projection: Projection
-    complete = False
+    complete: bool = False
+    """Whether every key must have a row; the database may hide one from a viewer."""
     inline = None
 
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Return the row of each key."""
         records, at = run.records[self.read.position], self.read.at[KEY]
         objects = self.projection.objects(run, records)
-        return {record[at]: object_ for record, object_ in zip(records, objects, strict=True)}
+        values = {record[at]: object_ for record, object_ in zip(records, objects, strict=True)}
+        return _Visible(values) if self.complete else values
 
 
 @dataclass

@@ -123,7 +123,7 @@ class Operation:
             for fragment in self.fragments.values():
                 found += _conditions(fragment)
             self._conditions = tuple(dict.fromkeys(found))
-        case = (failing, *[variables.coerced.get(name) for name in self._conditions])
+        case = (failing, compiler.hides_rows, *[variables.coerced.get(name) for name in self._conditions])
         if case not in self._plans:
             if len(self._plans) >= _CACHED_PLANS:
                 self._evict()

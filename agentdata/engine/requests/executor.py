@@ -87,18 +87,21 @@ class Executor:
 
         Raises:
             InvalidRequestError: As ``execute`` does.
-            UnplannedError: No plan can hold the operation; nothing has run.
+            UnplannedError: No plan can hold the operation; nothing has been written.
 
         """
         values = operation.values(variables)
+        compiler = self._compiler
+        if compiler is not None and context.viewer_id is not None:
+            compiler = compiler.for_viewers
         data: Any = None
         errors: list[GraphQLError] = []
         try:
             try:
-                data, errors = await operation.plan(self._compiler, values).answer(context, values)
+                data, errors = await operation.plan(compiler, values).answer(context, values)
             except FailingFieldsError as wrong:
                 # Nothing has run. A plan in which these fields fail answers all the others as usual.
-                plan = operation.plan(self._compiler, values, wrong.paths)
+                plan = operation.plan(compiler, values, wrong.paths)
                 data, errors = await plan.answer(context, values)
         except UnplannedError:
             raise
