@@ -309,6 +309,7 @@ def test_db_upgrades_and_downgrades(empty: dict[str, str]) -> None:
     assert succeeded(empty, "db", "current") == upgraded
     assert succeeded(empty, "db", "downgrade", "-1") == succeeded(empty, "db", "current") != upgraded
     assert succeeded(empty, "db", "upgrade", "+1") == upgraded
+    assert "from the next start" in succeeded(empty, "db", "new-secret")
     for command in ("upgrade", "downgrade"):
         for revision in ("nope", "-99", "--nope", "0001-9"):
             assert revision in refused(empty, "db", command, revision)
