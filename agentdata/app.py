@@ -23,8 +23,8 @@ from agentdata.engine.requests.validation import Visibility
 from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
-from agentdata.trusted import trusted_documents
 from agentdata.tokens import Tokens
+from agentdata.trusted import trusted_documents
 from schema import root
 
 if TYPE_CHECKING:
