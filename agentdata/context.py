@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
 
 from agentdata.engine.reference.reader import Reader
 from agentdata.errors import ForbiddenError
+from agentdata.operations.access_records import Author, Origin
 from agentdata.operations.unit_of_work import run
-from models.enums import ApiKeyScope
+from models.enums import ApiKeyScope, included_scopes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from agentdata.database import Database
 
 Result = TypeVar("Result")
 
-_RANKS: dict[str, int] = {scope: rank for rank, scope in enumerate(ApiKeyScope)}
+
+_UNKNOWN_ORIGIN = Origin()
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,16 @@ class Principal:
     project_id: UUID
     api_key_id: UUID
     scopes: frozenset[str]
+    expires_at: datetime | None = None
+    """When the key expires: no key that it makes may outlive it."""
 
-    def may(self, scope: ApiKeyScope) -> bool:
-        """Return whether the key includes a scope; each scope includes those declared before it."""
-        return any(_RANKS[held] >= _RANKS[scope] for held in self.scopes)
+    def may(self, scope: str) -> bool:
+        """Return whether the key includes a scope."""
+        return scope in self._included
+
+    @cached_property
+    def _included(self) -> frozenset[str]:
+        return included_scopes(self.scopes)
 
     def require(self, scope: ApiKeyScope) -> None:
         """Check that the key includes a scope.
@@ -45,12 +55,19 @@ class Principal:
         if not self.may(scope):
             raise ForbiddenError(f"this needs an API key with the scope {scope}")
 
+    def author(self, origin: Origin) -> Author:
+        """Return who sends a request from somewhere, for its access record."""
+        return Author(
+            self.scopes, self.expires_at, self.api_key_id, user_id=None, subject=None, origin=origin
+        )
+
 
 class Context:
     """The context of one operation. It reads from one snapshot; after each write it takes a new one."""
 
-    def __init__(self, database: Database, principal: Principal) -> None:
+    def __init__(self, database: Database, principal: Principal, origin: Origin = _UNKNOWN_ORIGIN) -> None:
         self.principal = principal
+        self._origin = origin
         self.tenant_id = principal.project_id
         """The id of the project; the engine calls it the tenant."""
         self.way = "plan"
@@ -89,10 +106,22 @@ class Context:
         *,
         scope: ApiKeyScope = ApiKeyScope.WRITE,
         idempotency_key: str | None = None,
+        field: str = "",
     ) -> Awaitable[Result]:
-        """Run an operation in a transaction of its own; later reads take a new snapshot with its writes."""
+        """Run an operation in a transaction of its own; later reads take a new snapshot with its writes.
+
+        ``field`` is the mutation, as the access record of the write names it.
+        """
         self.principal.require(scope)
-        writing = run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
+        writing = run(
+            self._database,
+            self.principal.project_id,
+            operation,
+            arguments,
+            idempotency_key,
+            self.principal.author(self._origin),
+            field,
+        )
         return writing if self._reader is None else _write_after(self._reader.close(), writing)
 
     async def close(self) -> None:
