@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,9 +11,10 @@ import strawberry
 
 from agentdata.engine.reference.reader import Reader
 from agentdata.errors import ForbiddenError
+from agentdata.operations import access_records
 from agentdata.operations.access_records import Author, Origin
 from agentdata.operations.unit_of_work import run
-from models.enums import ApiKeyScope, included_scopes
+from models.enums import AccessKind, ApiKeyScope, included_scopes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -123,6 +125,18 @@ class Context:
             field,
         )
         return writing if self._reader is None else _write_after(self._reader.close(), writing)
+
+    async def record_read(self, fields: Sequence[str], document: str) -> None:
+        """Insert an access record of the operation, in a transaction of its own."""
+        values = access_records.values(
+            self.principal.author(self._origin),
+            AccessKind.READ,
+            fields,
+            document_hash=hashlib.sha256(document.encode()).hexdigest(),
+        )
+        await self._database.statement(
+            self.tenant_id, access_records.RECORD, (self.tenant_id, *values), writes=True
+        )
 
     async def close(self) -> None:
         """End the operation and give its connection back; tasks of it that still run can no longer read."""

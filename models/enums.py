@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,11 +110,7 @@ class ApiKeyScope(ClosedSet):
     USERS_WRITE = "USERS_WRITE", "Read, and create, change and delete users."
     TEAMS_WRITE = "TEAMS_WRITE", "Read, and create, change and delete teams."
     AGENTS_WRITE = "AGENTS_WRITE", "Read, and create, change and delete agents and their versions."
-    SESSIONS_WRITE = (
-        "SESSIONS_WRITE",
-        "Read, and create, change and delete sessions and their tags. What belongs to a session is deleted"
-        " with it.",
-    )
+    SESSIONS_WRITE = "SESSIONS_WRITE", "Read, and create, change and delete sessions, with all they contain."
     MESSAGES_WRITE = (
         "MESSAGES_WRITE",
         "Read, and append, change, redact and delete messages and their tool calls.",
@@ -129,31 +125,21 @@ class ApiKeyScope(ClosedSet):
         "Read, and create, change and delete memories with their links, accesses and annotations.",
     )
 
-    @classmethod
-    def named(cls, text: str) -> Self:
-        """Return the scope with a name, in either spelling: `MESSAGES_WRITE` or `messages:write`.
-
-        Raises:
-            ValueError: There is no such scope.
-
-        """
-        return cls(text.upper().replace(":", "_"))
-
-    @property
-    def included(self) -> frozenset[Self]:
-        """The scopes that this one includes, itself among them."""
-        return _INCLUDED[self]
-
 
 FULL_ACCESS = (ApiKeyScope.READ, ApiKeyScope.WRITE, ApiKeyScope.ADMIN)
 """The scopes of a key that may do everything."""
 
-_INCLUDED: dict[str, frozenset[Any]] = {
-    scope: frozenset({ApiKeyScope.READ, scope}) for scope in ApiKeyScope
+_INCLUDED: dict[str, frozenset[str]] = {
+    str(scope): frozenset({ApiKeyScope.READ, scope}) for scope in ApiKeyScope
 } | {
     ApiKeyScope.WRITE: frozenset(ApiKeyScope) - {ApiKeyScope.ADMIN},
     ApiKeyScope.ADMIN: frozenset(ApiKeyScope),
 }
+
+
+def scope_name(text: str) -> str:
+    """Return the name of a scope that is given in either spelling: `MESSAGES_WRITE` or `messages:write`."""
+    return text.upper().replace(":", "_")
 
 
 def included_scopes(held: Iterable[str]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
 import strawberry
@@ -39,12 +40,15 @@ from agentdata.operations import (
     usage_records,
     users,
 )
+from agentdata.operations.api_keys import DEFAULT_OVERLAP_S
 from resolvers import rankings, search
 from resolvers.api_keys import create as create_api_key
+from resolvers.api_keys import rotate as rotate_api_key
 from resolvers.nodes import NODES
 from resolvers.statistics import SESSIONS
 from schema.declarations import object_type
 from schema.enums import ApiKeyScope
+from schema.inputs.access_record import AccessRecordFilter, AccessRecordOrder
 from schema.inputs.agent import AgentFilter, AgentOrder, CreateAgentInput, UpdateAgentInput
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder, RecordAgentMetricInput
 from schema.inputs.agent_version import (
@@ -105,6 +109,7 @@ from schema.inputs.tool_call import (
 from schema.inputs.usage_record import RecordUsageInput, UsageRecordFilter, UsageRecordOrder
 from schema.inputs.user import CreateUserInput, UpdateUserInput, UserFilter, UserOrder
 from schema.scalars import SCALARS
+from schema.types.access_record import AccessRecord
 from schema.types.agent import Agent
 from schema.types.agent_metric import AgentMetric
 from schema.types.agent_version import AgentVersion
@@ -150,7 +155,10 @@ _BEST = (Ordering("rank", descending=True),)
 
 @object_type
 class Query:
-    """Everything that can be read. An answer shows one moment of the data of one project."""
+    """Everything that can be read. An answer shows one moment of the data of one project.
+
+    A field needs the scope READ, which all others include, unless it says that it needs another.
+    """
 
     project: Project = roots.tenant(models.Project, "The project of the API key.")
     node: Node | None = roots.node(NODES, "Any object, by its id; NOT_FOUND if there is none.")
@@ -386,9 +394,17 @@ class Query:
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,
-        "The API keys of the project, newest first. Requires an API key with the scope ADMIN.",
+        "The API keys of the project, newest first. Needs the scope ADMIN.",
         filter_=ApiKeyFilter,
         order=ApiKeyOrder,
+        scope=ApiKeyScope.ADMIN,
+    )
+    access_records: Connection[AccessRecord] = page(
+        models.AccessRecord,
+        "The records of who wrote, and of who read if the server records it, latest first. Needs the scope"
+        " ADMIN.",
+        filter_=AccessRecordFilter,
+        order=AccessRecordOrder,
         scope=ApiKeyScope.ADMIN,
     )
 
@@ -397,7 +413,8 @@ class Query:
 class Mutation:
     """Everything that can be written.
 
-    Each field is one transaction, which takes effect as a whole or not at all.
+    Each field is one transaction, which takes effect as a whole or not at all. Each says which scope it
+    needs; WRITE includes all that end in `_WRITE`, and ADMIN includes WRITE.
     """
 
     update_project: Project | None = mutation(
@@ -411,6 +428,27 @@ class Mutation:
         "Change an API key. The change takes effect within a second.",
         ID,
         input_(UpdateApiKeyInput),
+        scope=ApiKeyScope.ADMIN,
+    )
+    rotate_api_key: CreatedApiKey | None = mutation(
+        rotate_api_key,
+        "Create a successor of an API key, with its name and scopes, and let the key itself expire after an"
+        " overlap, in which both are valid.",
+        ID,
+        parameter(
+            "overlap_s",
+            int,
+            "How long the key stays valid, in seconds, from 0 to 2592000 (30 days); a day by default. A key"
+            " that expires earlier keeps its expiry.",
+            default=DEFAULT_OVERLAP_S,
+        ),
+        parameter(
+            "expires_at",
+            datetime | None,
+            "When the successor expires, a time in the future, or null for never; by default when the key"
+            " would have expired.",
+            default=strawberry.UNSET,
+        ),
         scope=ApiKeyScope.ADMIN,
     )
     revoke_api_key: ApiKey | None = mutation(
@@ -447,7 +485,9 @@ class Mutation:
         parameter("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
     )
 
-    create_agent: Agent | None = write_agents(agents.create, "Add an agent.", input_(CreateAgentInput), creates=True)
+    create_agent: Agent | None = write_agents(
+        agents.create, "Add an agent.", input_(CreateAgentInput), creates=True
+    )
     update_agent: Agent | None = write_agents(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
     delete_agent: Deletion | None = write_agents(
         agents.delete,
@@ -567,7 +607,9 @@ class Mutation:
     update_tool_call: ToolCall | None = write_messages(
         tool_calls.update, "Change a tool call.", ID, input_(UpdateToolCallInput)
     )
-    delete_tool_call: Deletion | None = write_messages(tool_calls.delete, "Delete a tool call.", ID, returns=Deleted)
+    delete_tool_call: Deletion | None = write_messages(
+        tool_calls.delete, "Delete a tool call.", ID, returns=Deleted
+    )
 
     record_events: list[SessionEvent] | None = write_events(
         session_events.record,

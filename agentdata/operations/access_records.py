@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -20,8 +19,7 @@ MAX_IDS = 100
 """How many ids of objects a record lists; it counts them all."""
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a request came from, as far as the server knows."""
 
     operation_name: str | None = None
@@ -30,8 +28,7 @@ class Origin:
     request_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Author:
+class Author(NamedTuple):
     """Who sent a request: what its access record says, and what its sender may pass on to another key."""
 
     scopes: frozenset[str]
@@ -58,10 +55,13 @@ _NAMES = (
     "address",
     "request_id",
 )
-_TYPES = ("uuid", "uuid", "text", "text[]", "text", "text", "text[]", "int", "uuid", "uuid", *["text"] * 3)
+# The text of an array takes the driver less time than an array does.
+_LIST = "text::text[]"
+_TYPES = ("uuid", "uuid", "text", _LIST, "text", "text", _LIST, "int", "uuid", "uuid", *["text"] * 3)
+_GIVEN = [f"${number}::{type_}" for number, type_ in enumerate(_TYPES, start=1)]
 _INSERT = f"INSERT INTO access_records ({', '.join(_NAMES)})"
 
-RECORD = f"{_INSERT} VALUES ({', '.join(f'${number}' for number in range(1, len(_NAMES) + 1))})"  # noqa: S608 - names of columns
+RECORD = f"{_INSERT} VALUES ({', '.join(_GIVEN)})"  # noqa: S608 - names of columns
 """Inserts a record. Its arguments are the project, and then ``values``."""
 
 _MARK = re.compile(r"/\* record (\w+) \*/")
@@ -103,11 +103,11 @@ def values(
     origin = author.origin
     return (
         uuid7(),
-        str(kind),
-        fields,
+        kind,
+        f"{{{','.join(fields)}}}",
         origin.operation_name,
         document_hash,
-        [str(id_) for id_ in ids[:MAX_IDS]],
+        f"{{{','.join(map(str, ids[:MAX_IDS]))}}}",
         len(ids),
         author.api_key_id,
         author.user_id,

@@ -74,7 +74,9 @@ async def _record(write: UnitOfWork, accesses: list[dict[str, Any]], path: str) 
     for place, values in enumerate(accesses):
         check(MemoryAccess, values, path.format(place))
     rows = [{"id": uuid7(), **values} for values in accesses]
-    records = await write.fetch(_RECORD, write.project_id, rows_as_json(rows), alone=True, ids=[row["id"] for row in rows])
+    records = await write.fetch(
+        _RECORD, write.project_id, rows_as_json(rows), alone=True, ids=[row["id"] for row in rows]
+    )
     made = {record["given_id"]: record for record in records}
     for place, row in enumerate(rows):
         if not made[row["id"]]["there"]:

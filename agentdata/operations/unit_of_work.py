@@ -117,11 +117,11 @@ class UnitOfWork:
         """Run a statement and return the first column of its result."""
         return await (await self.session()).scalars(statement, *values, **options)
 
-    async def record(self, ids: Sequence[UUID]) -> None:
-        """Insert the access record of the write, in its transaction."""
+    async def record(self, ids: Sequence[UUID], *, by: UnitOfWork | None = None) -> None:
+        """Insert an access record of the write, in its transaction or in that of a part of it."""
         if self.author is not None:
             values = access_records.values(self.author, AccessKind.WRITE, [self.field], ids)
-            await self.fetch(access_records.RECORD, self.project_id, *values)
+            await (by or self).fetch(access_records.RECORD, self.project_id, *values)
 
     async def record_result(self, result: object) -> None:
         """Insert the access record of the write, unless its only statement has done so, or there was none."""
