@@ -16,7 +16,7 @@ ProjectOption = Annotated[
     typer.Option(
         "--project",
         metavar="SLUG|ID",
-        help="The project to act in, by its slug or id; by default the project of the API key, else `default`.",
+        help="The project to act in, by slug or id; by default that of the API key, else `default`.",
     ),
 ]
 

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from models.enums import AccessKind
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from models.enums import AccessKind
 
 MAX_IDS = 100
 """How many ids of objects a record lists; it counts them all."""
@@ -61,7 +61,7 @@ _TYPES = ("uuid", "uuid", "text", _LIST, "text", "text", _LIST, "int", "uuid", "
 _GIVEN = [f"${number}::{type_}" for number, type_ in enumerate(_TYPES, start=1)]
 _INSERT = f"INSERT INTO access_records ({', '.join(_NAMES)})"
 
-RECORD = f"{_INSERT} VALUES ({', '.join(_GIVEN)})"  # noqa: S608 - names of columns
+RECORD = f"{_INSERT} VALUES ({', '.join(_GIVEN)})"
 """Inserts a record. Its arguments are the project, and then ``values``."""
 
 _MARK = re.compile(r"/\* record (\w+) \*/")
@@ -85,7 +85,7 @@ def recording(text: str, parameters: int) -> str | None:
         return None
     given = [f"${parameters + number}::{type_}" for number, type_ in enumerate(_TYPES[1:], start=1)]
     record = (
-        f", access_record AS ({_INSERT} SELECT $1, {', '.join(given)}"
+        f", access_record AS ({_INSERT} SELECT $1, {', '.join(given)}"  # noqa: S608 - names in our own statements
         f" FROM (SELECT FROM {found[1]} LIMIT 1) AS written)"
     )
     return f"{text[: found.start()]}{record}{text[found.end() :]}"

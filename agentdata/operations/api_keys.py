@@ -138,7 +138,7 @@ def _scopes(scopes: Iterable[str]) -> list[str]:
 
 
 def _check_not_stronger(write: UnitOfWork, values: dict[str, Any]) -> None:
-    """Refuse to give a key more than its maker has: a scope, or a longer life. Operators may give anything."""
+    """Refuse to give a key a scope or a life that its maker does not have; an operator may give any."""
     maker = write.author
     if maker is None:
         return
@@ -151,8 +151,8 @@ def _check_not_stronger(write: UnitOfWork, values: dict[str, Any]) -> None:
         return
     if values["expires_at"] is None or values["expires_at"] > maker.expires_at:
         raise ForbiddenError(
-            f"your key expires at {maker.expires_at:%Y-%m-%dT%H:%M:%SZ}, so a key cannot get a later expiresAt"
-            " by it; give an earlier one, or use a key without an expiry",
+            f"your key expires at {maker.expires_at:%Y-%m-%dT%H:%M:%SZ}, so it cannot give a later expiresAt;"
+            " give an earlier one, or use a key that does not expire",
             field="expiresAt",
         )
 
