@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 
 class ClosedSet(StrEnum):
@@ -129,9 +129,8 @@ class ApiKeyScope(ClosedSet):
 FULL_ACCESS = (ApiKeyScope.READ, ApiKeyScope.WRITE, ApiKeyScope.ADMIN)
 """The scopes of a key that may do everything."""
 
-_INCLUDED: Mapping[str, frozenset[str]] = {
-    scope: frozenset({ApiKeyScope.READ, scope}) for scope in ApiKeyScope
-} | {
+_INCLUDED: dict[str, frozenset[str]] = {
+    **{scope: frozenset({ApiKeyScope.READ, scope}) for scope in ApiKeyScope},
     ApiKeyScope.WRITE: frozenset(ApiKeyScope) - {ApiKeyScope.ADMIN},
     ApiKeyScope.ADMIN: frozenset(ApiKeyScope),
 }

@@ -132,7 +132,7 @@ async def test_a_record_says_who_and_from_where(
         serving(create_app(settings, database_urls.request)) as (host, port),
         httpx.AsyncClient() as client,
     ):
-        for document, id_ in (("mutation Make { createUser(input: {}) { id } }", "r-1"), (query, "r\x7f2")):
+        for document, id_ in (("mutation Make { createUser(input: {}) { id } }", "r-1"), (query, "r\t2")):
             response = await client.post(
                 f"http://{host}:{port}/graphql",
                 json={"query": document},
