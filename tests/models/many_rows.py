@@ -346,9 +346,9 @@ _COLUMNS: dict[str, dict[str, str]] = {
     "access_records": {
         "id": "@access_records[i]",
         "kind": _rare("'READ'", "'WRITE'"),
-        "fields": _rare("'{rare}'", "'{appendMessages}'"),
+        "fields": _rare("ARRAY['rare']", "ARRAY['appendMessages']"),
         "operation_name": _rare("'rare'", "'Append'"),
-        "object_ids": _rare("'{rare}'", "'{a}'"),
+        "object_ids": _rare("ARRAY['rare']", "ARRAY['a']"),
         "object_count": "1",
         "api_key_id": "@api_keys[i % #api_keys]",
         "user_id": _one_in(1000, "@users[i % #users]"),
