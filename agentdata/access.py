@@ -37,6 +37,11 @@ def origin(scope: Scope, headers: Mapping[bytes, str], operation_name: str | Non
     )
 
 
+def text_of(operation: Operation) -> str:
+    """Return the text of an operation's document, which a request may name instead of sending it."""
+    return operation.document.loc.source.body if operation.document.loc else ""
+
+
 def root_fields(operation: Operation) -> list[str]:
     """Return the names of the root fields in an operation, each once; @skip and @include do not matter."""
     names: dict[str, None] = {}

@@ -11,7 +11,7 @@ import orjson
 from graphql import OperationType
 from starlette.requests import Request
 
-from agentdata.access import origin, root_fields
+from agentdata.access import origin, root_fields, text_of
 from agentdata.context import Context
 from agentdata.engine.reporting import exception_entry, field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
@@ -145,7 +145,7 @@ class GraphQLEndpoint:
         if context.way == "reference" and NOTES in scope:
             scope[NOTES] |= {"way": context.way, "reference_runs": str(self._executor.reference_runs)}
         if self._records_reads:
-            await context.record_read(root_fields(operation), request.query)
+            await context.record_read(root_fields(operation), text_of(operation))
         content: dict[str, Any] = {"data": result.data}
         if result.errors:
             content["errors"] = field_errors(result.errors)

@@ -123,6 +123,7 @@ async def test_a_record_says_who_and_from_where(
     database_urls: DatabaseUrls, owner: AsyncEngine, *, reads: bool
 ) -> None:
     key = await make_key(database_urls)
+    make = "mutation Make { createUser(input: {}) { id } }"
     query = (
         "query Names { ...all again: users { totalCount } }"
         " fragment all on Query { project { name } users { totalCount } }"
@@ -132,10 +133,15 @@ async def test_a_record_says_who_and_from_where(
         serving(create_app(settings, database_urls.request)) as (host, port),
         httpx.AsyncClient() as client,
     ):
-        for document, id_ in (("mutation Make { createUser(input: {}) { id } }", "r-1"), (query, "r\t2")):
+        named = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(query.encode()).hexdigest()}}
+        for request, id_ in (
+            ({"query": make}, "r-1"),
+            ({"query": query, "extensions": named}, "r\t2"),
+            ({"extensions": named}, "r-3"),
+        ):
             response = await client.post(
                 f"http://{host}:{port}/graphql",
-                json={"query": document},
+                json=request,
                 headers={"Authorization": f"Bearer {key.secret}", "X-Request-Id": id_},
             )
             assert "errors" not in response.json()
@@ -148,7 +154,6 @@ async def test_a_record_says_who_and_from_where(
             {"id": key.project_id},
         )
         found = [tuple(row) for row in rows]
-    make = "mutation Make { createUser(input: {}) { id } }"
     write = ("WRITE", ["createUser"], "Make", None, 1, key.id, "127.0.0.1", "r-1")
     assert found[0] == write
     digest = [hashlib.sha256(each.encode()).hexdigest() for each in (make, query)]
@@ -156,6 +161,7 @@ async def test_a_record_says_who_and_from_where(
         [
             ("READ", ["createUser"], "Make", digest[0], 0, key.id, "127.0.0.1", "r-1"),
             ("READ", ["project", "users"], "Names", digest[1], 0, key.id, "127.0.0.1", None),
+            ("READ", ["project", "users"], "Names", digest[1], 0, key.id, "127.0.0.1", "r-3"),
         ]
         if reads
         else []
