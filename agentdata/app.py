@@ -83,6 +83,7 @@ def create_app(
         page=graphiql.page if settings.graphiql else None,
         get=settings.get,
         max_body_bytes=settings.max_body_bytes,
+        records_reads=settings.audit_reads,
     )
     return Starlette(
         routes=[

@@ -86,7 +86,7 @@ async def valid_key(connection: AsyncConnection | AsyncSession, hash_: bytes) ->
         raise UnauthenticatedError("the API key was revoked; use another one")
     if row.expires_at is not None and row.expires_at <= now:
         raise UnauthenticatedError("the API key has expired; use another one")
-    principal = Principal(row.project_id, row.id, frozenset(row.scopes))
+    principal = Principal(row.project_id, row.id, frozenset(row.scopes), expires_at=row.expires_at)
     return ValidKey(principal, row.expires_at, row.last_used_at)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
@@ -10,18 +12,22 @@ import strawberry
 from agentdata.engine.reference.reader import Reader
 from agentdata.engine.sql.cursors import Signer
 from agentdata.errors import ForbiddenError
+from agentdata.operations import access_records
+from agentdata.operations.access_records import Author, Origin
 from agentdata.operations.unit_of_work import run
-from models.enums import ApiKeyScope
+from models.enums import AccessKind, ApiKeyScope, included_scopes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from agentdata.database import Database
 
 Result = TypeVar("Result")
 
-_RANKS: dict[str, int] = {scope: rank for rank, scope in enumerate(ApiKeyScope)}
+
+_UNKNOWN_ORIGIN = Origin()
 
 
 @dataclass(frozen=True)
@@ -34,15 +40,23 @@ class Principal:
     scopes: frozenset[str]
     user_id: UUID | None = None
     """The end user whose rows alone the holder sees; None sees the project."""
+    expires_at: datetime | None = None
+    """When the key expires: no key that it makes may outlive it."""
+    subject: str | None = None
+    """Whom a token says that it speaks for."""
 
     @property
     def holder_id(self) -> UUID:
         """The key, else the end user of a token, else its project: whom limits and logs count as one."""
         return self.api_key_id or self.user_id or self.project_id
 
-    def may(self, scope: ApiKeyScope) -> bool:
-        """Return whether the key includes a scope; each scope includes those declared before it."""
-        return any(_RANKS[held] >= _RANKS[scope] for held in self.scopes)
+    def may(self, scope: str) -> bool:
+        """Return whether the key includes a scope."""
+        return scope in self._included
+
+    @cached_property
+    def _included(self) -> frozenset[str]:
+        return included_scopes(self.scopes)
 
     def require(self, scope: ApiKeyScope) -> None:
         """Check that the key includes a scope.
@@ -54,12 +68,24 @@ class Principal:
         if not self.may(scope):
             raise ForbiddenError(f"this needs an API key with the scope {scope}")
 
+    def author(self, origin: Origin) -> Author:
+        """Return who sends a request from somewhere, for its access record."""
+        return Author(
+            self.scopes,
+            self.expires_at,
+            self.api_key_id,
+            user_id=self.user_id,
+            subject=self.subject,
+            origin=origin,
+        )
+
 
 class Context:
     """The context of one operation. It reads from one snapshot; after each write it takes a new one."""
 
-    def __init__(self, database: Database, principal: Principal) -> None:
+    def __init__(self, database: Database, principal: Principal, origin: Origin = _UNKNOWN_ORIGIN) -> None:
         self.principal = principal
+        self._origin = origin
         self.tenant_id = principal.project_id
         """The id of the project; the engine calls it the tenant."""
         self.viewer_id = principal.user_id
@@ -114,14 +140,38 @@ class Context:
         *,
         scope: ApiKeyScope = ApiKeyScope.WRITE,
         idempotency_key: str | None = None,
+        field: str = "",
     ) -> Awaitable[Result]:
-        """Run an operation in a transaction of its own; later reads take a new snapshot with its writes."""
+        """Run an operation in a transaction of its own; later reads take a new snapshot with its writes.
+
+        ``field`` is the mutation, as the access record of the write names it.
+        """
         self.principal.require(scope)
         if self.viewer_id is not None:
             # Row-level security has no rules for what end users may write.
             raise ForbiddenError("a token of a user can only read")
-        writing = run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
+        writing = run(
+            self._database,
+            self.principal.project_id,
+            operation,
+            arguments,
+            idempotency_key,
+            self.principal.author(self._origin),
+            field,
+        )
         return writing if self._reader is None else _write_after(self._reader.close(), writing)
+
+    async def record_read(self, fields: Sequence[str], document: str) -> None:
+        """Insert an access record of the operation, in a transaction of its own."""
+        values = access_records.values(
+            self.principal.author(self._origin),
+            AccessKind.READ,
+            fields,
+            document_hash=hashlib.sha256(document.encode()).hexdigest(),
+        )
+        await self._database.statement(
+            self.tenant_id, access_records.RECORD, (self.tenant_id, *values), writes=True
+        )
 
     async def close(self) -> None:
         """End the operation and give its connection back; tasks of it that still run can no longer read."""

@@ -11,6 +11,7 @@ import orjson
 from graphql import OperationType
 from starlette.requests import Request
 
+from agentdata.access import origin, root_fields, text_of
 from agentdata.context import Context
 from agentdata.engine.reporting import exception_entry, field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
@@ -81,6 +82,7 @@ class GraphQLEndpoint:
         page: Callable[[Request], Response] | None,
         get: bool = True,
         max_body_bytes: int,
+        records_reads: bool = False,
     ) -> None:
         self._executor = executor
         self._database = database
@@ -89,6 +91,7 @@ class GraphQLEndpoint:
         self._page = page
         self._methods = ("GET", "POST") if get else ("POST",)
         self._max_body_bytes = max_body_bytes
+        self._records_reads = records_reads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -133,7 +136,7 @@ class GraphQLEndpoint:
         operation = self._documents.operation(request, principal.project_id)
         _add_log_notes(scope, operation, principal)
         _check_operation(operation, request, principal, get=get)
-        context = Context(self._database, principal)
+        context = Context(self._database, principal, origin(scope, headers, operation.name))
         if operation.node.operation is OperationType.MUTATION:
             # A mutation runs to its end, even if the client disconnects.
             result = await self._run(operation, request, context)
@@ -141,6 +144,8 @@ class GraphQLEndpoint:
             result = await _while_connected(self._run(operation, request, context), receive)
         if context.way == "reference" and NOTES in scope:
             scope[NOTES] |= {"way": context.way, "reference_runs": str(self._executor.reference_runs)}
+        if self._records_reads:
+            await context.record_read(root_fields(operation), text_of(operation))
         content: dict[str, Any] = {"data": result.data}
         if result.errors:
             content["errors"] = field_errors(result.errors)
@@ -269,6 +274,10 @@ def _check_operation(
     operation: Operation, request: GraphQLRequest, principal: Principal, *, get: bool
 ) -> None:
     """Refuse an operation that HTTP does not allow, with the status for it."""
+    if not principal.may(ApiKeyScope.READ):
+        raise RefusalError(
+            HTTPStatus.FORBIDDEN, ForbiddenError("this needs a key or token with the scope READ")
+        )
     if request.explain and not principal.may(ApiKeyScope.ADMIN):
         raise RefusalError(
             HTTPStatus.FORBIDDEN,

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=16 * MIB, ge=1024, le=1024 * MIB, description="Largest request body in bytes."
     )
+    audit_reads: bool = Field(
+        default=False,
+        description="Whether each operation that reads leaves an access record, as each write does.",
+    )
     cors_origins: str = Field(
         default="",
         description="Origins whose web pages may call the API, separated by commas; none if empty.",

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from agentdata.context import Principal
 from agentdata.errors import OverloadedError, UnauthenticatedError
 from agentdata.setup_error import SetupError
-from models.enums import ApiKeyScope
+from models.enums import ApiKeyScope, scope_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +45,9 @@ _PAUSE_S = 30
 """The least time between two readings, in seconds: tokens with made-up key ids cause no more of them."""
 
 _READ_TIMEOUT_S = 10
+_MAX_SUBJECT = 255
+"""How many characters of the claim `sub` are recorded."""
+
 _MAX_SET_BYTES = 1024 * 1024
 _MAX_KEYS = 100
 _SMALLEST_RSA_BITS = 2048
@@ -65,6 +68,8 @@ class Claims(NamedTuple):
     user: str | None
     expires_at: float
     """The time until which the token is accepted, in seconds since 1970."""
+    subject: str | None = None
+    """The claim `sub`, for access records."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,9 @@ class Tokens:
         if has_user and (not isinstance(user, str) or not user):
             raise _bad_claim(self._names.user, "must be the id or the externalId of a user")
         scopes = self._scopes(claims, default=frozenset({ApiKeyScope.READ.value}) if has_user else None)
-        return Claims(project, scopes, user, int(claims["exp"]) + LEEWAY_S)
+        subject = claims.get("sub")
+        named = subject[:_MAX_SUBJECT] if isinstance(subject, str) and subject.isprintable() else None
+        return Claims(project, scopes, user, int(claims["exp"]) + LEEWAY_S, named)
 
     def _scopes(self, claims: Mapping[str, Any], default: frozenset[str] | None) -> frozenset[str]:
         name = self._names.scopes
@@ -163,11 +170,9 @@ class Tokens:
         if isinstance(given, str):
             given = given.split()
         known = {scope.value for scope in ApiKeyScope}
-        if (
-            not isinstance(given, list | frozenset)
-            or not given
-            or not all(isinstance(each, str) and each in known for each in given)
-        ):
+        if isinstance(given, list | frozenset) and all(isinstance(each, str) for each in given):
+            given = [scope_name(each) for each in given]
+        if not isinstance(given, list) or not given or not known.issuperset(given):
             raise _bad_claim(name, f"must list some of {', '.join(sorted(known))}")
         scopes = frozenset(given)
         if default is not None and scopes != default:
@@ -200,7 +205,8 @@ async def holder(connection: AsyncConnection, claims: Claims) -> Principal:
         raise UnauthenticatedError(
             "the token names a user that does not exist in its project; create it with this externalId"
         )
-    return Principal(row.project_id, None, claims.scopes, None if claims.user is None else row.user_id)
+    user_id = None if claims.user is None else row.user_id
+    return Principal(row.project_id, None, claims.scopes, user_id, subject=claims.subject)
 
 
 class KeySet:

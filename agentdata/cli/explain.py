@@ -80,8 +80,8 @@ async def _explained(
     from models.enums import ApiKeyScope
     from schema.root import schema
 
-    slug = await project_of(settings, urls.owner, project, ApiKeyScope.ADMIN)
-    async with acting_in(urls.owner, slug) as write:
+    place = await project_of(settings, urls.owner, project, ApiKeyScope.ADMIN)
+    async with acting_in(urls.owner, place) as write:
         principal = Principal(write.project_id, UUID(int=0), frozenset(ApiKeyScope))
     pool = Database(
         urls.request,

@@ -57,8 +57,9 @@ class Context(Protocol):
         *,
         scope: Any,
         idempotency_key: str | None = None,
+        field: str = "",
     ) -> Awaitable[Result]:
-        """Run a write in a transaction of its own and return its result."""
+        """Run a write, the mutation ``field``, in a transaction of its own and return its result."""
 
 
 Info = strawberry.Info[Context, None]

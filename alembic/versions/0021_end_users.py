@@ -1,6 +1,6 @@
 """Show end users only their own rows, look up whom a token names, and keep a secret of the servers.
 
-Revision: 0021, after 0019
+Revision: 0021, after 0020
 
 Requests for an end user run as a role of their own, which can read and cannot write. A table that has no policy
 for it shows it no rows, so a table that a later migration adds stays hidden until that migration decides.
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from alembic import op
 revision = '0021'
-down_revision = '0019'
+down_revision = '0020'
 branch_labels = None
 depends_on = None
 
@@ -55,7 +55,7 @@ VISIBLE = {
     "memory_annotations": of_memory(),
 }
 # Without a policy no row is visible, but statements may name the tables.
-HIDDEN = ("agents", "agent_versions", "agent_metrics", "teams", "team_members", "api_keys")
+HIDDEN = ("agents", "agent_versions", "agent_metrics", "teams", "team_members", "api_keys", "access_records")
 
 # A token is checked before its project is known, so this looks over all projects, as their owner. Only the
 # server calls it, with the claims of a token whose signature it has verified.

@@ -54,6 +54,7 @@ HIDDEN = {
     "teams",
     "team_members",
     "api_keys",
+    "access_records",
     "idempotency_keys",
 }
 """The tables of which an end user sees nothing."""

@@ -79,6 +79,17 @@ COMMON = {"ne", "not_in", "is_null", "none"}
 
 _LONG = "it may be longer than what an index can hold"
 _MANY = "many rows have each value, and an index would cost every append"
+_EACH_WRITE = "an index would cost every write; give a range of createdAt, too"
+_OF_ACCESSES = (
+    "kind",
+    "fields",
+    "operation_name",
+    "object_ids",
+    "api_key_id",
+    "user_id",
+    "address",
+    "request_id",
+)
 WALKED = {
     ("sessions", "title"): _LONG,
     ("sessions", "depth"): _MANY,
@@ -87,6 +98,7 @@ WALKED = {
     ("messages", "token_count"): _MANY,
     ("session_events", "sequence"): _MANY,
     ("module_states", "version"): _MANY,
+    **{("access_records", name): _EACH_WRITE for name in _OF_ACCESSES},
 }
 """Columns whose filters scan all rows of the project, or of a parent if there is one."""
 

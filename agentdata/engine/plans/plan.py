@@ -165,7 +165,7 @@ class MutationPlan:
             data[each.key] = None
             written = False
             try:
-                result = await each.declared.run(context, each.coerce(variables))
+                result = await each.declared.run(context, each.nodes[0].name.value, each.coerce(variables))
                 written = True
                 data[each.key] = await each.result.of(each.declared.returns(result), context, bindings)
             except Exception as error:  # noqa: BLE001  # reported as the error of this field
