@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     Inherited = tuple[Batch, int] | None
     """The batch that returned an object, and the slot of its arguments, which batches below may inherit."""
 
-_LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
+LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
     "totalCount": (Page.totals, BigInteger()),
     "isComplete": (Page.is_complete, Boolean()),
 }
@@ -453,7 +453,7 @@ class _Compilation:
                 continue
             with self._field_at(connection, key, of_key[0]):
                 step.fields[key] = self._connection_field(connection, of_key, step)
-            if name in _LIST_FIELDS and name not in step.list_reads:
+            if name in LIST_FIELDS and name not in step.list_reads:
                 step.list_reads[name] = self._list_read(declared, name, keys, step)
         if not read.names:
             # A statement selects something, if only rows to be counted.
@@ -474,13 +474,13 @@ class _Compilation:
             return PageInfo(
                 [(key, _field_name(each[0], of)) for key, each in self.selections.below(of, nodes)]
             )
-        if name in _LIST_FIELDS:
+        if name in LIST_FIELDS:
             return ListField(name)
         raise UnplannedError
 
     def _list_read(self, declared: Page, name: str, keys: Keys, step: PageStep) -> Read:
         """Add the read of a field about the list as a whole."""
-        select, type_ = _LIST_FIELDS[name]
+        select, type_ = LIST_FIELDS[name]
         with self._at(name):
             read = self._read(
                 (declared, name),

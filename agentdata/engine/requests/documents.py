@@ -21,6 +21,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from agentdata.engine.binding.variables import Variables
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
+from agentdata.engine.requests.conditions import of_value
 from agentdata.engine.requests.limits import Measure
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
@@ -28,7 +29,7 @@ from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededErr
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
-    from graphql import DocumentNode, GraphQLSchema
+    from graphql import DocumentNode, GraphQLInputObjectType, GraphQLSchema
     from graphql.execution.values import VariableValues
 
     from agentdata.engine.plans.compiler import Compiler
@@ -73,6 +74,7 @@ class Operation:
     limits: Limits
     visibility: Visibility
     _size_variables: tuple[str, ...] | None = None
+    _filter_variables: tuple[tuple[str, GraphQLInputObjectType], ...] = ()
     _allowed: set[tuple[Hashable, ...]] = field(default_factory=set)
     _conditions: tuple[str, ...] | None = None
     _plans: dict[tuple[Any, ...], QueryPlan | MutationPlan | None] = field(default_factory=dict)
@@ -100,9 +102,12 @@ class Operation:
         values = self._variables.coerce(given)
         if isinstance(values, list):
             raise InvalidRequestError(values)
-        # Sizes that were allowed before are not measured again.
-        if self._size_variables is None or self._sizes(values) not in self._allowed:
-            self._check(values)
+        try:
+            # Sizes that were allowed before are not measured again.
+            if self._size_variables is None or self._sizes(values) not in self._allowed:
+                self._check(values)
+        except LimitExceededError as error:
+            raise invalid(error) from None
         return values
 
     def plan(
@@ -143,11 +148,9 @@ class Operation:
 
     def _check(self, variables: VariableValues) -> None:
         measure = Measure(self.schema, self.fragments, variables)
-        try:
-            self.limits.check(measure.operation(self.node))
-        except LimitExceededError as error:
-            raise invalid(error) from None
+        self.limits.check(measure.operation(self.node))
         self._size_variables = tuple(sorted(measure.size_variables))
+        self._filter_variables = tuple(measure.filter_variables.items())
         if len(self._allowed) >= _CACHED_SIZES:
             self._allowed.clear()
         self._allowed.add(self._sizes(variables))
@@ -155,7 +158,8 @@ class Operation:
     def _sizes(self, variables: VariableValues) -> tuple[Hashable, ...]:
         coerced = variables.coerced
         # A variable that was not sent differs from null: a default may stand for it.
-        return tuple([_hashable(coerced.get(name, Undefined)) for name in self._size_variables or ()])
+        sizes = [_hashable(coerced.get(name, Undefined)) for name in self._size_variables or ()]
+        return (*sizes, *[of_value(coerced.get(name), type_) for name, type_ in self._filter_variables])
 
 
 def _hashable(value: Any) -> Hashable:
