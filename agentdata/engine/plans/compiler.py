@@ -172,6 +172,7 @@ class _Compilation:
             elif name.startswith("__"):
                 introspection = Introspection(self.schema, self.operation, self.fragments, nodes)
                 plan.roots.append(RootField(key, partial(introspection.answer, self._variables_slot(), key)))
+                plan.slow = True
             else:
                 with self._field_at(type_, key, nodes[0]):
                     plan.roots.append(RootField(key, self._root(type_, key, nodes)))
@@ -394,6 +395,7 @@ class _Compilation:
             # What is bound may be large, such as the starts of buckets, and is not to stay in a cached plan.
             each_request=declared.computation.binder is not None,
         )
+        self.arguments.computed += declared.computation.binder is not None
         by = KEY if declared.inherits else "id"
         model = declared.model
         types = _computed_columns(declared, inherited) if model is None else _columns(model)

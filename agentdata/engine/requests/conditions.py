@@ -1,7 +1,7 @@
 """Conditions: the comparisons in the filters and orders of an operation, counted before any is parsed.
 
-A comparison with a list of values is one condition. Each object in a list counts as one at least, so the count
-bounds the work of parsing, too.
+A comparison with a list of values is one condition. Each object in a list counts as one at least, so the
+count bounds the work of parsing, too.
 """
 
 from __future__ import annotations

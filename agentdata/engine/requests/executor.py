@@ -9,6 +9,7 @@ from graphql import Executor as GraphQLExecutor
 from graphql.error import located_error
 from strawberry.execution import optimized_is_awaitable
 
+from agentdata.engine.aside import COMPILING
 from agentdata.engine.plans.run import FailingFieldsError, UnplannedError
 from agentdata.engine.requests.documents import Documents, InvalidRequestError
 from agentdata.engine.requests.limits import Limits
@@ -18,10 +19,12 @@ from agentdata.engine.strawberry_access import core_schema
 if TYPE_CHECKING:
     import strawberry
     from graphql import GraphQLError
+    from graphql.execution.values import VariableValues
 
     from agentdata.engine.context import Context
     from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.plans.explain import Explained
+    from agentdata.engine.plans.plan import MutationPlan, QueryPlan
     from agentdata.engine.requests.documents import Operation
 
 
@@ -64,24 +67,39 @@ class Executor:
         """
         self._documents.get(document)
 
+    async def read(self, document: str, name: str | None) -> Operation:
+        """Return the operation of a document as ``operation`` does; a new document is read in a thread.
+
+        Raises:
+            InvalidRequestError: As ``operation`` does.
+            OverloadedError: Too many new documents wait.
+
+        """
+        known = self._documents.known(document)
+        if known is None:
+            known = await COMPILING.run(self._documents.get, document)
+        return known.operation(name)
+
     async def execute(
-        self, operation: Operation, variables: dict[str, Any], context: Context
+        self, operation: Operation, variables: dict[str, Any], context: Context, *, large: bool = False
     ) -> ExecutionResult:
         """Run an operation; errors of its fields are part of the result.
+
+        ``large`` says that the variables are many values.
 
         Raises:
             InvalidRequestError: The variables are wrong, or the operation passes a limit with them.
 
         """
         try:
-            return await self._answer(operation, variables, context)
+            return await self._answer(operation, variables, context, large=large)
         except UnplannedError:
             self.reference_runs += 1
             context.way = "reference"
             return await self._run_reference(operation, variables, context)
 
     async def _answer(
-        self, operation: Operation, variables: dict[str, Any], context: Context
+        self, operation: Operation, variables: dict[str, Any], context: Context, *, large: bool
     ) -> ExecutionResult:
         """Run an operation by its plan.
 
@@ -90,15 +108,19 @@ class Executor:
             UnplannedError: No plan can hold the operation; nothing has run.
 
         """
-        values = operation.values(variables)
+        if large or not operation.is_measured:
+            values = await COMPILING.run(operation.values, variables)
+        else:
+            values = operation.values(variables)
         data: Any = None
         errors: list[GraphQLError] = []
         try:
             try:
-                data, errors = await operation.plan(self._compiler, values).answer(context, values)
+                plan = await self._plan(operation, values)
+                data, errors = await plan.answer(context, values)
             except FailingFieldsError as wrong:
                 # Nothing has run. A plan in which these fields fail answers all the others as usual.
-                plan = operation.plan(self._compiler, values, wrong.paths)
+                plan = await self._plan(operation, values, wrong.paths)
                 data, errors = await plan.answer(context, values)
         except UnplannedError:
             raise
@@ -108,6 +130,19 @@ class Executor:
         except Exception as error:  # noqa: BLE001  # reported as the error of a field would be
             errors = [located_error(error, [operation.node])]
         return ExecutionResult(data, errors or None)
+
+    async def _plan(
+        self, operation: Operation, values: VariableValues, failing: frozenset[str] = frozenset()
+    ) -> QueryPlan | MutationPlan:
+        """Return the plan of an operation, compiled in a thread.
+
+        Raises:
+            UnplannedError: A plan cannot hold the operation, or there is no compiler.
+
+        """
+        if operation.is_planned(values, failing):
+            return operation.plan(self._compiler, values, failing)
+        return await COMPILING.run(operation.plan, self._compiler, values, failing)
 
     async def explain(
         self, operation: Operation, variables: dict[str, Any], context: Context, *, analyze: bool

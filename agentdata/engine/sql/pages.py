@@ -289,7 +289,8 @@ class PageRequest:
     ) -> None:
         self.page = page
         self.size = _size(first, after, last, before)
-        sort_keys = tuple(order) or page.default_order
+        # A key that comes again decides nothing.
+        sort_keys = tuple({key.name: key for key in reversed(order)}.values())[::-1] or page.default_order
         # The id makes every order total.
         self.order = (*sort_keys, Ordering("id", sort_keys[-1].descending))
         self.backward = last is not None or (before is not None and first is None)
