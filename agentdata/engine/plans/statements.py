@@ -52,6 +52,8 @@ KEY = "key"
 _PARAMETER = re.compile(r"\$(\d+)")
 _MAX_CHARACTERS = 1_000_000
 """How long the SQL of an operation may be; PostgreSQL takes seconds to read and plan a longer one."""
+_MAX_VALUES = 50_000
+"""How many values the lists among the parameters may have; the driver encodes them in the event loop."""
 _CACHED_CHARACTERS = 2_000_000
 """How many characters of SQL are cached of each kind: of single reads, and of whole operations."""
 
@@ -158,11 +160,25 @@ class Statement(NamedTuple):
     """The SQL of each read, as it stands in the text."""
 
     def arguments(self, run: Run, forms: Sequence[ReadForm]) -> list[Any]:
-        """Return the parameters in the driver's order."""
-        return [
+        """Return the parameters in the driver's order.
+
+        Raises:
+            LimitExceededError: Their lists have too many values.
+
+        """
+        arguments = [
             process(value) if process is not None and value is not None else value
             for value, process in ((get(run, forms), process) for get, process in self.parameters)
         ]
+        sent = sum([len(value) for value in arguments if type(value) is list])
+        if sent > _MAX_VALUES:
+            raise LimitExceededError(
+                f"the operation sends lists of {sent:,} values to the database, above the limit of"
+                f" {_MAX_VALUES:,}; choose longer intervals or shorter ranges of series, shorter lists in"
+                " filters, or send several requests",
+                field="query",
+            )
+        return arguments
 
 
 class SqlCache:
