@@ -131,6 +131,12 @@ def test_a_list_of_values_is_one_condition_and_filters_of_all_fields_count_toget
         operation.values({"f": {"or": [many] * 125}, "title": {"eq": "x"}})
 
 
+def test_each_float_of_a_list_is_a_condition() -> None:
+    for filter_ in ({"costUsd": {"in": [0.5] * 501}}, {"or": [{"costUsd": {"in": [0.5] * 167}}] * 3}):
+        assert "has 501 conditions" in refusal(FILTERED, {"f": filter_})
+        assert "has 501 conditions" in refusal(f"{{ sessions(filter: {literal(filter_)}) {{ totalCount }} }}")
+
+
 def test_conditions_count_for_each_range_behind_a_cursor() -> None:
     document = """query ($f: SessionFilter, $by: [SessionOrder!], $after: String) {
         sessions(filter: $f, orderBy: $by%s) { nodes { id } }
@@ -185,6 +191,7 @@ async def test_the_largest_filters_are_answered(api: Api) -> None:
     for filter_ in (
         {"or": [{"or": [{"title": {"eq": "a"}}] * 49}] * 10},
         {"and": [parents(6)] * 8},
+        {"costUsd": {"in": [0.5] * 500}},
         {"not": {"not": {"or": [{"parent": {"title": {"eq": "a"}}}] * 50}}},
     ):
         assert await api.ask(FILTERED, f=filter_) == {"sessions": {"nodes": []}}

@@ -1,7 +1,7 @@
 """Conditions: the comparisons in the filters and orders of an operation, counted before any is parsed.
 
-A comparison with a list of values is one condition. Each object in a list counts as one at least, so the
-count bounds the work of parsing, too.
+A comparison with a list of values is one condition, but with a list of floats one for each: they are compared
+as ranges. Each object in a list counts as one at least, so the count bounds the work of parsing, too.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import (
+    GraphQLFloat,
     GraphQLInputObjectType,
     ListValueNode,
     ObjectValueNode,
     VariableNode,
     get_named_type,
+    get_nullable_type,
+    is_list_type,
 )
 
 from agentdata.engine.sql.filters import MAX_DEPTH, ToMany
@@ -65,8 +68,13 @@ def of_value(value: Any, type_: GraphQLInputObjectType, depth: int = 0) -> Condi
         _check_depth(depth)
         fields, found = _fields(type_), NONE
         for name, each in value.items():
-            inner, step = fields[name]
-            found = found.beside(_ONE if inner is None else of_value(each, inner, depth + 1).below(step))
+            field = fields[name]
+            if field.objects is not None:
+                found = found.beside(of_value(each, field.objects, depth + 1).below(field.step))
+            else:
+                found = found.beside(
+                    Conditions(len(each)) if field.floats and isinstance(each, list) else _ONE
+                )
         return found
     if isinstance(value, list):
         return _together(value, lambda each: of_value(each, type_, depth))
@@ -92,9 +100,13 @@ def of_literal(
             _check_depth(depth)
             fields, found = _fields(type_), NONE
             for each in node.fields:
-                inner, step = fields.get(each.name.value, (None, 0))
-                below = _ONE if inner is None else of_literal(each.value, inner, variable, depth + 1)
-                found = found.beside(below.below(step))
+                field = fields[each.name.value]
+                if field.objects is not None:
+                    below = of_literal(each.value, field.objects, variable, depth + 1)
+                    found = found.beside(below.below(field.step))
+                else:
+                    values = len(each.value.values) if isinstance(each.value, ListValueNode) else 1
+                    found = found.beside(Conditions(values) if field.floats else _ONE)
             return found
         case ListValueNode():
             return _together(node.values, lambda each: of_literal(each, type_, variable, depth))
@@ -113,18 +125,31 @@ def _check_depth(depth: int) -> None:
         raise LimitExceededError(f"the filter nests deeper than {MAX_DEPTH} levels", field="filter")
 
 
+class _Field(NamedTuple):
+    """A field of an input object."""
+
+    objects: GraphQLInputObjectType | None
+    """The type of the objects in it, or None for values."""
+    step: int = 0
+    """1 if its objects are about related rows."""
+    floats: bool = False
+    """Whether it is a list of floats."""
+
+
 @cache
-def _fields(type_: GraphQLInputObjectType) -> Mapping[str, tuple[GraphQLInputObjectType | None, int]]:
-    """Return for each field the type of the objects in it, if any, and whether it is a step to other rows."""
+def _fields(type_: GraphQLInputObjectType) -> Mapping[str, _Field]:
     choices = _is_choice(type_)
-    fields: dict[str, tuple[GraphQLInputObjectType | None, int]] = {}
+    fields = {}
     for name, field in type_.fields.items():
         inner = get_named_type(field.type)
         if isinstance(inner, GraphQLInputObjectType):
             # The fields `some` and `none` of a relation to many are a step each.
-            fields[name] = inner, int(choices or ("link" in metadata(field) and not _is_choice(inner)))
+            step = choices or ("link" in metadata(field) and not _is_choice(inner))
+            fields[name] = _Field(inner, int(step))
         else:
-            fields[name] = None, 0
+            fields[name] = _Field(
+                None, floats=inner is GraphQLFloat and is_list_type(get_nullable_type(field.type))
+            )
     return fields
 
 
