@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from agentdata import graphiql
 from agentdata.auth import Authenticator
 from agentdata.database import Database
 from agentdata.endpoint import GraphQLEndpoint
+from agentdata.engine.aside import SWITCH_S
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.validation import Visibility
@@ -111,6 +113,7 @@ def _tune_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
+    sys.setswitchinterval(SWITCH_S)
 
 
 async def _home(request: Request) -> Response:  # noqa: ARG001 - a Starlette endpoint takes the request

@@ -27,7 +27,7 @@ from agentdata.protocol import (
     RefusalError,
     is_json,
     negotiate,
-    read_body,
+    read_body_aside,
     read_query_string,
     status_of,
 )
@@ -132,8 +132,8 @@ class GraphQLEndpoint:
             request = read_query_string(scope["query_string"])
         else:
             _check_content(headers)
-            request = read_body(await self._body(receive, headers.get(b"content-length")))
-        operation = self._documents.operation(request, principal.project_id)
+            request = await read_body_aside(await self._body(receive, headers.get(b"content-length")))
+        operation = await self._documents.operation(request, principal.project_id)
         _add_log_notes(scope, operation, principal)
         _check_operation(operation, request, principal, get=get)
         context = Context(self._database, principal, origin(scope, headers, operation.name))
@@ -156,7 +156,7 @@ class GraphQLEndpoint:
 
     async def _run(self, operation: Operation, request: GraphQLRequest, context: Context) -> ExecutionResult:
         try:
-            result = await self._executor.execute(operation, request.variables, context)
+            result = await self._executor.execute(operation, request.variables, context, large=request.large)
             if request.explain and result.data is not None:
                 result.extensions = {"explain": await self._explanation(operation, request, context)}
         except BaseException:

@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     Inherited = tuple[Batch, int] | None
     """The batch that returned an object, and the slot of its arguments, which batches below may inherit."""
 
-_LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
+LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
     "totalCount": (Page.totals, BigInteger()),
     "isComplete": (Page.is_complete, Boolean()),
 }
@@ -185,6 +185,7 @@ class _Compilation:
             elif name.startswith("__"):
                 introspection = Introspection(self.schema, self.operation, self.fragments, nodes)
                 plan.roots.append(RootField(key, partial(introspection.answer, self._variables_slot(), key)))
+                plan.slow = True
             else:
                 with self._field_at(type_, key, nodes[0]):
                     plan.roots.append(RootField(key, self._root(type_, key, nodes)))
@@ -411,6 +412,7 @@ class _Compilation:
             # What is bound may be large, such as the starts of buckets, and is not to stay in a cached plan.
             each_request=declared.computation.binder is not None,
         )
+        self.arguments.computed += declared.computation.binder is not None
         by = KEY if declared.inherits else "id"
         model = declared.model
         types = _computed_columns(declared, inherited) if model is None else _columns(model)
@@ -470,7 +472,7 @@ class _Compilation:
                 continue
             with self._field_at(connection, key, of_key[0]):
                 step.fields[key] = self._connection_field(connection, of_key, step)
-            if name in _LIST_FIELDS and name not in step.list_reads:
+            if name in LIST_FIELDS and name not in step.list_reads:
                 step.list_reads[name] = self._list_read(declared, name, keys, step)
         if not read.names:
             # A statement selects something, if only rows to be counted.
@@ -491,13 +493,13 @@ class _Compilation:
             return PageInfo(
                 [(key, _field_name(each[0], of)) for key, each in self.selections.below(of, nodes)]
             )
-        if name in _LIST_FIELDS:
+        if name in LIST_FIELDS:
             return ListField(name)
         raise UnplannedError
 
     def _list_read(self, declared: Page, name: str, keys: Keys, step: PageStep) -> Read:
         """Add the read of a field about the list as a whole."""
-        select, type_ = _LIST_FIELDS[name]
+        select, type_ = LIST_FIELDS[name]
         with self._at(name):
             read = self._read(
                 (declared, name),

@@ -290,8 +290,12 @@ class PageRequest:
         self.page = page
         self.size = _size(first, after, last, before)
         sort_keys = tuple(order) or page.default_order
+        first_of_each: dict[str, Ordering] = {}
+        for key in sort_keys:
+            # A key that comes again decides nothing, and is not to make the SQL longer.
+            first_of_each.setdefault(key.name, key)
         # The id makes every order total.
-        self.order = (*sort_keys, Ordering("id", sort_keys[-1].descending))
+        self.order = (*first_of_each.values(), Ordering("id", sort_keys[-1].descending))
         self.backward = last is not None or (before is not None and first is None)
         self.cursor = before if self.backward else after
         self.values: dict[str, Any] = dict(computed.values)
