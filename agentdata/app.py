@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
 from agentdata.trusted import trusted_documents
+from agentdata.sight.logs import log_unhandled
 from schema import root
 
 if TYPE_CHECKING:
@@ -128,6 +130,7 @@ def _lifespan(database: Database) -> Callable[[Starlette], AbstractAsyncContextM
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         _tune_garbage_collector()
+        asyncio.get_running_loop().set_exception_handler(log_unhandled)
         try:
             yield
         finally:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from starlette.responses import JSONResponse
 
+from agentdata.sight.failures import describe
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -52,7 +54,7 @@ class Health:
         try:
             async with asyncio.timeout(_DATABASE_TIMEOUT_S), self._database.connection() as connection:
                 await connection.execute(text("SELECT 1"))
-        except Exception:  # noqa: BLE001 - any failure means that the database does not answer
-            _log.warning("the database does not answer", exc_info=True)
+        except Exception as error:  # noqa: BLE001 - any failure means that the database does not answer
+            _log.warning("the database does not answer: %s", describe(error))
             return False
         return True

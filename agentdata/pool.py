@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from agentdata.database_url import UNPREPARED
 from agentdata.errors import OverloadedError
 from agentdata.exact_json import read_stored_json
+from agentdata.sight.failures import describe
 from models.base import PROJECT_SETTING, REQUEST_ROLE
 
 if TYPE_CHECKING:
@@ -186,6 +187,8 @@ class Pool:
             poolclass=NullPool,
             # The callers open transactions themselves, together with their settings in one round trip.
             isolation_level="AUTOCOMMIT",
+            # The texts of exceptions hold no parameters, wherever they may come to light.
+            hide_parameters=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=read_stored_json,
             connect_args={"max_cacheable_statement_size": _CACHED_STATEMENT_BYTES}
@@ -271,5 +274,5 @@ async def _close(connection: Connection) -> None:
         # This closes the connection gracefully if that takes less than two seconds, and otherwise by force.
         await connection.sql.invalidate()
         await connection.sql.close()
-    except Exception:  # noqa: BLE001 - the connection is given up, whatever its state
-        _log.debug("a connection was not closed gracefully", exc_info=True)
+    except Exception as error:  # noqa: BLE001 - the connection is given up, whatever its state
+        _log.debug("a connection was not closed gracefully: %s", describe(error))

@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         default="info", description="Lowest level of log messages that are written."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How log lines are written: `text`, or `json` with one object a line."
+    )
 
 
 def load_settings() -> Settings:

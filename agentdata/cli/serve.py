@@ -1,7 +1,6 @@
 """`agentdata serve`: serves the API from the embedded database, or from that of DATABASE_URL."""
 
 import asyncio
-import logging
 import shlex
 import signal
 import socket
@@ -18,6 +17,7 @@ from agentdata import __version__
 from agentdata.cli import workers as processes
 from agentdata.settings import MOST_WORKERS, Settings, load_settings
 from agentdata.setup_error import SetupError
+from agentdata.sight import logs
 
 
 def serve(
@@ -37,12 +37,7 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
     """Serve with these settings; call `fill` with the URL of the tables' owner before the first request."""
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, _end)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    if settings.log_level == "info":
-        for talkative in ("alembic", "uvicorn"):
-            logging.getLogger(talkative).setLevel(logging.WARNING)
+    logs.configure(settings.log_level, settings.log_format)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         print(f"agentdata {__version__} is starting", flush=True)
