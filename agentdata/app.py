@@ -21,10 +21,12 @@ from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.validation import Visibility
 from agentdata.health import Health
-from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
+from agentdata.middleware import SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
-from agentdata.trusted import trusted_documents
+from agentdata.sight.access import AccessLog
 from agentdata.sight.logs import log_unhandled
+from agentdata.sight.metrics import Metrics, MetricsEndpoint
+from agentdata.trusted import trusted_documents
 from schema import root
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from agentdata.settings import Settings
+    from agentdata.sight.metrics import Worker
 
 _PREFLIGHT_MAX_AGE_S = 2 * 60 * 60
 """How long browsers cache a CORS preflight, in seconds; Chrome allows no more."""
@@ -45,9 +48,16 @@ _UNREAD_LIMITS = 4
 
 
 def create_app(
-    settings: Settings, database_url: str, *, schema: strawberry.Schema = root.schema
+    settings: Settings,
+    database_url: str,
+    *,
+    schema: strawberry.Schema = root.schema,
+    worker: Worker | None = None,
 ) -> Starlette:
     """Create the server of one database; it connects at the first request and disconnects at shutdown.
+
+    ``worker`` is the place of this process, if several serve together. ``state.metrics`` of the server holds
+    its metrics.
 
     Raises:
         SetupError: The manifest of trusted documents is missing or wrong.
@@ -76,20 +86,26 @@ def create_app(
         get=settings.get,
         max_body_bytes=settings.max_body_bytes,
     )
-    return Starlette(
+    metrics, health = Metrics(database, worker), Health(database)
+    app = Starlette(
         routes=[
             Route("/graphql", graphql),
-            Route("/health", Health(database).answer),
+            Route("/health", health.answer),
+            Route("/health/ready", health.answer),
+            Route("/health/live", health.live),
+            *_metrics(metrics, settings),
             *([Route("/", _home), graphiql.assets] if settings.graphiql else []),
         ],
         middleware=[
             Middleware(UnreadBodies, max_bytes=_UNREAD_LIMITS * settings.max_body_bytes),
-            Middleware(AccessLog),
+            Middleware(AccessLog, slow_ms=settings.slow_ms),
             Middleware(SecurityHeaders),
             *_cross_origin(settings),
         ],
-        lifespan=_lifespan(database),
+        lifespan=_lifespan(database, metrics),
     )
+    app.state.metrics = metrics
+    return app
 
 
 def _tune_garbage_collector() -> None:
@@ -126,14 +142,25 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
     ]
 
 
-def _lifespan(database: Database) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _metrics(metrics: Metrics, settings: Settings) -> list[Route]:
+    """Return the route of the metrics, if the settings have a token for it."""
+    if settings.metrics_token is None:
+        return []
+    return [Route("/metrics", MetricsEndpoint(metrics, settings.metrics_token.get_secret_value()).answer)]
+
+
+def _lifespan(
+    database: Database, metrics: Metrics
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         _tune_garbage_collector()
         asyncio.get_running_loop().set_exception_handler(log_unhandled)
+        sharing = asyncio.create_task(metrics.share())
         try:
             yield
         finally:
+            sharing.cancel()
             await database.close()
 
     return lifespan

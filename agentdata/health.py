@@ -50,6 +50,10 @@ class Health:
             headers={"Cache-Control": "no-store", "Retry-After": "1"},
         )
 
+    async def live(self, request: Request) -> Response:  # noqa: ARG002 - a Starlette endpoint takes the request
+        """Answer that this process answers, whether the database does or not."""
+        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
     async def _database_answers(self) -> bool:
         try:
             async with asyncio.timeout(_DATABASE_TIMEOUT_S), self._database.connection() as connection:

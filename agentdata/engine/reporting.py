@@ -19,6 +19,7 @@ from agentdata.errors import (
     OverloadedError,
     TimedOutError,
 )
+from agentdata.sight.counts import COUNTS
 from agentdata.sight.failures import describe, place, trace
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def _entry(error: GraphQLError, fault: tuple[str, dict[str, Any]]) -> dict[str, 
     message, extensions = fault
     if len(message) > _MAX_MESSAGE:
         message = message[: _MAX_MESSAGE - 1] + "…"
+    COUNTS.error(extensions["code"])
     entry: dict[str, Any] = {"message": message}
     if error.locations:
         entry["locations"] = [location.formatted for location in error.locations]

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache, partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from uuid_utils.compat import uuid7
 from agentdata.checks import check_text
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, NotFoundError, not_found
 from agentdata.naming import camel, noun
+from agentdata.sight.counts import COUNTS
 from models import Base, IdempotencyKey, Project
 
 if TYPE_CHECKING:
@@ -118,7 +120,11 @@ class UnitOfWork:
                 return await self._run_alone(text, arguments)
             connection = await (await self.session()).connection()
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            records: list[Record] = await driver.fetch(text, *arguments)
+            started = perf_counter()
+            try:
+                records: list[Record] = await driver.fetch(text, *arguments)
+            finally:
+                COUNTS.statement(started, text)
         except PostgresError as error:
             # Raised as SQLAlchemy would raise it, so that callers handle one kind of error.
             raise DBAPIError(text, None, error) from error

@@ -9,51 +9,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from opentelemetry.trace import Span
+
 
 class RequestRecord:
-    """What is known of a request; whoever finds something out adds it."""
+    """What is known of a request; whoever finds something out adds it.
 
-    __slots__ = (
-        "bytes_in",
-        "bytes_out",
-        "codes",
-        "cost",
-        "id",
-        "key",
-        "operation",
-        "outline",
-        "project",
-        "reference_runs",
-        "span",
-        "statement_s",
-        "statements",
-        "status",
-    )
+    The defaults belong to the class, so that a new record costs little.
+    """
+
+    status: int = 0
+    """The HTTP status of the answer; 0 while there is none."""
+    operation: str = ""
+    """The type and name of its operation, such as `query:Sessions`; empty before it is known."""
+    key: UUID | None = None
+    project: UUID | None = None
+    cost: int = 0
+    """What the operation may cost, by the measure of the limits."""
+    statements: int = 0
+    statement_s: float = 0.0
+    """How long its statements took together, in seconds."""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    codes: tuple[str, ...] = ()
+    """The codes of the errors in the answer, each once."""
+    outline: Callable[[], list[dict[str, Any]]] | None = None
+    """Returns the tree of its reads, without arguments; None if it has no plan."""
+    reference_runs: int | None = None
+    """If no plan could hold it: how many operations before and with it ran so."""
+    span: Span | None = None
+    """Its span, if it is traced."""
 
     def __init__(self, id_: str) -> None:
         self.id = id_
         """Its id, which the client chose or the server made up; empty outside of requests."""
-        self.status = 0
-        """The HTTP status of the answer; 0 while there is none."""
-        self.operation = ""
-        """The type and name of its operation, such as `query:Sessions`; empty before it is known."""
-        self.key: UUID | None = None
-        self.project: UUID | None = None
-        self.cost = 0
-        """What the operation may cost, by the measure of the limits."""
-        self.statements = 0
-        self.statement_s = 0.0
-        """How long its statements took together, in seconds."""
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.codes: dict[str, int] = {}
-        """How many errors of each code the answer has."""
-        self.outline: Callable[[], list[Any]] | None = None
-        """Returns the tree of its reads, without arguments; None if it has no plan."""
-        self.reference_runs: int | None = None
-        """If no plan could hold it: how many operations before and with it ran so."""
-        self.span: Any = None
-        """Its span, if it is traced."""
 
 
 _OUTSIDE = RequestRecord("")

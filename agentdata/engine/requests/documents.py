@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -24,6 +25,8 @@ from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.requests.limits import Measure
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
+from agentdata.sight.counts import COUNTS
+from agentdata.sight.request import current
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -44,6 +47,9 @@ _CACHED_CHARACTERS = 200_000
 
 _CACHED_SIZES = 64
 """How many combinations of page sizes are remembered as allowed for one operation."""
+
+_LONGEST_LABEL = 80
+"""The longest name that logs and metrics show, in characters."""
 
 _CACHED_PLANS = 4
 """How many plans one operation caches, for combinations of @skip and @include and of wrong fields."""
@@ -73,7 +79,8 @@ class Operation:
     limits: Limits
     visibility: Visibility
     _size_variables: tuple[str, ...] | None = None
-    _allowed: set[tuple[Hashable, ...]] = field(default_factory=set)
+    _allowed: dict[tuple[Hashable, ...], int] = field(default_factory=dict)
+    """The rows that the operation may read, by the page sizes that were allowed."""
     _conditions: tuple[str, ...] | None = None
     _plans: dict[tuple[Any, ...], QueryPlan | MutationPlan | None] = field(default_factory=dict)
 
@@ -81,6 +88,11 @@ class Operation:
     def name(self) -> str | None:
         """The operation's name, or None."""
         return self.node.name.value if self.node.name else None
+
+    @cached_property
+    def label(self) -> str:
+        """Its type and name for logs and metrics, such as `query:Sessions`, or `query:-` without a name."""
+        return f"{self.node.operation.value}:{(self.name or '-')[:_LONGEST_LABEL]}"
 
     @cached_property
     def _variables(self) -> Variables:
@@ -101,8 +113,8 @@ class Operation:
         if isinstance(values, list):
             raise InvalidRequestError(values)
         # Sizes that were allowed before are not measured again.
-        if self._size_variables is None or self._sizes(values) not in self._allowed:
-            self._check(values)
+        rows = None if self._size_variables is None else self._allowed.get(self._sizes(values))
+        current.get().cost = self._check(values) if rows is None else rows
         return values
 
     def plan(
@@ -125,12 +137,14 @@ class Operation:
             self._conditions = tuple(dict.fromkeys(found))
         case = (failing, *[variables.coerced.get(name) for name in self._conditions])
         if case not in self._plans:
+            started = perf_counter()
             if len(self._plans) >= _CACHED_PLANS:
                 self._evict()
             try:
                 self._plans[case] = compiler.compile(self.node, self.fragments, variables, failing)
             except (UnplannedError, GraphQLError):
                 self._plans[case] = None
+            COUNTS.compiled(started)
         plan = self._plans[case]
         if plan is None:
             raise UnplannedError
@@ -141,16 +155,19 @@ class Operation:
         oldest = next((case for case in self._plans if case[0]), next(iter(self._plans)))
         del self._plans[oldest]
 
-    def _check(self, variables: VariableValues) -> None:
+    def _check(self, variables: VariableValues) -> int:
+        """Check the operation against the limits, and return how many rows it may read."""
         measure = Measure(self.schema, self.fragments, variables)
+        size = measure.operation(self.node)
         try:
-            self.limits.check(measure.operation(self.node))
+            self.limits.check(size)
         except LimitExceededError as error:
             raise invalid(error) from None
         self._size_variables = tuple(sorted(measure.size_variables))
         if len(self._allowed) >= _CACHED_SIZES:
             self._allowed.clear()
-        self._allowed.add(self._sizes(variables))
+        self._allowed[self._sizes(variables)] = size.rows
+        return size.rows
 
     def _sizes(self, variables: VariableValues) -> tuple[Hashable, ...]:
         coerced = variables.coerced
@@ -220,7 +237,11 @@ class Documents:
         """
         document = self._cache.get(text)
         if document is None:
-            document = Document(self._parse(text), self._schema, self._limits, self._visibility)
+            started = perf_counter()
+            try:
+                document = Document(self._parse(text), self._schema, self._limits, self._visibility)
+            finally:
+                COUNTS.compiled(started)
             self._cache.put(text, document, len(text))
         return document
 

@@ -1,0 +1,6 @@
+"""Placeholder."""
+
+from typing import Any
+
+
+def trace_statement(span: Any, text: str, seconds: float) -> None: ...
