@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from urllib.parse import quote
 from uuid_utils import uuid7
 
 from agentdata.sight.counts import COUNTS
-from agentdata.sight.logs import Event
+from agentdata.sight.logs import Event, Tree, log_quickly
 from agentdata.sight.request import RequestRecord, current
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ class AccessLog:
             seconds = perf_counter() - started
             COUNTS.finish(request, seconds)
             if _log.isEnabledFor(logging.INFO):
-                _log.info(Event(f"{scope['method']} {_path(scope)}", _fields(scope, request, seconds)))
+                path = _quoted(scope["path"][:_LONGEST_PATH], "/")
+                event = Event(f"{scope['method']} {path}", _fields(scope, request, seconds))
+                log_quickly(_log, logging.INFO, event)
             if seconds >= self._slow_s and request.operation:
                 _log_slow(request, seconds)
             current.reset(outside)
@@ -83,8 +86,10 @@ def _id(headers: list[tuple[bytes, bytes]]) -> str:
     return trace[1].decode() if trace else str(uuid7())
 
 
-def _path(scope: Scope) -> str:
-    return quote(scope["path"][:_LONGEST_PATH])
+@lru_cache(maxsize=1_000)
+def _quoted(text: str, safe: str) -> str:
+    """Return a text that a client or a proxy chose so that it cannot look like a part of the line."""
+    return quote(text, safe=safe)
 
 
 def _fields(scope: Scope, request: RequestRecord, seconds: float) -> dict[str, Any]:
@@ -96,8 +101,7 @@ def _fields(scope: Scope, request: RequestRecord, seconds: float) -> dict[str, A
         "request": request.id,
     }
     if client:
-        # A proxy may pass on any text as the address.
-        fields["client"] = quote(client[0][:_LONGEST_ADDRESS], safe=":.")
+        fields["client"] = _quoted(client[0][:_LONGEST_ADDRESS], ":.")
     if request.operation:
         fields["operation"] = request.operation
     if request.key:
@@ -129,7 +133,7 @@ def _log_slow(request: RequestRecord, seconds: float) -> None:
         "cost": request.cost,
         "statements": request.statements,
         "statement_ms": round(request.statement_s * 1000, 1),
-        "plan": request.outline() if request.outline else [],
+        "plan": Tree(request.outline() if request.outline else ()),
     }
     # Slow operations of one name are bounded, and leave room for those of others.
     _slow_log.warning(Event("slow operation", fields), extra={"kind": ("slow", request.operation)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import orjson
@@ -37,15 +38,26 @@ class Event:
         self.fields = fields
 
     def __str__(self) -> str:
-        return " ".join([self.head, *[f"{name}={_text(value)}" for name, value in self.fields.items()]])
+        return self.head + "".join([f" {name}={value}" for name, value in self.fields.items()])
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.1f}"
-    if isinstance(value, list):
-        return orjson.dumps(value).decode()
-    return str(value)
+class Tree(list[dict[str, Any]]):
+    """A field of an event that is JSON in the text format, too."""
+
+    def __str__(self) -> str:
+        return orjson.dumps(self).decode()
+
+
+def log_quickly(logger: logging.Logger, level: int, event: Event) -> None:
+    """Log an event as ``logger.log`` would, without its costly search for the caller."""
+    if logger.isEnabledFor(level):
+        logger.handle(logging.LogRecord(logger.name, level, __file__, 0, event, None, None))
+
+
+@lru_cache(maxsize=1)
+def _second(timestamp: int) -> str:
+    """Return a second in local time; many lines are written in each."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp))
 
 
 class RepeatFilter(logging.Filter):
@@ -94,7 +106,7 @@ class TextFormatter(logging.Formatter):
         """Return the lines of a record: its message, and below it the places that an exception passed."""
         # The library's way would cache the text of an exception in the record, or take it from there.
         record.message = record.getMessage()
-        record.asctime = self.formatTime(record)
+        record.asctime = f"{_second(int(record.created))},{int(record.msecs):03d}"
         line = self.formatMessage(record)
         for name, value in _context(record).items():
             line += f" {name}={value}"

@@ -1,4 +1,4 @@
-"""Counts the statements that SQLAlchemy runs; those that run on the driver itself are counted where they run."""
+"""Counts the statements that SQLAlchemy runs; those on the driver itself are counted where they run."""
 
 from __future__ import annotations
 

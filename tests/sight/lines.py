@@ -18,6 +18,8 @@ def written(format_: Literal["text", "json"] = "text") -> Iterator[io.StringIO]:
     """Collect what is logged during the block, in the format of a server."""
     stream = io.StringIO()
     handler, root = writer(format_, stream), logging.getLogger()
+    # The client of the tests logs its requests, too.
+    handler.addFilter(lambda record: not record.name.startswith("httpx"))
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
