@@ -26,6 +26,7 @@ from agentdata.persisted import PersistedDocuments
 from agentdata.sight.access import AccessLog
 from agentdata.sight.logs import log_unhandled
 from agentdata.sight.metrics import Metrics, MetricsEndpoint
+from agentdata.sight.tracing import tracing_of
 from agentdata.trusted import trusted_documents
 from schema import root
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from agentdata.settings import Settings
     from agentdata.sight.metrics import Worker
+    from agentdata.sight.tracing import Tracing
 
 _PREFLIGHT_MAX_AGE_S = 2 * 60 * 60
 """How long browsers cache a CORS preflight, in seconds; Chrome allows no more."""
@@ -53,16 +55,18 @@ def create_app(
     *,
     schema: strawberry.Schema = root.schema,
     worker: Worker | None = None,
+    tracing: Tracing | None = None,
 ) -> Starlette:
     """Create the server of one database; it connects at the first request and disconnects at shutdown.
 
-    ``worker`` is the place of this process, if several serve together. ``state.metrics`` of the server holds
-    its metrics.
+    ``worker`` is the place of this process, if several serve together. ``tracing`` replaces that of the
+    settings. ``state.metrics`` of the server holds its metrics.
 
     Raises:
-        SetupError: The manifest of trusted documents is missing or wrong.
+        SetupError: The manifest of trusted documents is missing or wrong, or the extra for traces is missing.
 
     """
+    tracing = tracing or tracing_of(settings)
     database = Database(
         database_url,
         pool_size=settings.pool_size,
@@ -98,11 +102,11 @@ def create_app(
         ],
         middleware=[
             Middleware(UnreadBodies, max_bytes=_UNREAD_LIMITS * settings.max_body_bytes),
-            Middleware(AccessLog, slow_ms=settings.slow_ms),
+            Middleware(AccessLog, slow_ms=settings.slow_ms, tracing=tracing),
             Middleware(SecurityHeaders),
             *_cross_origin(settings),
         ],
-        lifespan=_lifespan(database, metrics),
+        lifespan=_lifespan(database, metrics, tracing),
     )
     app.state.metrics = metrics
     return app
@@ -150,7 +154,7 @@ def _metrics(metrics: Metrics, settings: Settings) -> list[Route]:
 
 
 def _lifespan(
-    database: Database, metrics: Metrics
+    database: Database, metrics: Metrics, tracing: Tracing | None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -162,5 +166,7 @@ def _lifespan(
         finally:
             sharing.cancel()
             await database.close()
+            if tracing is not None:
+                await tracing.stop()
 
     return lifespan

@@ -112,6 +112,10 @@ class Settings(BaseSettings):
         default=None,
         description="Token for `/metrics` on the port of the API, which without it has no such path.",
     )
+    otel: bool = Field(
+        default=False,
+        description="Whether OpenTelemetry traces are sent, by the extra `otel` and its OTEL_* variables.",
+    )
     log_format: Literal["text", "json"] = Field(
         default="text", description="How log lines are written: `text`, or `json` with one object a line."
     )

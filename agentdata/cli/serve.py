@@ -53,7 +53,9 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
 
         from agentdata.administration import prepare
         from agentdata.database_urls import database_urls
+        from agentdata.sight.tracing import check_extra
 
+        check_extra(settings)
         urls = stack.enter_context(database_urls(settings, to_serve=True))
         first = asyncio.run(prepare(settings, urls))
         if fill:

@@ -18,6 +18,8 @@ from agentdata.sight.request import RequestRecord, current
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from agentdata.sight.tracing import Tracing
+
 _log = logging.getLogger("agentdata.access")
 _slow_log = logging.getLogger("agentdata.slow")
 
@@ -35,11 +37,12 @@ _LONGEST_ADDRESS = 64
 class AccessLog:
     """Writes a line for each request, without query string, headers and body, which may hold secrets.
 
-    It also keeps the record of the request, counts it, and logs the plan of an operation that was slow.
+    It also keeps the record of the request, counts and traces it, and logs the plan of a slow operation.
     """
 
-    def __init__(self, app: ASGIApp, *, slow_ms: int = 0) -> None:
+    def __init__(self, app: ASGIApp, *, slow_ms: int = 0, tracing: Tracing | None = None) -> None:
         self._app = app
+        self._tracing = tracing
         self._slow_s = slow_ms / 1000 or float("inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,6 +62,8 @@ class AccessLog:
                 request.bytes_out += len(message.get("body", b""))
             await send(message)
 
+        if self._tracing is not None and scope["path"] == "/graphql":
+            request.span = self._tracing.start(scope)
         outside = current.set(request)
         try:
             await self._app(scope, receive, send_and_note)
@@ -71,6 +76,8 @@ class AccessLog:
                 log_quickly(_log, logging.INFO, event)
             if seconds >= self._slow_s and request.operation:
                 _log_slow(request, seconds)
+            if request.span is not None:
+                request.span.end(request, scope.get("client"))
             current.reset(outside)
 
 

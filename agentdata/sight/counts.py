@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from agentdata.sight.request import current
-from agentdata.sight.tracing import trace_statement
 
 if TYPE_CHECKING:
     from agentdata.sight.request import RequestRecord
@@ -87,7 +86,7 @@ class Counts:
         request.statements += 1
         request.statement_s += seconds
         if request.span is not None:
-            trace_statement(request.span, text, seconds)
+            request.span.statement(text, seconds)
 
     def compiled(self, started: float) -> None:
         """Count the compilation of a document or a plan, by the time when it started."""

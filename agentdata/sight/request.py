@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from opentelemetry.trace import Span
+    from agentdata.sight.tracing import RequestSpan
 
 
 class RequestRecord:
@@ -37,7 +37,7 @@ class RequestRecord:
     """Returns the tree of its reads, without arguments; None if it has no plan."""
     reference_runs: int | None = None
     """If no plan could hold it: how many operations before and with it ran so."""
-    span: Span | None = None
+    span: RequestSpan | None = None
     """Its span, if it is traced."""
 
     def __init__(self, id_: str) -> None:

@@ -122,7 +122,7 @@ async def test_the_pool_hides_parameters_from_the_texts_of_exceptions(database: 
 def test_a_traceback_of_another_library_is_written_without_texts(format_: str) -> None:
     with written(format_) as log:  # type: ignore[arg-type]  # pytest's parameters are of any type
         try:
-            {}[SECRET]
+            dict[str, str]()[SECRET]
         except KeyError:
             logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
     assert "KeyError" in log.getvalue()
