@@ -45,8 +45,6 @@ SETTINGS = {
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
     "log_checkpoints": "off",
-    # After a crash PostgreSQL logs the beginning of the statement that ran, in so many bytes.
-    "track_activity_query_size": "256",
 }
 
 # Without these, initdb chooses by the locale of the system.
