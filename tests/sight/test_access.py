@@ -109,7 +109,9 @@ async def test_a_line_of_json_says_who_asked_what_and_what_it_took(
 async def test_a_line_of_text_has_the_same_fields(database_urls: DatabaseUrls, key: Key) -> None:
     with written() as log:
         async with client_of(database_urls, key) as client:
-            answer = await client.post("/graphql", json={"query": '{ nope(text: "secret") }'})
+            accept = {"Accept": "application/graphql-response+json"}
+            query = '{ nope(text: "secret") }'
+            answer = await client.post("/graphql", json={"query": query}, headers=accept)
     [line] = [line for line in log.getvalue().splitlines() if " agentdata.access: " in line]
     assert re.search(
         r" INFO agentdata\.access: POST /graphql status=400 ms=[\d.]+ request=[0-9a-f-]{36}"

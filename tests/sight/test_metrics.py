@@ -89,7 +89,8 @@ async def test_requests_errors_operations_and_statements_are_counted(
             response = await client.post("/graphql", json=sent)
             assert response.json()["data"]["project"]["slug"] == key.slug
         await client.post("/graphql", json={"query": "{ project { slug } }"})
-        await client.post("/graphql", json={"query": "{ nope }"})
+        accept = {"Accept": "application/graphql-response+json"}
+        await client.post("/graphql", json={"query": "{ nope }"}, headers=accept)
         await client.post("/graphql", json=sent, headers={"Authorization": ""})
         after = await scrape(client)
     named = '{operation="Slugs",type="query"}'
@@ -200,6 +201,7 @@ def test_several_processes_tell_the_sum_of_their_counts_even_if_one_is_killed(
         assert {f'process_open_fds{{worker="{place}"}}' for place in "01"} <= running.keys()
         killed = psutil.Process(min(workers(server)))
         killed.kill()
+        killed.wait(10)
         while killed.pid in workers(server) or len(workers(server)) < 2:
             assert time.monotonic() < deadline
         for _ in range(10):
