@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NewType
 
 import asyncpg
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from agentdata.database_url import parse
 from agentdata.pool import Pool
+from agentdata.sight.counts import COUNTS
 from agentdata.turns import Turns
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class Database:
         self.pool = Pool(
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
-        self._turns = Turns(self.pool.timeout_s)
+        self.turns = Turns(self.pool.timeout_s)
 
     def turn_to_write(
         self, project_id: UUID, contended: Iterable[Hashable]
@@ -72,7 +74,7 @@ class Database:
         keys = [*((project_id, thing) for thing in sorted(contended, key=str)), project_id, None]
         percent = (*[_LOCK_PERCENT] * (len(keys) - 2), _PROJECT_PERCENT, _WRITES_PERCENT)
         places = (max(self.pool.size * each // 100, 1) for each in percent)
-        return self._turns.take(list(zip(keys, places, strict=True)))
+        return self.turns.take(list(zip(keys, places, strict=True)))
 
     async def statement(
         self,
@@ -95,6 +97,7 @@ class Database:
 
         """
         connection = await self.pool.take(project_id, user_id)
+        started = perf_counter()
         try:
             if connection.driver.shares_session:
                 async with _transaction_in(connection, _WRITE if writes else _READ, project_id, user_id):
@@ -111,6 +114,7 @@ class Database:
             raise
         finally:
             self.pool.give_back(connection)
+            COUNTS.statement(started, text)
 
     @asynccontextmanager
     async def read(self, project_id: UUID, user_id: UUID | None = None) -> AsyncIterator[ReadSession]:
@@ -175,7 +179,9 @@ async def _transaction_in(
     try:
         await driver.execute(connection.begin_statement(begin, project_id, user_id))
         yield
+        started = perf_counter()
         done = await driver.execute("COMMIT")
+        COUNTS.statement(started, "COMMIT")
         # After a failed statement COMMIT rolls back and says so; a lost write must not be reported as done.
         assert begin != _WRITE or done == "COMMIT", done  # noqa: S101  # the statement's error was raised first
     except BaseException:

@@ -21,7 +21,6 @@ from agentdata.errors import (
     LimitExceededError,
     UnauthenticatedError,
 )
-from agentdata.middleware import NOTES
 from agentdata.protocol import (
     MediaType,
     RefusalError,
@@ -31,6 +30,7 @@ from agentdata.protocol import (
     read_query_string,
     status_of,
 )
+from agentdata.sight.request import current
 from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
@@ -132,9 +132,11 @@ class GraphQLEndpoint:
             request = read_query_string(scope["query_string"])
         else:
             _check_content(headers)
-            request = await read_body_aside(await self._body(receive, headers.get(b"content-length")))
+            body = await self._body(receive, headers.get(b"content-length"))
+            current.get().bytes_in = len(body)
+            request = await read_body_aside(body)
         operation = await self._documents.operation(request, principal.project_id)
-        _add_log_notes(scope, operation, principal)
+        _note(operation, principal)
         _check_operation(operation, request, principal, get=get)
         context = Context(self._database, principal, origin(scope, headers, operation.name))
         if operation.node.operation is OperationType.MUTATION:
@@ -142,8 +144,8 @@ class GraphQLEndpoint:
             result = await self._run(operation, request, context)
         else:
             result = await _while_connected(self._run(operation, request, context), receive)
-        if context.way == "reference" and NOTES in scope:
-            scope[NOTES] |= {"way": context.way, "reference_runs": str(self._executor.reference_runs)}
+        if context.way == "reference":
+            current.get().reference_runs = self._executor.reference_runs
         if self._records_reads:
             await context.record_read(root_fields(operation), text_of(operation))
         content: dict[str, Any] = {"data": result.data}
@@ -295,11 +297,11 @@ def _not_allowed(message: str, allowed: bytes) -> RefusalError:
     return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, BadUserInputError(message), ((b"allow", allowed),))
 
 
-def _add_log_notes(scope: Scope, operation: Operation, principal: Principal) -> None:
-    notes = scope.get(NOTES)
-    if notes is not None:
-        notes["operation"] = f"{operation.node.operation.value}:{(operation.name or '-')[:80]}"
-        notes["key"] = str(principal.holder_id)
+def _note(operation: Operation, principal: Principal) -> None:
+    """Add the operation and its key to the record of the request."""
+    record = current.get()
+    record.operation = operation.label
+    record.key, record.project = principal.holder_id, principal.project_id
 
 
 def _status_of_refusal(media: MediaType | None) -> HTTPStatus:

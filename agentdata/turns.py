@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from agentdata import refusals
 from agentdata.errors import OverloadedError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ class Turns:
 
     def __init__(self, timeout_s: float | None) -> None:
         self._timeout_s = timeout_s
+        self.waiting = 0
+        """How many callers wait for their turn."""
         # Holders and waiters of a key keep its semaphore alive; without any of them it is dropped.
         self._semaphores: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -35,13 +38,17 @@ class Turns:
         held: list[asyncio.Semaphore] = []
         try:
             if any(semaphore.locked() for semaphore in semaphores):
+                self.waiting += 1
                 try:
                     async with asyncio.timeout(self._timeout_s):
                         await _acquire(semaphores, held)
                 except TimeoutError:
+                    refusals.count("writes")
                     raise OverloadedError(
                         "too many writes to the same data are waiting for each other; try again shortly"
                     ) from None
+                finally:
+                    self.waiting -= 1
             else:
                 # Nothing has to wait here, so a timer would be wasted work.
                 await _acquire(semaphores, held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -26,6 +27,8 @@ from agentdata.engine.requests.conditions import of_value
 from agentdata.engine.requests.limits import Measure
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
+from agentdata.sight.counts import COUNTS
+from agentdata.sight.request import current
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -45,6 +48,9 @@ _CACHED_CHARACTERS = 200_000
 
 _CACHED_SIZES = 64
 """How many combinations of page sizes are remembered as allowed for one operation."""
+
+_LONGEST_LABEL = 80
+"""The longest name that logs and metrics show, in characters."""
 
 _CACHED_PLANS = 4
 """How many plans one operation caches, for combinations of @skip and @include and of wrong fields."""
@@ -87,13 +93,19 @@ class Operation:
     """The size apart from variables."""
     _size_variables: tuple[str, ...] | None = None
     _filter_variables: tuple[tuple[str, GraphQLInputObjectType], ...] = ()
-    _allowed: set[tuple[Hashable, ...]] = field(default_factory=set)
+    _allowed: dict[tuple[Hashable, ...], int] = field(default_factory=dict)
+    """The rows that the operation may read, by the page sizes that were allowed."""
     _plans: dict[tuple[Any, ...], QueryPlan | MutationPlan | None] = field(default_factory=dict)
 
     @property
     def name(self) -> str | None:
         """The operation's name, or None."""
         return self.node.name.value if self.node.name else None
+
+    @cached_property
+    def label(self) -> str:
+        """Its type and name for logs and metrics, such as `query:Sessions`, or `query:-` without a name."""
+        return f"{self.node.operation.value}:{(self.name or '-')[:_LONGEST_LABEL]}"
 
     @cached_property
     def _variables(self) -> Variables:
@@ -115,8 +127,8 @@ class Operation:
             raise InvalidRequestError(values)
         try:
             # Sizes that were allowed before are not measured again.
-            if self._size_variables is None or self._sizes(values) not in self._allowed:
-                self._check(values)
+            rows = None if self._size_variables is None else self._allowed.get(self._sizes(values))
+            current.get().cost = self._check(values) if rows is None else rows
         except LimitExceededError as error:
             raise invalid(error) from None
         return values
@@ -140,10 +152,12 @@ class Operation:
         try:
             plan = self._plans[case]
         except KeyError:
+            started = perf_counter()
             try:
                 plan = compiler.compile(self.node, self.fragments, variables, failing)
             except (UnplannedError, GraphQLError):
                 plan = None
+            COUNTS.compiled(started)
             while len(self._plans) >= self._most_plans:
                 self._evict()
             self._plans[case] = plan
@@ -191,14 +205,17 @@ class Operation:
         oldest = next((case for case in self._plans if case[0]), next(iter(self._plans)))
         del self._plans[oldest]
 
-    def _check(self, variables: VariableValues) -> None:
+    def _check(self, variables: VariableValues) -> int:
+        """Check the operation against the limits, and return how many rows it may read."""
         measure = Measure(self.schema, self.fragments, variables)
-        self.limits.check(measure.operation(self.node))
+        size = measure.operation(self.node)
+        self.limits.check(size)
         self._filter_variables = tuple(measure.filter_variables.items())
         self._size_variables = tuple(sorted(measure.size_variables))
         if len(self._allowed) >= _CACHED_SIZES:
             self._allowed.clear()
-        self._allowed.add(self._sizes(variables))
+        self._allowed[self._sizes(variables)] = size.rows
+        return size.rows
 
     def _sizes(self, variables: VariableValues) -> tuple[Hashable, ...]:
         coerced = variables.coerced
@@ -284,11 +301,13 @@ class Documents:
         """
         document = self._cache.get(text)
         if document is None:
-            node = self._parse(text)
+            started = perf_counter()
             try:
-                document = Document(node, self._schema, self._limits, self._visibility)
+                document = Document(self._parse(text), self._schema, self._limits, self._visibility)
             except LimitExceededError as error:
                 raise invalid(error) from None
+            finally:
+                COUNTS.compiled(started)
             self._cache.put(text, document, len(text) + document.weight)
         return document
 
