@@ -17,15 +17,15 @@ DENIED = "42501"  # insufficient_privilege
 _READ_ONLY = "25006"  # read_only_sql_transaction
 
 _STOPPED = ("08", "40", "53", "55P03", "57", "58")
-"""SQLSTATEs, or their beginnings, of work that the server gave up: connections, conflicts, resources, locks."""
+"""SQLSTATEs, or their beginnings, of work that the server gave up: connections, conflicts, room, locks."""
 
 
 @asynccontextmanager
 async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
     """Run the block in one transaction on its own connection; commit it if no error occurs.
 
-    Raises SetupError if the database cannot be reached, is read-only, denies a privilege or gives the work up,
-    and DatabaseUrlError.
+    Raises SetupError if the database cannot be reached, is read-only, denies a privilege or gives the work
+    up, and DatabaseUrlError.
     """
     target = parse(url)
     # Behind a pooler, the next command may get this session and prepare statements under the same names.

@@ -98,7 +98,7 @@ class Cluster:
             copied = Cluster(find_place(folder), {})
             source = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
             copied.run("pg_basebackup", *source, "-D", str(copied.place.cluster), "-R", "--checkpoint=fast")
-            with copied._running():  # noqa: SLF001 as `cluster` does
+            with copied.running():
                 yield copied
 
     def run(self, program: str, *arguments: str, given: str = "") -> None:
@@ -119,7 +119,14 @@ class Cluster:
     def _is_ready(self, deadline: float) -> bool:
         """Return True once the server accepts connections, and False if it ended instead."""
         assert self._process is not None
-        ready = [self.place.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready: list[Path | str] = [
+            self.place.binaries / "pg_isready",
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+        ]
         while self._process.poll() is None and time.monotonic() < deadline:
             if subprocess.run(ready, check=False, **self.place.identity).returncode == 0:  # noqa: S603 as above
                 return True
@@ -127,7 +134,8 @@ class Cluster:
         return False
 
     @contextmanager
-    def _running(self) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
+        """Run the server until the block ends."""
         self.start()
         try:
             yield
@@ -149,5 +157,5 @@ def cluster(
         folder = at or stack.enter_context(reachable_folder())
         made = Cluster(find_place(folder), settings or {})
         made.create(*options)
-        with made._running():  # noqa: SLF001 not for tests
+        with made.running():
             yield made

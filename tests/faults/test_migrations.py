@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tests.faults.clusters import Cluster
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Cluster]:
@@ -126,7 +128,7 @@ async def test_a_migration_that_lost_its_connection_says_so(server: Cluster, url
         migration = asyncio.create_task(migrations.upgrade(url))
         backend = await waiting_backend(watching)
         await watching.execute(text(f"SELECT pg_terminate_backend({backend})"))
-        with pytest.raises(SetupError, match="gave up .*, and nothing was changed: try again"):
+        with pytest.raises(SetupError, match=r"gave up .*, and nothing was changed: try again"):
             await migration
     assert await migrations.current(url) == "0002"
     await migrations.upgrade(url)
