@@ -4,7 +4,7 @@ Revision: 0022, after 0019
 
 Only then do indexes serve `startsWith`, and only then is the order of a page the same on every database. No
 table is rewritten, but the indexes of these columns are built anew, and nothing reads or writes a table
-meanwhile. A million short messages took 12 s on two busy cores.
+meanwhile. Half a million short messages took 2.6 s on two busy cores.
 """
 import sqlalchemy as sa
 from alembic import op
