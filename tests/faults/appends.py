@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from tests.databases import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLIENTS = 16
 PAUSE_S = 0.05
@@ -16,7 +20,9 @@ PAUSE_S = 0.05
 
 START = "mutation { startSession(input: {}) { id } }"
 APPEND = """mutation($session: ID!, $content: String!, $key: String!) {
-  appendMessages(sessionId: $session, messages: [{role: USER, content: $content}], idempotencyKey: $key) { id }
+  appendMessages(
+    sessionId: $session, messages: [{role: USER, content: $content}], idempotencyKey: $key
+  ) { id }
 }"""
 PASSING = {"OVERLOADED", "TIMEOUT"}
 """The codes of errors after which the same request may succeed."""
@@ -25,8 +31,9 @@ PASSING = {"OVERLOADED", "TIMEOUT"}
 class Appends:
     """Appends of one message each, to some sessions of a project."""
 
-    def __init__(self, url: str, secret: str, total: int, sessions: int = 8) -> None:
+    def __init__(self, url: str, secret: str, total: int, *, sessions: int = 8, size: int = 0) -> None:
         self.total = total
+        self._size = size
         self.acknowledged = 0
         self.refused: Counter[str] = Counter()
         """How often a request was repeated, by the reason."""
@@ -34,7 +41,7 @@ class Appends:
         self._headers = {"Authorization": f"Bearer {secret}"}
         self._sessions: list[str] = []
         self._count = sessions
-        self._milestones: list[tuple[int, asyncio.Event]] = []
+        self._changed = asyncio.Event()
 
     async def run(self) -> None:
         """Append all messages; raise AssertionError if the server answers with a fault of its own."""
@@ -55,24 +62,32 @@ class Appends:
 
     async def reach(self, share: float) -> None:
         """Wait until a share of the appends is acknowledged."""
-        count, reached = int(self.total * share), asyncio.Event()
-        if self.acknowledged < count:
-            self._milestones.append((count, reached))
-            await reached.wait()
+        count = int(self.total * share)
+        await self._until(lambda: self.acknowledged >= count)
+
+    async def suffer(self, count: int) -> None:
+        """Wait until so many more requests were refused or lost."""
+        count += self.refused.total()
+        await self._until(lambda: self.refused.total() >= count)
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self._changed.clear()
+            await self._changed.wait()
 
     async def _append(self, http: httpx.AsyncClient, number: int) -> None:
         variables = {
             "session": self._sessions[number % len(self._sessions)],
-            "content": f"message {number}",
+            # Random digits, because PostgreSQL compresses texts.
+            "content": f"message {number}{secrets.token_hex(self._size // 2)}",
             "key": f"append {number}",
         }
         while (reason := await self._refusal(http, variables)) is not None:
             self.refused[reason] += 1
+            self._changed.set()
             await asyncio.sleep(PAUSE_S)
         self.acknowledged += 1
-        for milestone in [each for each in self._milestones if each[0] <= self.acknowledged]:
-            self._milestones.remove(milestone)
-            milestone[1].set()
+        self._changed.set()
 
     async def _refusal(self, http: httpx.AsyncClient, variables: dict[str, Any]) -> str | None:
         """Send a request, and return why it has to be repeated, or None if it was acknowledged."""
@@ -85,7 +100,7 @@ class Appends:
             return None
         codes = {error["extensions"]["code"] for error in content["errors"]}
         assert codes <= PASSING, content
-        return min(codes)
+        return str(min(codes))
 
     def check(self, owner_url: str) -> None:
         """Check that each append is stored exactly once, and that the sessions count right."""

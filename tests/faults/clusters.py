@@ -87,6 +87,12 @@ class Cluster:
         self._process.wait(WAIT_S)
         self._process = None
 
+    def revive(self) -> None:
+        """Start the server again if it ended by itself, as an operator would."""
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+            self.start()
+
     def promote(self) -> None:
         """Make a replica the primary, and wait until it is."""
         self.run("pg_ctl", "promote", "--wait", "-D", str(self.place.cluster))

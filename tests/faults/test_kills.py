@@ -7,28 +7,20 @@ restart of its own.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from agentdata import migrations, provision
-from agentdata.database_urls import DatabaseUrls
 from tests.databases import run
-from tests.faults.appends import Appends
 from tests.faults.clusters import OWNER, cluster
-from tests.serving import make_key
-from tests.test_cli import AGENTDATA, serving
+from tests.faults.servers import load
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from tests.faults.clusters import Cluster
-    from tests.test_cli import Serving
 
 pytestmark = pytest.mark.slow
 
@@ -43,57 +35,6 @@ def postgres() -> Iterator[Cluster]:
         asyncio.run(provision.ensure_role(postgres.url()))
         asyncio.run(migrations.upgrade(postgres.url()))
         yield postgres
-
-
-class Servers:
-    """The process of agentdata, which a test may kill and start again on the same port."""
-
-    def __init__(self, database_url: str, workers: int = 1) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AGENTDATA_")}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._environment = kept | {
-            "DATABASE_URL": database_url,
-            "AGENTDATA_PORT": str(port),
-            "AGENTDATA_WORKERS": str(workers),
-            # An outage would fill the output of the tests.
-            "AGENTDATA_LOG_LEVEL": "error",
-        }
-        self._stack = ExitStack()
-        self.current: Serving
-
-    async def start(self) -> None:
-        self.current = await asyncio.to_thread(self._stack.enter_context, serving(self._environment, AGENTDATA))
-
-    async def kill(self) -> None:
-        await asyncio.to_thread(self.current.end, signal.SIGKILL)
-
-    def workers(self) -> list[psutil.Process]:
-        """Return the worker processes."""
-        return psutil.Process(self.current.process.pid).children()
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self._stack.close)
-
-
-@asynccontextmanager
-async def load(
-    postgres: Cluster, total: int, *, url: str | None = None, workers: int = 1
-) -> AsyncIterator[tuple[Appends, Servers]]:
-    """Run appends during the block, wait for their end, and check what is stored."""
-    key = await make_key(DatabaseUrls(postgres.url(), postgres.url()))
-    servers = Servers(url or postgres.url(), workers)
-    await servers.start()
-    try:
-        appends = Appends(servers.current.url, key.secret, total)
-        async with asyncio.timeout(900), asyncio.TaskGroup() as tasks:
-            tasks.create_task(appends.run())
-            yield appends, servers
-    finally:
-        await servers.close()
-    # Something was lost, or the test proves nothing.
-    assert appends.refused, "no request was refused or lost"
 
 
 async def test_after_kills_of_the_server(postgres: Cluster) -> None:
@@ -128,15 +69,13 @@ async def test_after_restarts_of_postgresql(postgres: Cluster, how: signal.Signa
         for share in (0.3, 0.6):
             await appends.reach(share)
             await asyncio.to_thread(postgres.stop, how)
-            refused = appends.refused.total()
-            while appends.refused.total() < refused + 50:
-                await asyncio.sleep(0.01)
+            await appends.suffer(50)
             await asyncio.to_thread(postgres.start)
     assert appends.refused.keys() == {"OVERLOADED"}
     await asyncio.to_thread(appends.check, postgres.url())
 
 
-CUT = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{OWNER}'"
+CUT = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{OWNER}'"  # noqa: S608  # of these tests
 
 
 async def test_after_all_connections_were_cut(postgres: Cluster) -> None:
