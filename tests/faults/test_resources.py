@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 from contextlib import contextmanager
@@ -67,10 +68,17 @@ def small_disk() -> Iterator[Path]:
 
 def fill(disk: Path) -> Path:
     """Fill the disk by one file, and return its path."""
-    ballast = disk / "ballast"
-    room = os.statvfs(disk)
+    ballast, size, step = disk / "ballast", 0, 2**20
     with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_bsize)
+        # PostgreSQL takes some of the room meanwhile.
+        while step >= 2**12:
+            try:
+                os.posix_fallocate(file.fileno(), size, step)
+                size += step
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                step //= 2
     return ballast
 
 
