@@ -170,8 +170,7 @@ class Pool:
         connection = await self._free_connection(project_id, user_id)
         if connection is not None:
             return connection
-        async with _overloaded_after(until or self._deadline()):
-            return await self._new_connection(project_id, user_id)
+        return await self._new_connection(project_id, user_id, until or self._deadline())
 
     def give_back(self, connection: Connection) -> None:
         """Return a connection to the pool, or discard it if it is not usable or not idle."""
@@ -218,7 +217,9 @@ class Pool:
             raise
         return None
 
-    async def _new_connection(self, project_id: UUID | None, user_id: UUID | None) -> Connection:
+    async def _new_connection(
+        self, project_id: UUID | None, user_id: UUID | None, until: float | None
+    ) -> Connection:
         """Open a connection for the permit of the caller, or wait for another one if the server refuses."""
         began = time.monotonic()
         while True:
@@ -235,7 +236,8 @@ class Pool:
                     raise
             if not self._free:
                 asyncio.get_running_loop().call_later(pause_s, self._pass_on, None)
-                offered = await self._offered()
+                async with _overloaded_after(until):
+                    offered = await self._offered()
                 if offered is not None:
                     self._free.append(offered)
             connection = await self._free_connection(project_id, user_id)
@@ -350,14 +352,10 @@ class Pool:
 @asynccontextmanager
 async def _overloaded_after(deadline: float | None) -> AsyncIterator[None]:
     """Raise OverloadedError if the block is not done at a time of the event loop's clock."""
-    limit = asyncio.timeout_at(deadline)
     try:
-        async with limit:
+        async with asyncio.timeout_at(deadline):
             yield
     except TimeoutError:
-        # Connecting has time limits of its own.
-        if not limit.expired():
-            raise
         raise OverloadedError("all database connections are in use; try again shortly") from None
 
 

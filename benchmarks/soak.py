@@ -90,8 +90,9 @@ class Soak:
 class _Client:
     def __init__(self, url: str, key: str, soak: Soak) -> None:
         headers = {"Authorization": f"Bearer {key}"}
+        # The server closes idle connections after 5 s; the client must not reuse one at that moment.
         self._http = httpx.AsyncClient(
-            headers=headers, timeout=60, limits=httpx.Limits(max_connections=CLIENTS)
+            headers=headers, timeout=60, limits=httpx.Limits(max_connections=CLIENTS, keepalive_expiry=1)
         )
         self._url = url
         self._soak = soak
