@@ -1,6 +1,6 @@
 """Texts that clients filter or sort by compare code points, whatever the locale of the database.
 
-Revision: 0022, after 0019
+Revision: 0022, after 0021
 
 Only then do indexes serve `startsWith`, and only then is the order of a page the same on every database. No
 table is rewritten, but the indexes of these columns are built anew, and nothing reads or writes a table
@@ -9,7 +9,7 @@ meanwhile. Half a million short messages took 2.6 s on two busy cores.
 import sqlalchemy as sa
 from alembic import op
 revision = '0022'
-down_revision = '0019'
+down_revision = '0021'
 branch_labels = None
 depends_on = None
 
