@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from agentdata import provision
-from agentdata.database import Database
 from agentdata.database_url import parse
 from agentdata.errors import OverloadedError
 from models.base import REQUEST_ROLE
 from tests import databases
+from tests.test_database import open_database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     Allow = Callable[[int], None]
     """A function that sets how many connections the database allows."""
@@ -53,15 +52,6 @@ def allow(database_server: databases.Server, url: str) -> Iterator[Allow]:
     limit(-1)
 
 
-@asynccontextmanager
-async def pool(url: str, size: int, **settings: Any) -> AsyncIterator[Database]:
-    database = Database(url, pool_size=size, **settings)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
 async def connections(database_server: databases.Server, url: str) -> int:
     """Return the number of connections to the database."""
     statement = f"SELECT numbackends FROM pg_stat_database WHERE datname = '{parse(url).url.database}'"  # noqa: S608  # from this file
@@ -73,7 +63,7 @@ async def test_requests_share_the_connections_that_the_server_allows(
 ) -> None:
     await asyncio.to_thread(allow, 3)
     with caplog.at_level(logging.WARNING, logger="agentdata.pool"):
-        async with pool(url, 20, pool_timeout_s=20) as database:
+        async with open_database(url, 20, pool_timeout_s=20) as database:
             work = [database.statement(uuid4(), SHORT, []) for _ in range(400)]
             assert len(await asyncio.gather(*work)) == 400
     [said] = [record.getMessage() for record in caplog.records]
@@ -84,7 +74,7 @@ async def test_a_pool_grows_when_the_server_allows_more(
     database_server: databases.Server, url: str, allow: Allow
 ) -> None:
     await asyncio.to_thread(allow, 1)
-    async with pool(url, 4, pool_timeout_s=20) as database:
+    async with open_database(url, 4, pool_timeout_s=20) as database:
         async with asyncio.timeout(20):
             await asyncio.gather(*(database.statement(uuid4(), SHORT, []) for _ in range(40)))
             assert await connections(database_server, url) == 1
@@ -95,7 +85,7 @@ async def test_a_pool_grows_when_the_server_allows_more(
 
 async def test_a_request_without_any_connection_is_refused_in_time(url: str, allow: Allow) -> None:
     await asyncio.to_thread(allow, 0)
-    async with pool(url, 2, pool_timeout_s=0.3) as database:
+    async with open_database(url, 2, pool_timeout_s=0.3) as database:
         for _ in range(2):
             waiting = [database.statement(uuid4(), SHORT, []) for _ in range(5)]
             for refusal in await asyncio.gather(*waiting, return_exceptions=True):
@@ -108,7 +98,7 @@ async def test_a_request_without_any_connection_is_refused_in_time(url: str, all
 
 async def test_cancelled_requests_leave_their_permits_to_others(url: str, allow: Allow) -> None:
     await asyncio.to_thread(allow, 1)
-    async with pool(url, 3, pool_timeout_s=20) as database:
+    async with open_database(url, 3, pool_timeout_s=20) as database:
         for pause in (0, 0.001, 0.004, 0.02) * 5:
             waiting = [asyncio.create_task(database.statement(uuid4(), SHORT, [])) for _ in range(6)]
             await asyncio.sleep(pause)

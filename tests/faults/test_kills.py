@@ -18,23 +18,12 @@ from tests.faults.clusters import OWNER, cluster
 from tests.faults.servers import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.faults.clusters import Cluster
 
 pytestmark = pytest.mark.slow
 
 MANY = 10_000
 SOME = 2_000
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Cluster]:
-    """Provide a server with tables."""
-    with cluster() as postgres:
-        asyncio.run(provision.ensure_role(postgres.url()))
-        asyncio.run(migrations.upgrade(postgres.url()))
-        yield postgres
 
 
 async def test_after_kills_of_the_server(postgres: Cluster) -> None:

@@ -37,15 +37,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Cluster]:
-    """Provide a server with tables."""
-    with cluster() as postgres:
-        asyncio.run(provision.ensure_role(postgres.url()))
-        asyncio.run(migrations.upgrade(postgres.url()))
-        yield postgres
-
-
 DISK_MB = 200
 
 
