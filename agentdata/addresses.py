@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 Network = IPv4Network | IPv6Network
 
 _IPV6_PREFIX = 64
-"""The bits of an IPv6 address that tell clients apart: providers give each customer at least such a network."""
+"""The bits of an IPv6 address that tell clients apart: each customer of a provider has such a network."""
 
 _MAX_LENGTH = 64
 """The characters of an address that are read; a proxy may pass on something else."""

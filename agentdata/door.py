@@ -24,7 +24,7 @@ _RESERVED_DESCRIPTORS = 100
 accepted only to be refused."""
 
 _SHARE_THAT_GOES = 16
-"""If there are too many connections, up to a sixteenth of them goes at once, so that few accepts look for them."""
+"""If there are too many connections, up to a sixteenth goes at once, so that few accepts look for them."""
 
 
 class Limits(NamedTuple):
@@ -138,7 +138,9 @@ class Door:
 
     def _make_room(self, kind: str, new: Connection, connections: Iterable[Connection]) -> None:
         now = asyncio.get_running_loop().time()
-        waiting = [(since, each) for each in connections if each is not new if (since := each.waiting_since(now))]
+        waiting = [
+            (since, each) for each in connections if each is not new if (since := each.waiting_since(now))
+        ]
         waiting.sort(key=lambda entry: entry[0])
         total = sum(1 for _ in connections)
         for going in [each for _, each in waiting[: max(1, total // _SHARE_THAT_GOES)]] or [new]:
@@ -151,6 +153,4 @@ class Door:
         now = loop.time()
         for connection in list(self._connections):
             connection.check(now)
-        self._sweep = (
-            loop.call_later(self._interval_s, self._look_at_all) if self._connections else None
-        )
+        self._sweep = loop.call_later(self._interval_s, self._look_at_all) if self._connections else None

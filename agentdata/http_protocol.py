@@ -6,10 +6,9 @@ come before a request reaches the application, and are GraphQL errors in JSON li
 
 from __future__ import annotations
 
-import asyncio
 from enum import IntEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import httptools
 import orjson
@@ -26,6 +25,8 @@ from agentdata.errors import (
 )
 
 if TYPE_CHECKING:
+    import asyncio
+
     from agentdata.door import Door
 
 MAX_HEAD_BYTES = 16 * 1024
@@ -46,8 +47,8 @@ the contents."""
 
 _LINGER_S = 2.0
 _LINGER_BYTES = 16 * 1024 * 1024
-"""After a refusal so much is read and dropped, for so long: closing with unread bytes resets the connection, and
-the client could lose the answer."""
+"""After a refusal so much is read and dropped, for so long: closing with unread bytes resets the connection,
+and the client could lose the answer."""
 
 
 class _Refusal(NamedTuple):
@@ -76,7 +77,9 @@ _URL_TOO_LONG = _Refusal(
 _TOO_MUCH_FRAMING = _Refusal(
     "body_framing",
     HTTPStatus.BAD_REQUEST,
-    LimitExceededError("the body has more bytes of chunk sizes and trailers than of contents; send longer chunks"),
+    LimitExceededError(
+        "the body has more bytes of chunk sizes and trailers than of contents; send longer chunks"
+    ),
 )
 _PIPELINE_TOO_LONG = _Refusal(
     "pipelined_requests",
@@ -175,20 +178,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Parse what was received, in pieces that are not longer than a head may be."""
         self._received = True
         self._unset_keepalive_if_required()
-        room = self._head_room
-        if len(data) <= room:
+        if self._refused:
+            self._drop(len(data))
+        elif len(data) <= self._head_room:
             self._feed(data)
-            return
-        start = 0
-        while start < len(data) and not self._refused:
-            room = self._head_room
-            self._feed(data[start : start + room])
-            start += room
+        else:
+            start = 0
+            while start < len(data) and not self._refused:
+                end = start + self._head_room
+                self._feed(data[start:end])
+                start = end
 
     def _feed(self, data: bytes) -> None:
-        if self._refused:
-            self._drop(data)
-            return
         messages = self._messages
         try:
             self.parser.feed_data(data)
@@ -337,8 +338,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
         self.transport.write(b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", body]))
 
-    def _drop(self, data: bytes) -> None:
+    def _drop(self, size: int) -> None:
         """Drop what comes after a refusal, until it is too much."""
-        self._dropped_bytes += len(data)
+        self._dropped_bytes += size
         if self._dropped_bytes > _LINGER_BYTES:
             self.transport.abort()

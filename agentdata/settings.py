@@ -72,13 +72,13 @@ class Settings(BaseSettings):
         default=1000,
         ge=1,
         le=1_000_000,
-        description="Largest number of clients' connections of a process; fewer if the system allows fewer files.",
+        description="Largest number of connections of a process; less if it may open fewer files.",
     )
     max_connections_per_address: int | None = Field(
         default=None,
         ge=1,
         le=1_000_000,
-        description="Largest number of connections of one address, except trusted proxies; half of all if empty.",
+        description="Largest number of connections of one address; half of all if empty.",
     )
     header_timeout_s: float = Field(
         default=10, gt=0, le=600, description="Seconds in which the headers of a request must arrive."
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         default="",
-        description="Addresses and networks of proxies whose X-Forwarded-For is believed, separated by commas.",
+        description="Addresses and networks of the proxies to believe about clients, with commas.",
     )
     cors_origins: str = Field(
         default="",
