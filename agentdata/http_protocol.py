@@ -152,7 +152,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._refusal: _Refusal | None = None
         self._refused = False
         self._dropped_bytes = 0
-        # The rest is for regular checks, so that a request needs no timer of its own.
+        # The rest is for regular checks, so that neither a connection nor a request needs a timer.
+        self._idle = False
         self._received = False
         self._watched: tuple[_Phase, int] = (_Phase.HEAD, 0)
         self._since = 0.0
@@ -177,7 +178,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what was received, in pieces that are not longer than a head may be."""
         self._received = True
-        self._unset_keepalive_if_required()
+        self._idle = False
         if self._refused:
             self._drop(len(data))
         elif len(data) <= self._head_room:
@@ -240,6 +241,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Start the next request, or wait for it without a timer: the regular check ends the wait."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle = True
+
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing: any client can send the header."""
 
@@ -265,6 +277,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self._refuse(_SLOW_HEAD)
             else:  # such as a browser that connects in advance
                 self.transport.close()
+        elif phase is _Phase.IDLE and now - self._since >= self.timeout_keep_alive:
+            self.transport.close()
         elif phase is _Phase.BODY and (
             now - self._since >= limits.body_timeout_s or now - self._moved_at >= limits.pause_s
         ):
@@ -296,7 +310,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or (self._refused and not answering):
             return _Phase.REFUSED
         if not answering:
-            return _Phase.HEAD if self.timeout_keep_alive_task is None else _Phase.IDLE
+            return _Phase.IDLE if self._idle else _Phase.HEAD
         if cycle.more_body and not self.flow.read_paused and not self.pipeline:
             return _Phase.BODY
         return _Phase.ANSWER

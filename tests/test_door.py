@@ -112,6 +112,7 @@ def server(started: Path) -> Iterator[Served]:
         started,
         AGENTDATA_HEADER_TIMEOUT_S=str(TIMEOUT_S),
         AGENTDATA_CLIENT_PAUSE_S=str(TIMEOUT_S),
+        AGENTDATA_KEEP_ALIVE_S="2",
         AGENTDATA_BODY_TIMEOUT_S=str(2 * TIMEOUT_S),
     ) as server:
         yield server
@@ -202,6 +203,13 @@ def test_five_hundred_slow_clients_are_closed_and_hold_up_nobody(server: Served)
 def test_a_client_that_sends_nothing_is_closed_without_an_answer(server: Served) -> None:
     with server.connect() as client:
         assert read_all(client) == b""
+
+
+def test_a_connection_without_a_request_is_closed_after_the_time_to_keep_it(server: Served) -> None:
+    with server.connect(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n") as client:
+        began = time.monotonic()
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+    assert 2 <= time.monotonic() - began < 2 + SLACK_S
 
 
 @pytest.mark.parametrize("drip", [b"", b" "])
