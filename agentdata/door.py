@@ -14,8 +14,6 @@ if sys.platform != "win32":
     import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from agentdata.addresses import Network
     from agentdata.settings import Settings
 
@@ -102,8 +100,9 @@ class Door:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._connections: set[Connection] = set()
-        self._of_client: dict[str, set[Connection]] = {}
+        # In the order in which they came.
+        self._connections: dict[Connection, None] = {}
+        self._of_client: dict[str, dict[Connection, None]] = {}
         self._interval_s = min(
             1.0, limits.header_timeout_s / 4, limits.body_timeout_s / 4, limits.pause_s / 4
         )
@@ -114,13 +113,13 @@ class Door:
         limits = self.limits
         if not is_within(connection.host, limits.trusted_proxies):
             client = client_of(connection.host)
-            of_client = self._of_client.setdefault(client, set())
-            of_client.add(connection)
+            of_client = self._of_client.setdefault(client, {})
+            of_client[connection] = None
             if len(of_client) > limits.connections_per_address:
                 self._make_room("connections_of_address", connection, of_client)
                 if connection not in of_client:
                     return
-        self._connections.add(connection)
+        self._connections[connection] = None
         if len(self._connections) > limits.connections:
             self._make_room("connections", connection, self._connections)
         if self._sweep is None and self._connections:
@@ -128,22 +127,22 @@ class Door:
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection that was closed."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         client = client_of(connection.host)
         of_client = self._of_client.get(client)
         if of_client is not None:
-            of_client.discard(connection)
+            of_client.pop(connection, None)
             if not of_client:
                 del self._of_client[client]
 
-    def _make_room(self, kind: str, new: Connection, connections: Iterable[Connection]) -> None:
+    def _make_room(self, kind: str, new: Connection, connections: dict[Connection, None]) -> None:
         now = asyncio.get_running_loop().time()
         waiting = [
             (since, each) for each in connections if each is not new if (since := each.waiting_since(now))
         ]
         waiting.sort(key=lambda entry: entry[0])
-        total = sum(1 for _ in connections)
-        for going in [each for _, each in waiting[: max(1, total // _SHARE_THAT_GOES)]] or [new]:
+        many = max(1, len(connections) // _SHARE_THAT_GOES)
+        for going in [each for _, each in waiting[:many]] or [new]:
             self.leave(going)
             refusals.count(kind, going.host)
             going.turn_away()

@@ -123,7 +123,7 @@ class _Phase(IntEnum):
     BODY = 2
     """The client has yet to send the rest of a body, which we are ready to read."""
     ANSWER = 3
-    """The client waits for us."""
+    """The client waits for us, or has yet to receive the rest of an answer."""
     REFUSED = 4
     """The connection was refused, and is closed soon."""
 
@@ -309,6 +309,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         answering = cycle is not None and not cycle.response_complete and not cycle.disconnected
         if self.transport.is_closing() or (self._refused and not answering):
             return _Phase.REFUSED
+        if self.transport.get_write_buffer_size():
+            return _Phase.ANSWER
         if not answering:
             return _Phase.IDLE if self._idle else _Phase.HEAD
         if cycle.more_body and not self.flow.read_paused and not self.pipeline:

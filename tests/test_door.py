@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 import sys
 import time
@@ -15,6 +16,7 @@ import orjson
 import psutil
 import pytest
 
+from agentdata import graphiql
 from agentdata.operations import api_keys
 from tests.databases import copy
 from tests.test_cli import key_file, new_environment, serving, started
@@ -242,6 +244,19 @@ def test_a_client_that_pauses_in_a_body_within_the_limits_is_answered(server: Se
         client.settimeout(10)
         client.sendall(body[10:])
         assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_does_not_read_its_answers_is_disconnected(server: Served) -> None:
+    [asset] = (Path(graphiql.__file__).parent / "assets").glob("main-*.js")
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(server.address)
+        client.sendall(f"GET /graphiql/{asset.name} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 10)
+        disconnected = select.poll()
+        disconnected.register(client, 0)
+        assert disconnected.poll((TIMEOUT_S + SLACK_S) * 1000)
+    assert server.logged("refused: slow_readers, from 127.0.0.1") == 1
+    assert server.health() == 200
 
 
 def test_half_requests_beyond_the_descriptors_leave_others_alone(server: Served) -> None:
