@@ -6,8 +6,10 @@ come before a request reaches the application, and are GraphQL errors in JSON li
 
 from __future__ import annotations
 
+import struct
 from enum import IntEnum
 from http import HTTPStatus
+from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import httptools
@@ -49,6 +51,9 @@ _LINGER_S = 2.0
 _LINGER_BYTES = 16 * 1024 * 1024
 """After a refusal so much is read and dropped, for so long: closing with unread bytes resets the connection,
 and the client could lose the answer."""
+
+
+_RESET = struct.pack("ii", 1, 0)
 
 
 class _Refusal(NamedTuple):
@@ -271,6 +276,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._unsent, self._sent_at = unsent, now
         if unsent and now - self._sent_at >= limits.pause_s:
             refusals.count("slow_readers", self.host)
+            # A reset, because the kernel would keep what the client does not read.
+            self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
             self.transport.abort()
         elif phase is _Phase.HEAD and now - self._since >= limits.header_timeout_s:
             if self._head_room < MAX_HEAD_BYTES:
