@@ -116,12 +116,12 @@ class Door:
             of_client = self._of_client.setdefault(client, {})
             of_client[connection] = None
             if len(of_client) > limits.connections_per_address:
-                self._make_room("connections_of_address", connection, of_client)
+                self._make_room("client_connections_of_address", connection, of_client)
                 if connection not in of_client:
                     return
         self._connections[connection] = None
         if len(self._connections) > limits.connections:
-            self._make_room("connections", connection, self._connections)
+            self._make_room("client_connections", connection, self._connections)
         if self._sweep is None and self._connections:
             self._sweep = asyncio.get_running_loop().call_later(self._interval_s, self._look_at_all)
 

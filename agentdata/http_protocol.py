@@ -107,7 +107,7 @@ _SLOW_BODY = _Refusal(
     TimedOutError("the body did not arrive in time; send the request again, or in several parts"),
 )
 _TURNED_AWAY = _Refusal(
-    "connections",
+    "client_connections",
     HTTPStatus.SERVICE_UNAVAILABLE,
     OverloadedError("there are too many connections; send the request again later"),
     ((b"retry-after", b"1"),),

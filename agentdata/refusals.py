@@ -9,11 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +29,7 @@ def count(kind: str, client: str | None = None) -> None:
     _counts[kind] += 1
     if kind in _logged:
         return
-    _log.warning("refused: %s, from %s", kind, client or "an unknown address")
+    _warn(kind, f", from {client}" if client else "")
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:  # without a loop nothing can log later, so each refusal is a line
@@ -42,9 +37,14 @@ def count(kind: str, client: str | None = None) -> None:
     _gather(kind, loop)
 
 
-def counts() -> Mapping[str, int]:
+def counts() -> dict[str, int]:
     """Return the number of refusals of each kind since the process started."""
-    return MappingProxyType(_counts)
+    return dict(_counts)
+
+
+def _warn(kind: str, more: str) -> None:
+    # The log bounds the lines of each kind, and without this all refusals would be one.
+    _log.warning("refused: %s%s", kind, more, extra={"kind": f"refused: {kind}"})
 
 
 def _gather(kind: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -56,5 +56,5 @@ def _report(kind: str, loop: asyncio.AbstractEventLoop) -> None:
     """Log how many refusals there were since the last line, and go on while there are any."""
     more = _counts[kind] - _logged.pop(kind)
     if more:
-        _log.warning("refused: %s, %s more in %.0f s", kind, more, _INTERVAL_S)
+        _warn(kind, f", {more} more in {_INTERVAL_S:.0f} s")
         _gather(kind, loop)

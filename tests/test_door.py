@@ -274,7 +274,7 @@ def test_half_requests_beyond_the_descriptors_leave_others_alone(server: Served)
         assert server.health() == 200
         assert server.query(source=ELSEWHERE).status_code == 200
     assert server.logged("Too many open files") == 0
-    assert server.logged("refused: connections, from") == 1
+    assert server.logged("refused: client_connections, from") == 1
 
 
 def test_one_address_cannot_take_all_connections(started: Path) -> None:
@@ -285,8 +285,8 @@ def test_one_address_cannot_take_all_connections(started: Path) -> None:
         clients = [stack.enter_context(server.connect(b"GET / HTTP/1.1\r\nX")) for _ in range(11)]
         # Of one address the connection that waits longest goes.
         assert answer_of(read_all(clients[0])) == (503, "OVERLOADED")
-        assert server.logged("refused: connections_of_address, from 127.0.0.1") == 1
-        assert server.logged("refused: connections, ") == 0
+        assert server.logged("refused: client_connections_of_address, from 127.0.0.1") == 1
+        assert server.logged("refused: client_connections, ") == 0
         assert server.health() == 200
 
 
