@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import text
 
+from agentdata import refusals
 from agentdata.context import Principal
-from agentdata.errors import UnauthenticatedError
+from agentdata.errors import RateLimitedError, UnauthenticatedError
+from agentdata.guesses import Guesses
 from agentdata.operations.api_keys import hash_secret, is_secret
 from agentdata.sight.failures import describe
 from agentdata.tokens import holder
@@ -107,11 +109,13 @@ class Authenticator:
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
         self._lookups: dict[bytes, asyncio.Task[_Answer]] = {}
         self._lookup_slots = asyncio.Semaphore(_MAX_LOOKUPS)
+        self._guesses = Guesses()
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        """Return the principal of a header.
+    async def authenticate(self, authorization: str | None, host: str = "") -> Principal:
+        """Return the principal of a header, which was sent from the address ``host``.
 
         Raises:
+            RateLimitedError: The address had many unknown keys looked up, and this is not known to be valid.
             UnauthenticatedError: The header has no key or token, or it is unknown, revoked, or expired.
             OverloadedError: No database connection became free in time, or the keys of tokens are unknown.
 
@@ -124,8 +128,17 @@ class Authenticator:
         hash_ = hash_secret(secret)
         answer = self._answers.get(hash_)
         if answer is None or answer.until <= time.monotonic():
+            guess = not (hash_ in self._lookups or (answer is not None and answer.principal))
+            if guess and (retry_after_s := self._guesses.take(host)):
+                refusals.count("unknown_keys", host)
+                raise RateLimitedError(
+                    "too many unknown API keys came from this address; check the key, and try again later",
+                    retry_after_s,
+                )
             # A client that disconnects must not cancel a lookup that other requests wait for.
             answer = await asyncio.shield(self._look_up(hash_, secret))
+            if guess and answer.principal is not None:
+                self._guesses.give_back(host)
         if answer.principal is None:
             raise UnauthenticatedError(answer.refusal)
         return answer.principal

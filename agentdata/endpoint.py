@@ -19,6 +19,7 @@ from agentdata.errors import (
     BadUserInputError,
     ForbiddenError,
     LimitExceededError,
+    RateLimitedError,
     UnauthenticatedError,
 )
 from agentdata.protocol import (
@@ -52,6 +53,8 @@ Result = TypeVar("Result")
 
 _WATCH_DELAY_S = 0.01
 """How long an operation runs, in seconds, before we watch whether its client disconnects."""
+
+_HEADERS = frozenset({b"accept", b"authorization", b"content-encoding", b"content-length", b"content-type"})
 
 _CHALLENGE = ((b"www-authenticate", b'Bearer realm="agentdata"'),)
 
@@ -111,6 +114,9 @@ class GraphQLEndpoint:
             answer = _Answer(refusal.status, {"errors": [exception_entry(refusal.error)]}, refusal.headers)
         except UnauthenticatedError as error:
             answer = _Answer(HTTPStatus.UNAUTHORIZED, {"errors": [exception_entry(error)]}, _CHALLENGE)
+        except RateLimitedError as error:
+            headers_ = ((b"retry-after", str(error.retry_after_s).encode()),)
+            answer = _Answer(HTTPStatus.TOO_MANY_REQUESTS, {"errors": [exception_entry(error)]}, headers_)
         except Exception as error:  # noqa: BLE001 - the log has the details, the client only an id
             answer = _internal_error(error)
         await _send(send, answer, media or MediaType.JSON)
@@ -127,7 +133,7 @@ class GraphQLEndpoint:
                 HTTPStatus.NOT_ACCEPTABLE,
                 BadUserInputError(f"Accept must allow {MediaType.GRAPHQL.value} or {MediaType.JSON.value}"),
             )
-        principal = await self._authenticator.authenticate(headers.get(b"authorization"))
+        principal = await self._authenticator.authenticate(headers.get(b"authorization"), _host(scope))
         if get:
             request = read_query_string(scope["query_string"])
         else:
@@ -252,11 +258,25 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
+def _host(scope: Scope) -> str:
+    """Return the address of the client, which is that of X-Forwarded-For behind a trusted proxy."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
 def _headers(scope: Scope) -> dict[bytes, str]:
+    """Return the headers that are read here; lines of the same name are one list."""
     headers: dict[bytes, str] = {}
+    repeated: dict[bytes, list[str]] = {}
     for name, value in scope["headers"]:
-        text = value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {text}" if name in headers else text
+        if name in _HEADERS:
+            text = value.decode("latin-1")
+            if name in headers:
+                repeated.setdefault(name, [headers[name]]).append(text)
+            else:
+                headers[name] = text
+    for name, lines in repeated.items():
+        headers[name] = ", ".join(lines)
     return headers
 
 

@@ -74,6 +74,16 @@ class OverloadedError(AgentDataError):
     code = "OVERLOADED"
 
 
+class RateLimitedError(AgentDataError):
+    """The API key has used up its points; they come back with time."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class PersistedQueryNotFoundError(AgentDataError):
     """The request names a document that is not stored here; sending the document stores it."""
 

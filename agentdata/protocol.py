@@ -37,6 +37,13 @@ PERSISTED_QUERY = "extensions.persistedQuery.sha256Hash"
 SHA256 = "sha256:"
 """The prefix of a document's identifier that is the SHA-256 of its text in UTF-8."""
 
+_MAX_REMEMBERED = 256
+"""The longest header, in characters, whose meaning is remembered; no client's content type is longer."""
+
+_MAX_RANGES = 100
+_MAX_PARAMETERS = 10
+"""The number of media ranges, and of the parameters of each, that are read in an Accept header."""
+
 _EXAMPLE = '{"query": "{ … }", "variables": {}}'
 
 
@@ -87,14 +94,19 @@ class GraphQLRequest(NamedTuple):
     """Whether the variables are many values, which take long to check."""
 
 
-@lru_cache(maxsize=256)
 def negotiate(accept: str, *, page: bool = False) -> MediaType | None:
     """Return the media type that an Accept header prefers, or None if it accepts none of ours.
 
     Of types with the same weight the first is chosen, but `application/graphql-response+json` only if the
     header names it: an empty header and `*/*` choose `application/json`, which old clients expect. HTML is
-    only chosen if the header names it.
+    only chosen if the header names it. Of a long header only the first ranges are read.
     """
+    if len(accept) <= _MAX_REMEMBERED:
+        return _negotiate_remembered(accept, page=page)
+    return _negotiate(accept, page=page)
+
+
+def _negotiate(accept: str, *, page: bool) -> MediaType | None:
     offers = [offer for offer in MediaType if page or offer is not MediaType.HTML]
     qualities = {offer: _quality(accept or "*/*", offer) for offer in offers}
     best = max(offers, key=qualities.__getitem__)
@@ -103,11 +115,14 @@ def negotiate(accept: str, *, page: bool = False) -> MediaType | None:
     return best if qualities[best] > 0 else None
 
 
+_negotiate_remembered = lru_cache(maxsize=256)(_negotiate)
+
+
 def _quality(accept: str, offer: MediaType) -> float:
     """Return the weight of the most specific range that includes a media type."""
     exact, group, everything = None, None, None
-    for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for part in accept.split(",", _MAX_RANGES)[:_MAX_RANGES]:
+        name, *parameters = (piece.strip().lower() for piece in part.split(";", _MAX_PARAMETERS))
         weight = next((_weight(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
         if name == offer.value:
             exact = weight
@@ -127,9 +142,13 @@ def _weight(text: str) -> float:
         return 0.0
 
 
-@lru_cache(maxsize=256)
 def is_json(content_type: str) -> bool:
     """Return whether a content type means JSON in UTF-8."""
+    return len(content_type) <= _MAX_REMEMBERED and _is_json(content_type)
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: str) -> bool:
     name, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
     charsets = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
     return name == MediaType.JSON.value and all(charset in {"utf-8", "utf8"} for charset in charsets)

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agentdata.addresses import Network, networks
 from agentdata.setup_error import SetupError
 
 MIB = 1024 * 1024
@@ -66,6 +67,40 @@ class Settings(BaseSettings):
     audit_reads: bool = Field(
         default=False,
         description="Whether each operation that reads leaves an access record, as each write does.",
+    )
+    max_connections: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="Largest number of connections of a process; less if it may open fewer files.",
+    )
+    max_connections_per_address: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Largest number of connections of one address; half of all if empty.",
+    )
+    header_timeout_s: float = Field(
+        default=10, gt=0, le=600, description="Seconds in which the headers of a request must arrive."
+    )
+    body_timeout_s: float = Field(
+        default=60, gt=0, le=3600, description="Seconds in which the body of a request must arrive."
+    )
+    client_pause_s: float = Field(
+        default=10,
+        gt=0,
+        le=600,
+        description="Seconds that a client may pause while it sends a body or receives an answer.",
+    )
+    keep_alive_s: int = Field(
+        default=75,
+        ge=1,
+        le=3600,
+        description="Seconds that a connection stays open without a request; more than a proxy keeps it.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks of the proxies to believe about clients, with commas.",
     )
     cors_origins: str = Field(
         default="",
@@ -143,6 +178,17 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="How log lines are written: `text`, or `json` with one object a line."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, text: str) -> str:
+        networks(text)
+        return text
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """The networks of the trusted proxies."""
+        return networks(self.trusted_proxies)
 
 
 def load_settings() -> Settings:

@@ -12,6 +12,8 @@ import uvicorn
 
 from agentdata.administration import acting_in, create_project
 from agentdata.app import create_app
+from agentdata.door import Door, limits_of
+from agentdata.http_protocol import http_protocol
 from agentdata.operations import api_keys
 from agentdata.settings import Settings
 from models.enums import ApiKeyScope
@@ -46,7 +48,8 @@ class _Server(uvicorn.Server):
     """A server that does not handle signals and sets an event when it listens."""
 
     def __init__(self, app: Starlette) -> None:
-        super().__init__(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+        protocol = http_protocol(Door(limits_of(Settings())))
+        super().__init__(uvicorn.Config(app, port=0, http=protocol, log_config=None, access_log=False))
         self.is_listening = asyncio.Event()
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]

@@ -143,7 +143,8 @@ async def test_a_disconnecting_client_does_not_cancel_a_shared_lookup(database: 
 async def test_a_flood_of_made_up_keys_leaves_connections_for_requests(database: Database, key: Key) -> None:
     authenticator = Authenticator(database)
     lookups_of_made_up_keys = [
-        asyncio.create_task(authenticator.authenticate(bearer(api_keys.new_secret()))) for _ in range(200)
+        asyncio.create_task(authenticator.authenticate(bearer(api_keys.new_secret()), f"10.0.0.{address}"))
+        for address in range(200)
     ]
     await asyncio.sleep(0)
     async with database.read(key.project_id):

@@ -15,6 +15,7 @@ import typer
 
 from agentdata import __version__
 from agentdata.cli import workers as processes
+from agentdata.door import Door, Limits, limits_of
 from agentdata.settings import MOST_WORKERS, Settings, load_settings
 from agentdata.setup_error import SetupError
 from agentdata.sight import logs
@@ -42,6 +43,7 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, _end)
     logs.configure(settings.log_level, settings.log_format)
+    limits = limits_of(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         scraped = None
@@ -63,12 +65,19 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
             asyncio.run(fill(urls.owner))
         announce = partial(_announce, settings, listener, scraped, first=first)
         if settings.workers == 1:
-            _serve(settings, urls.request, secret, listener, scraped, None, announce)
+            _serve(settings, limits, urls.request, secret, listener, scraped, None, announce)
         else:
             from agentdata.sight.sharing import SharedCounts
 
             serve_at = partial(
-                _serve_at, settings, urls.request, secret, listener, scraped, SharedCounts(settings.workers)
+                _serve_at,
+                settings,
+                limits,
+                urls.request,
+                secret,
+                listener,
+                scraped,
+                SharedCounts(settings.workers),
             )
             # The embedded database and the workers both end with this process.
             processes.run(settings.workers, serve_at, partial(serve_at, announce=announce))
@@ -95,6 +104,7 @@ def _listen(host: str, port: int, variables: str = "AGENTDATA_") -> socket.socke
 
 def _serve_at(
     settings: Settings,
+    limits: Limits,
     url: str,
     secret: bytes,
     listener: socket.socket,
@@ -106,11 +116,12 @@ def _serve_at(
     """Serve as one of several processes."""
     from agentdata.sight.metrics import Worker
 
-    _serve(settings, url, secret, listener, scraped, Worker(place, shared), announce)
+    _serve(settings, limits, url, secret, listener, scraped, Worker(place, shared), announce)
 
 
 def _serve(
     settings: Settings,
+    limits: Limits,
     url: str,
     secret: bytes,
     listener: socket.socket,
@@ -121,6 +132,7 @@ def _serve(
     import uvicorn
 
     from agentdata.app import create_app
+    from agentdata.http_protocol import http_protocol
     from agentdata.sight.beside import Beside
 
     app = create_app(settings, url, secret=secret, worker=worker)
@@ -140,6 +152,12 @@ def _serve(
 
     config = uvicorn.Config(
         app,
+        http=http_protocol(Door(limits)),
+        ws="none",
+        timeout_keep_alive=settings.keep_alive_s,
+        # Without a declared proxy, uvicorn would believe what any process on this machine says.
+        proxy_headers=bool(limits.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in limits.trusted_proxies],
         log_config=None,
         access_log=False,
         server_header=False,
