@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, NewType
 
@@ -9,6 +10,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from agentdata.database_url import parse
+from agentdata.errors import AgentDataError
 from agentdata.pool import Pool
 from agentdata.turns import Turns
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
+    from agentdata.allowance import Allowance
     from agentdata.pool import Connection
 
 ReadSession = NewType("ReadSession", AsyncSession)
@@ -51,6 +54,13 @@ class Database:
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
         self._turns = Turns(self.pool.timeout_s)
+        self._allowance: Allowance | None = None
+
+    def within(self, allowance: Allowance) -> Database:
+        """Return the database of one operation, which uses no more than its allowance."""
+        bounded = Database.__new__(Database)
+        bounded.__dict__ = {**self.__dict__, "_allowance": allowance}
+        return bounded
 
     def turn_to_write(
         self, project_id: UUID, contended: Iterable[Hashable]
@@ -63,8 +73,11 @@ class Database:
 
         Raises:
             OverloadedError: Other writes took all turns for as long as a request may wait.
+            TimedOutError: The operation has reached its time limit.
 
         """
+        if self._allowance is not None:
+            self._allowance.check()
         keys = [*((project_id, thing) for thing in sorted(contended, key=str)), project_id, None]
         percent = (*[_LOCK_PERCENT] * (len(keys) - 2), _PROJECT_PERCENT, _WRITES_PERCENT)
         places = (max(self.pool.size * each // 100, 1) for each in percent)
@@ -79,11 +92,16 @@ class Database:
         trip, and a second one if the connection was last used in another project.
 
         Raises:
+            LimitExceededError: The rows have more bytes than the operation may receive.
             OverloadedError: All connections stayed in use for as long as a request may wait.
+            TimedOutError: The operation has reached its time limit.
 
         """
-        connection = await self.pool.take(project_id)
+        connection = await self._take(project_id)
+        allowance = self._allowance
         try:
+            if allowance is not None:
+                allowance.begin(connection, counted=not writes)
             if connection.driver.shares_session:
                 async with _transaction_in(connection, _WRITE if writes else _READ, project_id):
                     return await connection.driver.fetch(text, *arguments)
@@ -92,12 +110,16 @@ class Database:
         except asyncpg.PostgresError as error:
             # After an ordinary error the session is idle again; a FATAL error ends it.
             connection.usable = getattr(error, "severity_en", "ERROR") == "ERROR"
+            self._raise_refusal(connection, error)
             raise
-        except BaseException:
+        except BaseException as error:
             # A cancelled statement leaves the protocol in an unknown state.
             connection.usable = False
+            self._raise_refusal(connection, error)
             raise
         finally:
+            if allowance is not None:
+                allowance.end(connection)
             self.pool.give_back(connection)
 
     @asynccontextmanager
@@ -142,12 +164,39 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[Connection]:
-        connection = await self.pool.take(project_id)
+        connection = await self._take(project_id)
+        allowance = self._allowance
         try:
+            if allowance is not None:
+                allowance.begin(connection, counted=begin == _READ)
             async with _transaction_in(connection, begin, project_id):
                 yield connection
+        except BaseException as error:
+            self._raise_refusal(connection, error)
+            raise
         finally:
+            if allowance is not None:
+                allowance.end(connection)
             self.pool.give_back(connection)
+
+    async def _take(self, project_id: UUID) -> Connection:
+        """Take a connection, and wait for it no longer than the operation may run."""
+        if self._allowance is None or self.pool.has_free:
+            return await self.pool.take(project_id)
+        try:
+            async with asyncio.timeout(self._allowance.left_s):
+                return await self.pool.take(project_id)
+        except TimeoutError:
+            self._allowance.check()
+            raise
+
+    def _raise_refusal(self, connection: Connection, error: BaseException) -> None:
+        """Raise the reason if the operation's own allowance made a statement fail."""
+        is_ours = isinstance(error, Exception) and not isinstance(error, AgentDataError)
+        if self._allowance is not None and is_ours:
+            refusal = self._allowance.refusal(connection)
+            if refusal is not None:
+                raise refusal from error
 
 
 @asynccontextmanager
