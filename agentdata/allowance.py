@@ -27,21 +27,35 @@ A cancellation that reaches the server between two statements of a transaction h
 
 
 class Allowance:
-    """The allowance of one operation, which uses one connection at a time."""
+    """The allowance of one operation, which uses one connection at a time. Its time begins with ``start``."""
 
-    __slots__ = ("_connection", "_counted", "_ends_at", "_stopping", "_timer", "max_bytes", "received", "seconds")
+    __slots__ = (
+        "_connection",
+        "_counted",
+        "_ends_at",
+        "_stopping",
+        "_timer",
+        "max_bytes",
+        "received",
+        "seconds",
+    )
 
     def __init__(self, *, seconds: float, max_bytes: int) -> None:
         self.seconds = seconds
         self.max_bytes = max_bytes
         self.received = 0
-        """How many bytes the operation has received, from its client and from the database."""
+        """How many bytes the operation has received from the database."""
         self._connection: Connection | None = None
         self._counted = False
         self._stopping: asyncio.Task[None] | None = None
+        self._ends_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to count the time."""
         loop = asyncio.get_running_loop()
-        self._ends_at = loop.time() + seconds
-        self._timer = loop.call_later(seconds, self._expire)
+        self._ends_at = loop.time() + self.seconds
+        self._timer = loop.call_later(self.seconds, self._expire)
 
     @property
     def left_s(self) -> float:
@@ -114,7 +128,8 @@ class Allowance:
 
     def close(self) -> None:
         """End the operation."""
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _expire(self) -> None:
         if self._connection is not None:

@@ -19,6 +19,7 @@ from agentdata.endpoint import GraphQLEndpoint
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.validation import Visibility
+from agentdata.fairness import Fairness
 from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
@@ -70,6 +71,7 @@ def create_app(
         database,
         Authenticator(database),
         documents,
+        Fairness.of(settings, database),
         page=graphiql.page if settings.graphiql else None,
         get=settings.get,
         max_body_bytes=settings.max_body_bytes,

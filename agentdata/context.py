@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.database import Database
+    from agentdata.engine.costs import Price
+    from agentdata.rates import Rates
 
 Result = TypeVar("Result")
 
@@ -49,14 +51,31 @@ class Principal:
 class Context:
     """The context of one operation. It reads from one snapshot; after each write it takes a new one."""
 
-    def __init__(self, database: Database, principal: Principal) -> None:
+    def __init__(self, database: Database, principal: Principal, rates: Rates | None = None) -> None:
         self.principal = principal
         self.tenant_id = principal.project_id
         """The id of the project; the engine calls it the tenant."""
         self.way = "plan"
+        self.price: Price | None = None
+        """The price of the operation, once it is known."""
+        self.points_left: int | None = None
+        """How many points the key has left; None without a rate limit."""
+        self._rates = rates
         self._database = database
         self._reader: Reader | None = None
         self._closed = False
+
+    def charge(self, price: Price) -> None:
+        """Take the price of the operation from what the key may spend.
+
+        Raises:
+            LimitExceededError: The price is above all that a key may spend at once.
+            RateLimitedError: The key has too little left now.
+
+        """
+        self.price = price
+        if self._rates is not None:
+            self.points_left = self._rates.take(self.principal.api_key_id, price.points)
 
     def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
         """Run a plan's statement, which sees one moment of the data, and return its rows."""

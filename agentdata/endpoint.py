@@ -18,6 +18,7 @@ from agentdata.errors import (
     BadUserInputError,
     ForbiddenError,
     LimitExceededError,
+    RateLimitedError,
     UnauthenticatedError,
 )
 from agentdata.middleware import NOTES
@@ -39,11 +40,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
+    from agentdata.allowance import Allowance
     from agentdata.auth import Authenticator
     from agentdata.context import Principal
     from agentdata.database import Database
     from agentdata.engine.requests.documents import Operation
     from agentdata.engine.requests.executor import Executor
+    from agentdata.fairness import Fairness
     from agentdata.persisted import PersistedDocuments
     from agentdata.protocol import GraphQLRequest, Headers
 
@@ -77,6 +80,7 @@ class GraphQLEndpoint:
         database: Database,
         authenticator: Authenticator,
         documents: PersistedDocuments,
+        fairness: Fairness,
         *,
         page: Callable[[Request], Response] | None,
         get: bool = True,
@@ -86,6 +90,7 @@ class GraphQLEndpoint:
         self._database = database
         self._authenticator = authenticator
         self._documents = documents
+        self._fairness = fairness
         self._page = page
         self._methods = ("GET", "POST") if get else ("POST",)
         self._max_body_bytes = max_body_bytes
@@ -108,6 +113,9 @@ class GraphQLEndpoint:
             answer = _Answer(refusal.status, {"errors": [exception_entry(refusal.error)]}, refusal.headers)
         except UnauthenticatedError as error:
             answer = _Answer(HTTPStatus.UNAUTHORIZED, {"errors": [exception_entry(error)]}, _CHALLENGE)
+        except RateLimitedError as error:
+            headers_ = ((b"retry-after", str(error.retry_after_s).encode()),)
+            answer = _Answer(HTTPStatus.TOO_MANY_REQUESTS, {"errors": [exception_entry(error)]}, headers_)
         except Exception as error:  # noqa: BLE001 - the log has the details, the client only an id
             answer = _internal_error(error)
         await _send(send, answer, media or MediaType.JSON)
@@ -126,30 +134,50 @@ class GraphQLEndpoint:
             )
         principal = await self._authenticator.authenticate(headers.get(b"authorization"))
         if get:
+            sent: bytes | bytearray = scope["query_string"]
             request = read_query_string(scope["query_string"])
         else:
             _check_content(headers)
-            request = read_body(await self._body(receive, headers.get(b"content-length")))
+            sent = await self._body(receive, headers.get(b"content-length"))
+            request = read_body(sent)
         operation = self._documents.operation(request, principal.project_id)
         _add_log_notes(scope, operation, principal)
         _check_operation(operation, request, principal, get=get)
-        context = Context(self._database, principal)
+        allowance = self._fairness.allowance()
+        context = Context(self._database.within(allowance), principal, self._fairness.rates)
+        run = self._run(operation, request, context, allowance)
         if operation.node.operation is OperationType.MUTATION:
             # A mutation runs to its end, even if the client disconnects.
-            result = await self._run(operation, request, context)
+            result = await run
         else:
-            result = await _while_connected(self._run(operation, request, context), receive)
+            result = await _while_connected(run, receive)
+        result = self._fairness.bounded(result, operation, context.price, allowance.received + len(sent))
         if context.way == "reference" and NOTES in scope:
             scope[NOTES] |= {"way": context.way, "reference_runs": str(self._executor.reference_runs)}
         content: dict[str, Any] = {"data": result.data}
         if result.errors:
             content["errors"] = field_errors(result.errors)
+        if request.cost and context.price is not None:
+            result.extensions = {**(result.extensions or {}), "cost": self._fairness.cost(context)}
         if result.extensions:
             content["extensions"] = result.extensions
         status, more = status_of(content) if result.errors else (HTTPStatus.OK, ())
         return _Answer(status, content, more)
 
-    async def _run(self, operation: Operation, request: GraphQLRequest, context: Context) -> ExecutionResult:
+    async def _run(
+        self, operation: Operation, request: GraphQLRequest, context: Context, allowance: Allowance
+    ) -> ExecutionResult:
+        turns = await self._fairness.turns(context.principal)
+        try:
+            allowance.start()
+            return await self._execute(operation, request, context)
+        finally:
+            allowance.close()
+            self._fairness.give_back(turns)
+
+    async def _execute(
+        self, operation: Operation, request: GraphQLRequest, context: Context
+    ) -> ExecutionResult:
         try:
             result = await self._executor.execute(operation, request.variables, context)
             if request.explain and result.data is not None:

@@ -63,6 +63,42 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=16 * MIB, ge=1024, le=1024 * MIB, description="Largest request body in bytes."
     )
+    max_answer_bytes: int = Field(
+        default=64 * MIB,
+        ge=1024,
+        le=1024 * MIB,
+        description="Largest answer in bytes, and the most that is read from the database for one.",
+    )
+    operation_timeout_s: float = Field(
+        default=30, gt=0, le=3600, description="Seconds after which a whole operation is stopped."
+    )
+    project_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Percent of the connections that the operations of one project may use at a time.",
+    )
+    key_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Percent of the connections that the operations of one API key may use at a time.",
+    )
+    queue_length: int = Field(
+        default=200,
+        ge=0,
+        le=100_000,
+        description="How many operations of one API key, and of one project, may wait for others of it.",
+    )
+    rate_points_per_s: float = Field(
+        default=0, ge=0, le=1_000_000_000, description="Points an API key gains in a second; 0: no limit."
+    )
+    rate_burst_points: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+        description="Points an API key may spend at once; 0: what it gains in 10 seconds.",
+    )
     cors_origins: str = Field(
         default="",
         description="Origins whose web pages may call the API, separated by commas; none if empty.",

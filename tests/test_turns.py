@@ -110,8 +110,8 @@ async def test_a_waiter_that_times_out_is_refused_and_holds_no_turns() -> None:
             await asyncio.Event().wait()
 
 
-async def test_the_semaphore_of_an_unused_key_is_dropped(workers: Workers) -> None:
+async def test_the_line_of_an_unused_key_is_dropped(workers: Workers) -> None:
     for number in range(100):
         async with workers.turns.take([(str(number), 1)]):
-            assert len(workers.turns._semaphores) == 1  # noqa: SLF001  # only this shows what is in memory
-    assert len(workers.turns._semaphores) == 0  # noqa: SLF001  # only this shows what is in memory
+            assert len(workers.turns._lines) == 1  # noqa: SLF001  # only this shows what is in memory
+    assert len(workers.turns._lines) == 0  # noqa: SLF001  # only this shows what is in memory

@@ -6,11 +6,15 @@ from typing import Generic, TypeVar
 
 import strawberry
 
+from agentdata.engine.costs import COST, Cost
 from agentdata.engine.reference import connections
 from resolvers.search import MAX_RANKED
 from schema.declarations import object_type
 
 Row = TypeVar("Row")
+
+_COUNTING = Cost(points=3, parent_points=0.3)
+"""It reads every row that the filter leaves, usually from an index."""
 
 
 @object_type
@@ -53,6 +57,7 @@ class Connection(Generic[Row]):
     total_count: int = strawberry.field(
         resolver=connections.total_count,
         description="The number of objects on all pages of the list, under the same filter.",
+        metadata={COST: _COUNTING},
     )
 
 

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLError,
     Node,
     OperationDefinitionNode,
+    OperationType,
     VariableNode,
     parse,
 )
@@ -23,6 +24,7 @@ from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.requests.limits import Measure
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
+from agentdata.engine.requests.pricing import Pricing, with_items
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
     from agentdata.engine.plans.compiler import Compiler
+    from agentdata.engine.costs import Price
     from agentdata.engine.plans.plan import MutationPlan, QueryPlan
     from agentdata.engine.requests.limits import Limits
 
@@ -73,7 +76,7 @@ class Operation:
     limits: Limits
     visibility: Visibility
     _size_variables: tuple[str, ...] | None = None
-    _allowed: set[tuple[Hashable, ...]] = field(default_factory=set)
+    _allowed: dict[tuple[Hashable, ...], Price] = field(default_factory=dict)
     _conditions: tuple[str, ...] | None = None
     _plans: dict[tuple[Any, ...], QueryPlan | MutationPlan | None] = field(default_factory=dict)
 
@@ -104,6 +107,12 @@ class Operation:
         if self._size_variables is None or self._sizes(values) not in self._allowed:
             self._check(values)
         return values
+
+    def price(self, values: VariableValues) -> Price:
+        """Return the price of the operation with the variables that ``values`` has returned."""
+        price = self._allowed[self._sizes(values)]
+        is_query = self.node.operation is OperationType.QUERY
+        return price if is_query else with_items(price, values.coerced)
 
     def plan(
         self, compiler: Compiler | None, variables: VariableValues, failing: frozenset[str] = frozenset()
@@ -147,10 +156,11 @@ class Operation:
             self.limits.check(measure.operation(self.node))
         except LimitExceededError as error:
             raise invalid(error) from None
+        price = Pricing(measure).operation(self.node)
         self._size_variables = tuple(sorted(measure.size_variables))
         if len(self._allowed) >= _CACHED_SIZES:
             self._allowed.clear()
-        self._allowed.add(self._sizes(variables))
+        self._allowed[self._sizes(variables)] = price
 
     def _sizes(self, variables: VariableValues) -> tuple[Hashable, ...]:
         coerced = variables.coerced

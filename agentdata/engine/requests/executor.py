@@ -10,10 +10,11 @@ from graphql.error import located_error
 from strawberry.execution import optimized_is_awaitable
 
 from agentdata.engine.plans.run import FailingFieldsError, UnplannedError
-from agentdata.engine.requests.documents import Documents, InvalidRequestError
+from agentdata.engine.requests.documents import Documents, InvalidRequestError, invalid
 from agentdata.engine.requests.limits import Limits
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility
 from agentdata.engine.strawberry_access import core_schema
+from agentdata.errors import LimitExceededError
 
 if TYPE_CHECKING:
     import strawberry
@@ -71,6 +72,7 @@ class Executor:
 
         Raises:
             InvalidRequestError: The variables are wrong, or the operation passes a limit with them.
+            RateLimitedError: The key has used up what it may.
 
         """
         try:
@@ -91,6 +93,10 @@ class Executor:
 
         """
         values = operation.values(variables)
+        try:
+            context.charge(operation.price(values))
+        except LimitExceededError as error:
+            raise invalid(error) from None
         data: Any = None
         errors: list[GraphQLError] = []
         try:

@@ -174,7 +174,7 @@ class Measure:
             return Size(1, 1, aliases, 0)
         inner_type = get_named_type(declared.type)
         inner = self._selection(node.selection_set, inner_type)
-        own, objects = self._objects(node, declared, parent, leads_on=inner.rows > 0)
+        own, objects = self.objects(node, declared, parent, leads_on=inner.rows > 0)
         beside = _cost(declared).rows
         return Size(
             inner.depth + 1,
@@ -183,7 +183,7 @@ class Measure:
             min(beside + objects * (own + inner.rows), _MOST),
         )
 
-    def _objects(
+    def objects(
         self, node: FieldNode, declared: GraphQLField, parent: GraphQLNamedType | None, *, leads_on: bool
     ) -> tuple[int, int]:
         """Return how many rows an object of the field stands for, and how many objects a parent may have."""
