@@ -16,21 +16,28 @@ if TYPE_CHECKING:
 COST = "agentdata.cost"
 """The key in a field's metadata under which its declared cost stands."""
 
-BASE_POINTS = 2.0
+BASE_POINTS = 6.0
 """A request: reading, checking and answering it."""
 READ_POINTS = 1.0
 """A field that leads to other rows: a part of the statement."""
 PARENT_POINTS = 0.03
 """The same for each object that the field is selected of: an index is searched for its rows."""
-ROW_POINTS = 0.04
+ROW_POINTS = 0.03
 """An object of the answer."""
 VALUE_POINTS = 0.004
 """A value of an object."""
-WRITE_POINTS = 20.0
+WRITE_POINTS = 15.0
 """A write: its transaction, which is flushed to the disk."""
 
 ITEM_POINTS = 0.5
 """An item of a list that a write is sent, such as an appended message."""
+
+UNFILTERED_SCAN_POINTS = 200.0
+"""A scan of a list at the root that no filter restricts: of all rows of a table, such as 100,000 messages."""
+FILTERED_SCAN_POINTS = 20.0
+"""A scan of the rows that a filter leaves of a list at the root; usually an index finds them."""
+OWN_SCAN_POINTS = 0.3
+"""A scan of the rows that belong to one object, such as the messages of a session."""
 
 
 def _one(_: Mapping[str, Any]) -> int:
@@ -47,7 +54,9 @@ class Cost:
     arguments are.
 
     ``points``, ``parent_points`` and ``object_points`` are what it takes beside the points of every field:
-    once, for each parent, and for each of its objects.
+    once, for each parent, and for each of its objects. A field with ``scans`` reads all rows that the field
+    above it stands for, so often: a total, or a part of statistics. The field above says by ``scan_points``
+    what that takes; a page need not, because what it takes follows from its place and its filter.
     """
 
     arguments: tuple[str, ...] = ()
@@ -56,6 +65,8 @@ class Cost:
     points: float = 0.0
     parent_points: float = 0.0
     object_points: float = 0.0
+    scans: float = 0.0
+    scan_points: float | None = None
 
 
 class Price(NamedTuple):

@@ -13,8 +13,8 @@ from schema.declarations import object_type
 
 Row = TypeVar("Row")
 
-_COUNTING = Cost(points=3, parent_points=0.3)
-"""It reads every row that the filter leaves, usually from an index."""
+_SCAN = {COST: Cost(points=1, scans=1)}
+"""It reads every row of the list that the filter leaves."""
 
 
 @object_type
@@ -57,7 +57,7 @@ class Connection(Generic[Row]):
     total_count: int = strawberry.field(
         resolver=connections.total_count,
         description="The number of objects on all pages of the list, under the same filter.",
-        metadata={COST: _COUNTING},
+        metadata=_SCAN,
     )
 
 
@@ -72,4 +72,5 @@ class SearchConnection(Connection[Row], Generic[Row]):
             f" {MAX_RANKED:,} have the words: only the newest {MAX_RANKED:,} of them were ranked, and the"
             " older ones are missing from the list and from `totalCount`."
         ),
+        metadata=_SCAN,
     )

@@ -19,10 +19,13 @@ from graphql import (
 from agentdata.engine.costs import (
     BASE_POINTS,
     COST,
+    FILTERED_SCAN_POINTS,
     ITEM_POINTS,
+    OWN_SCAN_POINTS,
     PARENT_POINTS,
     READ_POINTS,
     ROW_POINTS,
+    UNFILTERED_SCAN_POINTS,
     VALUE_POINTS,
     WRITE_POINTS,
     Cost,
@@ -65,6 +68,8 @@ class _Part(NamedTuple):
     """How often the answer may repeat what was read of one object of the selection."""
     linked: float = 0.0
     """The same for rows that many of the objects may share."""
+    scans: float = 0.0
+    """How often the rows are scanned that the field of the selection stands for."""
 
     def beside(self, other: _Part) -> _Part:
         """Put two parts of one selection together."""
@@ -127,6 +132,7 @@ class Pricing:
                 cost.points + READ_POINTS * reads,
                 VALUE_POINTS + cost.parent_points + PARENT_POINTS * reads,
                 key + (_CURSOR_BYTES if name.lower().endswith("cursor") else 0),
+                scans=cost.scans,
             )
         inner_type = get_named_type(declared.type)
         inner = self._selection(node.selection_set, inner_type)
@@ -134,21 +140,27 @@ class Pricing:
         if not own:
             return inner._replace(key_bytes=inner.key_bytes + key)
         cost = _cost(declared)
+        scan_points = _scan_points(cost, declared, node)
         each = ROW_POINTS + cost.object_points + inner.points
-        # A list that states no size may be longer than is likely.
-        most = objects if cost.arguments or isinstance(declaration(declared), NodesById) else MAX_SIZE
-        if isinstance(declaration(declared), Page):
-            most = self.measure.objects(node, declared, parent, leads_on=True)[1]
-        elif objects == 1:
-            most = 1
+        most = self._most(node, declared, parent, objects)
         shared = isinstance(declaration(declared), Link | Either | NodesById)
         return _Part(
             min(READ_POINTS + cost.points + inner.fixed, _MOST),
-            min(PARENT_POINTS + cost.parent_points + objects * each, _MOST),
+            min(PARENT_POINTS + cost.parent_points + inner.scans * scan_points + objects * each, _MOST),
             min(key + most * (inner.key_bytes + 2), _MOST),
             0 if shared else inner.spots,
-            min(objects * (inner.spots + inner.linked) if shared else most * inner.linked, _MOST),
+            min(most * (inner.spots + inner.linked) if shared else most * inner.linked, _MOST),
+            cost.scans,
         )
+
+    def _most(
+        self, node: FieldNode, declared: GraphQLField, parent: GraphQLNamedType | None, objects: int
+    ) -> int:
+        """Return the most objects that a field may have; ``objects`` is what is likely."""
+        if isinstance(declaration(declared), Page):
+            return self.measure.objects(node, declared, parent, leads_on=True)[1]
+        is_list = objects != 1 and not _cost(declared).arguments
+        return MAX_SIZE if is_list else objects
 
 
 def with_items(price: Price, variables: Mapping[str, Any]) -> Price:
@@ -170,3 +182,14 @@ def _cost(declared: GraphQLField | None) -> Cost:
 def _reads(declared: GraphQLField | None) -> bool:
     """Return whether a field without a selection reads a value of its own, rather than a column."""
     return declared is not None and declaration(declared) is not None and not is_composite_type(declared.type)
+
+
+def _scan_points(cost: Cost, declared: GraphQLField, node: FieldNode) -> float:
+    """Return what it takes to scan all rows that a field stands for, of one parent."""
+    if cost.scan_points is not None:
+        return cost.scan_points
+    page = declaration(declared)
+    if not isinstance(page, Page) or page.link is not None:
+        return OWN_SCAN_POINTS
+    filtered = any(argument.name.value == "filter" for argument in node.arguments or ())
+    return FILTERED_SCAN_POINTS if filtered else UNFILTERED_SCAN_POINTS
