@@ -49,7 +49,7 @@ class Settings(BaseSettings):
         description="API key whose project commands use, instead of the data folder's `api-key`.",
     )
     pool_size: int = Field(
-        default=10, ge=1, le=1000, description="Largest number of open database connections."
+        default=20, ge=1, le=1000, description="Largest number of open database connections."
     )
     pool_timeout_s: float = Field(
         default=10, gt=0, le=600, description="Seconds a request waits for a connection before OVERLOADED."

@@ -115,3 +115,30 @@ async def test_the_line_of_an_unused_key_is_dropped(workers: Workers) -> None:
         async with workers.turns.take([(str(number), 1)]):
             assert len(workers.turns._lines) == 1  # noqa: SLF001  # only this shows what is in memory
     assert len(workers.turns._lines) == 0  # noqa: SLF001  # only this shows what is in memory
+
+
+async def test_more_than_may_wait_are_refused_at_once() -> None:
+    workers = Workers(Turns(None, max_waiting=2, busy="the queue is full"))
+    for name in "abc":
+        await workers.start(name, ("key", 1))
+    await workers.start("d", ("key", 1))
+    with pytest.raises(OverloadedError, match="the queue is full"):
+        await workers.tasks["d"]
+    await workers.start("e", ("other", 1))
+    await workers.end("a", "b", "c", "e")
+    assert workers.started == ["a", "e", "b", "c"]
+    await asyncio.gather(*[workers.tasks[name] for name in "abce"])
+
+
+async def test_a_waiter_that_is_cancelled_in_the_moment_of_its_turn_passes_it_on(workers: Workers) -> None:
+    for name in "abc":
+        await workers.start(name, ("key", 1))
+    workers.tasks["a"].cancel()
+    workers.tasks["b"].cancel()
+    await workers.settle()
+    assert workers.started == ["a", "c"]
+    await workers.end("c")
+    await workers.start("d", ("key", 1))
+    await workers.end("d")
+    assert workers.started == ["a", "c", "d"]
+    assert not workers.turns._lines  # noqa: SLF001  # only this shows what is in memory
