@@ -116,14 +116,14 @@ class Allowance:
     def not_begun(self) -> TimedOutError:
         """Return the error of a part of the operation that did not begin."""
         return TimedOutError(
-            f"the operation reached its time limit of {self.seconds:g} s before this began, so nothing of it was"
-            " done; send it in another request"
+            f"the operation reached its time limit of {self.seconds:g} s before this began, so nothing of it"
+            " was done; send it in another request"
         )
 
     def _too_much(self) -> LimitExceededError:
         return LimitExceededError(
-            f"the rows for the answer have more than {self.max_bytes:,} bytes; select fewer fields, or ask for"
-            " smaller pages by `first`"
+            f"the rows for the answer have more than {self.max_bytes:,} bytes; select fewer fields, or ask"
+            " for smaller pages by `first`"
         )
 
     def close(self) -> None:

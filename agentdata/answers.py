@@ -1,4 +1,4 @@
-"""The size of answers: bounded before they are written as JSON, because one text may occur in them many times.
+"""The size of answers: bounded before they are written as JSON, where one text may occur many times.
 
 Rows arrive once, and the objects of an answer share their texts. Only as JSON is each text repeated.
 """
@@ -61,16 +61,10 @@ def _size(value: Any, most: int, known: dict[int, int]) -> int:
     size = known.get(id(value))
     if size is not None:
         return size
-    if isinstance(value, dict):
+    if isinstance(value, dict | list):
         size = 2
-        for key, inner in value.items():
+        for key, inner in value.items() if isinstance(value, dict) else (("", inner) for inner in value):
             size += len(key) + 4 + _size(inner, most, known)
-            if size > most:
-                break
-    elif isinstance(value, list):
-        size = 2
-        for inner in value:
-            size += 1 + _size(inner, most, known)
             if size > most:
                 break
     else:

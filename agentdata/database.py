@@ -34,7 +34,7 @@ _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 # The share of the connections for writes that need the same lock, for writes to one project, and for all
 # writes. A smaller share for one lock costs throughput: the next writer should already wait in the database.
-# All operations of one project have half of the connections by default, so its writes leave some to its reads.
+# By default all operations of one project have half of the connections: its writes leave some to its reads.
 _LOCK_PERCENT = 25
 _PROJECT_PERCENT = 35
 _WRITES_PERCENT = 80

@@ -26,7 +26,7 @@ from agentdata.exact_json import read_stored_json
 from models.base import PROJECT_SETTING, REQUEST_ROLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
     from agentdata.database_url import DatabaseTarget
@@ -52,6 +52,11 @@ class Driver(asyncpg.Connection):
 
     meter: Meter
     """Counts the bytes that the connection receives."""
+
+    # What asyncpg.Connection has, but does not declare.
+    _transport: asyncio.Transport
+    _protocol: asyncio.Protocol
+    _cancel: Callable[[asyncio.Future[None]], Awaitable[None]]
 
     def add_meter(self) -> None:
         """Count the bytes that the connection receives from now on."""

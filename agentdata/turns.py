@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable, Sequence
 
     Limits = Sequence[tuple[Hashable, int]]
-    """Each key with the number of its holders. All callers must list keys in the same order, or they deadlock."""
+    """Each key with the number of its holders. All callers must list keys in the same order: no deadlocks."""
 
 
 class _Line:
@@ -79,7 +79,7 @@ class Turns:
         """Wait until every key has given a turn.
 
         Raises:
-            OverloadedError: A key had no free turn for as long as a request may wait, or too many wait for it.
+            OverloadedError: A key had no free turn for as long as a request may wait, or too many wait.
 
         """
         held = []

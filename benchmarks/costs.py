@@ -14,6 +14,7 @@ import orjson
 import psutil
 import typer
 import uvloop
+from rich.console import Console
 
 from benchmarks import database, dataset, measure, shapes
 from benchmarks.contenders.run import CONTENDERS, Running, serving
@@ -33,7 +34,10 @@ OTHERS = {
     "tools": ("the ten tools that fail most", "{ topTools { nodes { name callCount p95DurationMs } } }"),
     "statistics": (
         "statistics of the project, with tools and models",
-        "{ project { statistics { sessionCount errorCount latency { p95Ms } tools { name } models { name } } } }",
+        (
+            "{ project { statistics { sessionCount errorCount latency { p95Ms } tools { name }"
+            " models { name } } } }"
+        ),
     ),
     "search": (
         "the ten best messages for two words",
@@ -41,6 +45,8 @@ OTHERS = {
     ),
 }
 """Shapes beside those of the benchmark, whose work depends on how much a project has."""
+
+console = Console(width=200)
 
 
 def main(
@@ -63,13 +69,17 @@ async def _print_all(server: Running, urls: database.Urls, size: Size, seconds: 
     async with database.connect(urls.owner) as connection:
         postmaster = psutil.Process(await connection.fetchval("SELECT pg_backend_pid()")).parent()
         assert postmaster is not None  # noqa: S101  # a backend has one
-        print("| Shape | | Points | Estimated ms | Measured ms | Ratio |\n| --- | --- | --: | --: | --: | --: |")
+        console.print(
+            "| Shape | | Points | Estimated ms | Measured ms | Ratio |\n| --- | --- | --: | --: | --: | --: |"
+        )
         for name, about, payload, makers in await _requests(server, size):
             points = await _points(server, payload)
             measured = await _measured_ms(server, postmaster, makers, seconds)
             estimated = points * POINT_MS
             ratio = estimated / measured
-            print(f"| {name} | {about} | {points:,} | {estimated:.1f} | {measured:.2f} | {ratio:.1f} |")
+            console.print(
+                f"| {name} | {about} | {points:,} | {estimated:.1f} | {measured:.2f} | {ratio:.1f} |"
+            )
 
 
 async def _requests(

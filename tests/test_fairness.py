@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
-import pytest
 import strawberry
 from sqlalchemy import text
 
@@ -119,9 +118,9 @@ async def test_one_key_leaves_room_for_the_other_keys_of_its_project(
     database_server: Server, database_urls: DatabaseUrls
 ) -> None:
     key = await make_key(database_urls)
-    async with served(
-        database_urls, SLEEPING, key, pool_size=4, key_percent=25, project_percent=100
-    ) as [client]:
+    async with served(database_urls, SLEEPING, key, pool_size=4, key_percent=25, project_percent=100) as [
+        client
+    ]:
         slow = [asyncio.create_task(client.post(SLOW)) for _ in range(3)]
         for _ in range(20):
             assert await running(database_server, database_urls, "SELECT pg_sleep") <= 1
@@ -194,10 +193,11 @@ async def test_two_hundred_aliases_of_one_large_text_are_refused_in_little_memor
                 "mutation($c: String!) { createMemory(input: {content: $c}) { id } }", c=content
             )
             id_ = made.json()["data"]["createMemory"]["id"]
+            memory = "query($id: ID!) { memory(id: $id) { FIELDS } }"
             process = psutil.Process(server.process.pid)
             before = process.memory_info().rss
             aliases = " ".join(f"a{number}: content" for number in range(200))
-            answer = asyncio.create_task(client.post('{ memory(id: "%s") { %s } }' % (id_, aliases)))
+            answer = asyncio.create_task(client.post(memory.replace("FIELDS", aliases), id=id_))
             peak = before
             while not answer.done():
                 peak = max(peak, process.memory_info().rss)
@@ -206,7 +206,7 @@ async def test_two_hundred_aliases_of_one_large_text_are_refused_in_little_memor
             [error] = (await answer).json()["errors"]
             assert "the answer would have more than 67,108,864 bytes; select fewer fields" in error["message"]
             assert peak - before < 200 * MIB
-            once = await client.post('{ memory(id: "%s") { content } }' % id_)
+            once = await client.post(memory.replace("FIELDS", "content"), id=id_)
             assert once.json()["data"]["memory"]["content"] == content
 
 
@@ -225,9 +225,14 @@ async def test_rows_are_read_no_further_than_an_answer_may_be(database_urls: Dat
         assert "smaller pages" in response.json()["errors"][0]["message"]
         assert codes(await client.post("{ messages(first: 4) { nodes { content } } }")) == []
         # A write that was done says so.
-        response = await client.post(append.replace("{ id }", "{ a: content b: content }"), id=id_, messages=messages)
+        response = await client.post(
+            append.replace("{ id }", "{ a: content b: content }"), id=id_, messages=messages
+        )
         assert codes(response) == ["LIMIT_EXCEEDED"]
-        assert "was done" in response.json()["errors"][0]["message"] or "were done" in response.json()["errors"][0]["message"]
+        assert (
+            "was done" in response.json()["errors"][0]["message"]
+            or "were done" in response.json()["errors"][0]["message"]
+        )
         counted = await client.post("{ messages(first: 1) { totalCount } }")
         assert counted.json()["data"]["messages"]["totalCount"] == 20
 
@@ -259,5 +264,7 @@ async def test_the_cost_is_told_to_those_who_ask_also_without_a_rate_limit(
         assert "extensions" not in (await client.post("{ project { name } }")).json()
         cost = (await client.post("{ project { name } }", cost=True)).json()["extensions"]["cost"]
         assert cost == {"points": cost["points"], "budget": None, "left": None}
-        wrong = await client.http.post(client.url, json={"query": "{ project { name } }", "extensions": {"cost": 1}})
+        wrong = await client.http.post(
+            client.url, json={"query": "{ project { name } }", "extensions": {"cost": 1}}
+        )
         assert codes(wrong) == ["BAD_USER_INPUT"]

@@ -27,7 +27,10 @@ def test_a_small_request_costs_a_few_points_and_never_none() -> None:
 
 
 def test_larger_pages_cost_more_also_by_variables() -> None:
-    document = "query($first: Int) { sessions(first: $first) { nodes { id title messages(first: 10) { nodes { id } } } } }"
+    document = (
+        "query($first: Int) { sessions(first: $first)"
+        " { nodes { id title messages(first: 10) { nodes { id } } } } }"
+    )
     small, large = price(document, first=10), price(document, first=500)
     assert large.points > 10 * small.points
     assert price(document, first=10) == small
@@ -39,9 +42,12 @@ def test_larger_pages_cost_more_also_by_variables() -> None:
         ("{ messages(first: 5) { totalCount } }", "{ messages(first: 5) { nodes { id } } }"),
         (
             "{ messages { totalCount } }",
-            '{ messages(filter: {role: {eq: USER}}) { totalCount } }',
+            "{ messages(filter: {role: {eq: USER}}) { totalCount } }",
         ),
-        ('{ searchMessages(query: "a", first: 5) { nodes { message { id } } } }', "{ messages(first: 5) { nodes { id } } }"),
+        (
+            '{ searchMessages(query: "a", first: 5) { nodes { message { id } } } }',
+            "{ messages(first: 5) { nodes { id } } }",
+        ),
         ("{ topTools(first: 5) { nodes { name } } }", "{ toolCalls(first: 5) { nodes { name } } }"),
         (
             "{ project { statistics { tools { name } } } }",
@@ -76,7 +82,8 @@ def test_texts_that_many_parents_share_or_aliases_repeat_are_counted() -> None:
     shared = price("{ sessions(first: 50) { nodes { agent { name systemPrompt } user { name } } } }")
     assert 100 <= shared.repeats <= 110
     nested = price(
-        "{ sessions(first: 50) { nodes { agent { sessions(first: 10) { nodes { title agent { name } } } } } } }"
+        "{ sessions(first: 50) { nodes { agent {"
+        " sessions(first: 10) { nodes { title agent { name } } } } } } }"
     )
     assert nested.repeats >= 50 + 50 * 10
     aliases = "".join(f"a{number}: content " for number in range(150))

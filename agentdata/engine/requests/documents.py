@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLSchema
     from graphql.execution.values import VariableValues
 
-    from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.costs import Price
+    from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.plans.plan import MutationPlan, QueryPlan
     from agentdata.engine.requests.limits import Limits
 

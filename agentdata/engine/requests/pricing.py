@@ -73,7 +73,14 @@ class _Part(NamedTuple):
 
     def beside(self, other: _Part) -> _Part:
         """Put two parts of one selection together."""
-        return _Part(*[min(mine + its, _MOST) for mine, its in zip(self, other, strict=True)])
+        return _Part(
+            min(self.fixed + other.fixed, _MOST),
+            min(self.points + other.points, _MOST),
+            min(self.key_bytes + other.key_bytes, _MOST),
+            min(self.spots + other.spots, _MOST),
+            min(self.linked + other.linked, _MOST),
+            min(self.scans + other.scans, _MOST),
+        )
 
 
 @dataclass
