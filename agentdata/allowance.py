@@ -15,6 +15,7 @@ from agentdata.errors import LimitExceededError, TimedOutError
 
 if TYPE_CHECKING:
     from agentdata.pool import Connection
+    from agentdata.turns import Limits
 
 UNBOUNDED = sys.maxsize
 """As many bytes as nothing ever has."""
@@ -36,11 +37,14 @@ class Allowance:
         "_stopping",
         "_timer",
         "max_bytes",
+        "places",
         "received",
         "seconds",
     )
 
-    def __init__(self, *, seconds: float, max_bytes: int) -> None:
+    def __init__(self, *, seconds: float, max_bytes: int, places: Limits = ()) -> None:
+        self.places = places
+        """The turns without which the operation uses no connection: of its key, and of its project."""
         self.seconds = seconds
         self.max_bytes = max_bytes
         self.received = 0

@@ -57,6 +57,7 @@ def create_app(
         pool_size=settings.pool_size,
         pool_timeout_s=settings.pool_timeout_s,
         statement_timeout_ms=settings.statement_timeout_ms,
+        queue_length=settings.queue_length,
     )
     visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
     executor = Executor(schema, compiler=Compiler(schema), visibility=visibility)

@@ -50,11 +50,12 @@ class Database:
         pool_size: int = 10,
         pool_timeout_s: float = 30.0,
         statement_timeout_ms: int = 10_000,
+        queue_length: int | None = None,
     ) -> None:
         self.pool = Pool(
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
-        self._turns = Turns(self.pool.timeout_s)
+        self._turns = Turns(self.pool.timeout_s, max_waiting=queue_length)
         self._allowance: Allowance | None = None
 
     def within(self, allowance: Allowance) -> Database:
@@ -77,12 +78,17 @@ class Database:
             TimedOutError: The operation has reached its time limit.
 
         """
-        if self._allowance is not None:
-            self._allowance.check()
         keys = [*((project_id, thing) for thing in sorted(contended, key=str)), project_id, None]
         percent = (*[_LOCK_PERCENT] * (len(keys) - 2), _PROJECT_PERCENT, _WRITES_PERCENT)
         places = (max(self.pool.size * each // 100, 1) for each in percent)
-        return self._turns.take(list(zip(keys, places, strict=True)))
+        limits = list(zip(keys, places, strict=True))
+        allowance = self._allowance
+        if allowance is None:
+            return self._turns.take(limits)
+        allowance.check()
+        # All writes come last, so that a write that waits for its key or project holds no turn of theirs.
+        limits[-1:-1] = allowance.places
+        return self._turns.take(limits, most_s=allowance.left_s)
 
     async def statement(
         self, project_id: UUID, text: str, arguments: Sequence[Any], *, writes: bool = False
@@ -98,7 +104,7 @@ class Database:
             TimedOutError: The operation has reached its time limit.
 
         """
-        connection = await self._take(project_id)
+        connection = await self._take(project_id, reads=not writes)
         allowance = self._allowance
         try:
             if allowance is not None:
@@ -119,9 +125,7 @@ class Database:
             self._raise_refusal(connection, error)
             raise
         finally:
-            if allowance is not None:
-                allowance.end(connection)
-            self.pool.give_back(connection)
+            self._give_back(connection, reads=not writes)
 
     @asynccontextmanager
     async def read(self, project_id: UUID) -> AsyncIterator[ReadSession]:
@@ -165,31 +169,45 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[Connection]:
-        connection = await self._take(project_id)
-        allowance = self._allowance
+        reads = begin == _READ
+        connection = await self._take(project_id, reads=reads)
         try:
-            if allowance is not None:
-                allowance.begin(connection, counted=begin == _READ)
+            if self._allowance is not None:
+                self._allowance.begin(connection, counted=reads)
             async with _transaction_in(connection, begin, project_id):
                 yield connection
         except BaseException as error:
             self._raise_refusal(connection, error)
             raise
         finally:
-            if allowance is not None:
-                allowance.end(connection)
-            self.pool.give_back(connection)
+            self._give_back(connection, reads=reads)
 
-    async def _take(self, project_id: UUID) -> Connection:
-        """Take a connection, and wait for it no longer than the operation may run."""
-        if self._allowance is None or self.pool.has_free:
+    async def _take(self, project_id: UUID, *, reads: bool) -> Connection:
+        """Take a connection, and for a read first the turns of its key and project, which a write has."""
+        allowance = self._allowance
+        if allowance is None:
             return await self.pool.take(project_id)
+        allowance.check()
+        places = allowance.places if reads else ()
+        if not self._turns.take_now(places):
+            await self._turns.wait(places, most_s=allowance.left_s)
         try:
-            async with asyncio.timeout(self._allowance.left_s):
+            if self.pool.has_free:
                 return await self.pool.take(project_id)
-        except TimeoutError:
-            self._allowance.check()
+            async with asyncio.timeout(allowance.left_s):
+                return await self.pool.take(project_id)
+        except BaseException as error:
+            self._turns.give_back(places)
+            if isinstance(error, TimeoutError):
+                allowance.check()
             raise
+
+    def _give_back(self, connection: Connection, *, reads: bool) -> None:
+        if self._allowance is not None:
+            self._allowance.end(connection)
+            if reads:
+                self._turns.give_back(self._allowance.places)
+        self.pool.give_back(connection)
 
     def _raise_refusal(self, connection: Connection, error: BaseException) -> None:
         """Raise the reason if the operation's own allowance made a statement fail."""

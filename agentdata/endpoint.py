@@ -143,7 +143,7 @@ class GraphQLEndpoint:
         operation = self._documents.operation(request, principal.project_id)
         _add_log_notes(scope, operation, principal)
         _check_operation(operation, request, principal, get=get)
-        allowance = self._fairness.allowance()
+        allowance = self._fairness.allowance(principal)
         context = Context(self._database.within(allowance), principal, self._fairness.rates)
         run = self._run(operation, request, context, allowance)
         if operation.node.operation is OperationType.MUTATION:
@@ -167,13 +167,11 @@ class GraphQLEndpoint:
     async def _run(
         self, operation: Operation, request: GraphQLRequest, context: Context, allowance: Allowance
     ) -> ExecutionResult:
-        turns = await self._fairness.turns(context.principal)
+        allowance.start()
         try:
-            allowance.start()
             return await self._execute(operation, request, context)
         finally:
             allowance.close()
-            self._fairness.give_back(turns)
 
     async def _execute(
         self, operation: Operation, request: GraphQLRequest, context: Context

@@ -12,7 +12,6 @@ from agentdata.allowance import Allowance
 from agentdata.answers import check_size, may_exceed
 from agentdata.errors import LimitExceededError
 from agentdata.rates import Rates
-from agentdata.turns import Turns
 
 if TYPE_CHECKING:
     from agentdata.context import Context, Principal
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from agentdata.engine.costs import Price
     from agentdata.engine.requests.documents import Operation
     from agentdata.settings import Settings
-    from agentdata.turns import Limits
 
 _BURST_S = 10
 """How many seconds of its rate a key may spend at once, unless the settings say it in points."""
@@ -33,12 +31,11 @@ class Fairness:
     operation_timeout_s: float
     max_answer_bytes: int
     project_places: int
-    """How many operations of one project run at a time; the others wait."""
+    """How many connections the operations of one project use at a time; the others wait."""
     key_places: int
     """The same for one API key."""
     rates: Rates | None
     """What each key may spend; None if there is no limit."""
-    _turns: Turns
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Fairness:
@@ -52,35 +49,15 @@ class Fairness:
             max(size * settings.project_percent // 100, 1),
             max(size * settings.key_percent // 100, 1),
             Rates(per_s, max(burst, 1)) if per_s else None,
-            Turns(
-                database.pool.timeout_s,
-                max_waiting=settings.queue_length,
-                busy="too many operations of this key or project run and wait already; try again shortly",
-            ),
         )
 
-    def allowance(self) -> Allowance:
+    def allowance(self, principal: Principal) -> Allowance:
         """Return the allowance of a new operation."""
-        return Allowance(seconds=self.operation_timeout_s, max_bytes=self.max_answer_bytes)
-
-    async def turns(self, principal: Principal) -> Limits:
-        """Wait until an operation of the key and of the project may run, and return what it gives back.
-
-        Raises:
-            OverloadedError: Too many wait already, or it waited as long as a request may.
-
-        """
-        limits = (
+        places = (
             (("key", principal.api_key_id), self.key_places),
-            (principal.project_id, self.project_places),
+            (("project", principal.project_id), self.project_places),
         )
-        if not self._turns.take_now(limits):
-            await self._turns.wait(limits)
-        return limits
-
-    def give_back(self, turns: Limits) -> None:
-        """Let the next operation run."""
-        self._turns.give_back(turns)
+        return Allowance(seconds=self.operation_timeout_s, max_bytes=self.max_answer_bytes, places=places)
 
     def bounded(
         self, result: ExecutionResult, operation: Operation, price: Price | None, received: int

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         default=200,
         ge=0,
         le=100_000,
-        description="How many operations of one API key, and of one project, may wait for others of it.",
+        description="How many operations of one API key, of one project, or on one object may wait.",
     )
     rate_points_per_s: float = Field(
         default=0, ge=0, le=1_000_000_000, description="Points an API key gains in a second; 0: no limit."

@@ -38,7 +38,10 @@ class Turns:
         timeout_s: float | None,
         *,
         max_waiting: int | None = None,
-        busy: str = "too many writes to the same data are waiting for each other; try again shortly",
+        busy: str = (
+            "too many requests for the same data, or of the same API key or project, are waiting; try again"
+            " shortly"
+        ),
     ) -> None:
         self._timeout_s = timeout_s
         self._max_waiting = max_waiting
@@ -47,7 +50,7 @@ class Turns:
         self._lines: dict[Hashable, _Line] = {}
 
     @asynccontextmanager
-    async def take(self, limits: Limits) -> AsyncIterator[None]:
+    async def take(self, limits: Limits, *, most_s: float | None = None) -> AsyncIterator[None]:
         """Run the block once every key has a free turn.
 
         Raises:
@@ -55,7 +58,7 @@ class Turns:
 
         """
         if not self.take_now(limits):
-            await self.wait(limits)
+            await self.wait(limits, most_s=most_s)
         try:
             yield
         finally:
@@ -75,16 +78,17 @@ class Turns:
             line.free -= 1
         return True
 
-    async def wait(self, limits: Limits) -> None:
-        """Wait until every key has given a turn.
+    async def wait(self, limits: Limits, *, most_s: float | None = None) -> None:
+        """Wait until every key has given a turn, and for at most ``most_s`` if that is less than usual.
 
         Raises:
             OverloadedError: A key had no free turn for as long as a request may wait, or too many wait.
 
         """
         held = []
+        timeouts = [each for each in (self._timeout_s, most_s) if each is not None]
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(min(timeouts, default=None)):
                 for each in limits:
                     if not self.take_now([each]):
                         await self._wait_in(self._lines[each[0]], each)

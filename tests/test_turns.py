@@ -97,7 +97,7 @@ async def test_a_cancelled_or_failed_holder_passes_its_turn_on(workers: Workers)
 async def test_a_waiter_that_times_out_is_refused_and_holds_no_turns() -> None:
     turns = Turns(0.02)
     async with turns.take([("session", 1)]):
-        with pytest.raises(OverloadedError, match="too many writes to the same data"):
+        with pytest.raises(OverloadedError, match="too many requests for the same data"):
             async with turns.take([("all", 1), ("session", 1)]):
                 pytest.fail("the turn was not free")
         async with turns.take([("all", 1)]):
