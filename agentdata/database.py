@@ -81,7 +81,7 @@ class Database:
         keys = [*((project_id, thing) for thing in sorted(contended, key=str)), project_id, None]
         percent = (*[_LOCK_PERCENT] * (len(keys) - 2), _PROJECT_PERCENT, _WRITES_PERCENT)
         places = (max(self.pool.size * each // 100, 1) for each in percent)
-        limits = list(zip(keys, places, strict=True))
+        limits: list[tuple[Hashable, int]] = list(zip(keys, places, strict=True))
         allowance = self._allowance
         if allowance is None:
             return self._turns.take(limits)

@@ -23,8 +23,8 @@ from agentdata.engine.binding.variables import Variables
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.requests.limits import Measure
-from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
 from agentdata.engine.requests.pricing import Pricing, with_items
+from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
 
 if TYPE_CHECKING:
