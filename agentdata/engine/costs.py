@@ -33,7 +33,7 @@ ITEM_POINTS = 0.5
 """An item of a list that a write is sent, such as an appended message."""
 
 UNFILTERED_SCAN_POINTS = 200.0
-"""A scan of a list at the root that no filter restricts: of all rows of a table, such as 100,000 messages."""
+"""A scan of a list at the root that no filter restricts: of all rows of a table, such as 300,000 messages."""
 FILTERED_SCAN_POINTS = 20.0
 """A scan of the rows that a filter leaves of a list at the root; usually an index finds them."""
 OWN_SCAN_POINTS = 0.3
