@@ -1,12 +1,15 @@
 """Manages projects and keys for the commands, as the owner of the tables and not as the request role."""
 
 import os
+import secrets
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,13 +20,15 @@ from agentdata.database import WriteSession
 from agentdata.database_urls import DatabaseUrls
 from agentdata.errors import ConflictError
 from agentdata.operations import api_keys
-from agentdata.operations.projects import check_project
+from agentdata.operations import projects as projects_
+from agentdata.operations.projects import check_project, is_id
 from agentdata.operations.unit_of_work import UnitOfWork, constraint_error
 from agentdata.settings import Settings
 from agentdata.setup_error import SetupError
 from models import Base, Project
 from models.base import PROJECT_SETTING
-from models.enums import ApiKeyScope
+from models.enums import FULL_ACCESS, ApiKeyScope
+from models.server_secret import server_secrets
 
 DEFAULT_PROJECT = "default"
 _NOT_MIGRATED = {"42P01", "42704", "42883"}  # undefined_table, undefined_object, undefined_function
@@ -48,7 +53,7 @@ async def prepare(settings: Settings, urls: DatabaseUrls) -> bool:
             return False
         project = await _insert(session, "Default", DEFAULT_PROJECT)
         write = await _acting_in(session, project)
-        _, secret = await api_keys.create(write, "First key", list(ApiKeyScope))
+        _, secret = await api_keys.create(write, "First key", FULL_ACCESS)
         # Before the commit: if that fails, the next start replaces the file; a secret that is not in the file
         # would be lost.
         keep_key(settings, secret)
@@ -91,18 +96,31 @@ async def create_project(url: str, name: str, slug: str) -> Project:
         raise SetupError(f"there is a project {slug!r} already") from None
 
 
+async def rename_project(url: str, name: str, slug: str) -> Project:
+    """Change the slug of a project, which its id or slug names; raises as ``create_project`` does."""
+    try:
+        async with acting_in(url, name) as write:
+            return await projects_.update(write, {"slug": slug})
+    except ConflictError:
+        raise SetupError(f"there is a project {slug!r} already") from None
+
+
 @asynccontextmanager
-async def acting_in(url: str, slug: str) -> AsyncIterator[UnitOfWork]:
-    """Provide a write in a project to the operations; raises SetupError if no project has the slug."""
+async def acting_in(url: str, name: str) -> AsyncIterator[UnitOfWork]:
+    """Provide a write in the project with this id or slug to the operations.
+
+    Raises SetupError if there is no such project.
+    """
     async with _session(url) as session:
-        project = await session.scalar(select(Project).where(Project.slug == slug))
+        named = Project.id == UUID(name) if is_id(name) else Project.slug == name
+        project = await session.scalar(select(Project).where(named))
         if project is None:
-            raise SetupError(f"there is no project {slug!r}; `agentdata projects list` lists the projects")
+            raise SetupError(f"there is no project {name!r}; `agentdata projects list` lists the projects")
         yield await _acting_in(session, project)
 
 
 async def project_of_key(url: str, secret: str, scope: ApiKeyScope) -> str:
-    """Return the slug of the project that a key belongs to.
+    """Return the id of the project that a key belongs to; its slug could move before a command uses it.
 
     Raises UnauthenticatedError if the key is not valid, and ForbiddenError if it lacks the scope.
     """
@@ -111,7 +129,23 @@ async def project_of_key(url: str, secret: str, scope: ApiKeyScope) -> str:
         if (use := key.use_arguments()) is not None:
             await UnitOfWork.within(session, key.principal.project_id).fetch(RECORD_USE, *use)
         key.principal.require(scope)
-        return (await session.get_one(Project, key.principal.project_id)).slug
+        return str(key.principal.project_id)
+
+
+async def server_secret(url: str, *, new: bool = False) -> bytes:
+    """Return the secret that all servers of a database share, and create it the first time.
+
+    With ``new``, replace it: servers take the new one when they start.
+    """
+    made = insert(server_secrets).values(secret=secrets.token_bytes(32))
+    if new:
+        made = made.on_conflict_do_update(index_elements=["single"], set_={"secret": made.excluded.secret})
+    else:
+        # Of servers that start at the same time, one creates the secret.
+        made = made.on_conflict_do_nothing()
+    async with _session(url) as session:
+        await session.execute(made)
+        return bytes((await session.scalars(select(server_secrets.c.secret))).one())
 
 
 async def analyze(url: str) -> None:

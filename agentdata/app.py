@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from agentdata import graphiql
 from agentdata.auth import Authenticator
 from agentdata.database import Database
 from agentdata.endpoint import GraphQLEndpoint
+from agentdata.engine.aside import SWITCH_S
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.validation import Visibility
@@ -23,6 +26,7 @@ from agentdata.fairness import Fairness
 from agentdata.health import Health
 from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
+from agentdata.tokens import Tokens
 from agentdata.trusted import trusted_documents
 from schema import root
 
@@ -44,13 +48,19 @@ _UNREAD_LIMITS = 4
 
 
 def create_app(
-    settings: Settings, database_url: str, *, schema: strawberry.Schema = root.schema
+    settings: Settings,
+    database_url: str,
+    *,
+    schema: strawberry.Schema = root.schema,
+    secret: bytes | None = None,
 ) -> Starlette:
     """Create the server of one database; it connects at the first request and disconnects at shutdown.
 
+    ``secret`` signs cursors; servers of one database share it (`administration.server_secret`). Without one,
+    the server accepts only its own cursors.
+
     Raises:
         SetupError: The manifest of trusted documents is missing or wrong.
-
     """
     database = Database(
         database_url,
@@ -58,6 +68,7 @@ def create_app(
         pool_timeout_s=settings.pool_timeout_s,
         statement_timeout_ms=settings.statement_timeout_ms,
         queue_length=settings.queue_length,
+        secret=secret,
     )
     visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
     executor = Executor(schema, compiler=Compiler(schema), visibility=visibility)
@@ -67,15 +78,17 @@ def create_app(
         trusted=trusted_documents(settings, executor),
         only_trusted=settings.trusted_documents == "only",
     )
+    tokens = Tokens(settings) if settings.jwt_secret or settings.jwt_jwks else None
     graphql = GraphQLEndpoint(
         executor,
         database,
-        Authenticator(database),
+        Authenticator(database, tokens),
         documents,
         Fairness.of(settings, database),
         page=graphiql.page if settings.graphiql else None,
         get=settings.get,
         max_body_bytes=settings.max_body_bytes,
+        records_reads=settings.audit_reads,
     )
     return Starlette(
         routes=[
@@ -89,7 +102,7 @@ def create_app(
             Middleware(SecurityHeaders),
             *_cross_origin(settings),
         ],
-        lifespan=_lifespan(database),
+        lifespan=_lifespan(database, tokens),
     )
 
 
@@ -103,6 +116,7 @@ def _tune_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
+    sys.setswitchinterval(SWITCH_S)
 
 
 async def _home(request: Request) -> Response:  # noqa: ARG001 - a Starlette endpoint takes the request
@@ -127,13 +141,18 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
     ]
 
 
-def _lifespan(database: Database) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    database: Database, tokens: Tokens | None
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         _tune_garbage_collector()
+        starting = None if tokens is None else asyncio.create_task(tokens.start())
         try:
             yield
         finally:
+            if starting is not None:
+                starting.cancel()
             await database.close()
 
     return lifespan

@@ -1,4 +1,4 @@
-"""Authentication by API keys."""
+"""Authentication by API keys and tokens."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from sqlalchemy import text
 from agentdata.context import Principal
 from agentdata.errors import UnauthenticatedError
 from agentdata.operations.api_keys import hash_secret, is_secret
+from agentdata.tokens import holder
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
     from agentdata.database import Database
+    from agentdata.tokens import Tokens
 
 _log = logging.getLogger(__name__)
 
 _ANSWER_VALID_S = 0.9
 """How long an answer of the database is reused, in seconds: a revoked key stops working within a second."""
+
+_TOKEN_DOTS = 2
+"""A token is three parts with dots between them."""
 
 _MAX_LOOKUPS = 2
 """The maximum number of connections for lookups, so that a flood of made-up keys leaves some to requests."""
@@ -81,19 +86,22 @@ async def valid_key(connection: AsyncConnection | AsyncSession, hash_: bytes) ->
         raise UnauthenticatedError("the API key was revoked; use another one")
     if row.expires_at is not None and row.expires_at <= now:
         raise UnauthenticatedError("the API key has expired; use another one")
-    principal = Principal(row.project_id, row.id, frozenset(row.scopes))
+    principal = Principal(row.project_id, row.id, frozenset(row.scopes), expires_at=row.expires_at)
     return ValidKey(principal, row.expires_at, row.last_used_at)
 
 
 class Authenticator:
     """Finds the principal of an `Authorization` header.
 
-    A key costs about one statement a second, however many requests use it: answers are cached for less than a
-    second, and concurrent requests with the same key share one lookup.
+    A key or token costs about one statement a second, however many requests use it: answers are cached for
+    less than a second, and concurrent requests with the same key share one lookup.
     """
 
-    def __init__(self, database: Database, *, max_answers: int = 10_000) -> None:
+    def __init__(
+        self, database: Database, tokens: Tokens | None = None, *, max_answers: int = 10_000
+    ) -> None:
         self._database = database
+        self._tokens = tokens
         self._max_answers = max_answers
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
         self._lookups: dict[bytes, asyncio.Task[_Answer]] = {}
@@ -103,24 +111,28 @@ class Authenticator:
         """Return the principal of a header.
 
         Raises:
-            UnauthenticatedError: The header has no key, or the key is unknown, revoked, or expired.
-            OverloadedError: No database connection became free in time.
+            UnauthenticatedError: The header has no key or token, or it is unknown, revoked, or expired.
+            OverloadedError: No database connection became free in time, or the keys of tokens are unknown.
 
         """
         secret = _bearer(authorization)
+        if not is_secret(secret) and (self._tokens is None or secret.count(".") != _TOKEN_DOTS):
+            raise UnauthenticatedError(
+                "this does not look like an API key, which begins with `ad_`; check that it is complete"
+            )
         hash_ = hash_secret(secret)
         answer = self._answers.get(hash_)
         if answer is None or answer.until <= time.monotonic():
             # A client that disconnects must not cancel a lookup that other requests wait for.
-            answer = await asyncio.shield(self._look_up(hash_))
+            answer = await asyncio.shield(self._look_up(hash_, secret))
         if answer.principal is None:
             raise UnauthenticatedError(answer.refusal)
         return answer.principal
 
-    def _look_up(self, hash_: bytes) -> asyncio.Task[_Answer]:
+    def _look_up(self, hash_: bytes, secret: str) -> asyncio.Task[_Answer]:
         task = self._lookups.get(hash_)
         if task is None:
-            task = self._lookups[hash_] = asyncio.create_task(self._query(hash_))
+            task = self._lookups[hash_] = asyncio.create_task(self._query(hash_, secret))
             task.add_done_callback(lambda done: self._forget_lookup(hash_, done))
         return task
 
@@ -130,7 +142,9 @@ class Authenticator:
             # If every waiting request was cancelled, nothing else retrieves the exception.
             task.exception()
 
-    async def _query(self, hash_: bytes) -> _Answer:
+    async def _query(self, hash_: bytes, secret: str) -> _Answer:
+        if not is_secret(secret) and self._tokens is not None:
+            return self._keep(hash_, await self._token_answer(self._tokens, secret))
         async with self._lookup_slots:
             # The age of the answer counts from before the query.
             until = time.monotonic() + _ANSWER_VALID_S
@@ -145,6 +159,22 @@ class Authenticator:
         if key is not None and key.expires_at is not None:
             left = (key.expires_at - datetime.now(UTC)).total_seconds()
             answer = answer._replace(until=min(until, time.monotonic() + left))
+        return self._keep(hash_, answer)
+
+    async def _token_answer(self, tokens: Tokens, token: str) -> _Answer:
+        until = time.monotonic() + _ANSWER_VALID_S
+        try:
+            claims = await tokens.claims(token)
+            until = min(until, time.monotonic() + claims.expires_at - time.time())
+        except UnauthenticatedError as refusal:
+            return _Answer(None, refusal.message, until)
+        async with self._lookup_slots, self._database.connection() as connection:
+            try:
+                return _Answer(await holder(connection, claims), "", until)
+            except UnauthenticatedError as refusal:
+                return _Answer(None, refusal.message, until)
+
+    def _keep(self, hash_: bytes, answer: _Answer) -> _Answer:
         self._answers[hash_] = answer
         self._answers.move_to_end(hash_)
         if len(self._answers) > self._max_answers:
@@ -168,8 +198,4 @@ def _bearer(authorization: str | None) -> str:
     secret = secret.strip()
     if scheme.lower() != "bearer":
         raise UnauthenticatedError("the scheme is not supported; send `Authorization: Bearer <key>`")
-    if not is_secret(secret):
-        raise UnauthenticatedError(
-            "this does not look like an API key, which begins with `ad_`; check that it is complete"
-        )
     return secret

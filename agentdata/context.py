@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
 
 from agentdata.engine.reference.reader import Reader
+from agentdata.engine.sql.cursors import Signer
 from agentdata.errors import ForbiddenError
+from agentdata.operations import access_records
+from agentdata.operations.access_records import Author, Origin
 from agentdata.operations.unit_of_work import run
-from models.enums import ApiKeyScope
+from models.enums import AccessKind, ApiKeyScope, included_scopes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from agentdata.database import Database
@@ -22,20 +28,37 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_RANKS: dict[str, int] = {scope: rank for rank, scope in enumerate(ApiKeyScope)}
+
+_UNKNOWN_ORIGIN = Origin()
 
 
 @dataclass(frozen=True)
 class Principal:
-    """The holder of a valid API key: its project and its scopes there."""
+    """The holder of a valid API key or token: its project and its scopes there."""
 
     project_id: UUID
-    api_key_id: UUID
+    api_key_id: UUID | None
+    """The key; None for a token."""
     scopes: frozenset[str]
+    user_id: UUID | None = None
+    """The end user whose rows alone the holder sees; None sees the project."""
+    expires_at: datetime | None = None
+    """When the key expires: no key that it makes may outlive it."""
+    subject: str | None = None
+    """Whom a token says that it speaks for."""
 
-    def may(self, scope: ApiKeyScope) -> bool:
-        """Return whether the key includes a scope; each scope includes those declared before it."""
-        return any(_RANKS[held] >= _RANKS[scope] for held in self.scopes)
+    @property
+    def holder_id(self) -> UUID:
+        """The key, else the end user of a token, else its project: whom limits and logs count as one."""
+        return self.api_key_id or self.user_id or self.project_id
+
+    def may(self, scope: str) -> bool:
+        """Return whether the key includes a scope."""
+        return scope in self._included
+
+    @cached_property
+    def _included(self) -> frozenset[str]:
+        return included_scopes(self.scopes)
 
     def require(self, scope: ApiKeyScope) -> None:
         """Check that the key includes a scope.
@@ -47,14 +70,34 @@ class Principal:
         if not self.may(scope):
             raise ForbiddenError(f"this needs an API key with the scope {scope}")
 
+    def author(self, origin: Origin) -> Author:
+        """Return who sends a request from somewhere, for its access record."""
+        return Author(
+            self.scopes,
+            self.expires_at,
+            self.api_key_id,
+            user_id=self.user_id,
+            subject=self.subject,
+            origin=origin,
+        )
+
 
 class Context:
     """The context of one operation. It reads from one snapshot; after each write it takes a new one."""
 
-    def __init__(self, database: Database, principal: Principal, rates: Rates | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        principal: Principal,
+        origin: Origin = _UNKNOWN_ORIGIN,
+        rates: Rates | None = None,
+    ) -> None:
         self.principal = principal
+        self._origin = origin
         self.tenant_id = principal.project_id
         """The id of the project; the engine calls it the tenant."""
+        self.viewer_id = principal.user_id
+        """The end user whose rows alone the operation sees; the engine calls such a person the viewer."""
         self.way = "plan"
         self.price: Price | None = None
         """The price of the operation, once it is known."""
@@ -63,6 +106,7 @@ class Context:
         self._rates = rates
         self._database = database
         self._reader: Reader | None = None
+        self._signer: Signer | None = None
         self._closed = False
 
     def charge(self, price: Price) -> None:
@@ -79,7 +123,7 @@ class Context:
 
     def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
         """Run a plan's statement, which sees one moment of the data, and return its rows."""
-        return self._database.statement(self.tenant_id, statement, arguments)
+        return self._database.statement(self.tenant_id, statement, arguments, user_id=self.viewer_id)
 
     def may(self, scope: ApiKeyScope) -> bool:
         """Return whether the key includes a scope."""
@@ -95,10 +139,23 @@ class Context:
         self.principal.require(scope)
 
     @property
+    def signer(self) -> Signer:
+        """The signer of the operation's cursors."""
+        if self._signer is None:
+            self._signer = Signer(self._database.secret, self.tenant_id)
+        return self._signer
+
+    @property
     def reader(self) -> Reader:
         """The reader of the reference way; plans do not use it."""
         if self._reader is None:
-            self._reader = Reader(self._database, self.tenant_id, ended=self._closed)
+            self._reader = Reader(
+                self._database,
+                self.tenant_id,
+                viewer_id=self.viewer_id,
+                signer=self.signer,
+                ended=self._closed,
+            )
         return self._reader
 
     def write(
@@ -108,11 +165,39 @@ class Context:
         *,
         scope: ApiKeyScope = ApiKeyScope.WRITE,
         idempotency_key: str | None = None,
+        field: str = "",
     ) -> Awaitable[Result]:
-        """Run an operation in a transaction of its own; later reads take a new snapshot with its writes."""
+        """Run an operation in a transaction of its own; later reads take a new snapshot with its writes.
+
+        ``field`` is the mutation, as the access record of the write names it.
+        """
         self.principal.require(scope)
-        writing = run(self._database, self.principal.project_id, operation, arguments, idempotency_key)
+        if self.viewer_id is not None:
+            # Row-level security has no rules for what end users may write.
+            raise ForbiddenError("a token of a user can only read")
+        writing = run(
+            self._database,
+            self.principal.project_id,
+            operation,
+            arguments,
+            idempotency_key,
+            self.principal.author(self._origin),
+            field,
+        )
         return writing if self._reader is None else _write_after(self._reader.close(), writing)
+
+    async def record_read(self, fields: Sequence[str], document: str) -> None:
+        """Insert an access record of the operation, in a transaction of its own."""
+        values = access_records.values(
+            self.principal.author(self._origin),
+            AccessKind.READ,
+            fields,
+            document_hash=hashlib.sha256(document.encode()).hexdigest(),
+        )
+        # An operation that used up its allowance is recorded, too.
+        await self._database.within(None).statement(
+            self.tenant_id, access_records.RECORD, (self.tenant_id, *values), writes=True
+        )
 
     async def close(self) -> None:
         """End the operation and give its connection back; tasks of it that still run can no longer read."""

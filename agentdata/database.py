@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, NewType
 
@@ -51,15 +52,18 @@ class Database:
         pool_timeout_s: float = 30.0,
         statement_timeout_ms: int = 10_000,
         queue_length: int | None = None,
+        secret: bytes | None = None,
     ) -> None:
+        self.secret = secret or secrets.token_bytes(32)
+        """Signs cursors. The servers of a database share it; alone, this pool has one of its own."""
         self.pool = Pool(
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
         self._turns = Turns(self.pool.timeout_s, max_waiting=queue_length)
         self._allowance: Allowance | None = None
 
-    def within(self, allowance: Allowance) -> Database:
-        """Return the database of one operation, which uses no more than its allowance."""
+    def within(self, allowance: Allowance | None) -> Database:
+        """Return the database of one operation, which uses no more than its allowance; None has no bounds."""
         bounded = Database.__new__(Database)
         bounded.__dict__ = {**self.__dict__, "_allowance": allowance}
         return bounded
@@ -91,9 +95,17 @@ class Database:
         return self._turns.take(limits, most_s=allowance.left_s)
 
     async def statement(
-        self, project_id: UUID, text: str, arguments: Sequence[Any], *, writes: bool = False
+        self,
+        project_id: UUID,
+        text: str,
+        arguments: Sequence[Any],
+        *,
+        user_id: UUID | None = None,
+        writes: bool = False,
     ) -> list[Any]:
         """Run one statement on the driver, as a transaction of its own, and return its rows.
+
+        With ``user_id`` row-level security shows it only the rows of this end user, and it cannot write.
 
         The statement sees one snapshot, and its writes are durable when this returns. It takes one round
         trip, and a second one if the connection was last used in another project.
@@ -104,15 +116,15 @@ class Database:
             TimedOutError: The operation has reached its time limit.
 
         """
-        connection = await self._take(project_id, reads=not writes)
+        connection = await self._take(project_id, user_id, reads=not writes)
         allowance = self._allowance
         try:
             if allowance is not None:
                 allowance.begin(connection, counted=not writes)
             if connection.driver.shares_session:
-                async with _transaction_in(connection, _WRITE if writes else _READ, project_id):
+                async with _transaction_in(connection, _WRITE if writes else _READ, project_id, user_id):
                     return await connection.driver.fetch(text, *arguments)
-            await connection.act_in(project_id)
+            await connection.act_in(project_id, user_id)
             return await connection.driver.fetch(text, *arguments)
         except asyncpg.PostgresError as error:
             # After an ordinary error the session is idle again; a FATAL error ends it.
@@ -128,9 +140,12 @@ class Database:
             self._give_back(connection, reads=not writes)
 
     @asynccontextmanager
-    async def read(self, project_id: UUID) -> AsyncIterator[ReadSession]:
-        """Open a read-only transaction on one snapshot of a project's data."""
-        async with self._transaction(_READ, project_id) as connection, _session(connection) as session:
+    async def read(self, project_id: UUID, user_id: UUID | None = None) -> AsyncIterator[ReadSession]:
+        """Open a read-only transaction on one snapshot of the data of a project, or of one end user there."""
+        async with (
+            self._transaction(_READ, project_id, user_id) as connection,
+            _session(connection) as session,
+        ):
             yield ReadSession(session)
 
     @asynccontextmanager
@@ -168,13 +183,15 @@ class Database:
         await self.pool.close()
 
     @asynccontextmanager
-    async def _transaction(self, begin: str, project_id: UUID) -> AsyncIterator[Connection]:
+    async def _transaction(
+        self, begin: str, project_id: UUID, user_id: UUID | None = None
+    ) -> AsyncIterator[Connection]:
         reads = begin == _READ
-        connection = await self._take(project_id, reads=reads)
+        connection = await self._take(project_id, user_id, reads=reads)
         try:
             if self._allowance is not None:
                 self._allowance.begin(connection, counted=reads)
-            async with _transaction_in(connection, begin, project_id):
+            async with _transaction_in(connection, begin, project_id, user_id):
                 yield connection
         except BaseException as error:
             self._raise_refusal(connection, error)
@@ -182,20 +199,20 @@ class Database:
         finally:
             self._give_back(connection, reads=reads)
 
-    async def _take(self, project_id: UUID, *, reads: bool) -> Connection:
+    async def _take(self, project_id: UUID, user_id: UUID | None, *, reads: bool) -> Connection:
         """Take a connection, and for a read first the turns of its key and project, which a write has."""
         allowance = self._allowance
         if allowance is None:
-            return await self.pool.take(project_id)
+            return await self.pool.take(project_id, user_id)
         allowance.check()
         places = allowance.places if reads else ()
         if not self._turns.take_now(places):
             await self._turns.wait(places, most_s=allowance.left_s)
         try:
             if self.pool.has_free:
-                return await self.pool.take(project_id)
+                return await self.pool.take(project_id, user_id)
             async with asyncio.timeout(allowance.left_s):
-                return await self.pool.take(project_id)
+                return await self.pool.take(project_id, user_id)
         except BaseException as error:
             self._turns.give_back(places)
             if isinstance(error, TimeoutError):
@@ -219,10 +236,12 @@ class Database:
 
 
 @asynccontextmanager
-async def _transaction_in(connection: Connection, begin: str, project_id: UUID | None) -> AsyncIterator[None]:
+async def _transaction_in(
+    connection: Connection, begin: str, project_id: UUID | None, user_id: UUID | None = None
+) -> AsyncIterator[None]:
     driver = connection.driver
     try:
-        await driver.execute(connection.begin_statement(begin, project_id))
+        await driver.execute(connection.begin_statement(begin, project_id, user_id))
         yield
         done = await driver.execute("COMMIT")
         # After a failed statement COMMIT rolls back and says so; a lost write must not be reported as done.

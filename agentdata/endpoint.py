@@ -11,6 +11,7 @@ import orjson
 from graphql import OperationType
 from starlette.requests import Request
 
+from agentdata.access import origin, root_fields, text_of
 from agentdata.context import Context
 from agentdata.engine.reporting import exception_entry, field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
@@ -27,7 +28,7 @@ from agentdata.protocol import (
     RefusalError,
     is_json,
     negotiate,
-    read_body,
+    read_body_aside,
     read_query_string,
     status_of,
 )
@@ -85,6 +86,7 @@ class GraphQLEndpoint:
         page: Callable[[Request], Response] | None,
         get: bool = True,
         max_body_bytes: int,
+        records_reads: bool = False,
     ) -> None:
         self._executor = executor
         self._database = database
@@ -94,6 +96,7 @@ class GraphQLEndpoint:
         self._page = page
         self._methods = ("GET", "POST") if get else ("POST",)
         self._max_body_bytes = max_body_bytes
+        self._records_reads = records_reads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -139,12 +142,13 @@ class GraphQLEndpoint:
         else:
             _check_content(headers)
             sent = await self._body(receive, headers.get(b"content-length"))
-            request = read_body(sent)
-        operation = self._documents.operation(request, principal.project_id)
+            request = await read_body_aside(sent)
+        operation = await self._documents.operation(request, principal.project_id)
         _add_log_notes(scope, operation, principal)
         _check_operation(operation, request, principal, get=get)
         allowance = self._fairness.allowance(principal)
-        context = Context(self._database.within(allowance), principal, self._fairness.rates)
+        database, from_ = self._database.within(allowance), origin(scope, headers, operation.name)
+        context = Context(database, principal, from_, self._fairness.rates)
         run = self._run(operation, request, context, allowance)
         if operation.node.operation is OperationType.MUTATION:
             # A mutation runs to its end, even if the client disconnects.
@@ -154,6 +158,8 @@ class GraphQLEndpoint:
         result = self._fairness.bounded(result, operation, context.price, allowance.received + len(sent))
         if context.way == "reference" and NOTES in scope:
             scope[NOTES] |= {"way": context.way, "reference_runs": str(self._executor.reference_runs)}
+        if self._records_reads:
+            await context.record_read(root_fields(operation), text_of(operation))
         content: dict[str, Any] = {"data": result.data}
         if result.errors:
             content["errors"] = field_errors(result.errors)
@@ -177,7 +183,7 @@ class GraphQLEndpoint:
         self, operation: Operation, request: GraphQLRequest, context: Context
     ) -> ExecutionResult:
         try:
-            result = await self._executor.execute(operation, request.variables, context)
+            result = await self._executor.execute(operation, request.variables, context, large=request.large)
             if request.explain and result.data is not None:
                 result.extensions = {"explain": await self._explanation(operation, request, context)}
         except BaseException:
@@ -295,6 +301,10 @@ def _check_operation(
     operation: Operation, request: GraphQLRequest, principal: Principal, *, get: bool
 ) -> None:
     """Refuse an operation that HTTP does not allow, with the status for it."""
+    if not principal.may(ApiKeyScope.READ):
+        raise RefusalError(
+            HTTPStatus.FORBIDDEN, ForbiddenError("this needs a key or token with the scope READ")
+        )
     if request.explain and not principal.may(ApiKeyScope.ADMIN):
         raise RefusalError(
             HTTPStatus.FORBIDDEN,
@@ -316,7 +326,7 @@ def _add_log_notes(scope: Scope, operation: Operation, principal: Principal) -> 
     notes = scope.get(NOTES)
     if notes is not None:
         notes["operation"] = f"{operation.node.operation.value}:{(operation.name or '-')[:80]}"
-        notes["key"] = str(principal.api_key_id)
+        notes["key"] = str(principal.holder_id)
 
 
 def _status_of_refusal(media: MediaType | None) -> HTTPStatus:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # typeshed lacks them
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # typeshed lacks it
 from typing import Any, NoReturn
 
 import orjson
+
+_MOST_VALUES = 1_000_000
+"""How many values a large JSON text may have; Python needs a second for them."""
+
+_SLOW_SEPARATORS, _SLOW_BYTES = 100_000, 256_000
+"""In a larger text with more separators, C would hold up other threads for more than some 20 ms."""
+
+_MANY_VALUES = 2_000
+"""More values than this take more than some 10 ms to check against a contract."""
 
 _LONG_RUN = b"0" * 19
 """Whole numbers of more than 64 bits have at least this many digits."""
@@ -18,13 +29,20 @@ _TOO_LARGE = "number is infinity"
 """A part of orjson's error for a number that exceeds a 64-bit float."""
 
 
+class TooManyValuesError(ValueError):
+    """A JSON text has more values than are read."""
+
+
 def read_json(text: bytes | bytearray | str) -> Any:
     """Parse a JSON text, with whole numbers of any size; numbers too large for a float become inf.
 
     Raises:
         json.JSONDecodeError: The text is not JSON, or nests too deep.
+        TooManyValuesError: The text is large and has more than a million values.
 
     """
+    if len(text) > _SLOW_BYTES and _is_slow(text if isinstance(text, bytes | bytearray) else text.encode()):
+        return _read_slowly(text)
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -43,6 +61,57 @@ def read_json(text: bytes | bytearray | str) -> Any:
     except UnicodeError:
         raise json.JSONDecodeError("str is not valid UTF-8", "", 0) from None
     return value
+
+
+def has_many_values(text: bytes | bytearray) -> bool:
+    """Return whether a JSON text may have so many values that they take many milliseconds to check."""
+    return _separators(text) > _MANY_VALUES
+
+
+def _is_slow(text: bytes | bytearray) -> bool:
+    return _separators(text) > _SLOW_SEPARATORS or _may_have_large_numbers(text)
+
+
+def _read_slowly(text: bytes | bytearray | str) -> Any:
+    """Parse a JSON text in Python: ten times slower than in C, but other threads run meanwhile."""
+    try:
+        value = _CountingDecoder().decode(text if isinstance(text, str) else text.decode())
+        # Python decodes an unpaired surrogate but cannot encode it.
+        for part in json.JSONEncoder(ensure_ascii=False).iterencode(value):
+            part.encode()
+    except RecursionError:
+        raise json.JSONDecodeError("depth limit exceeded", "", 0) from None
+    except UnicodeError:
+        raise json.JSONDecodeError("str is not valid UTF-8", "", 0) from None
+    return value
+
+
+class _CountingDecoder(json.JSONDecoder):
+    """A decoder that is written in Python and counts the values of lists and objects."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_int=_parse_integer, parse_constant=_refuse_constant)
+        self._values = 0
+        self.parse_array = self._array
+        self.parse_object = self._object
+        self.scan_once = self._scan = py_make_scanner(self)
+
+    def _array(self, at: tuple[str, int], _scan: Any, *more: Any) -> Any:
+        return JSONArray(at, self._counted, *more)
+
+    def _object(self, at: tuple[str, int], strict: bool, _scan: Any, *more: Any) -> Any:  # noqa: FBT001  # as it is called
+        return JSONObject(at, strict, self._counted, *more)
+
+    def _counted(self, text: str, at: int) -> Any:
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            raise TooManyValuesError
+        return self._scan(text, at)
+
+
+def _separators(text: bytes | bytearray) -> int:
+    """Count the characters of which each value needs one; those inside of texts count as well."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def read_stored_json(text: str) -> Any:

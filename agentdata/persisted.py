@@ -94,12 +94,13 @@ class PersistedDocuments:
         self._trusted = trusted or {}
         self._allowed = frozenset(self._trusted.values()) if only_trusted else None
 
-    def operation(self, request: GraphQLRequest, project_id: UUID) -> Operation:
+    async def operation(self, request: GraphQLRequest, project_id: UUID) -> Operation:
         """Return the operation of a request; store its document if its hash comes with it.
 
         Raises:
             InvalidRequestError: The document is not valid, not known, or not allowed.
             RefusalError: A document named as Apollo's clients do is not known.
+            OverloadedError: Too many new documents wait.
 
         """
         query, named = request.query, request.document
@@ -113,7 +114,7 @@ class PersistedDocuments:
                     field="query",
                 )
             )
-        operation = self._executor.operation(query, request.operation_name)
+        operation = await self._executor.read(query, request.operation_name)
         if named is not None and request.query and self._store is not None:
             # Only a document that has passed the validation, and so the limits, is hashed and stored.
             self._keep(self._store, named, query, project_id)

@@ -23,7 +23,7 @@ from agentdata.allowance import UNBOUNDED
 from agentdata.database_url import UNPREPARED
 from agentdata.errors import OverloadedError
 from agentdata.exact_json import read_stored_json
-from models.base import PROJECT_SETTING, REQUEST_ROLE
+from models.base import END_USER_ROLE, PROJECT_SETTING, REQUEST_ROLE, USER_SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -42,10 +42,13 @@ _IS_PREPARED = "SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = $
 class Driver(asyncpg.Connection):
     """An asyncpg connection that knows the settings of its session on the server."""
 
-    __slots__ = ("meter", "project_id", "shares_session")
+    __slots__ = ("meter", "project_id", "shares_session", "user_id")
 
     project_id: UUID | None
     """The project whose rows the session shows outside of transactions; None shows no rows."""
+
+    user_id: UUID | None
+    """The end user whose rows alone the session shows; None shows all rows of the project."""
 
     shares_session: bool
     """Whether other clients use the session between transactions; then no setting may outlast one."""
@@ -106,20 +109,32 @@ class Connection:
         self.usable = True
         """Whether its state is certain, so that it may be used again."""
 
-    def begin_statement(self, how: str, project_id: UUID | None) -> str:
+    def begin_statement(self, how: str, project_id: UUID | None, user_id: UUID | None = None) -> str:
         """Return the statements that open a transaction in a project, in one string for one round trip."""
         settings = self._settings if self.driver.shares_session else ()
-        if self.driver.project_id != project_id:
-            settings = (*settings, f"{PROJECT_SETTING} = '{project_id or ''}'")
-        return "; SET LOCAL ".join((how, *settings))
+        return "; SET LOCAL ".join((how, *settings, *self._changes(project_id, user_id)))
 
-    async def act_in(self, project_id: UUID | None) -> None:
-        """Set the project whose rows the session shows; not for a session that is shared with others."""
+    async def act_in(self, project_id: UUID | None, user_id: UUID | None = None) -> None:
+        """Set whose rows the session shows; not for a session that is shared with others."""
         driver = self.driver
+        if driver.project_id != project_id or driver.user_id != user_id:
+            changes = self._changes(project_id, user_id)
+            # PostgreSQL runs them as one transaction, so none takes effect without the others.
+            await driver.execute("; ".join(f"SET {change}" for change in changes))
+            driver.project_id, driver.user_id = project_id, user_id
+
+    def _changes(self, project_id: UUID | None, user_id: UUID | None) -> list[str]:
+        """Return the settings that differ from those of the session."""
+        driver = self.driver
+        changes = []
+        if driver.user_id != user_id:
+            # The role of end users sees nothing without a user, so an empty setting cannot widen its view.
+            role = REQUEST_ROLE if user_id is None else END_USER_ROLE
+            changes += [f"ROLE {role}", f"{USER_SETTING} = '{user_id or ''}'"]
         if driver.project_id != project_id:
             # A UUID prints as hexadecimal digits and hyphens, so it needs no quoting.
-            await driver.execute(f"SET {PROJECT_SETTING} = '{project_id or ''}'")
-            driver.project_id = project_id
+            changes.append(f"{PROJECT_SETTING} = '{project_id or ''}'")
+        return changes
 
 
 class Pool:
@@ -160,8 +175,8 @@ class Pool:
         """Whether a connection is free, so that taking one needs no wait."""
         return bool(self._free)
 
-    async def take(self, project_id: UUID | None) -> Connection:
-        """Take a connection, preferably one whose session already shows the project's rows.
+    async def take(self, project_id: UUID | None, user_id: UUID | None = None) -> Connection:
+        """Take a connection, preferably one whose session already shows the rows of the project or end user.
 
         Raises:
             OverloadedError: All connections stayed in use for as long as a request may wait.
@@ -177,7 +192,7 @@ class Pool:
             await self._permits.acquire()
         try:
             while self._free:
-                connection = self._pop_free(project_id)
+                connection = self._pop_free(project_id, user_id)
                 if self._is_alive(connection):
                     return connection
                 await asyncio.shield(self._discard(connection))
@@ -213,11 +228,19 @@ class Pool:
             await asyncio.wait(self._closing)
         await self.engine.dispose()
 
-    def _pop_free(self, project_id: UUID | None) -> Connection:
-        """Return the free connection last used in the project, or else the one that was idle longest."""
+    def _pop_free(self, project_id: UUID | None, user_id: UUID | None) -> Connection:
+        """Return the free connection last used in the project, or else the one that was idle longest.
+
+        For another role PostgreSQL plans a session's statements again, so requests with keys and those of
+        end users prefer connections of their own.
+        """
         free = self._free
         for index in range(len(free) - 1, -1, -1):
-            if free[index].driver.project_id == project_id:
+            driver = free[index].driver
+            if driver.project_id == project_id and driver.user_id == user_id:
+                return free.pop(index)
+        for index, connection in enumerate(free):
+            if (connection.driver.user_id is None) == (user_id is None):
                 return free.pop(index)
         return free.pop(0)
 
@@ -256,7 +279,7 @@ class Pool:
         driver: Driver = await asyncpg.connect(connection_class=Driver, **arguments)
         try:
             driver.add_meter()
-            driver.project_id = None
+            driver.project_id = driver.user_id = None
             driver.shares_session = self._target.pgbouncer
             if not driver.shares_session:
                 # A pooler assigns one session for a transaction, so both checks reach the same session.

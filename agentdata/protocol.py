@@ -10,8 +10,24 @@ from json import JSONDecodeError
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from agentdata.errors import AgentDataError, BadUserInputError, OverloadedError, TimedOutError
-from agentdata.exact_json import read_json
+from agentdata.engine.aside import Aside
+from agentdata.errors import (
+    AgentDataError,
+    BadUserInputError,
+    LimitExceededError,
+    OverloadedError,
+    TimedOutError,
+)
+from agentdata.exact_json import TooManyValuesError, has_many_values, read_json
+
+_SMALL_BYTES = 4_000
+"""A body up to this size is read, and its variables are checked, without a thread."""
+
+_MEDIUM_BYTES = 256_000
+"""A body up to this size is read without a thread: it takes up to 5 ms."""
+
+READING = Aside("reading", 100)
+"""Reads large bodies."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -69,6 +85,8 @@ class GraphQLRequest(NamedTuple):
     document: DocumentName | None = None
     cost: bool = False
     """Whether the answer says what it cost."""
+    large: bool = False
+    """Whether the variables are many values, which take long to check."""
 
 
 @lru_cache(maxsize=256)
@@ -132,11 +150,34 @@ def read_body(body: bytes | bytearray) -> GraphQLRequest:
         raise _bad_request(
             f"the body is not valid JSON ({error.msg} at byte {error.pos}); send {_EXAMPLE}"
         ) from None
+    except TooManyValuesError:
+        raise RefusalError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            LimitExceededError("the body has more than 1,000,000 values; send it in several requests"),
+        ) from None
     if isinstance(value, list):
         raise _bad_request("batches are not supported; send one request for each operation")
     if not isinstance(value, dict):
         raise _bad_request(f"the body is JSON, but not an object; send {_EXAMPLE}")
     return _request_from(value)
+
+
+async def read_body_aside(body: bytes | bytearray) -> GraphQLRequest:
+    """Read a request as ``read_body`` does, a large one in a thread.
+
+    Raises:
+        RefusalError: As ``read_body`` does.
+        OverloadedError: Too many large bodies wait.
+
+    """
+    if len(body) <= _SMALL_BYTES:
+        return read_body(body)
+    many = has_many_values(body)
+    if len(body) <= _MEDIUM_BYTES:
+        request = read_body(body)
+    else:
+        request = await READING.run(read_body, body)
+    return request._replace(large=many)
 
 
 def read_query_string(query_string: bytes) -> GraphQLRequest:

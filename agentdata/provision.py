@@ -1,6 +1,6 @@
-"""Creates the role that requests run as, on any PostgreSQL, and checks that row-level security binds it.
+"""Creates the roles that requests run as, on any PostgreSQL, and checks that row-level security binds them.
 
-Requests always switch to that role, so the user of DATABASE_URL can own the tables and still serve requests
+Requests always switch to one of them, so the user of DATABASE_URL can own the tables and still serve requests
 under row-level security.
 """
 
@@ -13,7 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agentdata.connection import DENIED, transaction
 from agentdata.database_url import parse
 from agentdata.setup_error import SetupError
-from models.base import REQUEST_ROLE
+from models.base import END_USER_ROLE, REQUEST_ROLE
+
+ROLES = (REQUEST_ROLE, END_USER_ROLE)
+"""The roles of requests: with a key, and for an end user."""
 
 OLDEST_SERVER = 16
 
@@ -22,15 +25,18 @@ _MADE_MEANWHILE = {"42710", "23505"}  # duplicate_object, unique_violation
 
 
 async def ensure_role(url: str, *, request_url: str | None = None) -> None:
-    """Create the request role if it is missing, and allow the users of both URLs to switch to it.
+    """Create the roles of requests if they are missing, and allow the users of both URLs to switch to them.
 
     If there is anything to do, the connecting user must be a superuser or have CREATEROLE. Otherwise this
     raises SetupError with the SQL that a superuser has to run.
     """
     async with transaction(url) as connection:
         await _check_server(connection)
-        if not await _scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role"):
-            await _run(connection, f"CREATE ROLE {REQUEST_ROLE} NOLOGIN")
+        for role in ROLES:
+            if not await _scalar(
+                connection, "SELECT count(*) FROM pg_roles WHERE rolname = :role", role=role
+            ):
+                await _run(connection, f"CREATE ROLE {role} NOLOGIN")
         user: str = await _scalar(connection, "SELECT current_user")
         for member in dict.fromkeys((user, parse(request_url or url).url.username or user)):
             if not await _scalar(connection, "SELECT count(*) FROM pg_roles WHERE rolname = :it", it=member):
@@ -38,14 +44,15 @@ async def ensure_role(url: str, *, request_url: str | None = None) -> None:
                     f"the database has no user {member}, whom DATABASE_URL names: create it first"
                 )
             may_set = "SELECT pg_has_role(CAST(:member AS name), CAST(:role AS name), 'SET')"
-            if not await _scalar(connection, may_set, member=member):
-                grant = f"GRANT {REQUEST_ROLE} TO {_quoted(member)} WITH INHERIT FALSE, SET TRUE"
-                await _run(connection, grant)
+            for role in ROLES:
+                if not await _scalar(connection, may_set, member=member, role=role):
+                    grant = f"GRANT {role} TO {_quoted(member)} WITH INHERIT FALSE, SET TRUE"
+                    await _run(connection, grant)
         await _open_schema(connection, user)
 
 
 async def _open_schema(connection: AsyncConnection, user: str) -> None:
-    """Ensure that the user can create tables in the schema, and that the request role can use the schema."""
+    """Ensure that the user can create tables in the schema, and that the roles of requests can use it."""
     schema = await _scalar(connection, "SELECT current_schema()")
     if schema is None:
         wanted = await _scalar(connection, "SELECT current_setting('search_path')")
@@ -56,43 +63,53 @@ async def _open_schema(connection: AsyncConnection, user: str) -> None:
             f"the user {user} may not create tables in the schema {schema}: the database's owner must run "
             f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(user)}"
         )
-    if not await _scalar(connection, privilege, who=REQUEST_ROLE, schema=schema, what="USAGE"):
-        await _run(connection, f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO {REQUEST_ROLE}")
+    for role in ROLES:
+        if not await _scalar(connection, privilege, who=role, schema=schema, what="USAGE"):
+            await _run(connection, f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO {role}")
 
 
 async def check(url: str) -> None:
-    """Check that requests over this URL can run as the request role, and that row-level security binds it.
+    """Check that requests over this URL can run as their roles, and that row-level security binds these.
 
     Raises SetupError.
     """
     async with transaction(url) as connection:
         await _check_server(connection)
-        role = (
-            await connection.execute(
-                text(
-                    "SELECT rolsuper, rolbypassrls, pg_has_role(current_user, oid, 'SET') AS usable,"
-                    " current_user, (SELECT min(relname) FROM pg_class WHERE relowner = r.oid) AS owned"
-                    " FROM pg_roles AS r WHERE rolname = :role"
-                ),
-                {"role": REQUEST_ROLE},
-            )
-        ).one_or_none()
+        for role in ROLES:
+            await _check_role(connection, role)
+
+
+async def _check_role(connection: AsyncConnection, name: str) -> None:
+    role = (
+        await connection.execute(
+            text(
+                "SELECT rolsuper, rolbypassrls, pg_has_role(current_user, oid, 'SET') AS usable,"
+                " pg_has_role(oid, CAST(:request_role AS name), 'USAGE') AS inherits,"
+                " current_user, (SELECT min(relname) FROM pg_class WHERE relowner = r.oid) AS owned"
+                " FROM pg_roles AS r WHERE rolname = :role"
+            ),
+            {"role": name, "request_role": REQUEST_ROLE},
+        )
+    ).one_or_none()
     if role is None:
-        raise SetupError(f"the database has no role {REQUEST_ROLE}: run `agentdata db init`")
+        raise SetupError(f"the database has no role {name}: run `agentdata db init`")
     if role.rolsuper or role.rolbypassrls:
         raise SetupError(
-            f"the role {REQUEST_ROLE} sees the rows of all projects: "
-            f"run ALTER ROLE {REQUEST_ROLE} NOSUPERUSER NOBYPASSRLS as a superuser"
+            f"the role {name} sees the rows of all projects: "
+            f"run ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS as a superuser"
         )
     if role.owned:
         raise SetupError(
-            f"the role {REQUEST_ROLE} owns {role.owned}, and row-level security does not bind owners: "
-            f"run REASSIGN OWNED BY {REQUEST_ROLE} TO another role"
+            f"the role {name} owns {role.owned}, and row-level security does not bind owners: "
+            f"run REASSIGN OWNED BY {name} TO another role"
+        )
+    if name == END_USER_ROLE and role.inherits:
+        raise SetupError(
+            f"the role {name} has the rights of {REQUEST_ROLE}, so end users would see a whole project: "
+            f"run REVOKE {REQUEST_ROLE} FROM {name}"
         )
     if not role.usable:
-        raise SetupError(
-            f"the user {role.current_user} may not become {REQUEST_ROLE}: run `agentdata db init`"
-        )
+        raise SetupError(f"the user {role.current_user} may not become {name}: run `agentdata db init`")
 
 
 async def _check_server(connection: AsyncConnection) -> None:

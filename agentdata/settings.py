@@ -99,6 +99,10 @@ class Settings(BaseSettings):
         le=1_000_000_000,
         description="Points an API key may spend at once; 0: what it gains in 10 seconds.",
     )
+    audit_reads: bool = Field(
+        default=False,
+        description="Whether each operation that reads leaves an access record, as each write does.",
+    )
     cors_origins: str = Field(
         default="",
         description="Origins whose web pages may call the API, separated by commas; none if empty.",
@@ -119,6 +123,26 @@ class Settings(BaseSettings):
     )
     trusted_documents: Literal["also", "only"] = Field(
         default="also", description="Whether documents of the manifest may `also` be run, or `only` those."
+    )
+    jwt_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Secret of tokens that are signed with HS256, at least 32 characters.",
+    )
+    jwt_jwks: str | None = Field(
+        default=None,
+        description="Path or https URL of a JWKS document with the keys of RS256 and ES256 tokens.",
+    )
+    jwt_issuer: str | None = Field(default=None, description="The `iss` that tokens must have.")
+    jwt_audience: str | None = Field(default=None, description="The `aud` that tokens must have.")
+    jwt_project_claim: str = Field(
+        default="agentdata_project", description="Claim with the id or slug of a token's project."
+    )
+    jwt_scopes_claim: str = Field(
+        default="agentdata_scopes", description="Claim with a token's scopes: a list, or a text with spaces."
+    )
+    jwt_user_claim: str = Field(
+        default="agentdata_user", description="Claim with the id or externalId of a token's end user."
     )
     shutdown_timeout_s: int = Field(
         default=3,

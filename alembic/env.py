@@ -11,14 +11,17 @@ from agentdata.database_urls import database_urls
 from agentdata.settings import load_settings
 from alembic import context
 from models.base import Base
+from models.server_secret import SERVER
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+TABLES = [Base.metadata, SERVER]
+
 
 def run(connection: "Connection") -> None:
     """Run the migrations in the connection's transaction."""
-    context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
+    context.configure(connection=connection, target_metadata=TABLES, compare_server_default=True)
     with context.begin_transaction(), warnings.catch_warnings():
         # Alembic compares our text with what PostgreSQL made of it, which is never the same.
         warnings.filterwarnings("ignore", message="Computed default on .* cannot be modified")
@@ -33,7 +36,7 @@ async def run_on_database_of_settings() -> None:
 
 
 if context.is_offline_mode():
-    context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)
+    context.configure(dialect_name="postgresql", target_metadata=TABLES, literal_binds=True)
     with context.begin_transaction():
         context.run_migrations()
 elif given := context.config.attributes.get("connection"):

@@ -1,5 +1,6 @@
 """The tables, with one noun per file."""
 
+from models.access_record import AccessRecord
 from models.agent import Agent
 from models.agent_metric import AgentMetric
 from models.agent_version import AgentVersion
@@ -23,6 +24,7 @@ from models.usage_record import UsageRecord
 from models.user import User
 
 __all__ = [
+    "AccessRecord",
     "Agent",
     "AgentMetric",
     "AgentVersion",

@@ -8,6 +8,9 @@ from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Changing, belongs_to_project
+from models.enums import ApiKeyScope
+
+_SCOPES = ",".join(f"'{scope}'" for scope in ApiKeyScope)
 
 
 class ApiKey(Changing, Base):
@@ -17,7 +20,7 @@ class ApiKey(Changing, Base):
     __table_args__ = (
         belongs_to_project(),
         UniqueConstraint("project_id", "secret_hash"),
-        CheckConstraint("scopes <@ ARRAY['READ','WRITE','ADMIN'] AND cardinality(scopes) > 0", name="scopes"),
+        CheckConstraint(f"scopes <@ ARRAY[{_SCOPES}] AND cardinality(scopes) > 0", name="scopes"),
         CheckConstraint("octet_length(secret_hash) = 32", name="secret_hash"),
         # Looked up before the project of a request is known.
         Index(None, "secret_hash"),

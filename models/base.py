@@ -27,6 +27,12 @@ REQUEST_ROLE = "agentdata_app"
 PROJECT_SETTING = "app.project_id"
 """The setting from which row-level security takes the project of a database session or transaction."""
 
+END_USER_ROLE = "agentdata_end_user"
+"""The database role of requests for an end user: row-level security shows it only that user's rows."""
+
+USER_SETTING = "app.user_id"
+"""The setting from which row-level security takes the end user of a database session or transaction."""
+
 TENANT_COLUMN = "tenant"
 """The key in a column's ``info`` that marks the column with the project of a row."""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ClosedSet(StrEnum):
@@ -87,9 +90,58 @@ class AuditKind(ClosedSet):
     USAGE = "USAGE", "A usage record."
 
 
-class ApiKeyScope(ClosedSet):
-    """What an API key may do. Each scope includes the ones before it: READ, WRITE, ADMIN."""
+class AccessKind(ClosedSet):
+    """The kind of access that a record is of."""
 
-    READ = "READ", "Read everything but API keys."
+    READ = "READ", "An operation that read. Recorded if the server is set to."
+    WRITE = "WRITE", "A mutation that was done. Always recorded, in the transaction of the write."
+
+
+class ApiKeyScope(ClosedSet):
+    """What an API key may do.
+
+    ADMIN includes WRITE, WRITE includes the scopes that write one kind of object, and each of those includes
+    READ.
+    """
+
+    READ = "READ", "Read everything but API keys and access records."
     WRITE = "WRITE", "Also create, change and delete everything but the project and its API keys."
-    ADMIN = "ADMIN", "Also change the project, and see, create and revoke its API keys."
+    ADMIN = "ADMIN", "Also change the project, manage its API keys, and see its access records."
+    USERS_WRITE = "USERS_WRITE", "Read, and create, change and delete users."
+    TEAMS_WRITE = "TEAMS_WRITE", "Read, and create, change and delete teams."
+    AGENTS_WRITE = "AGENTS_WRITE", "Read, and create, change and delete agents and their versions."
+    SESSIONS_WRITE = "SESSIONS_WRITE", "Read, and create, change and delete sessions, with all they contain."
+    MESSAGES_WRITE = (
+        "MESSAGES_WRITE",
+        "Read, and append, change, redact and delete messages and their tool calls.",
+    )
+    EVENTS_WRITE = "EVENTS_WRITE", "Read, and record and delete events of sessions."
+    USAGE_WRITE = "USAGE_WRITE", "Read, and record and delete usage records."
+    SANDBOXES_WRITE = "SANDBOXES_WRITE", "Read, and create, change and delete sandboxes."
+    STATES_WRITE = "STATES_WRITE", "Read, and set states of modules."
+    METRICS_WRITE = "METRICS_WRITE", "Read, and record and delete metrics of agents and sessions."
+    MEMORIES_WRITE = (
+        "MEMORIES_WRITE",
+        "Read, and create, change and delete memories with their links, accesses and annotations.",
+    )
+
+
+FULL_ACCESS = (ApiKeyScope.READ, ApiKeyScope.WRITE, ApiKeyScope.ADMIN)
+"""The scopes of a key that may do everything."""
+
+_INCLUDED: dict[str, frozenset[str]] = {
+    **{scope: frozenset({ApiKeyScope.READ, scope}) for scope in ApiKeyScope},
+    ApiKeyScope.WRITE: frozenset(ApiKeyScope) - {ApiKeyScope.ADMIN},
+    ApiKeyScope.ADMIN: frozenset(ApiKeyScope),
+}
+
+
+def scope_name(text: str) -> str:
+    """Return the name of a scope that is given in either spelling: `MESSAGES_WRITE` or `messages:write`."""
+    return text.upper().replace(":", "_")
+
+
+def included_scopes(held: Iterable[str]) -> frozenset[str]:
+    """Return all scopes that the held ones include; a scope that only a later version knows adds nothing."""
+    nothing: frozenset[str] = frozenset()
+    return nothing.union(*(_INCLUDED.get(scope, nothing) for scope in held))

@@ -8,6 +8,7 @@ from models.enums import ApiKeyScope
 
 NODES = NodeTypes(
     models=(
+        models.AccessRecord,
         models.Agent,
         models.AgentMetric,
         models.AgentVersion,
@@ -29,5 +30,5 @@ NODES = NodeTypes(
         models.UsageRecord,
         models.User,
     ),
-    scopes={models.ApiKey: ApiKeyScope.ADMIN},
+    scopes={models.AccessRecord: ApiKeyScope.ADMIN, models.ApiKey: ApiKeyScope.ADMIN},
 )

@@ -18,9 +18,12 @@ _Class = TypeVar("_Class", bound=type[Any])
 _Enum = TypeVar("_Enum", bound="EnumMeta")
 
 
-def optional(description: str, *, name: str | None = None) -> Any:
-    """Declare a field of an input that clients may leave out: it is then UNSET, which differs from null."""
-    return strawberry.field(default=UNSET, description=description, name=name)
+def optional(description: str, *, name: str | None = None, deprecated: str | None = None) -> Any:
+    """Declare a field of an input that clients may leave out: it is then UNSET, which differs from null.
+
+    ``deprecated`` is the reason why clients should do without it.
+    """
+    return strawberry.field(default=UNSET, description=description, name=name, deprecation_reason=deprecated)
 
 
 def required(description: str) -> Any:

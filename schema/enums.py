@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 from models.enums import (
+    AccessKind,
     AccessorType,
     ApiKeyScope,
     AuditKind,
@@ -28,6 +29,7 @@ def _declare(closed_set: type[ClosedSet]) -> None:
 
 
 for _closed_set in (
+    AccessKind,
     AccessorType,
     ApiKeyScope,
     AuditKind,
@@ -40,6 +42,7 @@ for _closed_set in (
     _declare(_closed_set)
 
 __all__ = [
+    "AccessKind",
     "AccessorType",
     "ApiKeyScope",
     "AuditKind",

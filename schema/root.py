@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
 import strawberry
@@ -39,12 +40,15 @@ from agentdata.operations import (
     usage_records,
     users,
 )
+from agentdata.operations.api_keys import DEFAULT_OVERLAP_S
 from resolvers import rankings, search
 from resolvers.api_keys import create as create_api_key
+from resolvers.api_keys import rotate as rotate_api_key
 from resolvers.nodes import NODES
 from resolvers.statistics import SESSIONS
 from schema.declarations import object_type
 from schema.enums import ApiKeyScope
+from schema.inputs.access_record import AccessRecordFilter, AccessRecordOrder
 from schema.inputs.agent import AgentFilter, AgentOrder, CreateAgentInput, UpdateAgentInput
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder, RecordAgentMetricInput
 from schema.inputs.agent_version import (
@@ -105,6 +109,7 @@ from schema.inputs.tool_call import (
 from schema.inputs.usage_record import RecordUsageInput, UsageRecordFilter, UsageRecordOrder
 from schema.inputs.user import CreateUserInput, UpdateUserInput, UserFilter, UserOrder
 from schema.scalars import SCALARS
+from schema.types.access_record import AccessRecord
 from schema.types.agent import Agent
 from schema.types.agent_metric import AgentMetric
 from schema.types.agent_version import AgentVersion
@@ -130,7 +135,17 @@ from schema.types.tool_call import ToolCall
 from schema.types.usage_record import UsageRecord
 from schema.types.user import User
 
-write = partial(mutation, scope=ApiKeyScope.WRITE)
+write_users = partial(mutation, scope=ApiKeyScope.USERS_WRITE)
+write_teams = partial(mutation, scope=ApiKeyScope.TEAMS_WRITE)
+write_agents = partial(mutation, scope=ApiKeyScope.AGENTS_WRITE)
+write_sessions = partial(mutation, scope=ApiKeyScope.SESSIONS_WRITE)
+write_messages = partial(mutation, scope=ApiKeyScope.MESSAGES_WRITE)
+write_events = partial(mutation, scope=ApiKeyScope.EVENTS_WRITE)
+write_usage = partial(mutation, scope=ApiKeyScope.USAGE_WRITE)
+write_sandboxes = partial(mutation, scope=ApiKeyScope.SANDBOXES_WRITE)
+write_states = partial(mutation, scope=ApiKeyScope.STATES_WRITE)
+write_metrics = partial(mutation, scope=ApiKeyScope.METRICS_WRITE)
+write_memories = partial(mutation, scope=ApiKeyScope.MEMORIES_WRITE)
 
 _LATEST = (Ordering("started_at", descending=True),)
 _LAST = (Ordering("timestamp", descending=True),)
@@ -140,7 +155,10 @@ _BEST = (Ordering("rank", descending=True),)
 
 @object_type
 class Query:
-    """Everything that can be read. An answer shows one moment of the data of one project."""
+    """Everything that can be read. An answer shows one moment of the data of one project.
+
+    A field needs the scope READ, which all others include, unless it says that it needs another.
+    """
 
     project: Project = roots.tenant(models.Project, "The project of the API key.")
     node: Node | None = roots.node(NODES, "Any object, by its id; NOT_FOUND if there is none.")
@@ -381,9 +399,17 @@ class Query:
     )
     api_keys: Connection[ApiKey] = page(
         models.ApiKey,
-        "The API keys of the project, newest first. Requires an API key with the scope ADMIN.",
+        "The API keys of the project, newest first. Needs the scope ADMIN.",
         filter_=ApiKeyFilter,
         order=ApiKeyOrder,
+        scope=ApiKeyScope.ADMIN,
+    )
+    access_records: Connection[AccessRecord] = page(
+        models.AccessRecord,
+        "The records of who wrote, and of who read if the server records it, latest first. Needs the scope"
+        " ADMIN.",
+        filter_=AccessRecordFilter,
+        order=AccessRecordOrder,
         scope=ApiKeyScope.ADMIN,
     )
 
@@ -392,7 +418,8 @@ class Query:
 class Mutation:
     """Everything that can be written.
 
-    Each field is one transaction, which takes effect as a whole or not at all.
+    Each field is one transaction, which takes effect as a whole or not at all. Each says which scope it
+    needs; WRITE includes all that end in `_WRITE`, and ADMIN includes WRITE.
     """
 
     update_project: Project | None = mutation(
@@ -408,6 +435,27 @@ class Mutation:
         input_(UpdateApiKeyInput),
         scope=ApiKeyScope.ADMIN,
     )
+    rotate_api_key: CreatedApiKey | None = mutation(
+        rotate_api_key,
+        "Create a successor of an API key, with its name and scopes, and let the key itself expire after an"
+        " overlap, in which both are valid.",
+        ID,
+        parameter(
+            "overlap_s",
+            int,
+            "How long the key stays valid, in seconds, from 0 to 2592000 (30 days); a day by default. A key"
+            " that expires earlier keeps its expiry.",
+            default=DEFAULT_OVERLAP_S,
+        ),
+        parameter(
+            "expires_at",
+            datetime | None,
+            "When the successor expires, a time in the future, or null for never; by default when the key"
+            " would have expired.",
+            default=strawberry.UNSET,
+        ),
+        scope=ApiKeyScope.ADMIN,
+    )
     revoke_api_key: ApiKey | None = mutation(
         api_keys.revoke,
         "Revoke an API key for good. It stops working within a second.",
@@ -415,76 +463,78 @@ class Mutation:
         scope=ApiKeyScope.ADMIN,
     )
 
-    create_user: User | None = write(users.create, "Add a user.", input_(CreateUserInput), creates=True)
-    update_user: User | None = write(users.update, "Change a user.", ID, input_(UpdateUserInput))
-    delete_user: Deletion | None = write(
+    create_user: User | None = write_users(users.create, "Add a user.", input_(CreateUserInput), creates=True)
+    update_user: User | None = write_users(users.update, "Change a user.", ID, input_(UpdateUserInput))
+    delete_user: Deletion | None = write_users(
         users.delete,
         "Delete a user. The user's sessions, messages, agents and memories are kept, without a user.",
         ID,
         returns=Deleted,
     )
 
-    create_team: Team | None = write(teams.create, "Add a team.", input_(CreateTeamInput), creates=True)
-    update_team: Team | None = write(teams.update, "Change a team.", ID, input_(UpdateTeamInput))
-    delete_team: Deletion | None = write(
+    create_team: Team | None = write_teams(teams.create, "Add a team.", input_(CreateTeamInput), creates=True)
+    update_team: Team | None = write_teams(teams.update, "Change a team.", ID, input_(UpdateTeamInput))
+    delete_team: Deletion | None = write_teams(
         teams.delete, "Delete a team. Its agents and sessions are kept.", ID, returns=Deleted
     )
-    add_team_members: Team | None = write(
+    add_team_members: Team | None = write_teams(
         teams.add_members,
         "Add agents to a team; agents that are already members are ignored.",
         parameter("team_id", strawberry.ID, "The id of the team.", as_="id_"),
         parameter("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
     )
-    remove_team_members: Team | None = write(
+    remove_team_members: Team | None = write_teams(
         teams.remove_members,
         "Remove agents from a team; agents that are not members are ignored.",
         parameter("team_id", strawberry.ID, "The id of the team.", as_="id_"),
         parameter("agent_ids", list[strawberry.ID], "The ids of the agents, from 1 to 1,000."),
     )
 
-    create_agent: Agent | None = write(agents.create, "Add an agent.", input_(CreateAgentInput), creates=True)
-    update_agent: Agent | None = write(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
-    delete_agent: Deletion | None = write(
+    create_agent: Agent | None = write_agents(
+        agents.create, "Add an agent.", input_(CreateAgentInput), creates=True
+    )
+    update_agent: Agent | None = write_agents(agents.update, "Change an agent.", ID, input_(UpdateAgentInput))
+    delete_agent: Deletion | None = write_agents(
         agents.delete,
         "Delete an agent with its versions and metrics. Its sessions, messages and memories are kept,"
         " without an agent.",
         ID,
         returns=Deleted,
     )
-    create_agent_version: AgentVersion | None = write(
+    create_agent_version: AgentVersion | None = write_agents(
         agent_versions.create, "Add a version to an agent.", input_(CreateAgentVersionInput), creates=True
     )
-    update_agent_version: AgentVersion | None = write(
+    update_agent_version: AgentVersion | None = write_agents(
         agent_versions.update, "Change a version of an agent.", ID, input_(UpdateAgentVersionInput)
     )
-    activate_agent_version: AgentVersion | None = write(
+    activate_agent_version: AgentVersion | None = write_agents(
         agent_versions.activate,
         "Make a version the active one of its agent. The version that was active is deactivated.",
         ID,
     )
-    delete_agent_version: Deletion | None = write(
+    delete_agent_version: Deletion | None = write_agents(
         agent_versions.delete,
         "Delete a version of an agent. Its sessions and metrics are kept, without a version.",
         ID,
         returns=Deleted,
     )
 
-    create_session: Session | None = write(
+    create_session: Session | None = write_sessions(
         sessions.create,
         "Record a session in any status, such as one that took place earlier.",
         input_(CreateSessionInput),
         creates=True,
     )
-    start_session: Session | None = write(
+    start_session: Session | None = write_sessions(
         sessions.start,
         "Start a session now, on its agent's active version unless another one is given.",
         input_(StartSessionInput),
         creates=True,
     )
-    update_session: Session | None = write(
+    update_session: Session | None = write_sessions(
         sessions.update, "Change a session.", ID, input_(UpdateSessionInput)
     )
-    end_session: Session | None = write(
+    end_session: Session | None = write_sessions(
         sessions.end,
         "End a session. Fails with CONFLICT if it has already ended.",
         ID,
@@ -492,7 +542,7 @@ class Mutation:
             "input", EndSessionInput | None, "How the session ended.", as_="values", default=strawberry.UNSET
         ),
     )
-    delete_session: Deletion | None = write(
+    delete_session: Deletion | None = write_sessions(
         sessions.delete,
         "Delete a session with its messages, tool calls, events, usage records, states of modules, metrics"
         " and sandbox. Its memories are kept, without a session. Fails with CONFLICT if it has children and"
@@ -501,26 +551,26 @@ class Mutation:
         parameter("tree", bool, "Whether to delete all sessions below it as well.", default=False),
         returns=Deleted,
     )
-    add_session_tags: list[Session] | None = write(
+    add_session_tags: list[Session] | None = write_sessions(
         sessions.add_tags,
         "Add tags to sessions, after the tags that they have.",
         parameter("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
         parameter("tags", list[str], "The tags, from 1 to 100."),
     )
-    remove_session_tags: list[Session] | None = write(
+    remove_session_tags: list[Session] | None = write_sessions(
         sessions.remove_tags,
         "Remove tags from sessions; sessions without the tags stay as they are.",
         parameter("session_ids", list[strawberry.ID], "The ids of the sessions, from 1 to 1,000.", as_="ids"),
         parameter("tags", list[str], "The tags, from 1 to 100."),
     )
-    rename_session_tag: RenamedTag | None = write(
+    rename_session_tag: RenamedTag | None = write_sessions(
         sessions.rename_tag,
         "Rename a tag on every session of the project that has it.",
         parameter("from", str, "The tag to rename.", as_="old"),
         parameter("to", str, "The new name of the tag.", as_="new"),
     )
 
-    append_messages: list[Message] | None = write(
+    append_messages: list[Message] | None = write_messages(
         messages.append,
         "Append messages to a session, in order, together with the tool calls that they make or answer.",
         parameter("session_id", strawberry.ID, "The id of the session."),
@@ -532,39 +582,41 @@ class Mutation:
         ),
         creates=True,
     )
-    update_message: Message | None = write(
+    update_message: Message | None = write_messages(
         messages.update, "Change a message.", ID, input_(UpdateMessageInput)
     )
-    redact_message: Message | None = write(
+    redact_message: Message | None = write_messages(
         messages.redact,
         "Remove the contents of a message and of its tool calls for good. Who spoke and when is kept.",
         ID,
     )
-    delete_message: Deletion | None = write(
+    delete_message: Deletion | None = write_messages(
         messages.delete,
         "Delete a message with its tool calls. The other messages keep their positions.",
         ID,
         returns=Deleted,
     )
-    create_tool_call: ToolCall | None = write(
+    create_tool_call: ToolCall | None = write_messages(
         tool_calls.create,
         "Add a tool call to an ASSISTANT message, after the calls that it has.",
         parameter("message_id", strawberry.ID, "The id of the message."),
         input_(NewToolCallInput),
         creates=True,
     )
-    record_tool_result: ToolCall | None = write(
+    record_tool_result: ToolCall | None = write_messages(
         tool_calls.record_result,
         "Record the outcome of a pending tool call. Fails with CONFLICT if the call is already settled.",
         ID,
         input_(RecordToolResultInput),
     )
-    update_tool_call: ToolCall | None = write(
+    update_tool_call: ToolCall | None = write_messages(
         tool_calls.update, "Change a tool call.", ID, input_(UpdateToolCallInput)
     )
-    delete_tool_call: Deletion | None = write(tool_calls.delete, "Delete a tool call.", ID, returns=Deleted)
+    delete_tool_call: Deletion | None = write_messages(
+        tool_calls.delete, "Delete a tool call.", ID, returns=Deleted
+    )
 
-    record_events: list[SessionEvent] | None = write(
+    record_events: list[SessionEvent] | None = write_events(
         session_events.record,
         "Record events of a session, in order: all of them, or none.",
         parameter("session_id", strawberry.ID, "The id of the session."),
@@ -575,46 +627,46 @@ class Mutation:
         ),
         creates=True,
     )
-    delete_session_event: Deletion | None = write(
+    delete_session_event: Deletion | None = write_events(
         session_events.delete,
         "Delete an event of a session. The other events keep their positions.",
         ID,
         returns=Deleted,
     )
-    record_usage: list[UsageRecord] | None = write(
+    record_usage: list[UsageRecord] | None = write_usage(
         usage_records.record,
         "Record uses of models, in one session or in many: all of them, or none. Their tokens and costs are"
         " added to the totals of their sessions in the same transaction.",
         parameter("records", list[RecordUsageInput], "The usage records, from 1 to 10,000."),
         creates=True,
     )
-    delete_usage_record: Deletion | None = write(
+    delete_usage_record: Deletion | None = write_usage(
         usage_records.delete,
         "Delete a usage record. Its tokens and cost are subtracted from the totals of its session.",
         ID,
         returns=Deleted,
     )
-    set_sandbox: Sandbox | None = write(
+    set_sandbox: Sandbox | None = write_sandboxes(
         sandboxes.set_,
         "Change the sandbox of a session, or create one if the session has none.",
         parameter("session_id", strawberry.ID, "The id of the session."),
         input_(SetSandboxInput),
         creates=True,
     )
-    update_sandbox: Sandbox | None = write(
+    update_sandbox: Sandbox | None = write_sandboxes(
         sandboxes.update, "Change a sandbox.", ID, input_(UpdateSandboxInput)
     )
-    delete_sandbox: Deletion | None = write(
+    delete_sandbox: Deletion | None = write_sandboxes(
         sandboxes.delete, "Delete a sandbox. Its session is kept, without one.", ID, returns=Deleted
     )
 
-    set_module_state: ModuleState | None = write(
+    set_module_state: ModuleState | None = write_states(
         module_states.set_,
         "Set the state of a module: add a state after its latest, and record the transition between them.",
         input_(SetModuleStateInput),
         creates=True,
     )
-    set_module_states: list[ModuleState] | None = write(
+    set_module_states: list[ModuleState] | None = write_states(
         module_states.set_all,
         "Set states of modules, in order: all of them, or none.",
         parameter(
@@ -625,47 +677,47 @@ class Mutation:
         creates=True,
     )
 
-    record_agent_metrics: list[AgentMetric] | None = write(
+    record_agent_metrics: list[AgentMetric] | None = write_metrics(
         agent_metrics.record,
         "Record metrics of agents: all of them, or none.",
         parameter("metrics", list[RecordAgentMetricInput], "The metrics, from 1 to 10,000."),
         creates=True,
     )
-    delete_agent_metric: Deletion | None = write(
+    delete_agent_metric: Deletion | None = write_metrics(
         agent_metrics.delete, "Delete a metric of an agent.", ID, returns=Deleted
     )
-    record_session_metrics: list[SessionMetric] | None = write(
+    record_session_metrics: list[SessionMetric] | None = write_metrics(
         session_metrics.record,
         "Record metrics of sessions: all of them, or none.",
         parameter("metrics", list[RecordSessionMetricInput], "The metrics, from 1 to 10,000."),
         creates=True,
     )
-    delete_session_metric: Deletion | None = write(
+    delete_session_metric: Deletion | None = write_metrics(
         session_metrics.delete, "Delete a metric of a session.", ID, returns=Deleted
     )
 
-    create_memory: Memory | None = write(
+    create_memory: Memory | None = write_memories(
         memories.create, "Add a memory.", input_(CreateMemoryInput), creates=True
     )
-    create_memories: list[Memory] | None = write(
+    create_memories: list[Memory] | None = write_memories(
         memories.create_all,
         "Add memories: all of them, or none.",
         parameter("memories", list[CreateMemoryInput], "The memories, from 1 to 1,000."),
         creates=True,
     )
-    update_memory: Memory | None = write(
+    update_memory: Memory | None = write_memories(
         memories.update,
         "Change a memory. A replaced content stays in the memory's history.",
         ID,
         input_(UpdateMemoryInput),
     )
-    delete_memory: Deletion | None = write(
+    delete_memory: Deletion | None = write_memories(
         memories.delete,
         "Delete a memory with its accesses, annotations, history and links.",
         ID,
         returns=Deleted,
     )
-    link_memories: Memory | None = write(
+    link_memories: Memory | None = write_memories(
         memories.link,
         "Link a memory with others, both ways; memories that are already linked are ignored.",
         parameter("memory_id", strawberry.ID, "The id of the memory."),
@@ -673,7 +725,7 @@ class Mutation:
             "related_memory_ids", list[strawberry.ID], "The ids of the other memories, from 1 to 1,000."
         ),
     )
-    unlink_memories: Memory | None = write(
+    unlink_memories: Memory | None = write_memories(
         memories.unlink,
         "Unlink a memory from others, both ways; memories that are not linked are ignored.",
         parameter("memory_id", strawberry.ID, "The id of the memory."),
@@ -681,39 +733,39 @@ class Mutation:
             "related_memory_ids", list[strawberry.ID], "The ids of the other memories, from 1 to 1,000."
         ),
     )
-    record_memory_access: MemoryAccess | None = write(
+    record_memory_access: MemoryAccess | None = write_memories(
         memory_accesses.record,
         "Record an access to a memory, which updates `accessCount` and `lastAccessedAt` of the memory.",
         input_(RecordMemoryAccessInput),
         creates=True,
     )
-    record_memory_accesses: list[MemoryAccess] | None = write(
+    record_memory_accesses: list[MemoryAccess] | None = write_memories(
         memory_accesses.record_all,
         "Record accesses to memories: all of them, or none. Each updates `accessCount` and `lastAccessedAt`"
         " of its memory.",
         parameter("accesses", list[RecordMemoryAccessInput], "The accesses, from 1 to 1,000."),
         creates=True,
     )
-    annotate_memory: MemoryAnnotation | None = write(
+    annotate_memory: MemoryAnnotation | None = write_memories(
         memory_annotations.annotate,
         "Add an annotation to a memory. The memory does not change until the annotation is applied.",
         input_(AnnotateMemoryInput),
         creates=True,
     )
-    annotate_memories: list[MemoryAnnotation] | None = write(
+    annotate_memories: list[MemoryAnnotation] | None = write_memories(
         memory_annotations.annotate_all,
         "Add annotations to memories: all of them, or none.",
         parameter("annotations", list[AnnotateMemoryInput], "The annotations, from 1 to 1,000."),
         creates=True,
     )
-    apply_annotation: MemoryAnnotation | None = write(
+    apply_annotation: MemoryAnnotation | None = write_memories(
         memory_annotations.apply,
         "Apply an annotation to its memory: a `correction` replaces the content, an `enhancement` is"
         " appended to it on a line of its own, and a `verification` sets `verificationStatus`. Fails with"
         " CONFLICT if the annotation is already applied.",
         ID,
     )
-    delete_memory_annotation: Deletion | None = write(
+    delete_memory_annotation: Deletion | None = write_memories(
         memory_annotations.delete,
         "Delete an annotation on a memory. The changes that it made when it was applied are kept.",
         ID,

@@ -100,6 +100,11 @@ class Api:
         """Return another key to the same project, with these scopes."""
         return replace(self, principal=Principal(self.project_id, uuid7(), frozenset(scopes)))
 
+    def as_user(self, user_id: UUID) -> Api:
+        """Return a token of an end user of the same project."""
+        principal = Principal(self.project_id, None, frozenset({ApiKeyScope.READ}), user_id)
+        return replace(self, principal=principal)
+
     def by_reference(self) -> Api:
         """Return the same key, but run its operations the reference way."""
         return replace(self, executor=REFERENCE_EXECUTOR)
@@ -148,15 +153,15 @@ def traffic(database: Database) -> Iterator[Traffic]:
     logged_already: set[str] = set()
 
     async def logged_statement(
-        project_id: UUID, text: str, arguments: Sequence[Any], **how: bool
+        project_id: UUID, text: str, arguments: Sequence[Any], **how: Any
     ) -> list[Any]:
         # The driver logs a statement only after returning its rows, which may be too late here.
         logged_already.add(text)
         seen.statements.append(text)
         return await statement(project_id, text, arguments, **how)
 
-    async def logged_take(project_id: UUID | None) -> Connection:
-        connection = await take(project_id)
+    async def logged_take(project_id: UUID | None, user_id: UUID | None = None) -> Connection:
+        connection = await take(project_id, user_id)
         seen.connections.append(connection)
         connection.driver.add_query_logger(log_query)
         return connection

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from agentdata.database_url import parse
 from agentdata.database_urls import DatabaseUrls
-from agentdata.embedded import running
+from agentdata.embedded import EmbeddedServer, running
 
 
 @contextmanager
@@ -61,7 +61,18 @@ def server() -> Iterator[Server]:
         yield Server(url, url, url)
         return
     with reachable_folder() as folder, running(folder / "data", durable=False) as server:
+        if os.geteuid() == 0:
+            _admit_server_user(server)
         yield Server(server.url("postgres"), server.owner_url, server.request_url)
+
+
+def _admit_server_user(server: EmbeddedServer) -> None:
+    """Let programs of the server's own user connect, as PgBouncer, which does not run as root, has to."""
+    superuser = server.url("postgres", "postgres")
+    [identities] = run(superuser, "SHOW ident_file")
+    with Path(identities).open("a") as file:
+        file.write(f'agentdata "{Path(identities).owner()}" all\n')
+    run(superuser, "SELECT pg_reload_conf()")
 
 
 def run(url: str, *statements: str) -> list[Any]:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
+from uuid_utils.compat import uuid7
 
 from agentdata.administration import acting_in
 from agentdata.auth import Authenticator
+from agentdata.context import Principal
 from agentdata.database import Database
+from agentdata.endpoint import _check_operation
 from agentdata.errors import UnauthenticatedError
 from agentdata.operations import api_keys
+from agentdata.protocol import GraphQLRequest, RefusalError
 from models.enums import ApiKeyScope
+from tests.api import EXECUTOR
 from tests.serving import make_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agentdata.context import Principal
     from agentdata.database_urls import DatabaseUrls
     from tests.serving import Key
 
@@ -230,3 +235,13 @@ async def test_a_key_works_on_a_read_only_database(
     assert principal.api_key_id == key.id
     assert await read_last_use(database_urls, key) is None
     assert "the use of a key was not recorded" in caplog.text
+
+
+def test_the_holder_of_no_scope_runs_no_operation() -> None:
+    operation = EXECUTOR.operation("{ __typename }", None)
+    request = GraphQLRequest("{ __typename }", None, {})
+    nobody = Principal(uuid7(), uuid7(), frozenset())
+    with pytest.raises(RefusalError, match="the scope READ") as refusal:
+        _check_operation(operation, request, nobody, get=False)
+    assert (refusal.value.status, refusal.value.error.code) == (403, "FORBIDDEN")
+    _check_operation(operation, request, replace(nobody, scopes=frozenset({"TEAMS_WRITE"})), get=False)

@@ -255,6 +255,38 @@ def test_keys_can_be_managed_with_and_without_a_running_server(environment: dict
     assert "no project 'nope'" in refused(environment, "keys", "list", "--project", "nope")
 
 
+def test_a_key_is_rotated_by_a_command(environment: dict[str, str]) -> None:
+    succeeded(environment, "keys", "create", "bot", "--scope", "messages:write", "--scope", "read")
+    id_ = succeeded(environment, "keys", "list").splitlines()[-1].partition("\t")[0]
+    secret = succeeded(environment, "keys", "rotate", id_, "--overlap", "0").strip()
+    [_, old, new] = succeeded(environment, "keys", "list").splitlines()
+    assert old.split("\t")[2:] == ["READ,MESSAGES_WRITE", "expired", "bot"]
+    assert new.split("\t")[1:] == [secret.rpartition("_")[0], "READ,MESSAGES_WRITE", "valid", "bot"]
+
+
+def test_names_cannot_act_on_the_terminal(environment: dict[str, str]) -> None:
+    name = "\x1b[2J\x1b]0;owned\x07 [bold]\r\u202eevil\n0\tad_forged\x9b31m"
+    succeeded(environment, "keys", "create", name)
+    succeeded(environment, "projects", "create", "second", "--name", name)
+    shown = r"\x1b[2J\x1b]0;owned\x07 [bold]\r\u202eevil\n0\tad_forged\x9b31m"
+    assert succeeded(environment, "keys", "list").splitlines()[-1].split("\t")[4:] == [shown]
+    assert succeeded(environment, "projects", "list").splitlines()[-1].split("\t")[2:] == [shown]
+    assert r"no project '\x1b[2J'" in refused(environment, "keys", "list", "--project", "\x1b[2J")
+
+
+def test_a_project_is_renamed_and_named_by_its_id(environment: dict[str, str]) -> None:
+    [row] = succeeded(environment, "projects", "list").splitlines()
+    id_ = row.split("\t")[1]
+    assert succeeded(environment, "projects", "rename", "default", "first").strip() == id_
+    # The key's project is found by its id, whatever its slug is.
+    assert len(succeeded(environment, "keys", "list").splitlines()) == 1
+    assert len(succeeded(environment, "keys", "list", "--project", id_).splitlines()) == 1
+    succeeded(environment, "projects", "create", "default")
+    assert succeeded(environment, "keys", "list", "--project", "default") == ""
+    assert "already" in refused(environment, "projects", "rename", id_, "default")
+    assert "look like the id" in refused(environment, "projects", "create", id_)
+
+
 def test_without_a_project_a_command_uses_the_project_of_the_key(environment: dict[str, str]) -> None:
     def names(environment: dict[str, str], *arguments: str) -> list[str]:
         return [
@@ -309,6 +341,7 @@ def test_db_upgrades_and_downgrades(empty: dict[str, str]) -> None:
     assert succeeded(empty, "db", "current") == upgraded
     assert succeeded(empty, "db", "downgrade", "-1") == succeeded(empty, "db", "current") != upgraded
     assert succeeded(empty, "db", "upgrade", "+1") == upgraded
+    assert "from the next start" in succeeded(empty, "db", "new-secret")
     for command in ("upgrade", "downgrade"):
         for revision in ("nope", "-99", "--nope", "0001-9"):
             assert revision in refused(empty, "db", command, revision)

@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import pwd
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -21,7 +24,8 @@ from agentdata.embedded.lifeline import lifeline
 from agentdata.embedded.lock import DataFolderInUseError
 from agentdata.embedded.place import LONGEST_SOCKET
 from agentdata.setup_error import SetupError
-from tests.databases import copy, reachable_folder
+from models.base import END_USER_ROLE, REQUEST_ROLE
+from tests.databases import copy, reachable_folder, run
 
 PROGRAM = """
 import sys, threading
@@ -273,6 +277,53 @@ def test_the_watchdog_ends_with_the_server() -> None:
         assert tied.watchdog.returncode is not None
         assert sleep.poll() is None
         sleep.kill()
+
+
+RULES = "SELECT string_agg(concat_ws(' ', type, database, user_name, auth_method, options), '; ') FROM {}"
+"""Selects the rules by which the server admits clients."""
+
+
+def test_clients_prove_who_they_are_and_an_older_data_folder_learns_it(made: Path, empty: Path) -> None:
+    copy(made, empty)
+    rules = RULES.format("pg_hba_file_rules")
+    with running(empty, durable=False) as server:
+        assert run(server.url("postgres"), rules) == ["local {all} {all} peer {map=agentdata}"]
+    cluster = empty / "postgres" / "cluster"
+    # As versions before this one left it.
+    (cluster / "pg_hba.conf").write_text("local all all trust\n")
+    (cluster / "pg_ident.conf").write_text("agentdata nobody all\n")
+    (empty / "postgres" / "trusted").unlink()
+    with running(empty, durable=False) as server:
+        admitted = "SELECT array_agg(sys_name ORDER BY sys_name) FROM pg_ident_file_mappings"
+        names = sorted({"root", pwd.getpwuid(os.geteuid()).pw_name})
+        assert run(server.url("postgres"), rules, admitted) == [
+            "local {all} {all} peer {map=agentdata}",
+            names,
+        ]
+        role = f"SELECT pg_has_role('{REQUEST_ROLE}', '{END_USER_ROLE}', 'SET')"
+        assert run(server.request_url, role) == [True]
+        for name in ("pg_hba.conf", "pg_ident.conf"):
+            assert (cluster / name).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("role", ["postgres", "agentdata", REQUEST_ROLE])
+def test_the_user_that_roots_server_runs_as_cannot_connect(made: Path, empty: Path, role: str) -> None:
+    copy(made, empty)
+    with running(empty, durable=False) as server:
+        assert run(server.url(role), "SELECT 1") == [1]
+        account = pwd.getpwuid(server.socket_folder.stat().st_uid)
+        assert account.pw_uid != 0
+        # The folder of the socket lets this user in, and the server must not.
+        parameters = b"\0\3\0\0user\0" + role.encode() + b"\0database\0agentdata\0\0"
+        with socket.socket(socket.AF_UNIX) as client:
+            os.seteuid(account.pw_uid)
+            try:
+                client.connect(str(server.socket_folder / place.SOCKET))
+            finally:
+                os.seteuid(0)
+            client.sendall(struct.pack("!I", len(parameters) + 4) + parameters)
+            assert b"Peer authentication failed" in client.recv(1000)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")

@@ -19,6 +19,7 @@ from agentdata.database_url import parse
 from agentdata.operations import sessions
 from agentdata.settings import Settings
 from models.enums import ApiKeyScope
+from schema.root import schema
 from tests.databases import Server, run
 from tests.serving import Key, make_key, serving
 from tests.test_cli import environment, key_file, started
@@ -68,11 +69,10 @@ class Client:
 
 @asynccontextmanager
 async def served(
-    urls: DatabaseUrls, schema: strawberry.Schema | None, *keys: Key, **settings: Any
+    urls: DatabaseUrls, served_schema: strawberry.Schema, *keys: Key, **settings: Any
 ) -> AsyncIterator[list[Client]]:
     """Serve a schema with some settings, and provide a client for each key."""
-    chosen = {} if schema is None else {"schema": schema}
-    app = create_app(Settings(**settings), urls.request, **chosen)
+    app = create_app(Settings(**settings), urls.request, schema=served_schema)
     async with serving(app) as address:
         clients = [Client(address, key.secret) for key in keys]
         try:
@@ -162,7 +162,7 @@ async def test_fifty_slow_writes_stop_at_the_time_limit_and_say_which_were_done(
         free, locked = await sessions.start(write, {}), await sessions.start(write, {})
     rename = 'updateSession(id: "%s", input: {title: "renamed"}) { title }'
     fields = [f"f0: {rename % free.id}", *[f"f{number}: {rename % locked.id}" for number in range(1, 50)]]
-    async with served(database_urls, None, key, operation_timeout_s=0.5) as [client]:
+    async with served(database_urls, schema, key, operation_timeout_s=0.5) as [client]:
         async with transaction(database_urls.owner) as connection:
             await connection.execute(
                 text("SELECT FROM sessions WHERE project_id = :project AND id = :id FOR UPDATE"),
@@ -215,7 +215,7 @@ async def test_rows_are_read_no_further_than_an_answer_may_be(database_urls: Dat
     append = """mutation($id: ID!, $messages: [AppendMessageInput!]!) {
       appendMessages(sessionId: $id, messages: $messages) { id }
     }"""
-    async with served(database_urls, None, key, max_answer_bytes=MIB) as [client]:
+    async with served(database_urls, schema, key, max_answer_bytes=MIB) as [client]:
         started = await client.post("mutation { startSession(input: {}) { id } }")
         id_ = started.json()["data"]["startSession"]["id"]
         messages = [{"role": "USER", "content": "x" * 200_000} for _ in range(10)]
@@ -240,7 +240,7 @@ async def test_rows_are_read_no_further_than_an_answer_may_be(database_urls: Dat
 async def test_a_key_that_spent_its_points_gets_429_and_others_go_on(database_urls: DatabaseUrls) -> None:
     keys = await make_key(database_urls), await make_key(database_urls)
     limits = {"rate_points_per_s": 0.001, "rate_burst_points": 100}
-    async with served(database_urls, None, *keys, **limits) as (client, other):
+    async with served(database_urls, schema, *keys, **limits) as (client, other):
         first = (await client.post("{ project { name } }", cost=True)).json()["extensions"]["cost"]
         assert first["budget"] == 100
         assert 1 <= first["points"] <= 10
@@ -260,7 +260,7 @@ async def test_the_cost_is_told_to_those_who_ask_also_without_a_rate_limit(
     database_urls: DatabaseUrls,
 ) -> None:
     key = await make_key(database_urls, ApiKeyScope.READ)
-    async with served(database_urls, None, key) as [client]:
+    async with served(database_urls, schema, key) as [client]:
         assert "extensions" not in (await client.post("{ project { name } }")).json()
         cost = (await client.post("{ project { name } }", cost=True)).json()["extensions"]["cost"]
         assert cost == {"points": cost["points"], "budget": None, "left": None}

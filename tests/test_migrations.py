@@ -11,6 +11,7 @@ from agentdata import migrations, provision
 from agentdata.database_urls import DatabaseUrls
 from agentdata.setup_error import SetupError
 from models.base import REQUEST_ROLE, Base
+from models.server_secret import SERVER
 from tests.databases import Server, run
 
 TABLES = (
@@ -28,7 +29,7 @@ def urls(database_server: Server) -> Iterator[DatabaseUrls]:
 
 def test_upgrading_creates_the_tables_of_the_models(urls: DatabaseUrls) -> None:
     asyncio.run(migrations.upgrade(urls.owner))
-    assert run(urls.owner, TABLES) == [sorted([*Base.metadata.tables, "alembic_version"])]
+    assert run(urls.owner, TABLES) == [sorted([*Base.metadata.tables, *SERVER.tables, "alembic_version"])]
     asyncio.run(migrations.check(urls.owner))
 
 
@@ -158,7 +159,7 @@ def test_concurrent_migrations_do_not_collide(urls: DatabaseUrls) -> None:
 def test_every_table_with_a_project_has_a_policy(database_urls: DatabaseUrls) -> None:
     unprotected = (
         "SELECT array_agg(relname::text) FROM pg_class AS c WHERE relkind IN ('r', 'p')"
-        " AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'"
+        " AND relnamespace = 'public'::regnamespace AND relname NOT IN ('alembic_version', 'server_secrets')"
         " AND NOT (relrowsecurity AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid))"
     )
     assert run(database_urls.owner, unprotected) == [None]

@@ -161,6 +161,31 @@ async def test_the_reference_way_reads_through_pgbouncer(pooled: Pooled, databas
         await database.close()
 
 
+async def test_end_users_on_shared_sessions_see_their_own_rows_alone(
+    pooled: Pooled, database_urls: DatabaseUrls
+) -> None:
+    key = await make_key(database_urls)
+    database = Database(pooled.url, pool_size=4)
+    try:
+        api = Api(database, Principal(key.project_id, key.id, frozenset(ApiKeyScope)))
+        people = [await factories.user(api) for _ in range(3)]
+        for person in people:
+            await factories.session(api, user_id=person.id, title=str(person.id))
+        everyone = {str(person.id) for person in people}
+
+        async def titles(who: Api) -> set[str]:
+            found = await who.ask("{ sessions { nodes { title } } }")
+            return {session["title"] for session in found["sessions"]["nodes"]}
+
+        for _ in range(5):
+            clients = [api, *(api.as_user(person.id) for person in people)]
+            clients += [client.by_reference() for client in clients]
+            seen = await asyncio.gather(*map(titles, clients))
+            assert seen == [everyone, *({str(person.id)} for person in people)] * 2
+    finally:
+        await database.close()
+
+
 async def test_two_projects_on_shared_sessions_never_see_each_other(
     pooled: Pooled, database_urls: DatabaseUrls
 ) -> None:

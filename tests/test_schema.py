@@ -29,6 +29,10 @@ SCHEMA = build_schema(schema.as_str())
 
 DOMAIN = {
     "Project": "id createdAt updatedAt name slug series statistics",
+    "AccessRecord": (
+        "id createdAt kind fields operationName documentHash objectIds objectCount apiKey user subject"
+        " address requestId"
+    ),
     "ApiKey": "id createdAt name prefix scopes lastUsedAt expiresAt revokedAt",
     "User": (
         "id createdAt updatedAt externalId email phoneNumber name userData sessions memories series"

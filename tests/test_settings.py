@@ -56,9 +56,10 @@ def test_an_error_names_every_invalid_variable_without_its_value(monkeypatch: py
 
 
 def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:secret@db/data")
-    monkeypatch.setenv("AGENTDATA_API_KEY", "secret")
-    assert "secret" not in repr(load_settings())
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:hidden@db/data")
+    monkeypatch.setenv("AGENTDATA_API_KEY", "hidden")
+    monkeypatch.setenv("AGENTDATA_JWT_SECRET", "hidden" * 8)
+    assert "hidden" not in repr(load_settings())
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -110,6 +110,8 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
     await _add_memories(random, moment, api, users, agents, sessions, messages)
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
+    for _ in range(4):
+        await api.ask("mutation { updateProject(input: {}) { id } }")
     await _tie_times(api, owner)
 
 

@@ -6,6 +6,7 @@ Commands import what they need when they run, so that the first output comes at 
 import sys
 from pathlib import Path
 
+from agentdata.cli.printing import printable
 from agentdata.errors import AgentDataError
 from agentdata.setup_error import SetupError
 
@@ -18,7 +19,8 @@ def main() -> None:
     try:
         app()
     except (SetupError, AgentDataError) as error:
-        print(f"agentdata: {error}", file=sys.stderr)
+        # The lines of an error are ours; the names and values in it are not.
+        print("agentdata: " + "\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
         sys.exit(1)
 
 

@@ -55,6 +55,17 @@ def downgrade(revision: Revision) -> None:
 
 
 @app.command()
+def new_secret() -> None:
+    """Replace the secret that signs cursors: after a restart, servers refuse all cursors given out before."""
+    from agentdata.administration import server_secret
+    from agentdata.database_urls import database_urls
+
+    with database_urls(load_settings()) as urls:
+        asyncio.run(server_secret(urls.owner, new=True))
+    print("The new secret signs cursors from the next start of each server on.")
+
+
+@app.command()
 def current() -> None:
     """Print the revision of the tables."""
     from agentdata.database_urls import database_urls

@@ -71,7 +71,7 @@ async def _explained(
 ) -> "Explained | None":
     from uuid import UUID
 
-    from agentdata.administration import acting_in
+    from agentdata.administration import acting_in, server_secret
     from agentdata.context import Context, Principal
     from agentdata.database import Database
     from agentdata.engine.plans.compiler import Compiler
@@ -80,10 +80,15 @@ async def _explained(
     from models.enums import ApiKeyScope
     from schema.root import schema
 
-    slug = await project_of(settings, urls.owner, project, ApiKeyScope.ADMIN)
-    async with acting_in(urls.owner, slug) as write:
+    place = await project_of(settings, urls.owner, project, ApiKeyScope.ADMIN)
+    async with acting_in(urls.owner, place) as write:
         principal = Principal(write.project_id, UUID(int=0), frozenset(ApiKeyScope))
-    pool = Database(urls.request, pool_size=1, statement_timeout_ms=settings.statement_timeout_ms)
+    pool = Database(
+        urls.request,
+        pool_size=1,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        secret=await server_secret(urls.owner),
+    )
     executor = Executor(schema, compiler=Compiler(schema))
     try:
         operation = executor.operation(text, name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentdata.cli.database import database
+from agentdata.cli.printing import printable
 from agentdata.cli.project import ProjectOption, project_of
 from agentdata.settings import load_settings
 from agentdata.setup_error import SetupError
@@ -74,8 +75,8 @@ def chat(
     report, began = Report(), time.monotonic()
     with database(settings) as urls:
         try:
-            slug = asyncio.run(project_of(settings, urls.owner, project, ApiKeyScope.WRITE))
-            asyncio.run(_import(urls, slug, files, options, report))
+            place = asyncio.run(project_of(settings, urls.owner, project, ApiKeyScope.WRITE))
+            asyncio.run(_import(urls, place, files, options, report))
         except KeyboardInterrupt:
             _summarize(report, time.monotonic() - began)
             print(
@@ -103,7 +104,7 @@ async def _import(
 
     def warn(place: str, warning: str) -> None:
         if report.warnings <= _SHOWN_WARNINGS:
-            console.print(f"warning: {place}: {warning}")
+            console.print(printable(f"warning: {place}: {warning}"))
 
     bar = Progress(
         TextColumn("{task.description}"),
@@ -115,7 +116,12 @@ async def _import(
     )
     pool = Database(urls.request, pool_size=1, statement_timeout_ms=_STATEMENT_TIMEOUT_MS)
     importing = Import(
-        pool, project_id, options, report, warn, lambda place, why: console.print(f"bad: {place}: {why}")
+        pool,
+        project_id,
+        options,
+        report,
+        warn,
+        lambda place, why: console.print(printable(f"bad: {place}: {why}")),
     )
     try:
         with bar, _lost_connection():

@@ -15,14 +15,14 @@ ProjectOption = Annotated[
     str | None,
     typer.Option(
         "--project",
-        metavar="SLUG",
-        help="The project to act in; by default the project of the API key, else `default`.",
+        metavar="SLUG|ID",
+        help="The project to act in, by slug or id; by default that of the API key, else `default`.",
     ),
 ]
 
 
 async def project_of(settings: "Settings", url: str, given: str | None, scope: "ApiKeyScope") -> str:
-    """Return the slug of the project to act in: the given one, the key's, or the default project.
+    """Return the slug or id of the project to act in: the given one, the key's, or the default project.
 
     A key in the environment must be valid. A key in the data folder may be older than the database, which is
     not the user's choice: an invalid one is ignored with a note. Raises SetupError if a key is refused.

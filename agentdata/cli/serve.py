@@ -47,14 +47,15 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
         listener = stack.enter_context(_listen(settings.host, settings.port))
         print(f"agentdata {__version__} is starting", flush=True)
 
-        from agentdata.administration import prepare
+        from agentdata.administration import prepare, server_secret
         from agentdata.database_urls import database_urls
 
         urls = stack.enter_context(database_urls(settings, to_serve=True))
         first = asyncio.run(prepare(settings, urls))
+        secret = asyncio.run(server_secret(urls.owner))
         if fill:
             asyncio.run(fill(urls.owner))
-        serve_quietly = partial(_serve, settings, urls.request, listener)
+        serve_quietly = partial(_serve, settings, urls.request, secret, listener)
         announce = partial(_announce, settings, listener, first=first)
         if settings.workers == 1:
             serve_quietly(announce)
@@ -83,7 +84,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _serve(
-    settings: Settings, url: str, listener: socket.socket, announce: Callable[[], None] | None = None
+    settings: Settings,
+    url: str,
+    secret: bytes,
+    listener: socket.socket,
+    announce: Callable[[], None] | None = None,
 ) -> None:
     import uvicorn
 
@@ -96,7 +101,7 @@ def _serve(
                 announce()
 
     config = uvicorn.Config(
-        create_app(settings, url),
+        create_app(settings, url, secret=secret),
         log_config=None,
         access_log=False,
         server_header=False,

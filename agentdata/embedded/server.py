@@ -1,6 +1,7 @@
 """Starts, finds and stops the server of a data folder."""
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -17,7 +18,7 @@ from agentdata.embedded.lifeline import lifeline
 from agentdata.embedded.lock import DataFolderInUseError, locked
 from agentdata.embedded.place import Place, find_place, socket_folder
 from agentdata.setup_error import SetupError
-from models.base import INDEXED_FUNCTIONS, REQUEST_ROLE
+from models.base import END_USER_ROLE, INDEXED_FUNCTIONS, REQUEST_ROLE
 
 OWNER = DATABASE = "agentdata"
 SUPERUSER = "postgres"
@@ -46,9 +47,14 @@ CREATE ROLE {REQUEST_ROLE} LOGIN;
 GRANT {REQUEST_ROLE} TO {OWNER} WITH INHERIT FALSE, SET TRUE;
 CREATE DATABASE {DATABASE} OWNER {OWNER};
 """
+# Each statement is a line, and runs again on data folders of earlier versions.
+END_USERS = f"""
+DO $$ BEGIN IF to_regrole('{END_USER_ROLE}') IS NULL THEN CREATE ROLE {END_USER_ROLE} NOLOGIN; END IF; END $$;
+GRANT {END_USER_ROLE} TO {OWNER}, {REQUEST_ROLE} WITH INHERIT FALSE, SET TRUE;
+"""
 
 # Runs in the template, for every new database, and in the database that exists already.
-TRUST = "".join(f"ALTER FUNCTION {function} LEAKPROOF;\n" for function in INDEXED_FUNCTIONS)
+TRUST = END_USERS + "".join(f"ALTER FUNCTION {function} LEAKPROOF;\n" for function in INDEXED_FUNCTIONS)
 
 START_TIMEOUT_S = 300  # after a crash the server may have much to recover
 RETRY_S = 5  # how long a start is retried, which may fail because of what a killed server left behind
@@ -59,7 +65,7 @@ LARGEST_LOG_BYTES = 10 * 1024 * 1024
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A running server; its URLs use a Unix socket that only its user can reach."""
+    """A running server; its URLs use a Unix socket, where it admits the user of this process and root."""
 
     socket_folder: Path
 
@@ -95,6 +101,7 @@ def running(data_dir: Path, *, durable: bool = True) -> Iterator[EmbeddedServer]
         if not place.cluster.exists():
             _create(place, durable=durable)
         _trust(place)
+        _admit_owner(place)
         sockets = socket_folder(place)
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
         settings = SETTINGS | {"unix_socket_directories": f'"{sockets}"'}
@@ -149,15 +156,33 @@ def _create(place: Place, *, durable: bool) -> None:
     unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=place.folder))
     place.own(unfinished)
     sync = () if durable else ("--no-sync",)
-    _run(place, "initdb", "-D", str(unfinished), "-U", SUPERUSER, "--auth=trust", *INITDB, *sync)
+    _run(place, "initdb", "-D", str(unfinished), "-U", SUPERUSER, "--auth=peer", *INITDB, *sync)
     _run(place, "postgres", "--single", "-D", str(unfinished), "postgres", given=ROLES)
     unfinished.rename(place.cluster)
     if durable:
         _sync(place.folder)
 
 
+def _admit_owner(place: Place) -> None:
+    """Let only the user of this process and root connect, as any role; the kernel tells the server who it is.
+
+    If this is root, the server runs as another user, whose programs must not get in.
+    """
+    names = {"root", pwd.getpwuid(os.geteuid()).pw_name}
+    identities = "".join(f'agentdata "{name}" all\n' for name in sorted(names))
+    for name, lines in (("pg_hba.conf", "local all all peer map=agentdata\n"), ("pg_ident.conf", identities)):
+        descriptor, unfinished = tempfile.mkstemp(prefix=f"{name}.", dir=place.cluster)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(lines)
+        place.own(Path(unfinished))
+        Path(unfinished).replace(place.cluster / name)
+
+
 def _trust(place: Place) -> None:
-    """Mark the functions of indexes as LEAKPROOF, once for each data folder and list of functions."""
+    """Create the role for end users, and mark the functions of indexes as LEAKPROOF.
+
+    This runs once for each data folder and list of functions.
+    """
     mark = place.folder / "trusted"
     if mark.exists() and mark.read_text() == TRUST:
         return

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from agentdata.engine.costs import Price
     from agentdata.engine.reference.reader import Reader
+    from agentdata.engine.sql.cursors import Signer
 
 Result = TypeVar("Result")
 
@@ -22,8 +23,15 @@ class Context(Protocol):
     tenant_id: UUID
     """The tenant whose data the operation reads and writes."""
 
+    viewer_id: UUID | None
+    """The person whose rows alone the database shows; None sees all rows of the tenant."""
+
     way: str
     """How it ran: "plan", or "reference" if no plan could hold it."""
+
+    @property
+    def signer(self) -> Signer:
+        """The signer of the tenant's cursors."""
 
     @property
     def reader(self) -> Reader:
@@ -59,8 +67,9 @@ class Context(Protocol):
         *,
         scope: Any,
         idempotency_key: str | None = None,
+        field: str = "",
     ) -> Awaitable[Result]:
-        """Run a write in a transaction of its own and return its result."""
+        """Run a write, the mutation ``field``, in a transaction of its own and return its result."""
 
 
 Info = strawberry.Info[Context, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -15,28 +16,31 @@ _LARGEST_SHARE = 10
 
 
 class WeightedLRU(Generic[Value]):
-    """Caches values by key while their weights together stay within a bound."""
+    """Caches values by key while their weights together stay within a bound; threads may share it."""
 
     def __init__(self, max_weight: int) -> None:
         self._max_weight = max_weight
         self._weight = 0
+        self._lock = Lock()
         self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
 
     def get(self, key: Hashable) -> Value | None:
         """Return the value of a key and mark it as used, or return None if it is not cached."""
-        found = self._values.get(key)
-        if found is None:
-            return None
-        self._values.move_to_end(key)
-        return found[0]
+        with self._lock:
+            found = self._values.get(key)
+            if found is None:
+                return None
+            self._values.move_to_end(key)
+            return found[0]
 
     def put(self, key: Hashable, value: Value, weight: int) -> None:
         """Cache a value and evict the least recently used ones until all fit; skip a value too heavy."""
         if weight > self._max_weight // _LARGEST_SHARE:
             return
-        _, before = self._values.get(key, (None, 0))
-        self._values[key] = value, weight
-        self._weight += weight - before
-        while self._weight > self._max_weight:
-            _, (_, evicted) = self._values.popitem(last=False)
-            self._weight -= evicted
+        with self._lock:
+            _, before = self._values.get(key, (None, 0))
+            self._values[key] = value, weight
+            self._weight += weight - before
+            while self._weight > self._max_weight:
+                _, (_, evicted) = self._values.popitem(last=False)
+                self._weight -= evicted

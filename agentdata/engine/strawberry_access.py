@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import strawberry
-    from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
+    from graphql import GraphQLField, GraphQLInputField, GraphQLNamedType, GraphQLResolveInfo, GraphQLSchema
     from strawberry.types.field import StrawberryField
 
 DECLARED = "agentdata"
@@ -34,7 +34,7 @@ def strawberry_field(field: GraphQLField) -> StrawberryField:
     return field.extensions["strawberry-definition"]  # type: ignore[no-any-return]  # extensions are untyped
 
 
-def metadata(field: GraphQLField) -> Mapping[Any, Any]:
+def metadata(field: GraphQLField | GraphQLInputField) -> Mapping[Any, Any]:
     """Return the metadata that a field was declared with."""
     definition = field.extensions.get("strawberry-definition")
     return {} if definition is None else definition.metadata
@@ -43,6 +43,12 @@ def metadata(field: GraphQLField) -> Mapping[Any, Any]:
 def declaration(field: GraphQLField) -> Any:
     """Return how a field was declared (a Link, Page, Batch, WriteField …), or None for a plain column."""
     return metadata(field).get(DECLARED)
+
+
+def origin_of(type_: GraphQLNamedType) -> Any:
+    """Return the class that a type was declared by, or None."""
+    definition = type_.extensions.get("strawberry-definition")
+    return getattr(definition, "origin", None)
 
 
 def model_of(type_: Any) -> Any:

@@ -132,6 +132,9 @@ async def clear(write: UnitOfWork, model: type[Base], ids: Sequence[UUID]) -> bo
     find = partial(_batches_with_many_rows, batches=batches, ids=ids)
     try:
         while many := await write.run_separately(find):
+            if not cleared:
+                # The write's own record comes with its end, which a deletion may not reach.
+                await write.run_separately(lambda part: write.record(ids, by=part))
             for batch in many:
                 await _clear(write, batch, ids)
             cleared = True

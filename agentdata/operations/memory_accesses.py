@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 
 from agentdata.checks import check, check_count
 from agentdata.errors import not_found
+from agentdata.operations.access_records import mark
 from agentdata.operations.unit_of_work import plain_row_class, rows_as_json
 from models import Memory, MemoryAccess
 
@@ -46,7 +47,7 @@ WITH given AS MATERIALIZED (
   SELECT $1, given.id, memory_id, access_type, accessed_by, accessor_type, context, usefulness, created_at
   FROM given JOIN raised ON raised.id = given.memory_id
   RETURNING {", ".join(_COLUMNS)}
-)
+) {mark("raised")}
 SELECT given.id AS given_id, held.id IS NOT NULL AS there, {", ".join(f"made.{name}" for name in _COLUMNS)}
 FROM given LEFT JOIN held ON held.id = given.memory_id LEFT JOIN made ON made.id = given.id"""  # noqa: S608  # columns of the model
 
@@ -73,7 +74,9 @@ async def _record(write: UnitOfWork, accesses: list[dict[str, Any]], path: str) 
     for place, values in enumerate(accesses):
         check(MemoryAccess, values, path.format(place))
     rows = [{"id": uuid7(), **values} for values in accesses]
-    records = await write.fetch(_RECORD, write.project_id, rows_as_json(rows), alone=True)
+    records = await write.fetch(
+        _RECORD, write.project_id, rows_as_json(rows), alone=True, ids=[row["id"] for row in rows]
+    )
     made = {record["given_id"]: record for record in records}
     for place, row in enumerate(rows):
         if not made[row["id"]]["there"]:

@@ -24,6 +24,7 @@ from uuid_utils.compat import uuid7
 from agentdata.checks import JSON_SPACE, check, check_count, check_items, check_text, parse_json
 from agentdata.errors import BadUserInputError, ConflictError, not_found
 from agentdata.operations import activity, deletion
+from agentdata.operations.access_records import mark
 from agentdata.operations.unit_of_work import json_columns, plain_row_class, rows_as_json
 from models import Message, Session, ToolCall
 from models.base import VERBATIM
@@ -205,9 +206,9 @@ async def _store(write: UnitOfWork, appended: list[_SessionMessages], *, alone: 
     parameters = [changes[0] if len(changes) == 1 else changes, rows, *([calls] if calls else [])]
     text = _append_statement(one=len(changes) == 1, calls=bool(calls))
     documents = [rows_as_json(parameter) for parameter in parameters]
-    sessions = {
-        record["id"]: record for record in await write.fetch(text, write.project_id, *documents, alone=alone)
-    }
+    ids = [row["id"] for row in rows]
+    records = await write.fetch(text, write.project_id, *documents, alone=alone, ids=ids)
+    sessions = {record["id"]: record for record in records}
     for each in appended:
         if each.session_id not in sessions:
             raise not_found(Session, each.session_id, "sessionId")
@@ -389,7 +390,7 @@ def _append_statement(*, one: bool, calls: bool) -> str:
           FROM session JOIN json_to_recordset($4::json) AS given (created_at timestamptz, {types})
             ON given.session_id = session.id
         )"""  # noqa: S608 - see above
-    return f"{statement} SELECT * FROM session"  # noqa: S608 - as above
+    return f"{statement} {mark('session')} SELECT * FROM session"  # noqa: S608 - as above
 
 
 def _outcome(message: dict[str, Any]) -> dict[str, Any]:

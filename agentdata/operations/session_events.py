@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 from agentdata.checks import check, check_count
 from agentdata.errors import not_found
 from agentdata.operations import activity
+from agentdata.operations.access_records import mark
 from agentdata.operations.unit_of_work import columns_of, json_columns, row_factory, rows_as_json
 from models import Session, SessionEvent
 
@@ -33,7 +34,7 @@ WITH session AS (
   RETURNING id, updated_at, last_event_sequence - $3 AS before,
     -- The clock may have advanced between the two: no event is later than the last activity.
     least(updated_at, last_activity_at) AS now
-)
+) {mark("session")}
 INSERT INTO session_events (project_id, session_id, sequence, created_at, timestamp, {_NAMES})
 SELECT $1, session.id, session.before + given.place, session.updated_at,
   coalesce(given.timestamp, session.now), {_VALUES}
@@ -56,6 +57,7 @@ async def record(write: UnitOfWork, session_id: UUID, events: list[dict[str, Any
     for place, event in enumerate(events):
         check(SessionEvent, event, f"events.{place}.")
     times = [event["timestamp"] for event in events if "timestamp" in event]
+    rows = [{"id": uuid7(), "place": place, **event} for place, event in enumerate(events, start=1)]
     records = await write.fetch(
         _RECORD,
         write.project_id,
@@ -63,10 +65,9 @@ async def record(write: UnitOfWork, session_id: UUID, events: list[dict[str, Any
         len(events),
         max(times, default=None),
         len(times) < len(events),
-        rows_as_json(
-            [{"id": uuid7(), "place": place, **event} for place, event in enumerate(events, start=1)]
-        ),
+        rows_as_json(rows),
         alone=True,
+        ids=[row["id"] for row in rows],
     )
     if not records:
         raise not_found(Session, session_id, "sessionId")

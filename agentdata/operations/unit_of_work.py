@@ -21,7 +21,9 @@ from uuid_utils.compat import uuid7
 from agentdata.checks import check_text
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, NotFoundError, not_found
 from agentdata.naming import camel, noun
+from agentdata.operations import access_records
 from models import Base, IdempotencyKey, Project
+from models.enums import AccessKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Result as Result_
 
     from agentdata.database import Database, WriteSession
+    from agentdata.operations.access_records import Author
 
 Row = TypeVar("Row", bound=Base)
 Result = TypeVar("Result")
@@ -54,16 +57,28 @@ class UnitOfWork:
     _session: WriteSession | None = None
     _finished: bool = False
     _separate: Callable[[AsyncExitStack], UnitOfWork] | None = None
+    author: Author | None = None
+    """Who sent the write; None for a command of the operator, which has no access record."""
+    field: str = ""
+    """The mutation."""
 
     @classmethod
-    def on(cls, database: Database, project_id: UUID, stack: AsyncExitStack) -> UnitOfWork:
+    def on(
+        cls,
+        database: Database,
+        project_id: UUID,
+        stack: AsyncExitStack,
+        author: Author | None = None,
+        field: str = "",
+    ) -> UnitOfWork:
         """Return a unit of work whose transaction ends with ``stack``."""
 
         def begin() -> Awaitable[WriteSession]:
             return stack.enter_async_context(database.write(project_id))
 
         alone = partial(database.statement, project_id, writes=True)
-        return cls(project_id, begin, alone, _separate=partial(cls.on, database, project_id))
+        separate = partial(cls.on, database, project_id)
+        return cls(project_id, begin, alone, _separate=separate, author=author, field=field)
 
     @classmethod
     def within(cls, session: WriteSession, project_id: UUID) -> UnitOfWork:
@@ -102,11 +117,25 @@ class UnitOfWork:
         """Run a statement and return the first column of its result."""
         return await (await self.session()).scalars(statement, *values, **options)
 
-    async def fetch(self, text: str, *arguments: Any, alone: bool = False) -> list[Record]:
+    async def record(self, ids: Sequence[UUID], *, by: UnitOfWork | None = None) -> None:
+        """Insert an access record of the write, in its transaction or in that of a part of it."""
+        if self.author is not None:
+            values = access_records.values(self.author, AccessKind.WRITE, [self.field], ids)
+            await (by or self).fetch(access_records.RECORD, self.project_id, *values)
+
+    async def record_result(self, result: object) -> None:
+        """Insert the access record of the write, unless its only statement has done so, or there was none."""
+        if self._session is not None:
+            await self.record(access_records.ids_of(result))
+
+    async def fetch(
+        self, text: str, *arguments: Any, alone: bool = False, ids: Sequence[UUID] = ()
+    ) -> list[Record]:
         """Run a statement on the driver and return its rows.
 
         ``alone`` declares that the operation writes nothing else: unless a transaction has begun, the
-        statement then runs without an explicit one.
+        statement then runs without an explicit one. If it is marked, it then inserts the access record, too,
+        which lists ``ids``.
 
         Raises:
             DBAPIError: The database refuses the statement.
@@ -115,6 +144,9 @@ class UnitOfWork:
         try:
             if alone and self._run_alone is not None and self._session is None and not self._finished:
                 self._finished = True
+                if self.author and (recording := access_records.recording(text, len(arguments))):
+                    values = access_records.values(self.author, AccessKind.WRITE, [self.field], ids)
+                    return await self._run_alone(recording, (*arguments, *values))
                 return await self._run_alone(text, arguments)
             connection = await (await self.session()).connection()
             driver: Any = (await connection.get_raw_connection()).driver_connection
@@ -131,10 +163,11 @@ class UnitOfWork:
         if not rows:
             return []
         new = [{"id": uuid7(), **row} for row in rows]
-        text = _insert_statement(model, frozenset().union(*new))
-        records = await self.fetch(text, self.project_id, rows_as_json(new), alone=alone)
+        text = _insert_statement(model, frozenset().union(*new), alone=alone)
+        ids = [row["id"] for row in new]
+        records = await self.fetch(text, self.project_id, rows_as_json(new), alone=alone, ids=ids)
         stored = {row.id: row for row in map(row_factory(model), records)}
-        return [stored[row["id"]] for row in new]
+        return [stored[id_] for id_ in ids]
 
     async def get(self, model: type[Row], id_: UUID, *, field: str = "id", lock: bool = False) -> Row:
         """Return a row; ``lock`` locks it against other writers.
@@ -263,13 +296,19 @@ def json_columns(model: type[Base], names: Iterable[str]) -> tuple[str, str, str
 
 
 @lru_cache(maxsize=256)
-def _insert_statement(model: type[Base], given: frozenset[str]) -> str:
-    """Return the statement that inserts rows with values for the columns ``given``."""
+def _insert_statement(model: type[Base], given: frozenset[str], *, alone: bool) -> str:
+    """Return the statement that inserts rows with values for the columns ``given``.
+
+    One that runs alone is marked for its access record.
+    """
     names, values, types = json_columns(model, sorted(given))
-    return (
+    statement = (
         f"INSERT INTO {model.__tablename__} (project_id, {names}) SELECT $1, {values}"  # noqa: S608 - names of the models
         f" FROM json_to_recordset($2::json) AS given ({types}) RETURNING {columns_of(model)}"
     )
+    if not alone:
+        return statement
+    return f"WITH made AS ({statement}) {access_records.mark('made')} SELECT * FROM made"  # noqa: S608 - as above
 
 
 @cache
@@ -335,11 +374,13 @@ async def run(
     operation: Callable[..., Awaitable[Result]],
     arguments: dict[str, Any],
     idempotency_key: str | None = None,
+    author: Author | None = None,
+    field: str = "",
 ) -> Result:
     """Run an operation in one transaction: when this returns, all its writes are durable, or none were made.
 
     With an idempotency key, repeating the same operation and input returns the first result and writes
-    nothing.
+    nothing. With an author, the transaction inserts an access record, which names the mutation ``field``.
 
     Raises:
         ConflictError: The input conflicts with the current data, or the key was used with another input.
@@ -350,9 +391,11 @@ async def run(
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             async with database.turn_to_write(project_id, contended), AsyncExitStack() as stack:
-                write = UnitOfWork.on(database, project_id, stack)
+                write = UnitOfWork.on(database, project_id, stack, author, field)
                 if idempotency_key is None:
-                    return await operation(write, **arguments)
+                    result = await operation(write, **arguments)
+                    await write.record_result(result)
+                    return result
                 return await _run_once(write, idempotency_key, operation, arguments)
         except DBAPIError as error:
             if attempt < _ATTEMPTS and (sqlstate(error) in RETRYABLE or _has_new_reference(error)):
@@ -435,6 +478,7 @@ async def _run_once(
             ) from None
         return replayed if done.result_is_list else replayed[0]  # type: ignore[no-any-return]  # as from the operation
     result: Any = await operation(write, **arguments)
+    await write.record_result(result)
     rows = result if isinstance(result, list) else [result]
     ids = [row.id for row in rows]
     await write.fetch(

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 from agentdata.checks import check, check_count
 from agentdata.errors import LimitExceededError, not_found
 from agentdata.operations import activity
+from agentdata.operations.access_records import mark
 from agentdata.operations.unit_of_work import columns_of, json_columns, row_factory, rows_as_json, sqlstate
 from models import Session, UsageRecord
 
@@ -54,7 +55,7 @@ WITH given AS (
   RETURNING sessions.id, agent_id, updated_at,
     -- The clock may have advanced between the two: no use is later than the last activity.
     least(updated_at, last_activity_at) AS now
-)
+) {mark("session")}
 INSERT INTO usage_records (project_id, session_id, agent_id, created_at, timestamp, {_NAMES})
 SELECT $1, session.id, CASE WHEN given.of_session THEN session.agent_id ELSE given.agent_id END,
   session.updated_at, coalesce(given.timestamp, session.now), {_VALUES}
@@ -104,7 +105,12 @@ async def record(write: UnitOfWork, records: list[dict[str, Any]]) -> list[Usage
         await write.get_all(Session, session_ids, field=fields, lock=True)
     try:
         made = await write.fetch(
-            _RECORD, write.project_id, session_ids, rows_as_json(rows), alone=len(session_ids) == 1
+            _RECORD,
+            write.project_id,
+            session_ids,
+            rows_as_json(rows),
+            alone=len(session_ids) == 1,
+            ids=[row["id"] for row in rows],
         )
     except DBAPIError as error:
         if sqlstate(error) not in _TOO_LARGE:

@@ -19,7 +19,9 @@ class ApiKeyFilter:
     prefix: StringFilter | None = optional(
         "The first characters of the secret, by which keys can be told apart."
     )
-    scopes: ListFilter | None = optional("What the key may do: READ, WRITE, ADMIN.")
+    scopes: ListFilter | None = optional(
+        "What the key may do: the names of scopes, such as `MESSAGES_WRITE`."
+    )
     created_at: DateTimeFilter | None = optional("When the key was created.")
     last_used_at: DateTimeFilter | None = optional("When the key was last used.")
     expires_at: DateTimeFilter | None = optional("When the key expires.")

@@ -8,6 +8,7 @@ import strawberry
 
 from schema.declarations import input_type, optional
 from schema.enums import (
+    AccessKind,
     AccessorType,
     AuditKind,
     MessageRole,
@@ -190,6 +191,15 @@ class AccessorTypeFilter:
     eq: AccessorType | None = optional(_EQ)
     in_: list[AccessorType] | None = optional(_IN, name="in")
     not_in: list[AccessorType] | None = optional(_NOT_IN)
+
+
+@input_type
+class AccessKindFilter:
+    """Conditions on the kind of an access. All given conditions must hold."""
+
+    eq: AccessKind | None = optional(_EQ)
+    in_: list[AccessKind] | None = optional(_IN, name="in")
+    not_in: list[AccessKind] | None = optional(_NOT_IN)
 
 
 @input_type

@@ -11,6 +11,6 @@ class UpdateProjectInput:
 
     name: str | None = optional("The name of the project; at most 255 characters.")
     slug: str | None = optional(
-        "The name of the project in commands and addresses, unique among all projects: a-z, 0-9 and single"
-        " hyphens between them; at most 63 characters."
+        "The name of the project in commands. It may only repeat the present one: another is FORBIDDEN.",
+        deprecated="Only the operator changes it, by the command `agentdata projects rename`.",
     )

@@ -15,7 +15,10 @@ from schema.types.node import Node
 
 @object_type(model=ApiKeyRow)
 class ApiKey(Node):
-    """A key that gives clients access to one project. Its secret is shown only once, on creation."""
+    """A key that gives clients access to one project. Its secret is shown only once, on creation.
+
+    Reading API keys needs the scope ADMIN.
+    """
 
     name: str = column("The name of the key, such as its purpose.")
     prefix: str = column("The first characters of the secret, by which keys can be told apart.")

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
 from random import Random
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+import orjson
 import pytest
+from asyncpg.exceptions import InsufficientPrivilegeError
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from agentdata.engine.sql.cursors import decode, encode
+from agentdata.administration import server_secret
+from agentdata.database import Database
+from agentdata.engine.sql.cursors import Signer, decode, encode
 from agentdata.errors import BadUserInputError
 from tests import factories
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agentdata.database_urls import DatabaseUrls
     from tests.api import Api
 
 SESSIONS = """query ($after: String) {
@@ -179,26 +193,118 @@ async def test_pages_by_cost_give_each_row_once(api: Api) -> None:
                 assert await walked((api, other), noun, direction, range_) == whole["nodes"]
 
 
-def test_decimals_come_out_of_cursors_as_they_went_in(api: Api) -> None:
+SIGNER = Signer(b"secret", UUID(int=1))
+
+VALUES = st.lists(
+    st.one_of(
+        st.none(),
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(st.characters(exclude_categories=["Cs"])),
+        st.datetimes(timezones=st.just(UTC)),
+        st.uuids(),
+        st.decimals(allow_nan=False, allow_infinity=False),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def refusal(cursor: str, order: str, signer: Signer, types: list[type]) -> str:
+    """Decode a cursor that must be refused, and return the message."""
+    with pytest.raises(BadUserInputError) as refused:
+        decode(cursor, order, signer, types, "after")
+    return refused.value.message
+
+
+def test_decimals_come_out_of_cursors_as_they_went_in() -> None:
     numbers = ["0", "1.25E-8", "10000000.3", "0.1234567890123456789", "5E-324", "999999999.000000001", "2.50"]
     for number in map(Decimal, numbers):
-        cursor = encode([number, None], "sessions:cost_usd+,id+", api.project_id)
-        assert decode(cursor, "sessions:cost_usd+,id+", api.project_id, [Decimal, Decimal], "after") == [
-            number,
-            None,
-        ]
+        cursor = encode([number, None], "sessions:cost_usd+,id+", SIGNER)
+        types: list[type] = [Decimal, Decimal]
+        assert decode(cursor, "sessions:cost_usd+,id+", SIGNER, types, "after") == [number, None]
 
 
-@pytest.mark.parametrize("old", [0.0, 10_000_000.3, 1e-9, 0.123456789, 999_999_999.0, 123_456.789])
-def test_a_cursor_that_holds_a_double_stands_at_the_decimal(api: Api, old: float) -> None:
-    cursor = encode([old], "x", api.project_id)
-    assert decode(cursor, "x", api.project_id, [Decimal], "after") == [Decimal(repr(old))]
+@given(values=VALUES)
+def test_values_come_out_of_cursors_as_they_went_in(values: list[Any]) -> None:
+    cursor = encode(values, "x", SIGNER)
+    assert decode(cursor, "x", SIGNER, [type(value) for value in values], "after") == values
+
+
+@given(
+    values=VALUES,
+    place=st.integers(0, 10_000),
+    length=st.integers(0, 3),
+    inserted=st.text(st.sampled_from("AQgwxyz09-_+/=. \n\0é"), max_size=3),
+)
+def test_a_changed_cursor_is_refused(values: list[Any], place: int, length: int, inserted: str) -> None:
+    cursor = encode(values, "x", SIGNER)
+    place %= len(cursor) + 1
+    changed = cursor[:place] + inserted + cursor[place + length :]
+    assume(changed != cursor)
+    assert "is not a cursor of this list" in refusal(changed, "x", SIGNER, [type(value) for value in values])
+
+
+@given(data=st.binary(max_size=60))
+def test_a_cursor_that_nobody_signed_is_refused(data: bytes) -> None:
+    for forged in (data, data + orjson.dumps(["2026-01-01T00:00:00+00:00", str(UUID(int=1))])):
+        cursor = base64.urlsafe_b64encode(forged).decode().rstrip("=")
+        assert "is not a cursor of this list" in refusal(cursor, "x", SIGNER, [datetime, UUID])
+
+
+def test_a_cursor_belongs_to_one_secret_one_tenant_and_one_order() -> None:
+    cursor = encode([7], "x", SIGNER)
+    assert decode(cursor, "x", Signer(b"secret", UUID(int=1)), [int], "after") == [7]
+    refusal(cursor, "x", Signer(b"another", UUID(int=1)), [int])
+    refusal(cursor, "x", Signer(b"secret", UUID(int=2)), [int])
+    refusal(cursor, "y", SIGNER, [int])
+    refusal(cursor, "", SIGNER, [int])
+
+
+def test_a_cursor_from_before_signatures_is_refused_with_advice() -> None:
+    payload = b"[7]"
+    digest = hashlib.blake2b(payload, digest_size=6, key=UUID(int=1).bytes)
+    digest.update(b"x")
+    old = base64.urlsafe_b64encode(digest.digest() + payload).decode().rstrip("=")
+    assert "leave it out to start from the first page" in refusal(old, "x", SIGNER, [int])
 
 
 @pytest.mark.parametrize(
-    "bad", [123_456_789.12345679, "NaN", "Infinity", "1E+999999999", "1E-999999999", "", "x", True, 7, [], {}]
+    ("value", "type_"), [(7, datetime), ("x", UUID), (0.5, Decimal), ("x", Decimal), (True, int), ([], str)]
 )
-def test_a_cursor_that_may_stand_elsewhere_is_refused(api: Api, bad: Any) -> None:
-    cursor = encode([bad], "x", api.project_id)
-    with pytest.raises(BadUserInputError, match="after is not a cursor of this list"):
-        decode(cursor, "x", api.project_id, [Decimal], "after")
+def test_a_signed_cursor_whose_values_have_other_types_is_refused(value: Any, type_: type) -> None:
+    refusal(encode([value], "x", SIGNER), "x", SIGNER, [type_])
+    refusal(encode([], "x", SIGNER), "x", SIGNER, [type_])
+
+
+async def test_servers_accept_the_cursors_of_those_that_share_their_secret(
+    world: Api, database_urls: DatabaseUrls
+) -> None:
+    secret = await server_secret(database_urls.owner)
+    assert await server_secret(database_urls.owner) == secret
+    document = LATEST.replace("sessions(", "sessions(first: 2, ")
+
+    @asynccontextmanager
+    async def server(secret: bytes) -> AsyncIterator[Api]:
+        database = Database(database_urls.request, pool_size=1, secret=secret)
+        yield replace(world, database=database)
+        await database.close()
+
+    async with server(secret) as one, server(secret) as another, server(secret[::-1]) as stranger:
+        cursor = await cursor_of(one, document)
+        found = [(await server.ask(document, after=cursor))["sessions"]["nodes"] for server in (one, another)]
+        assert found[0] == found[1] != []
+        await assert_refused(stranger, document, cursor)
+        await assert_refused(stranger.by_reference(), document, cursor)
+
+
+async def test_a_new_secret_replaces_the_one_before_and_requests_cannot_read_it(
+    database_urls: DatabaseUrls, database: Database
+) -> None:
+    before = await server_secret(database_urls.owner)
+    after = await server_secret(database_urls.owner, new=True)
+    assert len(before) == len(after) == 32
+    assert before != after == await server_secret(database_urls.owner)
+    with pytest.raises(InsufficientPrivilegeError):
+        await database.statement(UUID(int=1), "SELECT secret FROM server_secrets", [])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.world import Rows
 
 ROOTS = list(roots().values())
-AT_ONCE = 25
+AT_ONCE = 5
 
 
 async def found(api: Api, root: ConnectionField, filters: list[Any], rows: str = "nodes { id }") -> list[Any]:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from agentdata.context import Context
 from agentdata.engine.plans.compiler import Compiler
@@ -27,7 +30,7 @@ from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.limits import Limits
 from agentdata.engine.sql.links import Link
 from agentdata.operations import memories
-from models import Project
+from models import Base, Project
 from models.enums import ApiKeyScope, MessageRole
 from resolvers.search import MAX_RANKED
 from schema.root import schema
@@ -62,7 +65,7 @@ if TYPE_CHECKING:
     from tests.api import Api
     from tests.world import Rows
 
-LIMITS = Limits(10**6, tokens=10**5, depth=100, root_fields=100, aliases=10**4, rows=10**9)
+LIMITS = Limits(*[10**9] * len(fields(Limits)))
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
@@ -216,6 +219,23 @@ async def project(
     return QueriedProject(world, rows, (str(other.project_id), *foreign), await computed_rows(world, rows))
 
 
+@pytest.fixture(scope="module")
+async def visible(project: QueriedProject) -> tuple[UUID, frozenset[str]]:
+    """Provide the user with the most sessions, and the ids of all rows that this user may see."""
+    users = Counter(row["user"] and row["user"]["id"] for row in project.facts.rows["Session"].values())
+    del users[None]
+    user_id = UUID(users.most_common(1)[0][0])
+    ids = set()
+    for table in Base.metadata.tables.values():
+        if "id" in table.columns:
+            statement = str(select(table.c.id))
+            found = await project.api.database.statement(
+                project.api.project_id, statement, [], user_id=user_id
+            )
+            ids |= {str(row["id"]) for row in found}
+    return user_id, frozenset(ids)
+
+
 # If a field fails, graphql-core drops coroutines of siblings that it has not started.
 _DROPS_COROUTINES = pytest.mark.filterwarnings(
     "ignore:coroutine .* was never awaited:RuntimeWarning",
@@ -247,6 +267,30 @@ async def test_a_plan_answers_as_the_reference_way_does(project: QueriedProject,
         )
         assert planned.planned is planned.ran, (document, variables)
         event("may be invalid" if operation.may_be_invalid else "valid")
+
+
+@_DROPS_COROUTINES
+@examples(60)
+@given(data=st.data())
+async def test_both_ways_show_an_end_user_their_own_rows_alone(
+    project: QueriedProject, visible: tuple[UUID, frozenset[str]], data: st.DataObject
+) -> None:
+    user_id, ids = visible
+    operation = data.draw(operations(project.facts))
+    api = project.api.as_user(user_id)
+    document = await project.fill_in(operation, operation.document)
+    assume(_both_can_read(document))
+    hidden = {id_ for of_type in project.facts.rows.values() for id_ in of_type} - ids
+    for variant in operation.variants:
+        variables = json.loads(await project.fill_in(operation, json.dumps(variant)))
+        reference = await observe(api, REFERENCE, document, variables)
+        planned = await observe(api, PLANNED, document, variables)
+        assert planned.canonical == reference.canonical, (document, variables)
+        seen = set(UUIDS.findall(json.dumps(reference.data)))
+        assert not (hidden | project.foreign) & seen, (document, variables)
+        codes = {error["extensions"]["code"] for error in reference.errors}
+        assert "INTERNAL" not in codes, (document, variables)
+        event("sees a row" if ids & seen else "sees no row")
 
 
 class CopiedProject:

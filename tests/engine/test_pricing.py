@@ -18,7 +18,7 @@ EXECUTOR = Executor(schema)
 def price(document: str, **variables: Any) -> Price:
     """Return the price of an operation."""
     operation = EXECUTOR.operation(document, None)
-    return operation.price(operation.values(variables))
+    return operation.priced_values(variables)[1]
 
 
 def test_a_small_request_costs_a_few_points_and_never_none() -> None:

@@ -35,6 +35,7 @@ ROWS = {
     "memory_accesses": (10_000, 2_000, 2_000),
     "memory_annotations": (10_000, 2_000, 2_000),
     "memory_revisions": (10_000, 2_000, 2_000),
+    "access_records": (10_000, 2_000, 2_000),
 }
 """How many rows of each table each project has."""
 
@@ -340,6 +341,19 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "sequence": "1 + i % 2",
         "content": "'Something that was remembered, number ' || i",
         "annotation_id": _one_in(2, "@memory_annotations[i]"),
+        "created_at": _TIME,
+    },
+    "access_records": {
+        "id": "@access_records[i]",
+        "kind": _rare("'READ'", "'WRITE'"),
+        "fields": _rare("ARRAY['rare']", "ARRAY['appendMessages']"),
+        "operation_name": _rare("'rare'", "'Append'"),
+        "object_ids": _rare("ARRAY['rare']", "ARRAY['a']"),
+        "object_count": "1",
+        "api_key_id": "@api_keys[i % #api_keys]",
+        "user_id": _one_in(1000, "@users[i % #users]"),
+        "address": _rare("'rare'", "'127.0.0.1'"),
+        "request_id": _rare("'rare'", "'request ' || i"),
         "created_at": _TIME,
     },
 }

@@ -43,6 +43,7 @@ from agentdata.database import Database
 from agentdata.database_url import parse
 from agentdata.engine.fields import Ordering, ToMany
 from agentdata.engine.sql.batches import Batch
+from agentdata.engine.sql.cursors import Signer
 from agentdata.engine.sql.links import KEYS
 from agentdata.engine.sql.pages import Page, PageRequest
 from agentdata.engine.sql.tenancy import TENANT, owned
@@ -78,6 +79,17 @@ COMMON = {"ne", "not_in", "is_null", "none"}
 
 _LONG = "it may be longer than what an index can hold"
 _MANY = "many rows have each value, and an index would cost every append"
+_EACH_WRITE = "an index would cost every write; give a range of createdAt, too"
+_OF_ACCESSES = (
+    "kind",
+    "fields",
+    "operation_name",
+    "object_ids",
+    "api_key_id",
+    "user_id",
+    "address",
+    "request_id",
+)
 WALKED = {
     ("sessions", "title"): _LONG,
     ("sessions", "depth"): _MANY,
@@ -86,6 +98,7 @@ WALKED = {
     ("messages", "token_count"): _MANY,
     ("session_events", "sequence"): _MANY,
     ("module_states", "version"): _MANY,
+    **{("access_records", name): _EACH_WRITE for name in _OF_ACCESSES},
 }
 """Columns whose filters scan all rows of the project, or of a parent if there is one."""
 
@@ -277,6 +290,9 @@ def _lines(plan: dict[str, Any], indent: int = 2) -> Iterator[str]:
         yield from _lines(below, indent + 2)
 
 
+SIGNER = Signer(b"secret", PROJECT_ID)
+
+
 def _parents(place: Place) -> list[Any]:
     """Return the keys of some parents."""
     if place.parent == "Project":
@@ -289,7 +305,7 @@ def _parents(place: Place) -> list[Any]:
 def _slice(page: Page, **given: Any) -> PageRequest:
     size = "last" if given.get("before") else "first"
     none = {"filter_": None, "order": (), "first": None, "after": None, "last": None, "before": None}
-    return PageRequest(page, PROJECT_ID, **{**none, size: 50, **given})
+    return PageRequest(page, SIGNER, **{**none, size: 50, **given})
 
 
 @pytest.fixture(scope="module")
@@ -317,7 +333,7 @@ async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str
             order_by = [Ordering(name, descending)]
             cursors: list[dict[str, Any]] = [{}]
             for middle in await _middles(indexes, page.model, name) if page.link is None else ():
-                cursor = _slice(page, order=order_by).cursor_of(middle, PROJECT_ID)
+                cursor = _slice(page, order=order_by).cursor_of(middle, SIGNER)
                 cursors += [{"after": cursor}, {"before": cursor}]
             for cursor_ in cursors:
                 asked = _slice(page, order=order_by, **cursor_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
@@ -12,14 +13,23 @@ if TYPE_CHECKING:
 UPDATE = "mutation($input: UpdateProjectInput!) { updateProject(input: $input) { name slug } }"
 
 
-async def test_the_slug_of_another_project_conflicts(api: Api, other: Api) -> None:
-    slug = (await other.ask("{ project { slug } }"))["project"]["slug"]
-    error = await api.error(UPDATE, input={"slug": slug})
-    assert error["extensions"] == {"code": "CONFLICT", "field": "slug"}
-    assert error["message"] == "another project has the same slug"
+async def test_no_request_changes_the_slug_of_a_project(api: Api, other: Api) -> None:
+    taken = (await other.ask("{ project { slug } }"))["project"]["slug"]
+    before = await api.ask("{ project { name slug } }")
+    for slug in (taken, "free", "default"):
+        error = await api.error(UPDATE, input={"slug": slug, "name": "Other"})
+        assert error["extensions"] == {"code": "FORBIDDEN", "field": "slug"}
+        assert "agentdata projects rename" in error["message"]
+    assert await api.ask("{ project { name slug } }") == before
 
 
-@pytest.mark.parametrize("slug", ["A", "a b", "-a", "a-", "a--b", "ä", "a_b", "a" * 64, ""])
+async def test_an_update_may_repeat_the_slug(api: Api) -> None:
+    slug = (await api.ask("{ project { slug } }"))["project"]["slug"]
+    changed = await api.ask(UPDATE, input={"slug": slug, "name": "Other"})
+    assert changed["updateProject"] == {"name": "Other", "slug": slug}
+
+
+@pytest.mark.parametrize("slug", ["A", "a b", "-a", "a-", "a--b", "ä", "a_b", "a" * 64, "", str(UUID(int=7))])
 async def test_invalid_slugs_are_refused(api: Api, slug: str) -> None:
     before = await api.ask("{ project { name slug } }")
     error = await api.error(UPDATE, input={"slug": slug, "name": "Other"})

@@ -94,7 +94,7 @@ async def test_a_single_insert_takes_one_round_trip(api: Api) -> None:
         await factories.user(api)
         await factories.agent(api)
         await asyncio.sleep(0)  # the driver logs queries in the next iteration of the loop
-    assert [statement.split()[0] for statement in seen.statements] == ["INSERT", "INSERT"]
+    assert ["INSERT INTO" in statement for statement in seen.statements] == [True, True]
     assert [statement for statement in seen.transactions if not statement.startswith("SET")] == []
 
 

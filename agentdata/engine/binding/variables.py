@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     Coerce = Callable[[Any], Any]
 
 
-_MOST_ERRORS = 50
-"""How many errors of variables are reported: as many as graphql-core reports by default."""
+_MOST_ERRORS = 20
+"""How many errors of variables are reported: to find and to word each may take milliseconds."""
 
 
 class _UnusualError(Exception):

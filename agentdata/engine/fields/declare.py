@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import strawberry
+from graphql import GraphQLNonNull
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 
@@ -23,9 +24,10 @@ from agentdata.engine.sql.filters import filters_for
 from agentdata.engine.sql.links import Link, Via
 from agentdata.engine.sql.pages import DEFAULT_SIZE, MAX_SIZE, Ordering, Page
 from agentdata.engine.strawberry_access import DECLARED, core_info
+from agentdata.errors import ForbiddenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
 _FILTERED_MODEL = "filters"
 """The key in an argument's metadata under which the model stands whose rows the argument filters."""
@@ -42,9 +44,22 @@ def relation(model: type[Any], description: str, *, local: str = "id", remote: s
 
     def resolve(root: Any, info: Info) -> Any:
         key = getattr(root, local)
-        return None if key is None else load_row(info.context.reader, link, key)
+        if key is None:
+            return None
+        row = load_row(info.context.reader, link, key)
+        if info.context.viewer_id is None or not isinstance(core_info(info).return_type, GraphQLNonNull):
+            return row
+        return _visible(row)
 
     return declared_field(link, resolve, description)
+
+
+async def _visible(loading: Awaitable[Any]) -> Any:
+    """Return a row that always exists, or refuse a viewer to whom the database does not show it."""
+    row = await loading
+    if row is None:
+        raise ForbiddenError("this object is hidden from the user of the token; leave the field out")
+    return row
 
 
 @dataclass(frozen=True)

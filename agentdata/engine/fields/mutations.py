@@ -73,11 +73,14 @@ class WriteField:
     def _fields(self) -> Fields:
         return fields_of(self.arguments)
 
-    def run(self, context: Context, arguments: dict[str, Any]) -> Awaitable[Any]:
-        """Run the operation with coerced arguments; ``returns`` turns its result into the field's value."""
+    def run(self, context: Context, name: str, arguments: dict[str, Any]) -> Awaitable[Any]:
+        """Run the operation with coerced arguments; ``returns`` turns its result into the field's value.
+
+        ``name`` is the name of the field.
+        """
         values = values_of(self._fields, arguments)
         key = arguments.get("idempotencyKey")
-        return context.write(self.operation, values, scope=self.scope, idempotency_key=key)
+        return context.write(self.operation, values, scope=self.scope, idempotency_key=key, field=name)
 
 
 def mutation(
@@ -97,11 +100,11 @@ def mutation(
         core = core_info(info)
         field = core.parent_type.fields[core.field_name]
         arguments = get_argument_values(field, core.field_nodes[0], core.variable_values)
-        return returns(await declared.run(info.context, arguments))
+        return returns(await declared.run(info.context, core.field_name, arguments))
 
     field: Any = strawberry.mutation(
         resolver=resolve,
-        description=f"{description} Requires an API key with the scope {scope}.",
+        description=f"{description} Needs the scope {scope}.",
         metadata={DECLARED: declared},
     )
     field.arguments = [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])]

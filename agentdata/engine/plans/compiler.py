@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -64,6 +64,7 @@ from agentdata.engine.plans.steps import (
     TypeName,
 )
 from agentdata.engine.sql.batches import VALUE, Batch, Gives
+from agentdata.engine.sql.cursors import Signer
 from agentdata.engine.sql.links import Link
 from agentdata.engine.sql.pages import Page
 from agentdata.engine.strawberry_access import core_schema, declaration, model_of, strawberry_field
@@ -84,7 +85,7 @@ if TYPE_CHECKING:
     Inherited = tuple[Batch, int] | None
     """The batch that returned an object, and the slot of its arguments, which batches below may inherit."""
 
-_LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
+LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
     "totalCount": (Page.totals, BigInteger()),
     "isComplete": (Page.is_complete, Boolean()),
 }
@@ -92,9 +93,16 @@ _LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
 
 
 class Compiler:
-    """Compiles the operations of one schema."""
+    """Compiles the operations of one schema.
 
-    def __init__(self, schema: strawberry.Schema, cache: SqlCache | None = None) -> None:
+    With ``hides_rows``, the database may hide a row to which a foreign key leads, as it does from viewers.
+    """
+
+    def __init__(
+        self, schema: strawberry.Schema, cache: SqlCache | None = None, *, hides_rows: bool = False
+    ) -> None:
+        self.hides_rows = hides_rows
+        self.schema_of = schema
         self.schema = core_schema(schema)
         self.cache = cache or SqlCache()
         self.types = {
@@ -103,6 +111,11 @@ class Compiler:
             if isinstance(type_, GraphQLObjectType) and (model := model_of(type_)) is not None
         }
         """The type that shows the rows of each model."""
+
+    @cached_property
+    def for_viewers(self) -> Compiler:
+        """The compiler for operations of viewers, from whom the database hides rows."""
+        return type(self)(self.schema_of, self.cache, hides_rows=True)
 
     def compile(
         self,
@@ -172,6 +185,7 @@ class _Compilation:
             elif name.startswith("__"):
                 introspection = Introspection(self.schema, self.operation, self.fragments, nodes)
                 plan.roots.append(RootField(key, partial(introspection.answer, self._variables_slot(), key)))
+                plan.slow = True
             else:
                 with self._field_at(type_, key, nodes[0]):
                     plan.roots.append(RootField(key, self._root(type_, key, nodes)))
@@ -356,8 +370,12 @@ class _Compilation:
         for link, of_link in links:
             # Members of a union may have different fields at one key, so the path names the member.
             with self._at(f"({of_link.name})") if len(links) > 1 else nullcontext():
-                step = self._key_step(of_link, nodes) if _is_reference(model_of(type_), link) else None
+                step = None
+                if _is_reference(model_of(type_), link) and not self.compiler.hides_rows:
+                    step = self._key_step(of_link, nodes)
                 made = step or self._row_step(link, of_link, nodes, _keys(projection, link.local))
+                if isinstance(made, RowStep) and self.compiler.hides_rows:
+                    made.complete = isinstance(type_.fields[nodes[0].name.value].type, GraphQLNonNull)
             steps.append((made, link.local))
         return steps
 
@@ -394,6 +412,7 @@ class _Compilation:
             # What is bound may be large, such as the starts of buckets, and is not to stay in a cached plan.
             each_request=declared.computation.binder is not None,
         )
+        self.arguments.computed += declared.computation.binder is not None
         by = KEY if declared.inherits else "id"
         model = declared.model
         types = _computed_columns(declared, inherited) if model is None else _columns(model)
@@ -453,7 +472,7 @@ class _Compilation:
                 continue
             with self._field_at(connection, key, of_key[0]):
                 step.fields[key] = self._connection_field(connection, of_key, step)
-            if name in _LIST_FIELDS and name not in step.list_reads:
+            if name in LIST_FIELDS and name not in step.list_reads:
                 step.list_reads[name] = self._list_read(declared, name, keys, step)
         if not read.names:
             # A statement selects something, if only rows to be counted.
@@ -474,13 +493,13 @@ class _Compilation:
             return PageInfo(
                 [(key, _field_name(each[0], of)) for key, each in self.selections.below(of, nodes)]
             )
-        if name in _LIST_FIELDS:
+        if name in LIST_FIELDS:
             return ListField(name)
         raise UnplannedError
 
     def _list_read(self, declared: Page, name: str, keys: Keys, step: PageStep) -> Read:
         """Add the read of a field about the list as a whole."""
-        select, type_ = _LIST_FIELDS[name]
+        select, type_ = LIST_FIELDS[name]
         with self._at(name):
             read = self._read(
                 (declared, name),
@@ -571,7 +590,7 @@ class _Compilation:
 class _Nobody:
     """Stands for the context while arguments are bound that do not depend on it."""
 
-    tenant_id = UUID(int=0)
+    signer = Signer(bytes(32), UUID(int=0))
 
 
 _NOBODY = _Nobody()

@@ -14,6 +14,7 @@ from graphql import GraphQLList, GraphQLNonNull
 from graphql.error import located_error
 
 from agentdata.engine.plans.projection import Failed
+from agentdata.errors import LimitExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from graphql import FieldNode, GraphQLError, GraphQLOutputType
 
     Path = list[str | int]
+
+
+MAX_ERRORS = 5_000
+"""How many errors an answer may have; each is some 300 bytes and takes 20 microseconds."""
 
 
 class Segment(NamedTuple):
@@ -48,7 +53,12 @@ class _NulledError(Exception):
 def report(
     data: dict[str, Any], failures: Iterable[Failure], bindings: Mapping[int, Any]
 ) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
-    """Replace each ``Failed`` in the data by null, and return the data with one error for each."""
+    """Replace each ``Failed`` in the data by null, and return the data with one error for each.
+
+    Raises:
+        LimitExceededError: There are too many errors.
+
+    """
     errors: list[GraphQLError] = []
     for failure in sorted(failures, key=lambda failure: failure.depth):
         reporter = _Reporter(failure, bindings[failure.slot], errors)
@@ -93,6 +103,11 @@ class _Reporter:
 
     def _inner(self, value: Any, type_: Any, at: int, path: Path) -> Any:
         if isinstance(value, Failed) and value.slot == self._failure.slot:
+            if len(self._errors) >= MAX_ERRORS:
+                raise LimitExceededError(
+                    f"more than {MAX_ERRORS:,} fields failed; mend the arguments of"
+                    f" {'.'.join(map(str, path))}: {self._error}"
+                )
             self._errors.append(located_error(self._error, self._failure.nodes, path))
             raise _NulledError
         if isinstance(type_, GraphQLList) and isinstance(value, list):

@@ -9,6 +9,7 @@ from uuid import UUID
 from graphql import GraphQLError
 from graphql.error import located_error
 
+from agentdata.engine.aside import ANSWERING, COMPILING
 from agentdata.engine.plans.explain import explain
 from agentdata.engine.plans.failures import report
 from agentdata.engine.plans.run import FailingFieldsError, Run, UnplannedError
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from agentdata.engine.plans.projection import Projection
     from agentdata.engine.plans.statements import ReadSet
     from agentdata.engine.plans.steps import NodeStep, PageStep, RowStep
+
+
+_MOST_COMPUTED = 4
+"""How many computations the event loop binds at most for one request."""
+
+_MANY_RECORDS = 2_000
+"""An answer of more records is made in a thread; a record takes some microseconds."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,14 @@ class ArgumentSlots:
     """The arguments that a plan binds before anything of it runs."""
 
     slots: list[ArgumentSlot] = field(default_factory=list)
+    computed: int = 0
+    """How many of them computations bind for each request, which takes up to some milliseconds each."""
+
+    async def bind_aside(self, context: Context, variables: VariableValues) -> dict[int, Any]:
+        """Bind all arguments as ``bind`` does, in a thread if that takes long."""
+        if self.computed > _MOST_COMPUTED:
+            return await COMPILING.run(self.bind, context, variables)
+        return self.bind(context, variables)
 
     def bind(self, context: Context, variables: VariableValues) -> dict[int, Any]:
         """Bind all arguments for a request; slots that fail hold the error.
@@ -96,6 +112,8 @@ class QueryPlan:
     arguments: ArgumentSlots
     roots: list[RootField] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    slow: bool = False
+    """Whether the answer takes long to make, even without records."""
 
     async def answer(self, context: Context, variables: VariableValues) -> tuple[Any, list[GraphQLError]]:
         """Run the plan in one statement and return its data and errors.
@@ -104,10 +122,15 @@ class QueryPlan:
             FailingFieldsError: Arguments are wrong of which the plan does not expect it.
 
         """
-        run = Run(context, self.arguments.bind(context, variables))
+        run = Run(context, await self.arguments.bind_aside(context, variables))
         if self.reads.reads:
-            statement, parameters = self.reads.prepare(run)
-            self.reads.distribute(run, await context.fetch(statement.text, parameters))
+            await self.reads.fetch(run)
+        if self.slow or run.has_more_records_than(_MANY_RECORDS):
+            return await ANSWERING.run(self._answer, run)
+        return self._answer(run)
+
+    def _answer(self, run: Run) -> tuple[Any, list[GraphQLError]]:
+        """Make the data and errors out of the records that were read."""
         data = {root.key: root.value(run) for root in self.roots}
         if run.nulled:
             return None, run.errors
@@ -155,7 +178,7 @@ class MutationPlan:
                 nothing has run.
 
         """
-        bindings = self.arguments.bind(context, variables)
+        bindings = await self.arguments.bind_aside(context, variables)
         data: dict[str, Any] = {}
         errors: list[GraphQLError] = []
         for each in self.fields:
@@ -165,7 +188,7 @@ class MutationPlan:
             data[each.key] = None
             written = False
             try:
-                result = await each.declared.run(context, each.coerce(variables))
+                result = await each.declared.run(context, each.nodes[0].name.value, each.coerce(variables))
                 written = True
                 data[each.key] = await each.result.of(each.declared.returns(result), context, bindings)
             except Exception as error:  # noqa: BLE001  # reported as the error of this field
@@ -202,9 +225,11 @@ class ResultSelection:
         else:
             run = Run(context, bindings, results)
             if self.reads.reads:
-                statement, parameters = self.reads.prepare(run)
-                self.reads.distribute(run, await context.fetch(statement.text, parameters))
-            objects = self.projection.objects(run, results)
+                await self.reads.fetch(run)
+            if run.has_more_records_than(_MANY_RECORDS):
+                objects = await ANSWERING.run(self.projection.objects, run, results)
+            else:
+                objects = self.projection.objects(run, results)
         return objects if several else objects[0]
 
     async def _object(self, result: Any, context: Context, bindings: Mapping[int, Any]) -> dict[str, Any]:

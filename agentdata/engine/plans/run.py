@@ -45,3 +45,7 @@ class Run:
     """The records of each read, by its position."""
     columns: Sequence[Mapping[str, int]] = ()
     """For each read, where in its records each column stands, extra columns included."""
+
+    def has_more_records_than(self, number: int) -> bool:
+        """Return whether all reads together found more records than a number."""
+        return sum(map(len, self.records)) > number

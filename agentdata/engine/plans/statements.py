@@ -24,11 +24,13 @@ import orjson
 from sqlalchemy import ARRAY, JSON, Boolean, DateTime, Float, Integer, Numeric, String, Uuid
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
+from agentdata.engine.aside import COMPILING
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.sql.links import KEYS
 from agentdata.engine.sql.pages import LIMIT
 from agentdata.engine.sql.tenancy import TENANT
+from agentdata.errors import LimitExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -48,6 +50,10 @@ KEY = "key"
 """The name of a read's key among its columns."""
 
 _PARAMETER = re.compile(r"\$(\d+)")
+_MAX_CHARACTERS = 1_000_000
+"""How long the SQL of an operation may be; PostgreSQL takes seconds to read and plan a longer one."""
+_MAX_VALUES = 50_000
+"""How many values the lists among the parameters may have; the driver encodes them in the event loop."""
 _CACHED_CHARACTERS = 2_000_000
 """How many characters of SQL are cached of each kind: of single reads, and of whole operations."""
 
@@ -154,11 +160,25 @@ class Statement(NamedTuple):
     """The SQL of each read, as it stands in the text."""
 
     def arguments(self, run: Run, forms: Sequence[ReadForm]) -> list[Any]:
-        """Return the parameters in the driver's order."""
-        return [
+        """Return the parameters in the driver's order.
+
+        Raises:
+            LimitExceededError: Their lists have too many values.
+
+        """
+        arguments = [
             process(value) if process is not None and value is not None else value
             for value, process in ((get(run, forms), process) for get, process in self.parameters)
         ]
+        sent = sum([len(value) for value in arguments if type(value) is list])
+        if sent > _MAX_VALUES:
+            raise LimitExceededError(
+                f"the operation sends lists of {sent:,} values to the database, above the limit of"
+                f" {_MAX_VALUES:,}; choose longer intervals or shorter ranges of series, shorter lists in"
+                " filters, or send several requests",
+                field="query",
+            )
+        return arguments
 
 
 class SqlCache:
@@ -240,8 +260,28 @@ class ReadSet:
         """Whether the first column of a record holds the position of its read."""
         return len(self.reads) > 1
 
+    async def fetch(self, run: Run) -> None:
+        """Read everything in one statement, and distribute the records over the reads.
+
+        Raises:
+            LimitExceededError: The statement would be too long.
+
+        """
+        forms = [read.form(run.bindings) for read in self.reads]
+        key = self._key(forms)
+        statement = self._cache.statements.get(key)
+        if statement is None:
+            statement = await COMPILING.run(self._assembled, key, forms)
+        run.columns = statement.columns
+        self.distribute(run, await run.context.fetch(statement.text, statement.arguments(run, forms)))
+
     def prepare(self, run: Run) -> tuple[Statement, list[Any]]:
-        """Return the statement for the bound arguments of a run, and its parameters."""
+        """Return the statement for the bound arguments of a run, and its parameters.
+
+        Raises:
+            LimitExceededError: The statement would be too long.
+
+        """
         forms = [read.form(run.bindings) for read in self.reads]
         statement = self.statement(forms)
         run.columns = statement.columns
@@ -249,12 +289,16 @@ class ReadSet:
 
     def statement(self, forms: Sequence[ReadForm]) -> Statement:
         """Return the statement for one form of each read."""
-        key = (self, *[(form.shape, form.limit, form.extra) for form in forms])
-        statement = self._cache.statements.get(key)
-        if statement is None:
-            statement = _Assembly(self, forms, self._cache).statement()
-            # The SQL of each read is stored twice: as part of the text, and on its own.
-            self._cache.statements.put(key, statement, 2 * len(statement.text))
+        key = self._key(forms)
+        return self._cache.statements.get(key) or self._assembled(key, forms)
+
+    def _key(self, forms: Sequence[ReadForm]) -> Hashable:
+        return (self, *[(form.shape, form.limit, form.extra) for form in forms])
+
+    def _assembled(self, key: Hashable, forms: Sequence[ReadForm]) -> Statement:
+        statement = _Assembly(self, forms, self._cache).statement()
+        # The SQL of each read is stored twice: as part of the text, and on its own.
+        self._cache.statements.put(key, statement, 2 * len(statement.text))
         return statement
 
     def layout(self, forms: Sequence[ReadForm]) -> tuple[list[str], list[dict[str, int]]]:
@@ -303,10 +347,18 @@ class _Assembly:
         slots, columns_of = self._reads.layout(self._forms)
         shared = {above for read in reads for above in read.above}
         tables, branches, selects = [], [], []
+        length = 0
         for read, form, at in zip(reads, self._forms, columns_of, strict=True):
             columns = ", ".join(f"c{number}" for number in range(len(read.names) + len(form.extra) + 1))
             select, table = self._select(read, form), f"r{read.position}"
             selects.append(select)
+            length += len(select)
+            if length > _MAX_CHARACTERS:
+                raise LimitExceededError(
+                    f"the SQL of the operation is longer than {_MAX_CHARACTERS:,} characters; select fewer"
+                    " lists and computed fields, filter them less, or send several requests",
+                    field="query",
+                )
             source = f"(\n{select}\n) AS {table} ({columns})"
             if read in shared:
                 tables.append(f"{table} ({columns}) AS MATERIALIZED (\n{select}\n)")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import DateTime, Numeric
 
 from agentdata.engine.plans.projection import Projection
+from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.plans.statements import KEY, ReadForm
 from agentdata.engine.sql.batches import VALUE, Gives
 
@@ -37,20 +38,30 @@ class Defaulting(dict[Any, Any]):
         return self._default(key)
 
 
+class _Visible(dict[Any, Any]):
+    """Rows by key, each of which the viewer must see."""
+
+    def __missing__(self, key: Key) -> Any:
+        # Plans know no errors of single rows; the reference way reports each at its place.
+        raise UnplannedError
+
+
 @dataclass
 class RowStep:
     """One row for each key."""
 
     read: Read
     projection: Projection
-    complete = False
+    complete: bool = False
+    """Whether every key must have a row; the database may hide one from a viewer."""
     inline = None
 
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Return the row of each key."""
         records, at = run.records[self.read.position], self.read.at[KEY]
         objects = self.projection.objects(run, records)
-        return {record[at]: object_ for record, object_ in zip(records, objects, strict=True)}
+        values = {record[at]: object_ for record, object_ in zip(records, objects, strict=True)}
+        return _Visible(values) if self.complete else values
 
 
 @dataclass
@@ -218,7 +229,7 @@ class _Pages:
         self.request = request
         self.records: list[Record] = []
         self.spans: dict[Key, _Span] = {}
-        self._tenant_id = run.context.tenant_id
+        self._signer = run.context.signer
         self._sort_keys: list[tuple[int, Callable[[Any], Any]]] = []
         if read is None:
             return
@@ -258,7 +269,7 @@ class _Pages:
 
     def _cursor(self, record: Record) -> str:
         values = [None if record[at] is None else value_of(record[at]) for at, value_of in self._sort_keys]
-        return self.request.cursor_of(values, self._tenant_id)
+        return self.request.cursor_of(values, self._signer)
 
 
 def _records_by_key(records: Iterable[Record], at: int) -> Iterable[tuple[Key, list[Record]]]:

@@ -111,7 +111,7 @@ class LazyConnection:
     def cursor_of(self, row: Any) -> str:
         """Return the cursor of a row."""
         values = [getattr(row, key.name) for key in self.request.order]
-        return self.request.cursor_of(values, self.reader.tenant_id)
+        return self.request.cursor_of(values, self.reader.signer)
 
 
 @dataclass(frozen=True)

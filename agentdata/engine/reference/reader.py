@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import Executable
 
     from agentdata.database import Database, ReadSession
+    from agentdata.engine.sql.cursors import Signer
 
 
 class Loader(Protocol):
@@ -35,8 +36,19 @@ class _EndedError(Exception):
 class Reader:
     """Runs the loads of one operation in one transaction, which begins with the first of them."""
 
-    def __init__(self, database: Database, tenant_id: UUID, *, ended: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        tenant_id: UUID,
+        *,
+        viewer_id: UUID | None,
+        signer: Signer,
+        ended: bool = False,
+    ) -> None:
         self.tenant_id = tenant_id
+        self.signer = signer
+        # The person whose rows alone the database shows; None shows all of the tenant.
+        self._viewer_id = viewer_id
         self._database = database
         self._transaction = AsyncExitStack()
         self._session: ReadSession | None = None
@@ -59,7 +71,7 @@ class Reader:
                 raise _EndedError
             if self._session is None:
                 self._session = await self._transaction.enter_async_context(
-                    self._database.read(self.tenant_id)
+                    self._database.read(self.tenant_id, self._viewer_id)
                 )
             return (await self._session.execute(statement, {TENANT: self.tenant_id, **(values or {})})).all()
 

@@ -16,12 +16,14 @@ from graphql import (
     VariableNode,
     parse,
 )
+from graphql.execution.values import VariableValues
 from graphql.pyutils import Undefined
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
 from agentdata.engine.binding.variables import Variables
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
+from agentdata.engine.requests.conditions import of_value
 from agentdata.engine.requests.limits import Measure
 from agentdata.engine.requests.pricing import Pricing, with_items
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
@@ -30,13 +32,12 @@ from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededErr
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
-    from graphql import DocumentNode, GraphQLSchema
-    from graphql.execution.values import VariableValues
+    from graphql import DocumentNode, GraphQLInputObjectType, GraphQLSchema
 
     from agentdata.engine.costs import Price
     from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.plans.plan import MutationPlan, QueryPlan
-    from agentdata.engine.requests.limits import Limits
+    from agentdata.engine.requests.limits import Limits, Size
 
 # The rule that compares overlapping fields is the only one whose work grows faster than the document. The
 # default lets it take 0.7 s; with this it is 0.05 s. The library offers this attribute for the purpose.
@@ -50,6 +51,16 @@ _CACHED_SIZES = 64
 
 _CACHED_PLANS = 4
 """How many plans one operation caches, for combinations of @skip and @include and of wrong fields."""
+
+
+_CACHED_READS = 500
+"""How many reads the cached plans of one operation may have together."""
+
+_WEIGHT_OF_READ = 20
+"""A read of a plan takes as much memory as this many characters of a document: some 4 kB."""
+
+_WEIGHT_OF_FIELD = 2
+"""As many characters weigh a selected field of a plan."""
 
 
 class InvalidRequestError(Exception):
@@ -75,9 +86,11 @@ class Operation:
     schema: GraphQLSchema
     limits: Limits
     visibility: Visibility
+    size: Size
+    """The size apart from variables."""
     _size_variables: tuple[str, ...] | None = None
+    _filter_variables: tuple[tuple[str, GraphQLInputObjectType], ...] = ()
     _allowed: dict[tuple[Hashable, ...], Price] = field(default_factory=dict)
-    _conditions: tuple[str, ...] | None = None
     _plans: dict[tuple[Any, ...], QueryPlan | MutationPlan | None] = field(default_factory=dict)
 
     @property
@@ -100,19 +113,26 @@ class Operation:
             InvalidRequestError: A variable is wrong, or the operation passes a limit.
 
         """
+        return self.priced_values(given)[0]
+
+    def priced_values(self, given: dict[str, Any]) -> tuple[VariableValues, Price]:
+        """Return the coerced variables as ``values`` does, and the price of the operation with them.
+
+        Raises:
+            InvalidRequestError: As ``values`` does.
+
+        """
         values = self._variables.coerce(given)
         if isinstance(values, list):
             raise InvalidRequestError(values)
-        # Sizes that were allowed before are not measured again.
-        if self._size_variables is None or self._sizes(values) not in self._allowed:
-            self._check(values)
-        return values
-
-    def price(self, values: VariableValues) -> Price:
-        """Return the price of the operation with the variables that ``values`` has returned."""
-        price = self._allowed[self._sizes(values)]
+        try:
+            # Sizes that were allowed before are not measured again.
+            known = self._size_variables is not None
+            price = (self._allowed.get(self._sizes(values)) if known else None) or self._check(values)
+        except LimitExceededError as error:
+            raise invalid(error) from None
         is_query = self.node.operation is OperationType.QUERY
-        return price if is_query else with_items(price, values.coerced)
+        return values, price if is_query else with_items(price, values.coerced)
 
     def plan(
         self, compiler: Compiler | None, variables: VariableValues, failing: frozenset[str] = frozenset()
@@ -127,45 +147,80 @@ class Operation:
         """
         if compiler is None:
             raise UnplannedError
-        if self._conditions is None:
-            found = [*_conditions(self.node)]
-            for fragment in self.fragments.values():
-                found += _conditions(fragment)
-            self._conditions = tuple(dict.fromkeys(found))
-        case = (failing, *[variables.coerced.get(name) for name in self._conditions])
-        if case not in self._plans:
-            if len(self._plans) >= _CACHED_PLANS:
-                self._evict()
+        case = self._case(compiler, variables, failing)
+        # Another thread may evict the plan meanwhile.
+        plan: QueryPlan | MutationPlan | None
+        try:
+            plan = self._plans[case]
+        except KeyError:
             try:
-                self._plans[case] = compiler.compile(self.node, self.fragments, variables, failing)
+                plan = compiler.compile(self.node, self.fragments, variables, failing)
             except (UnplannedError, GraphQLError):
-                self._plans[case] = None
-        plan = self._plans[case]
+                plan = None
+            while len(self._plans) >= self._most_plans:
+                self._evict()
+            self._plans[case] = plan
         if plan is None:
             raise UnplannedError
         return plan
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the operation was within its limits before, so that checking another request is quick."""
+        return self._size_variables is not None
+
+    def is_planned(
+        self, compiler: Compiler | None, variables: VariableValues, failing: frozenset[str]
+    ) -> bool:
+        """Return whether ``plan`` answers without compiling."""
+        return compiler is None or self._case(compiler, variables, failing) in self._plans
+
+    def _case(
+        self, compiler: Compiler, variables: VariableValues, failing: frozenset[str]
+    ) -> tuple[Any, ...]:
+        """Return the key of the plan for variables and fields that fail."""
+        return (failing, compiler.hides_rows, *[variables.coerced.get(name) for name in self._conditions])
+
+    @cached_property
+    def _conditions(self) -> tuple[str, ...]:
+        """The variables of directives, which decide the selection."""
+        found = dict.fromkeys(_conditions(self.node))
+        for fragment in self.fragments.values():
+            found |= dict.fromkeys(_conditions(fragment))
+        return tuple(found)
+
+    @cached_property
+    def _most_plans(self) -> int:
+        return max(1, min(_CACHED_PLANS, _CACHED_READS // max(self.size.reads, 1)))
+
+    @property
+    def weight(self) -> int:
+        """How much the plans of the operation weigh in memory, in characters of a document."""
+        reads = min(self.size.reads, _CACHED_READS) * self._most_plans
+        return self.size.fields * _WEIGHT_OF_FIELD + reads * _WEIGHT_OF_READ
 
     def _evict(self) -> None:
         """Evict the oldest plan, one for wrong arguments first: those requests are rarer."""
         oldest = next((case for case in self._plans if case[0]), next(iter(self._plans)))
         del self._plans[oldest]
 
-    def _check(self, variables: VariableValues) -> None:
+    def _check(self, variables: VariableValues) -> Price:
+        """Check the size of the operation, and return its price."""
         measure = Measure(self.schema, self.fragments, variables)
-        try:
-            self.limits.check(measure.operation(self.node))
-        except LimitExceededError as error:
-            raise invalid(error) from None
+        self.limits.check(measure.operation(self.node))
         price = Pricing(measure).operation(self.node)
+        self._filter_variables = tuple(measure.filter_variables.items())
         self._size_variables = tuple(sorted(measure.size_variables))
         if len(self._allowed) >= _CACHED_SIZES:
             self._allowed.clear()
         self._allowed[self._sizes(variables)] = price
+        return price
 
     def _sizes(self, variables: VariableValues) -> tuple[Hashable, ...]:
         coerced = variables.coerced
         # A variable that was not sent differs from null: a default may stand for it.
-        return tuple([_hashable(coerced.get(name, Undefined)) for name in self._size_variables or ()])
+        sizes = [_hashable(coerced.get(name, Undefined)) for name in self._size_variables or ()]
+        return (*sizes, *[of_value(coerced.get(name), type_) for name, type_ in self._filter_variables])
 
 
 def _hashable(value: Any) -> Hashable:
@@ -173,7 +228,12 @@ def _hashable(value: Any) -> Hashable:
 
 
 class Document:
-    """A valid document."""
+    """A valid document.
+
+    Raises:
+        LimitExceededError: A filter nests too deep.
+
+    """
 
     def __init__(
         self,
@@ -183,11 +243,17 @@ class Document:
         visibility: Visibility = FULLY_VISIBLE,
     ) -> None:
         fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
+        measure = Measure(schema, fragments, VariableValues({}, {}))
         self._operations = [
-            Operation(node, definition, fragments, schema, limits, visibility)
+            Operation(node, definition, fragments, schema, limits, visibility, measure.operation(definition))
             for definition in node.definitions
             if isinstance(definition, OperationDefinitionNode)
         ]
+
+    @property
+    def weight(self) -> int:
+        """How much the plans of all operations weigh in memory, in characters of a document."""
+        return sum(operation.weight for operation in self._operations)
 
     def operation(self, name: str | None) -> Operation:
         """Return the operation of a name, or the only one.
@@ -221,6 +287,10 @@ class Documents:
         self._visibility = visibility
         self._cache: WeightedLRU[Document] = WeightedLRU(_CACHED_CHARACTERS)
 
+    def known(self, text: str) -> Document | None:
+        """Return a document that is cached, or None."""
+        return self._cache.get(text)
+
     def get(self, text: str) -> Document:
         """Return a document, parsed and validated.
 
@@ -230,8 +300,12 @@ class Documents:
         """
         document = self._cache.get(text)
         if document is None:
-            document = Document(self._parse(text), self._schema, self._limits, self._visibility)
-            self._cache.put(text, document, len(text))
+            node = self._parse(text)
+            try:
+                document = Document(node, self._schema, self._limits, self._visibility)
+            except LimitExceededError as error:
+                raise invalid(error) from None
+            self._cache.put(text, document, len(text) + document.weight)
         return document
 
     def _parse(self, text: str) -> DocumentNode:

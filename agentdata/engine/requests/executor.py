@@ -9,6 +9,7 @@ from graphql import Executor as GraphQLExecutor
 from graphql.error import located_error
 from strawberry.execution import optimized_is_awaitable
 
+from agentdata.engine.aside import COMPILING
 from agentdata.engine.plans.run import FailingFieldsError, UnplannedError
 from agentdata.engine.requests.documents import Documents, InvalidRequestError, invalid
 from agentdata.engine.requests.limits import Limits
@@ -19,10 +20,12 @@ from agentdata.errors import LimitExceededError
 if TYPE_CHECKING:
     import strawberry
     from graphql import GraphQLError
+    from graphql.execution.values import VariableValues
 
     from agentdata.engine.context import Context
     from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.plans.explain import Explained
+    from agentdata.engine.plans.plan import MutationPlan, QueryPlan
     from agentdata.engine.requests.documents import Operation
 
 
@@ -65,10 +68,25 @@ class Executor:
         """
         self._documents.get(document)
 
+    async def read(self, document: str, name: str | None) -> Operation:
+        """Return the operation of a document as ``operation`` does; a new document is read in a thread.
+
+        Raises:
+            InvalidRequestError: As ``operation`` does.
+            OverloadedError: Too many new documents wait.
+
+        """
+        known = self._documents.known(document)
+        if known is None:
+            known = await COMPILING.run(self._documents.get, document)
+        return known.operation(name)
+
     async def execute(
-        self, operation: Operation, variables: dict[str, Any], context: Context
+        self, operation: Operation, variables: dict[str, Any], context: Context, *, large: bool = False
     ) -> ExecutionResult:
         """Run an operation; errors of its fields are part of the result.
+
+        ``large`` says that the variables are many values.
 
         Raises:
             InvalidRequestError: The variables are wrong, or the operation passes a limit with them.
@@ -76,35 +94,42 @@ class Executor:
 
         """
         try:
-            return await self._answer(operation, variables, context)
+            return await self._answer(operation, variables, context, large=large)
         except UnplannedError:
             self.reference_runs += 1
             context.way = "reference"
             return await self._run_reference(operation, variables, context)
 
     async def _answer(
-        self, operation: Operation, variables: dict[str, Any], context: Context
+        self, operation: Operation, variables: dict[str, Any], context: Context, *, large: bool
     ) -> ExecutionResult:
         """Run an operation by its plan.
 
         Raises:
             InvalidRequestError: As ``execute`` does.
-            UnplannedError: No plan can hold the operation; nothing has run.
+            UnplannedError: No plan can hold the operation; nothing has been written.
 
         """
-        values = operation.values(variables)
+        if large or not operation.is_measured:
+            values, price = await COMPILING.run(operation.priced_values, variables)
+        else:
+            values, price = operation.priced_values(variables)
         try:
-            context.charge(operation.price(values))
+            context.charge(price)
         except LimitExceededError as error:
             raise invalid(error) from None
+        compiler = self._compiler
+        if compiler is not None and context.viewer_id is not None:
+            compiler = compiler.for_viewers
         data: Any = None
         errors: list[GraphQLError] = []
         try:
             try:
-                data, errors = await operation.plan(self._compiler, values).answer(context, values)
+                plan = await _plan(operation, compiler, values)
+                data, errors = await plan.answer(context, values)
             except FailingFieldsError as wrong:
                 # Nothing has run. A plan in which these fields fail answers all the others as usual.
-                plan = operation.plan(self._compiler, values, wrong.paths)
+                plan = await _plan(operation, compiler, values, wrong.paths)
                 data, errors = await plan.answer(context, values)
         except UnplannedError:
             raise
@@ -153,3 +178,20 @@ class Executor:
             raise InvalidRequestError(prepared)
         result = prepared.execute_operation()
         return result if isinstance(result, ExecutionResult) else await result
+
+
+async def _plan(
+    operation: Operation,
+    compiler: Compiler | None,
+    values: VariableValues,
+    failing: frozenset[str] = frozenset(),
+) -> QueryPlan | MutationPlan:
+    """Return the plan of an operation, compiled in a thread.
+
+    Raises:
+        UnplannedError: A plan cannot hold the operation, or there is no compiler.
+
+    """
+    if operation.is_planned(compiler, values, failing):
+        return operation.plan(compiler, values, failing)
+    return await COMPILING.run(operation.plan, compiler, values, failing)

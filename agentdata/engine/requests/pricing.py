@@ -40,7 +40,7 @@ from agentdata.engine.strawberry_access import declaration, metadata
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from graphql import GraphQLField, GraphQLNamedType, OperationDefinitionNode, SelectionSetNode
+    from graphql import GraphQLField, GraphQLNamedType, OperationDefinitionNode, SelectionSetNode, ValueNode
 
     from agentdata.engine.requests.limits import Measure
 
@@ -143,13 +143,14 @@ class Pricing:
             )
         inner_type = get_named_type(declared.type)
         inner = self._selection(node.selection_set, inner_type)
-        own, objects = self.measure.objects(node, declared, parent, leads_on=bool(inner.fixed))
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        own, objects = self.measure.objects(given, declared, parent, leads_on=bool(inner.fixed))
         if not own:
             return inner._replace(key_bytes=inner.key_bytes + key)
         cost = _cost(declared)
-        scan_points = _scan_points(cost, declared, node)
+        scan_points = _scan_points(cost, declared, given)
         each = ROW_POINTS + cost.object_points + inner.points
-        most = self._most(node, declared, parent, objects)
+        most = self._most(given, declared, parent, objects)
         shared = isinstance(declaration(declared), Link | Either | NodesById)
         return _Part(
             min(READ_POINTS + cost.points + inner.fixed, _MOST),
@@ -161,11 +162,15 @@ class Pricing:
         )
 
     def _most(
-        self, node: FieldNode, declared: GraphQLField, parent: GraphQLNamedType | None, objects: int
+        self,
+        given: Mapping[str, ValueNode],
+        declared: GraphQLField,
+        parent: GraphQLNamedType | None,
+        objects: int,
     ) -> int:
         """Return the most objects that a field may have; ``objects`` is what is likely."""
         if isinstance(declaration(declared), Page):
-            return self.measure.objects(node, declared, parent, leads_on=True)[1]
+            return self.measure.objects(given, declared, parent, leads_on=True)[1]
         is_list = objects != 1 and not _cost(declared).arguments
         return MAX_SIZE if is_list else objects
 
@@ -191,12 +196,11 @@ def _reads(declared: GraphQLField | None) -> bool:
     return declared is not None and declaration(declared) is not None and not is_composite_type(declared.type)
 
 
-def _scan_points(cost: Cost, declared: GraphQLField, node: FieldNode) -> float:
+def _scan_points(cost: Cost, declared: GraphQLField, given: Mapping[str, ValueNode]) -> float:
     """Return what it takes to scan all rows that a field stands for, of one parent."""
     if cost.scan_points is not None:
         return cost.scan_points
     page = declaration(declared)
     if not isinstance(page, Page) or page.link is not None:
         return OWN_SCAN_POINTS
-    filtered = any(argument.name.value == "filter" for argument in node.arguments or ())
-    return FILTERED_SCAN_POINTS if filtered else UNFILTERED_SCAN_POINTS
+    return FILTERED_SCAN_POINTS if "filter" in given else UNFILTERED_SCAN_POINTS

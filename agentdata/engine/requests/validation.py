@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _INTROSPECTION = {"__schema", "__type"}
 _INCREMENTAL = {"defer", "stream"}
+_MOST_ERRORS = 20
+"""How many errors of one document are reported: to find and to word each may take milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -81,4 +83,6 @@ def validate_document(
 ) -> list[GraphQLError]:
     """Return what is wrong with a document; nothing if it is valid."""
     rules = _RULES if visibility.introspection else (_NoIntrospection, *_RULES)
-    return validate(schema, document, rules, hide_suggestions=visibility.hide_suggestions)
+    return validate(
+        schema, document, rules, max_errors=_MOST_ERRORS, hide_suggestions=visibility.hide_suggestions
+    )

@@ -33,18 +33,18 @@ from agentdata.errors import BadUserInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
     from sqlalchemy import ColumnElement
 
     from agentdata.engine.sql.computations import Computation
+    from agentdata.engine.sql.cursors import Signer
     from agentdata.engine.sql.filters import Filters, Term
     from agentdata.engine.sql.links import Link
 
 
 class _Client(Protocol):
     @property
-    def tenant_id(self) -> UUID: ...
+    def signer(self) -> Signer: ...
     def require(self, scope: Any) -> None: ...
 
 
@@ -113,7 +113,7 @@ class Page:
             client.require(self.scope)
         return PageRequest(
             self,
-            client.tenant_id,
+            client.signer,
             computed=NO_BINDINGS if self.computation is None else self.computation.bind(arguments),
             filter_=arguments.get("filter"),
             order=[
@@ -277,7 +277,7 @@ class PageRequest:
     def __init__(
         self,
         page: Page,
-        tenant_id: UUID,
+        signer: Signer,
         *,
         computed: Bindings = NO_BINDINGS,
         filter_: Mapping[str, Any] | None,
@@ -290,8 +290,12 @@ class PageRequest:
         self.page = page
         self.size = _size(first, after, last, before)
         sort_keys = tuple(order) or page.default_order
+        first_of_each: dict[str, Ordering] = {}
+        for key in sort_keys:
+            # A key that comes again decides nothing, and is not to make the SQL longer.
+            first_of_each.setdefault(key.name, key)
         # The id makes every order total.
-        self.order = (*sort_keys, Ordering("id", sort_keys[-1].descending))
+        self.order = (*first_of_each.values(), Ordering("id", sort_keys[-1].descending))
         self.backward = last is not None or (before is not None and first is None)
         self.cursor = before if self.backward else after
         self.values: dict[str, Any] = dict(computed.values)
@@ -301,7 +305,7 @@ class PageRequest:
             self.values |= values
         start = None
         if self.cursor is not None:
-            at = self._decoded(self.cursor, "before" if self.backward else "after", tenant_id)
+            at = self._decoded(self.cursor, "before" if self.backward else "after", signer)
             self.values |= {f"start_{index}": value for index, value in enumerate(at) if value is not None}
             start = tuple(value is None for value in at)
         self.shape = PageShape(term, self.order, self.backward, start, computed.shape)
@@ -312,18 +316,18 @@ class PageRequest:
         # One row more than the page holds tells whether there is a next page.
         return {LIMIT: self.size + 1, **self.values}
 
-    def cursor_of(self, values: Sequence[Any], tenant_id: UUID) -> str:
+    def cursor_of(self, values: Sequence[Any], signer: Signer) -> str:
         """Return the cursor of a row by its values of the sort keys."""
-        return encode(values, self._signature, tenant_id)
+        return encode(values, self._list, signer)
 
     @cached_property
-    def _signature(self) -> str:
+    def _list(self) -> str:
         keys = ",".join(f"{key.name}{'-' if key.descending else '+'}" for key in self.order)
         return f"{self.page.model.__tablename__}:{keys}"
 
-    def _decoded(self, cursor: str, field: str, tenant_id: UUID) -> list[Any]:
+    def _decoded(self, cursor: str, field: str, signer: Signer) -> list[Any]:
         types = [self.page.model.__mapper__.columns[key.name].type.python_type for key in self.order]
-        return decode(cursor, self._signature, tenant_id, types, field)
+        return decode(cursor, self._list, signer, types, field)
 
 
 def _size(first: int | None, after: str | None, last: int | None, before: str | None) -> int:
