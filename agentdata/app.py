@@ -24,8 +24,12 @@ from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.validation import Visibility
 from agentdata.fairness import Fairness
 from agentdata.health import Health
-from agentdata.middleware import AccessLog, SecurityHeaders, UnreadBodies
+from agentdata.middleware import SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
+from agentdata.sight.access import AccessLog
+from agentdata.sight.logs import log_unhandled
+from agentdata.sight.metrics import Metrics, MetricsEndpoint
+from agentdata.sight.tracing import tracing_of
 from agentdata.tokens import Tokens
 from agentdata.trusted import trusted_documents
 from schema import root
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from agentdata.settings import Settings
+    from agentdata.sight.metrics import Worker
+    from agentdata.sight.tracing import Tracing
 
 _PREFLIGHT_MAX_AGE_S = 2 * 60 * 60
 """How long browsers cache a CORS preflight, in seconds; Chrome allows no more."""
@@ -53,15 +59,20 @@ def create_app(
     *,
     schema: strawberry.Schema = root.schema,
     secret: bytes | None = None,
+    worker: Worker | None = None,
+    tracing: Tracing | None = None,
 ) -> Starlette:
     """Create the server of one database; it connects at the first request and disconnects at shutdown.
 
     ``secret`` signs cursors; servers of one database share it (`administration.server_secret`). Without one,
-    the server accepts only its own cursors.
+    the server accepts only its own cursors. ``worker`` is the place of this process, if several serve
+    together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics.
 
     Raises:
-        SetupError: The manifest of trusted documents is missing or wrong.
+        SetupError: The manifest of trusted documents is missing or wrong, or the extra for traces is missing.
+
     """
+    tracing = tracing or tracing_of(settings)
     database = Database(
         database_url,
         pool_size=settings.pool_size,
@@ -90,20 +101,26 @@ def create_app(
         max_body_bytes=settings.max_body_bytes,
         records_reads=settings.audit_reads,
     )
-    return Starlette(
+    metrics, health = Metrics(database, worker), Health(database)
+    app = Starlette(
         routes=[
             Route("/graphql", graphql),
-            Route("/health", Health(database).answer),
+            Route("/health", health.answer),
+            Route("/health/ready", health.answer),
+            Route("/health/live", health.live),
+            *_metrics(metrics, settings),
             *([Route("/", _home), graphiql.assets] if settings.graphiql else []),
         ],
         middleware=[
             Middleware(UnreadBodies, max_bytes=_UNREAD_LIMITS * settings.max_body_bytes),
-            Middleware(AccessLog),
+            Middleware(AccessLog, slow_ms=settings.slow_ms, tracing=tracing),
             Middleware(SecurityHeaders),
             *_cross_origin(settings),
         ],
-        lifespan=_lifespan(database, tokens),
+        lifespan=_lifespan(database, metrics, tokens, tracing),
     )
+    app.state.metrics = metrics
+    return app
 
 
 def _tune_garbage_collector() -> None:
@@ -141,18 +158,30 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
     ]
 
 
+def _metrics(metrics: Metrics, settings: Settings) -> list[Route]:
+    """Return the route of the metrics, if the settings have a token for it."""
+    if settings.metrics_token is None:
+        return []
+    return [Route("/metrics", MetricsEndpoint(metrics, settings.metrics_token.get_secret_value()).answer)]
+
+
 def _lifespan(
-    database: Database, tokens: Tokens | None
+    database: Database, metrics: Metrics, tokens: Tokens | None, tracing: Tracing | None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         _tune_garbage_collector()
-        starting = None if tokens is None else asyncio.create_task(tokens.start())
+        asyncio.get_running_loop().set_exception_handler(log_unhandled)
+        tasks = [asyncio.create_task(metrics.share())]
+        if tokens is not None:
+            tasks.append(asyncio.create_task(tokens.start()))
         try:
             yield
         finally:
-            if starting is not None:
-                starting.cancel()
+            for task in tasks:
+                task.cancel()
             await database.close()
+            if tracing is not None:
+                await tracing.stop()
 
     return lifespan

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from agentdata.context import Principal
 from agentdata.errors import UnauthenticatedError
 from agentdata.operations.api_keys import hash_secret, is_secret
+from agentdata.sight.failures import describe
 from agentdata.tokens import holder
 
 if TYPE_CHECKING:
@@ -187,8 +188,8 @@ class Authenticator:
             return
         try:
             await self._database.statement(key.principal.project_id, RECORD_USE, arguments, writes=True)
-        except Exception:  # noqa: BLE001 - the key is valid whether or not its use is recorded
-            _log.warning("the use of a key was not recorded", exc_info=True)
+        except Exception as error:  # noqa: BLE001 - the key is valid whether or not its use is recorded
+            _log.warning("the use of a key was not recorded: %s", describe(error))
 
 
 def _bearer(authorization: str | None) -> str:

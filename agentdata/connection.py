@@ -25,7 +25,9 @@ async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
     target = parse(url)
     # Behind a pooler, the next command may get this session and prepare statements under the same names.
     connect_args = {"timeout": CONNECT_TIMEOUT_S} | target.connect_args | UNPREPARED
-    engine = create_async_engine(target.url, connect_args=connect_args, poolclass=NullPool)
+    engine = create_async_engine(
+        target.url, connect_args=connect_args, poolclass=NullPool, hide_parameters=True
+    )
     try:
         connection = await engine.connect()
     except (TimeoutError, OSError, ClientConfigurationError, DBAPIError) as error:

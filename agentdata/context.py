@@ -119,7 +119,7 @@ class Context:
         """
         self.price = price
         if self._rates is not None:
-            self.points_left = self._rates.take(self.principal.api_key_id, price.points)
+            self.points_left = self._rates.take(self.principal.holder_id, price.points)
 
     def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
         """Run a plan's statement, which sees one moment of the data, and return its rows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NewType
 
 import asyncpg
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from agentdata.database_url import parse
 from agentdata.errors import AgentDataError
 from agentdata.pool import Pool
+from agentdata.sight.counts import COUNTS
 from agentdata.turns import Turns
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Database:
         self.pool = Pool(
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
-        self._turns = Turns(self.pool.timeout_s, max_waiting=queue_length)
+        self.turns = Turns(self.pool.timeout_s, max_waiting=queue_length)
         self._allowance: Allowance | None = None
 
     def within(self, allowance: Allowance | None) -> Database:
@@ -88,11 +90,11 @@ class Database:
         limits: list[tuple[Hashable, int]] = list(zip(keys, places, strict=True))
         allowance = self._allowance
         if allowance is None:
-            return self._turns.take(limits)
+            return self.turns.take(limits)
         allowance.check()
         # All writes come last, so that a write that waits for its key or project holds no turn of theirs.
         limits[-1:-1] = allowance.places
-        return self._turns.take(limits, most_s=allowance.left_s)
+        return self.turns.take(limits, most_s=allowance.left_s)
 
     async def statement(
         self,
@@ -118,6 +120,7 @@ class Database:
         """
         connection = await self._take(project_id, user_id, reads=not writes)
         allowance = self._allowance
+        started = perf_counter()
         try:
             if allowance is not None:
                 allowance.begin(connection, counted=not writes)
@@ -138,6 +141,7 @@ class Database:
             raise
         finally:
             self._give_back(connection, reads=not writes)
+            COUNTS.statement(started, text)
 
     @asynccontextmanager
     async def read(self, project_id: UUID, user_id: UUID | None = None) -> AsyncIterator[ReadSession]:
@@ -206,15 +210,15 @@ class Database:
             return await self.pool.take(project_id, user_id)
         allowance.check()
         places = allowance.places if reads else ()
-        if not self._turns.take_now(places):
-            await self._turns.wait(places, most_s=allowance.left_s)
+        if not self.turns.take_now(places):
+            await self.turns.wait(places, most_s=allowance.left_s)
         try:
             if self.pool.has_free:
                 return await self.pool.take(project_id, user_id)
             async with asyncio.timeout(allowance.left_s):
                 return await self.pool.take(project_id, user_id)
         except BaseException as error:
-            self._turns.give_back(places)
+            self.turns.give_back(places)
             if isinstance(error, TimeoutError):
                 allowance.check()
             raise
@@ -223,7 +227,7 @@ class Database:
         if self._allowance is not None:
             self._allowance.end(connection)
             if reads:
-                self._turns.give_back(self._allowance.places)
+                self.turns.give_back(self._allowance.places)
         self.pool.give_back(connection)
 
     def _raise_refusal(self, connection: Connection, error: BaseException) -> None:
@@ -243,7 +247,9 @@ async def _transaction_in(
     try:
         await driver.execute(connection.begin_statement(begin, project_id, user_id))
         yield
+        started = perf_counter()
         done = await driver.execute("COMMIT")
+        COUNTS.statement(started, "COMMIT")
         # After a failed statement COMMIT rolls back and says so; a lost write must not be reported as done.
         assert begin != _WRITE or done == "COMMIT", done  # noqa: S101  # the statement's error was raised first
     except BaseException:

@@ -22,7 +22,6 @@ from agentdata.errors import (
     RateLimitedError,
     UnauthenticatedError,
 )
-from agentdata.middleware import NOTES
 from agentdata.protocol import (
     MediaType,
     RefusalError,
@@ -32,6 +31,7 @@ from agentdata.protocol import (
     read_query_string,
     status_of,
 )
+from agentdata.sight.request import current
 from models.enums import ApiKeyScope
 
 if TYPE_CHECKING:
@@ -142,9 +142,10 @@ class GraphQLEndpoint:
         else:
             _check_content(headers)
             sent = await self._body(receive, headers.get(b"content-length"))
+            current.get().bytes_in = len(sent)
             request = await read_body_aside(sent)
         operation = await self._documents.operation(request, principal.project_id)
-        _add_log_notes(scope, operation, principal)
+        _note(operation, principal)
         _check_operation(operation, request, principal, get=get)
         allowance = self._fairness.allowance(principal)
         database, from_ = self._database.within(allowance), origin(scope, headers, operation.name)
@@ -156,8 +157,8 @@ class GraphQLEndpoint:
         else:
             result = await _while_connected(run, receive)
         result = self._fairness.bounded(result, operation, context.price, allowance.received + len(sent))
-        if context.way == "reference" and NOTES in scope:
-            scope[NOTES] |= {"way": context.way, "reference_runs": str(self._executor.reference_runs)}
+        if context.way == "reference":
+            current.get().reference_runs = self._executor.reference_runs
         if self._records_reads:
             await context.record_read(root_fields(operation), text_of(operation))
         content: dict[str, Any] = {"data": result.data}
@@ -322,11 +323,11 @@ def _not_allowed(message: str, allowed: bytes) -> RefusalError:
     return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, BadUserInputError(message), ((b"allow", allowed),))
 
 
-def _add_log_notes(scope: Scope, operation: Operation, principal: Principal) -> None:
-    notes = scope.get(NOTES)
-    if notes is not None:
-        notes["operation"] = f"{operation.node.operation.value}:{(operation.name or '-')[:80]}"
-        notes["key"] = str(principal.holder_id)
+def _note(operation: Operation, principal: Principal) -> None:
+    """Add the operation and its key to the record of the request."""
+    record = current.get()
+    record.operation = operation.label
+    record.key, record.project = principal.holder_id, principal.project_id
 
 
 def _status_of_refusal(media: MediaType | None) -> HTTPStatus:

@@ -54,7 +54,7 @@ class Fairness:
     def allowance(self, principal: Principal) -> Allowance:
         """Return the allowance of a new operation."""
         places = (
-            (("key", principal.api_key_id), self.key_places),
+            (("key", principal.holder_id), self.key_places),
             (("project", principal.project_id), self.project_places),
         )
         return Allowance(seconds=self.operation_timeout_s, max_bytes=self.max_answer_bytes, places=places)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from starlette.responses import JSONResponse
 
+from agentdata.sight.failures import describe
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -48,11 +50,15 @@ class Health:
             headers={"Cache-Control": "no-store", "Retry-After": "1"},
         )
 
+    async def live(self, request: Request) -> Response:  # noqa: ARG002 - a Starlette endpoint takes the request
+        """Answer that this process answers, whether the database does or not."""
+        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
     async def _database_answers(self) -> bool:
         try:
             async with asyncio.timeout(_DATABASE_TIMEOUT_S), self._database.connection() as connection:
                 await connection.execute(text("SELECT 1"))
-        except Exception:  # noqa: BLE001 - any failure means that the database does not answer
-            _log.warning("the database does not answer", exc_info=True)
+        except Exception as error:  # noqa: BLE001 - any failure means that the database does not answer
+            _log.warning("the database does not answer: %s", describe(error))
             return False
         return True

@@ -1,20 +1,12 @@
-"""Middleware for every response: security headers, the access log, and reading of unread request bodies."""
+"""Middleware for every response: security headers, and reading of unread request bodies."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-_log = logging.getLogger("agentdata.access")
-
-NOTES = "agentdata.notes"
-"""The key in the ASGI scope of a dict, to which handlers add short texts for the line in the access log."""
 
 _HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -46,41 +38,6 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-
-class AccessLog:
-    """Writes a line for each request, without query string, headers and body, which may hold secrets."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] != "http" or not _log.isEnabledFor(logging.INFO):
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        status = 0
-        notes: dict[str, str] = {}
-        scope[NOTES] = notes
-
-        async def send_and_note_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_note_status)
-        finally:
-            _log.info(
-                "%s %s status=%s ms=%.1f%s",
-                scope["method"],
-                quote(scope["path"][:200]),
-                status or "none",
-                (time.perf_counter() - started) * 1000,
-                "".join(f" {name}={text}" for name, text in notes.items()),
-            )
 
 
 _READ_FIRST_BYTES = 64 * 1024

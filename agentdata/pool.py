@@ -19,10 +19,13 @@ import orjson
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from agentdata import refusals
 from agentdata.allowance import UNBOUNDED
 from agentdata.database_url import UNPREPARED
 from agentdata.errors import OverloadedError
 from agentdata.exact_json import read_stored_json
+from agentdata.sight.failures import describe
+from agentdata.sight.statements import count_statements
 from models.base import END_USER_ROLE, PROJECT_SETTING, REQUEST_ROLE, USER_SETTING
 
 if TYPE_CHECKING:
@@ -155,6 +158,7 @@ class Pool:
         self._recycle_s: float = options.get("pool_recycle", -1)
         # Each permit is the right to hold one connection: a free one, or a new one if none is free.
         self._permits = asyncio.Semaphore(self.size)
+        self._waiting = 0
         self._free: list[Connection] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -183,11 +187,15 @@ class Pool:
 
         """
         if self._permits.locked():
+            self._waiting += 1
             try:
                 async with asyncio.timeout(self.timeout_s):
                     await self._permits.acquire()
             except TimeoutError:
+                refusals.count("connections")
                 raise OverloadedError("all database connections are in use; try again shortly") from None
+            finally:
+                self._waiting -= 1
         else:
             await self._permits.acquire()
         try:
@@ -218,6 +226,21 @@ class Pool:
             self._permits.release()
         else:
             self._discard(connection).add_done_callback(lambda _: self._permits.release())
+
+    @property
+    def in_use(self) -> int:
+        """How many connections requests hold or open."""
+        return self.size - self._permits._value  # noqa: SLF001 - a count of our own costs each request more
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a connection."""
+        return self._waiting
+
+    @property
+    def idle(self) -> int:
+        """How many open connections nobody holds."""
+        return len(self._free)
 
     async def close(self) -> None:
         """Close all connections; those in use are closed when they are given back."""
@@ -250,11 +273,13 @@ class Pool:
         return self._recycle_s < 0 or time.monotonic() - connection.created < self._recycle_s
 
     def _engine_of(self, connect_args: dict[str, Any], *, prepares: bool) -> AsyncEngine:
-        return create_async_engine(
+        engine = create_async_engine(
             self._target.url,
             poolclass=NullPool,
             # The callers open transactions themselves, together with their settings in one round trip.
             isolation_level="AUTOCOMMIT",
+            # The texts of exceptions hold no parameters, wherever they may come to light.
+            hide_parameters=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=read_stored_json,
             connect_args={"max_cacheable_statement_size": _CACHED_STATEMENT_BYTES}
@@ -262,6 +287,8 @@ class Pool:
             # Every connection of the engine is set up, even if SQLAlchemy reconnects by itself.
             | {"async_creator_fn": partial(self._open, prepares=prepares)},
         )
+        count_statements(engine.sync_engine)
+        return engine
 
     async def _connect(self) -> Connection:
         sql = self.engine.connect()
@@ -341,5 +368,5 @@ async def _close(connection: Connection) -> None:
         # This closes the connection gracefully if that takes less than two seconds, and otherwise by force.
         await connection.sql.invalidate()
         await connection.sql.close()
-    except Exception:  # noqa: BLE001 - the connection is given up, whatever its state
-        _log.debug("a connection was not closed gracefully", exc_info=True)
+    except Exception as error:  # noqa: BLE001 - the connection is given up, whatever its state
+        _log.debug("a connection was not closed gracefully: %s", describe(error))

@@ -153,6 +153,32 @@ class Settings(BaseSettings):
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         default="info", description="Lowest level of log messages that are written."
     )
+    slow_ms: int = Field(
+        default=1000,
+        ge=0,
+        le=3_600_000,
+        description="Milliseconds from which an operation is logged with its plan; 0 logs none.",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address that AGENTDATA_METRICS_PORT listens on."
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="TCP port of its own for `/metrics`, without a key; none if empty, any free one if 0.",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="Token for `/metrics` on the port of the API, which without it has no such path.",
+    )
+    otel: bool = Field(
+        default=False,
+        description="Whether OpenTelemetry traces are sent, by the extra `otel` and its OTEL_* variables.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How log lines are written: `text`, or `json` with one object a line."
+    )
 
 
 def load_settings() -> Settings:

@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from agentdata import refusals
 from agentdata.errors import OverloadedError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Turns:
         self._busy = busy
         # A key has a line while it has holders.
         self._lines: dict[Hashable, _Line] = {}
+        self.waiting = 0
+        """How many callers wait for their turn."""
 
     @asynccontextmanager
     async def take(self, limits: Limits, *, most_s: float | None = None) -> AsyncIterator[None]:
@@ -85,6 +88,7 @@ class Turns:
             OverloadedError: A key had no free turn for as long as a request may wait, or too many wait.
 
         """
+        self.waiting += 1
         held = []
         timeouts = [each for each in (self._timeout_s, most_s) if each is not None]
         try:
@@ -96,8 +100,14 @@ class Turns:
         except BaseException as error:
             self.give_back(held)
             if isinstance(error, TimeoutError):
-                raise OverloadedError(self._busy) from None
+                raise self._refusal() from None
             raise
+        finally:
+            self.waiting -= 1
+
+    def _refusal(self) -> OverloadedError:
+        refusals.count("writes")
+        return OverloadedError(self._busy)
 
     def give_back(self, limits: Limits) -> None:
         """Give a turn of every key back: to whoever waits longest."""
@@ -115,7 +125,7 @@ class Turns:
 
     async def _wait_in(self, line: _Line, each: tuple[Hashable, int]) -> None:
         if self._max_waiting is not None and len(line.waiting) >= self._max_waiting:
-            raise OverloadedError(self._busy)
+            raise self._refusal()
         waiter = asyncio.get_running_loop().create_future()
         line.waiting.append(waiter)
         try:

@@ -1,4 +1,4 @@
-"""Tables of the documentation that are generated from the contract, the settings and the commands.
+"""Tables of the documentation, generated from the contract, the settings, the commands and the metrics.
 
 A comment before each table names its kind, such as `<!-- fields Session -->`.
 """
@@ -12,7 +12,9 @@ from graphql import build_schema
 from typer.main import get_command
 
 from agentdata.cli.app import app
+from agentdata.database import Database
 from agentdata.settings import Settings
+from agentdata.sight.metrics import Metrics
 from schema.root import schema
 
 if TYPE_CHECKING:
@@ -63,6 +65,16 @@ def _commands(_: str) -> str:
     return _table(("Command", "Meaning", "Options"), *rows)
 
 
+def _metrics(_: str) -> str:
+    families = Metrics(Database("postgresql://localhost/none")).collect()
+    rows = [
+        (f"`{family.name}{'_total' * (family.type == 'counter')}`", family.type, family.documentation)
+        for family in families
+        if not family.name.startswith("process_")
+    ]
+    return _table(("Metric", "Type", "Meaning"), *rows)
+
+
 def _first_paragraph(text: str | None) -> str:
     return " ".join((text or "").partition("\n\n")[0].split())
 
@@ -95,6 +107,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "values": _values,
     "settings": _settings,
     "commands": _commands,
+    "metrics": _metrics,
 }
 """The function that generates each kind of table, from the name behind the kind."""
 

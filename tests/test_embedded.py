@@ -18,8 +18,9 @@ from typing import Any
 import asyncpg
 import psutil
 import pytest
+from sqlalchemy.exc import DBAPIError
 
-from agentdata.embedded import EmbeddedServer, connect_or_start, place, running
+from agentdata.embedded import EmbeddedServer, bound_log, connect_or_start, place, running
 from agentdata.embedded.lifeline import lifeline
 from agentdata.embedded.lock import DataFolderInUseError
 from agentdata.embedded.place import LONGEST_SOCKET
@@ -341,3 +342,26 @@ def test_root_can_use_a_data_folder_in_a_closed_folder(empty: Path, monkeypatch:
                 assert same == server
     assert closed.stat().st_uid == 0
     assert closed.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_log_has_no_statements_and_no_values(data_dir: Path) -> None:
+    with running(data_dir) as server:
+        for statement in ("SELECT 'the secret'::uuid", "SELECT the_secret"):
+            with pytest.raises(DBAPIError):
+                run(server.request_url, statement)
+    log = (data_dir / "postgres" / "log").read_text()
+    assert "ready to accept connections" in log
+    assert "secret" not in log
+
+
+def test_the_log_is_bounded_while_the_server_runs(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = data_dir / "postgres" / "log"
+    with running(data_dir) as server:
+        monkeypatch.setattr("agentdata.embedded.server.LARGEST_LOG_BYTES", 100)
+        assert log.stat().st_size > 100
+        bound_log(data_dir)
+        assert log.read_bytes() == b""
+        assert run(server.request_url, "SELECT 1") == [1]
+    # The server goes on writing to the same file.
+    assert "database system is shut down" in log.read_text()
+    assert "ready to accept connections" in log.with_suffix(".old").read_text()

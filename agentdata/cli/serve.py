@@ -1,7 +1,6 @@
 """`agentdata serve`: serves the API from the embedded database, or from that of DATABASE_URL."""
 
 import asyncio
-import logging
 import shlex
 import signal
 import socket
@@ -10,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from functools import partial
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +17,11 @@ from agentdata import __version__
 from agentdata.cli import workers as processes
 from agentdata.settings import MOST_WORKERS, Settings, load_settings
 from agentdata.setup_error import SetupError
+from agentdata.sight import logs
+
+if TYPE_CHECKING:
+    from agentdata.sight.metrics import Worker
+    from agentdata.sight.sharing import SharedCounts
 
 
 def serve(
@@ -37,31 +41,37 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
     """Serve with these settings; call `fill` with the URL of the tables' owner before the first request."""
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, _end)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    if settings.log_level == "info":
-        for talkative in ("alembic", "uvicorn"):
-            logging.getLogger(talkative).setLevel(logging.WARNING)
+    logs.configure(settings.log_level, settings.log_format)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
+        scraped = None
+        if settings.metrics_port is not None:
+            scraped = stack.enter_context(
+                _listen(settings.metrics_host, settings.metrics_port, variables="AGENTDATA_METRICS_")
+            )
         print(f"agentdata {__version__} is starting", flush=True)
 
         from agentdata.administration import prepare, server_secret
         from agentdata.database_urls import database_urls
+        from agentdata.sight.tracing import check_extra
 
+        check_extra(settings)
         urls = stack.enter_context(database_urls(settings, to_serve=True))
         first = asyncio.run(prepare(settings, urls))
         secret = asyncio.run(server_secret(urls.owner))
         if fill:
             asyncio.run(fill(urls.owner))
-        serve_quietly = partial(_serve, settings, urls.request, secret, listener)
-        announce = partial(_announce, settings, listener, first=first)
+        announce = partial(_announce, settings, listener, scraped, first=first)
         if settings.workers == 1:
-            serve_quietly(announce)
+            _serve(settings, urls.request, secret, listener, scraped, None, announce)
         else:
+            from agentdata.sight.sharing import SharedCounts
+
+            serve_at = partial(
+                _serve_at, settings, urls.request, secret, listener, scraped, SharedCounts(settings.workers)
+            )
             # The embedded database and the workers both end with this process.
-            processes.run(settings.workers, serve_quietly, partial(serve_quietly, announce))
+            processes.run(settings.workers, serve_at, partial(serve_at, announce=announce))
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
@@ -69,7 +79,7 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, variables: str = "AGENTDATA_") -> socket.socket:
     try:
         [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         listener = socket.socket(family, kind, protocol)
@@ -78,9 +88,25 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise SetupError(
             f"cannot listen on {host} port {port}: {error.strerror}; "
-            "set AGENTDATA_HOST and AGENTDATA_PORT to a free address and port"
+            f"set {variables}HOST and {variables}PORT to a free address and port"
         ) from None
     return listener
+
+
+def _serve_at(
+    settings: Settings,
+    url: str,
+    secret: bytes,
+    listener: socket.socket,
+    scraped: socket.socket | None,
+    shared: "SharedCounts",
+    place: int,
+    announce: Callable[[], None] | None = None,
+) -> None:
+    """Serve as one of several processes."""
+    from agentdata.sight.metrics import Worker
+
+    _serve(settings, url, secret, listener, scraped, Worker(place, shared), announce)
 
 
 def _serve(
@@ -88,20 +114,32 @@ def _serve(
     url: str,
     secret: bytes,
     listener: socket.socket,
-    announce: Callable[[], None] | None = None,
+    scraped: socket.socket | None,
+    worker: "Worker | None",
+    announce: Callable[[], None] | None,
 ) -> None:
     import uvicorn
 
     from agentdata.app import create_app
+    from agentdata.sight.beside import Beside
+
+    app = create_app(settings, url, secret=secret, worker=worker)
+    beside = Beside(settings, app.state.metrics, scraped, first=worker is None or worker.place == 0)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            if self.started and announce is not None:
-                announce()
+            if self.started:
+                beside.start()
+                if announce is not None:
+                    announce()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            await beside.stop()
 
     config = uvicorn.Config(
-        create_app(settings, url, secret=secret),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -113,12 +151,18 @@ def _serve(
         raise SetupError("the server could not start; the log above says why")
 
 
-def _announce(settings: Settings, listener: socket.socket, *, first: bool) -> None:
-    from agentdata.administration import key_file
-
+def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 compared, not listened on
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/graphql"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _announce(
+    settings: Settings, listener: socket.socket, scraped: socket.socket | None, *, first: bool
+) -> None:
+    from agentdata.administration import key_file
+
+    url = f"{_url(listener)}/graphql"
     key = key_file(settings).resolve()
     if key.exists():
         kept = f"{key}{' (new: it opens the project `default`)' if first else ''}"
@@ -127,6 +171,8 @@ def _announce(settings: Settings, listener: socket.socket, *, first: bool) -> No
         kept = f"none in {key}; `agentdata keys create --save` creates one there"
         secret = "$AGENTDATA_API_KEY"  # noqa: S105 a variable of the shell
     # The shell runs the command substitution; the quotes around the file name are valid inside it.
+    if scraped is not None:
+        print(f"Metrics  {_url(scraped)}/metrics")
     print(
         f"GraphQL  {url}\n"
         f"API key  {kept}\n"

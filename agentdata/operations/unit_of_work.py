@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache, partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from agentdata.checks import check_text
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, NotFoundError, not_found
 from agentdata.naming import camel, noun
 from agentdata.operations import access_records
+from agentdata.sight.counts import COUNTS
 from models import Base, IdempotencyKey, Project
 from models.enums import AccessKind
 
@@ -150,7 +152,11 @@ class UnitOfWork:
                 return await self._run_alone(text, arguments)
             connection = await (await self.session()).connection()
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            records: list[Record] = await driver.fetch(text, *arguments)
+            started = perf_counter()
+            try:
+                records: list[Record] = await driver.fetch(text, *arguments)
+            finally:
+                COUNTS.statement(started, text)
         except PostgresError as error:
             # Raised as SQLAlchemy would raise it, so that callers handle one kind of error.
             raise DBAPIError(text, None, error) from error

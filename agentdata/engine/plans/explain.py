@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     Node = Mapping[str, Any]
 
 
+_OUTLINED = 50
+_LONGEST_PATH = 200
+"""So many reads, each with so many characters of its place, are part of an outline."""
+
+
 @dataclass(frozen=True)
 class ReadExplained:
     """A read of a plan, explained."""
@@ -45,6 +50,21 @@ class Explained:
         content = asdict(self)
         content["planningMilliseconds"] = content.pop("planning_milliseconds")
         return content
+
+
+def outline(read_set: ReadSet | None) -> list[dict[str, Any]]:
+    """Return the reads of a plan as a tree: the place of each in the document, and the reads below it.
+
+    It has no SQL and no arguments. A read whose keys come from several others stands below the last of them.
+    """
+    tree: list[dict[str, Any]] = []
+    below: dict[int, list[dict[str, Any]]] = {}
+    for read in (read_set.reads if read_set else [])[:_OUTLINED]:
+        entry: dict[str, Any] = {"path": read.path[:_LONGEST_PATH]}
+        siblings = below.get(read.above[-1].position, tree) if read.above else tree
+        siblings.append(entry)
+        below[read.position] = entry["reads"] = []
+    return tree
 
 
 async def explain(read_set: ReadSet, run: Run, *, analyze: bool) -> Explained:

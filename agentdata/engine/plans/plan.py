@@ -10,7 +10,7 @@ from graphql import GraphQLError
 from graphql.error import located_error
 
 from agentdata.engine.aside import ANSWERING, COMPILING
-from agentdata.engine.plans.explain import explain
+from agentdata.engine.plans.explain import explain, outline
 from agentdata.engine.plans.failures import report
 from agentdata.engine.plans.run import FailingFieldsError, Run, UnplannedError
 from agentdata.engine.reporting import client_error
@@ -149,6 +149,10 @@ class QueryPlan:
         run = Run(context, self.arguments.bind(context, variables))
         return await explain(self.reads, run, analyze=analyze)
 
+    def outline(self) -> list[dict[str, Any]]:
+        """Return the reads as a tree for the log, without arguments."""
+        return outline(self.reads)
+
 
 @dataclass(frozen=True)
 class MutationField:
@@ -205,6 +209,14 @@ class MutationPlan:
     async def explain(self, context: Context, variables: VariableValues, *, analyze: bool) -> Explained:  # noqa: ARG002  # as a query's
         """Refuse: the reads of a mutation cannot run without its writes."""
         raise UnplannedError
+
+    def outline(self) -> list[dict[str, Any]]:
+        """Return the writes for the log, each with the reads of its selection, without arguments."""
+        return [
+            {"write": each.nodes[0].name.value, "reads": outline(each.result.reads)}
+            for each in self.fields
+            if isinstance(each, MutationField)
+        ]
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -28,6 +29,8 @@ from agentdata.engine.requests.limits import Measure
 from agentdata.engine.requests.pricing import Pricing, with_items
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
+from agentdata.sight.counts import COUNTS
+from agentdata.sight.request import current
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -48,6 +51,9 @@ _CACHED_CHARACTERS = 200_000
 
 _CACHED_SIZES = 64
 """How many combinations of page sizes are remembered as allowed for one operation."""
+
+_LONGEST_LABEL = 80
+"""The longest name that logs and metrics show, in characters."""
 
 _CACHED_PLANS = 4
 """How many plans one operation caches, for combinations of @skip and @include and of wrong fields."""
@@ -91,12 +97,18 @@ class Operation:
     _size_variables: tuple[str, ...] | None = None
     _filter_variables: tuple[tuple[str, GraphQLInputObjectType], ...] = ()
     _allowed: dict[tuple[Hashable, ...], Price] = field(default_factory=dict)
+    """The price of the operation, by the page sizes that were allowed."""
     _plans: dict[tuple[Any, ...], QueryPlan | MutationPlan | None] = field(default_factory=dict)
 
     @property
     def name(self) -> str | None:
         """The operation's name, or None."""
         return self.node.name.value if self.node.name else None
+
+    @cached_property
+    def label(self) -> str:
+        """Its type and name for logs and metrics, such as `query:Sessions`, or `query:-` without a name."""
+        return f"{self.node.operation.value}:{(self.name or '-')[:_LONGEST_LABEL]}"
 
     @cached_property
     def _variables(self) -> Variables:
@@ -131,8 +143,10 @@ class Operation:
             price = (self._allowed.get(self._sizes(values)) if known else None) or self._check(values)
         except LimitExceededError as error:
             raise invalid(error) from None
-        is_query = self.node.operation is OperationType.QUERY
-        return values, price if is_query else with_items(price, values.coerced)
+        if self.node.operation is not OperationType.QUERY:
+            price = with_items(price, values.coerced)
+        current.get().cost = price.points
+        return values, price
 
     def plan(
         self, compiler: Compiler | None, variables: VariableValues, failing: frozenset[str] = frozenset()
@@ -153,10 +167,12 @@ class Operation:
         try:
             plan = self._plans[case]
         except KeyError:
+            started = perf_counter()
             try:
                 plan = compiler.compile(self.node, self.fragments, variables, failing)
             except (UnplannedError, GraphQLError):
                 plan = None
+            COUNTS.compiled(started)
             while len(self._plans) >= self._most_plans:
                 self._evict()
             self._plans[case] = plan
@@ -300,11 +316,13 @@ class Documents:
         """
         document = self._cache.get(text)
         if document is None:
-            node = self._parse(text)
+            started = perf_counter()
             try:
-                document = Document(node, self._schema, self._limits, self._visibility)
+                document = Document(self._parse(text), self._schema, self._limits, self._visibility)
             except LimitExceededError as error:
                 raise invalid(error) from None
+            finally:
+                COUNTS.compiled(started)
             self._cache.put(text, document, len(text) + document.weight)
         return document
 

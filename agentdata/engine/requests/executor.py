@@ -16,6 +16,8 @@ from agentdata.engine.requests.limits import Limits
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility
 from agentdata.engine.strawberry_access import core_schema
 from agentdata.errors import LimitExceededError
+from agentdata.sight.counts import COUNTS
+from agentdata.sight.request import current
 
 if TYPE_CHECKING:
     import strawberry
@@ -97,6 +99,7 @@ class Executor:
             return await self._answer(operation, variables, context, large=large)
         except UnplannedError:
             self.reference_runs += 1
+            COUNTS.reference_runs += 1
             context.way = "reference"
             return await self._run_reference(operation, variables, context)
 
@@ -126,6 +129,7 @@ class Executor:
         try:
             try:
                 plan = await _plan(operation, compiler, values)
+                current.get().outline = plan.outline
                 data, errors = await plan.answer(context, values)
             except FailingFieldsError as wrong:
                 # Nothing has run. A plan in which these fields fail answers all the others as usual.
