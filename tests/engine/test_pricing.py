@@ -100,6 +100,6 @@ def test_the_same_id_many_times_repeats_one_row() -> None:
 
 
 def test_a_long_alias_counts_for_each_object_that_has_it() -> None:
-    long = price("{ sessions(first: 500) { nodes { %s: id } } }" % ("a" * 100_000))
-    assert long.key_bytes > 500 * 100_000
-    assert price("{ sessions(first: 500) { nodes { id } } }").key_bytes < 500 * 1_000
+    long = price("{ sessions(first: 500) { nodes { %s: id } } }" % ("a" * 200))
+    assert long.key_bytes > 500 * 200
+    assert price("{ sessions(first: 500) { nodes { id } } }").key_bytes < long.key_bytes
