@@ -14,13 +14,18 @@ from agentdata.setup_error import SetupError
 
 CONNECT_TIMEOUT_S = 15
 DENIED = "42501"  # insufficient_privilege
+_READ_ONLY = "25006"  # read_only_sql_transaction
+
+_STOPPED = ("08", "40", "53", "55P03", "57", "58")
+"""SQLSTATEs, or their beginnings, of work that the server gave up: connections, conflicts, room, locks."""
 
 
 @asynccontextmanager
 async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
     """Run the block in one transaction on its own connection; commit it if no error occurs.
 
-    Raises SetupError if the database cannot be reached or denies a privilege, and DatabaseUrlError.
+    Raises SetupError if the database cannot be reached, is read-only, denies a privilege or gives the work
+    up, and DatabaseUrlError.
     """
     target = parse(url)
     # Behind a pooler, the next command may get this session and prepare statements under the same names.
@@ -36,14 +41,27 @@ async def transaction(url: str) -> AsyncIterator[AsyncConnection]:
         async with connection.begin():
             yield connection
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != DENIED:
+        problem = _problem(target, error)
+        if problem is None:
             raise
-        raise SetupError(
-            f"{_reason(error)} for the user {target.url.username or ''} of {_name(target)}: "
-            "set AGENTDATA_MIGRATION_DATABASE_URL to a URL of the tables' owner"
-        ) from None
+        raise SetupError(problem) from None
     finally:
         await connection.close()
+
+
+def _problem(target: DatabaseTarget, error: DBAPIError) -> str | None:
+    """Return what the operator has to know of an error of the database, or None if it is a fault of ours."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if state == DENIED:
+        return (
+            f"{_reason(error)} for the user {target.url.username or ''} of {_name(target)}: "
+            "set AGENTDATA_MIGRATION_DATABASE_URL to a URL of the tables' owner"
+        )
+    if state == _READ_ONLY:
+        return f"{_name(target)} is read-only, as a replica is: name its primary in DATABASE_URL"
+    if state.startswith(_STOPPED) or error.connection_invalidated:
+        return f"{_name(target)} gave up ({_reason(error)}), and nothing was changed: try again"
+    return None
 
 
 def _name(target: DatabaseTarget) -> str:
@@ -57,7 +75,8 @@ def _name(target: DatabaseTarget) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, DBAPIError):
         # The text of SQLAlchemy's error adds a class and a link.
-        return str(error.orig).partition(": ")[2] or str(error.orig)
+        reason, *_ = (str(error.orig).partition(": ")[2] or str(error.orig)).splitlines()
+        return reason
     if isinstance(error, asyncio.TimeoutError):
         return "no answer in time"
     return str(error) or type(error).__name__

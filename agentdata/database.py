@@ -213,7 +213,7 @@ class Database:
         if not self.turns.take_now(places):
             await self.turns.wait(places, most_s=allowance.left_s)
         try:
-            if self.pool.has_free:
+            if self.pool.idle:
                 return await self.pool.take(project_id, user_id)
             async with asyncio.timeout(allowance.left_s):
                 return await self.pool.take(project_id, user_id)

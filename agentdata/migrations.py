@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from agentdata.connection import transaction
 from agentdata.setup_error import SetupError
+from models.base import REQUEST_ROLE
 
 # Any number, but the same in every version of agentdata.
 LOCK = 0x6167656E74
@@ -24,7 +25,8 @@ async def upgrade(url: str, revision: str = "head") -> None:
     """Upgrade the tables to a revision; if they are at it, nothing changes.
 
     Raises:
-        SetupError: There is no such revision, or the tables are at one that this version does not know.
+        SetupError: There is no such revision, the tables are at one that this version does not know, or the
+            request role is missing.
 
     """
     await _run(url, partial(_upgrade, revision))
@@ -63,6 +65,7 @@ def _upgrade(wanted: str, config: Config, connection: Connection) -> None:
     if to < at and wanted.startswith("-"):
         raise SetupError(f"an upgrade goes forward: use `agentdata db downgrade {wanted}` to go back")
     if to > at:
+        _check_role(connection)
         alembic.command.upgrade(config, revisions[to])
 
 
@@ -76,6 +79,20 @@ def _downgrade(wanted: str, config: Config, connection: Connection) -> None:
         )
     if to < at:
         alembic.command.downgrade(config, revisions[to])
+
+
+def _check_role(connection: Connection) -> None:
+    """Check that the migrations can grant privileges to the request role.
+
+    Raises:
+        SetupError: The role does not exist.
+
+    """
+    found = connection.scalar(
+        text("SELECT count(*) FROM pg_roles WHERE rolname = :role"), {"role": REQUEST_ROLE}
+    )
+    if not found:
+        raise SetupError(f"the database has no role {REQUEST_ROLE}: run `agentdata db init`")
 
 
 def _revisions(config: Config) -> list[str]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -17,6 +19,7 @@ from uuid import uuid4
 import asyncpg
 import orjson
 from sqlalchemy import NullPool
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from agentdata import refusals
@@ -29,7 +32,7 @@ from agentdata.sight.statements import count_statements
 from models.base import END_USER_ROLE, PROJECT_SETTING, REQUEST_ROLE, USER_SETTING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from uuid import UUID
 
     from agentdata.database_url import DatabaseTarget
@@ -40,6 +43,19 @@ _CACHED_STATEMENT_BYTES = 64 * 1024
 """The longest statement that the driver keeps prepared; one statement can hold a whole operation."""
 
 _IS_PREPARED = "SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = $1)"
+
+_TOO_MANY_CONNECTIONS = "53300"
+_CANNOT_CONNECT_NOW = "57P03"
+"""The SQLSTATE of a server that starts, stops or recovers."""
+
+_RETRY_S = {_TOO_MANY_CONNECTIONS: 0.5, _CANNOT_CONNECT_NOW: 0.1}
+"""How long a permit rests, in seconds, after the server refused a connection with one of these SQLSTATEs."""
+
+_STARTING_S = 5.0
+"""How long a request waits for a server that starts, in seconds. A recovery may take many minutes."""
+
+_WARNING_INTERVAL_S = 60.0
+"""The minimum time between two warnings that the server allows too few connections, in seconds."""
 
 
 class Driver(asyncpg.Connection):
@@ -143,6 +159,10 @@ class Connection:
 class Pool:
     """A limited number of connections, each used by one request at a time.
 
+    If the server allows fewer connections than the pool, requests wait for those that it allows. The permit
+    of a refused connection rests for a while before it is used again, so the pool adapts to what the server
+    allows.
+
     Row-level security depends on the settings of their sessions, and only this module changes them: a
     connection gets the request role when it is created, before anything else can use it, and its project is
     set outside of any transaction, so that no rollback undoes it. No statement of a request changes a setting
@@ -160,6 +180,9 @@ class Pool:
         self._permits = asyncio.Semaphore(self.size)
         self._waiting = 0
         self._free: list[Connection] = []
+        # Requests whose permit rests, in order of arrival; each waits for a permit or a connection.
+        self._refused: deque[asyncio.Future[Connection | None]] = deque()
+        self._next_warning = 0.0
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
         self._target = target
@@ -174,68 +197,49 @@ class Pool:
         )
         self.engine = self._engine_of(target.connect_args, prepares=not target.pgbouncer)
 
-    @property
-    def has_free(self) -> bool:
-        """Whether a connection is free, so that taking one needs no wait."""
-        return bool(self._free)
-
     async def take(self, project_id: UUID | None, user_id: UUID | None = None) -> Connection:
         """Take a connection, preferably one whose session already shows the rows of the project or end user.
 
         Raises:
-            OverloadedError: All connections stayed in use for as long as a request may wait.
+            OverloadedError: All connections stayed in use, or the server opened none, for as long as a
+                request may wait.
 
         """
+        until = None
         if self._permits.locked():
+            until = self._deadline()
             self._waiting += 1
             try:
-                async with asyncio.timeout(self.timeout_s):
+                async with _overloaded_after(until):
                     await self._permits.acquire()
-            except TimeoutError:
-                refusals.count("connections")
-                raise OverloadedError("all database connections are in use; try again shortly") from None
             finally:
                 self._waiting -= 1
         else:
             await self._permits.acquire()
-        try:
-            while self._free:
-                connection = self._pop_free(project_id, user_id)
-                if self._is_alive(connection):
-                    return connection
-                await asyncio.shield(self._discard(connection))
-        except BaseException:
-            self._permits.release()
-            raise
-        connecting = asyncio.create_task(self._connect())
-        try:
-            return await asyncio.shield(connecting)
-        except asyncio.CancelledError:
-            connecting.add_done_callback(self._keep_for_others)
-            raise
-        except BaseException:
-            self._permits.release()
-            raise
+        connection = await self._free_connection(project_id, user_id)
+        if connection is not None:
+            return connection
+        return await self._new_connection(project_id, user_id, until or self._deadline())
 
     def give_back(self, connection: Connection) -> None:
         """Return a connection to the pool, or discard it if it is not usable or not idle."""
         driver = connection.driver
         is_idle = connection.usable and not driver.is_closed() and not driver.is_in_transaction()
         if is_idle and not self._closed:
-            self._free.append(connection)
-            self._permits.release()
+            self._pass_on(connection)
         else:
-            self._discard(connection).add_done_callback(lambda _: self._permits.release())
+            self._discard(connection).add_done_callback(lambda _: self._pass_on(None))
 
     @property
     def in_use(self) -> int:
         """How many connections requests hold or open."""
-        return self.size - self._permits._value  # noqa: SLF001 - a count of our own costs each request more
+        # The permits of requests that wait for the server to allow a connection rest.
+        return self.size - self._permits._value - len(self._refused)  # noqa: SLF001 - a count of our own costs each request more
 
     @property
     def waiting(self) -> int:
         """How many requests wait for a connection."""
-        return self._waiting
+        return self._waiting + len(self._refused)
 
     @property
     def idle(self) -> int:
@@ -250,6 +254,85 @@ class Pool:
         if self._closing:
             await asyncio.wait(self._closing)
         await self.engine.dispose()
+
+    def _deadline(self) -> float | None:
+        return None if self.timeout_s is None else asyncio.get_running_loop().time() + self.timeout_s
+
+    def _pass_on(self, connection: Connection | None) -> None:
+        """Pass a permit on, and its connection if it has one, to the request that waits longest."""
+        while self._refused:
+            waiting = self._refused.popleft()
+            if not waiting.done():
+                waiting.set_result(connection)
+                return
+        if connection is not None:
+            self._free.append(connection)
+        self._permits.release()
+
+    async def _free_connection(self, project_id: UUID | None, user_id: UUID | None) -> Connection | None:
+        """Return a free connection for the permit of the caller, or None if there is none."""
+        try:
+            while self._free:
+                connection = self._pop_free(project_id, user_id)
+                if self._is_alive(connection):
+                    return connection
+                await asyncio.shield(self._discard(connection))
+        except BaseException:
+            self._pass_on(None)
+            raise
+        return None
+
+    async def _new_connection(
+        self, project_id: UUID | None, user_id: UUID | None, until: float | None
+    ) -> Connection:
+        """Open a connection for the permit of the caller, or wait for another one if the server refuses."""
+        began = time.monotonic()
+        while True:
+            connecting = asyncio.create_task(self._connect())
+            try:
+                return await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                connecting.add_done_callback(self._keep_for_others)
+                raise
+            except BaseException as error:
+                pause_s = self._pause_after(error, time.monotonic() - began)
+                if pause_s is None:
+                    self._pass_on(None)
+                    raise
+            if not self._free:
+                asyncio.get_running_loop().call_later(pause_s, self._pass_on, None)
+                async with _overloaded_after(until):
+                    offered = await self._offered()
+                if offered is not None:
+                    self._free.append(offered)
+            connection = await self._free_connection(project_id, user_id)
+            if connection is not None:
+                return connection
+
+    def _pause_after(self, error: BaseException, waited_s: float) -> float | None:
+        """Return how long to wait before the next attempt to connect, in seconds, or None to give up."""
+        state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+        if state == _CANNOT_CONNECT_NOW and waited_s > _STARTING_S:
+            return None
+        if state == _TOO_MANY_CONNECTIONS and time.monotonic() >= self._next_warning:
+            self._next_warning = time.monotonic() + _WARNING_INTERVAL_S
+            _log.warning(
+                "the database allows too few connections, so requests wait for each other: raise its"
+                " max_connections, or lower AGENTDATA_POOL_SIZE (%s for each server process)",
+                self.size,
+            )
+        return _RETRY_S.get(str(state))
+
+    async def _offered(self) -> Connection | None:
+        """Wait for a permit after the own one was put to rest, and return its connection if it has one."""
+        offer: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._refused.append(offer)
+        try:
+            return await offer
+        except asyncio.CancelledError:
+            if not offer.cancelled():
+                self._pass_on(offer.result())
+            raise
 
     def _pop_free(self, project_id: UUID | None, user_id: UUID | None) -> Connection:
         """Return the free connection last used in the project, or else the one that was idle longest.
@@ -325,7 +408,7 @@ class Pool:
     def _keep_for_others(self, connecting: asyncio.Task[Connection]) -> None:
         """Keep a new connection for others if the request that wanted it was cancelled."""
         if connecting.cancelled() or connecting.exception() is not None:
-            self._permits.release()
+            self._pass_on(None)
         else:
             self.give_back(connecting.result())
 
@@ -334,6 +417,17 @@ class Pool:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         return task
+
+
+@asynccontextmanager
+async def _overloaded_after(deadline: float | None) -> AsyncIterator[None]:
+    """Raise OverloadedError if the block is not done at a time of the event loop's clock."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError:
+        refusals.count("connections")
+        raise OverloadedError("all database connections are in use; try again shortly") from None
 
 
 async def _is_shared(driver: Driver) -> bool:

@@ -23,12 +23,12 @@ class AccessRecord(Owned, Base):
 
     kind: Mapped[str] = mapped_column(String(16))
     fields: Mapped[list[str]]
-    operation_name: Mapped[str | None]
+    operation_name: Mapped[str | None] = mapped_column(String(255, "C"))
     document_hash: Mapped[str | None] = mapped_column(String(64))
     object_ids: Mapped[list[str]]
     object_count: Mapped[int] = mapped_column(Integer)
     api_key_id: Mapped[UUID | None]
     user_id: Mapped[UUID | None]
-    subject: Mapped[str | None]
-    address: Mapped[str | None]
-    request_id: Mapped[str | None]
+    subject: Mapped[str | None] = mapped_column(String(255, "C"))
+    address: Mapped[str | None] = mapped_column(String(255, "C"))
+    request_id: Mapped[str | None] = mapped_column(String(255, "C"))

@@ -36,12 +36,12 @@ class Agent(Changing, Base):
         Index(None, "project_id", "owner_id", "created_at", "id"),
     )
 
-    name: Mapped[str] = mapped_column(String(255))
-    external_id: Mapped[str | None] = mapped_column(String(255))
-    type: Mapped[str | None] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255, "C"))
+    external_id: Mapped[str | None] = mapped_column(String(255, "C"))
+    type: Mapped[str | None] = mapped_column(String(255, "C"))
     description: Mapped[str | None]
-    provider: Mapped[str | None] = mapped_column(String(255))
-    model: Mapped[str | None] = mapped_column(String(255))
+    provider: Mapped[str | None] = mapped_column(String(255, "C"))
+    model: Mapped[str | None] = mapped_column(String(255, "C"))
     temperature: Mapped[float | None]
     max_tokens: Mapped[int | None]
     system_prompt: Mapped[str | None]
@@ -51,8 +51,8 @@ class Agent(Changing, Base):
     run_id: Mapped[int | None]
     owner_id: Mapped[UUID | None]
     specializations: Mapped[list[str]] = mapped_column(server_default="{}")
-    learning_mode: Mapped[str | None] = mapped_column(String(255))
-    training_status: Mapped[str | None] = mapped_column(String(255))
+    learning_mode: Mapped[str | None] = mapped_column(String(255, "C"))
+    training_status: Mapped[str | None] = mapped_column(String(255, "C"))
     total_sessions: Mapped[int] = mapped_column(Integer, server_default="0")
     completed_sessions: Mapped[int] = mapped_column(Integer, server_default="0")
     failed_sessions: Mapped[int] = mapped_column(Integer, server_default="0")

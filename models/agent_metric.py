@@ -40,4 +40,4 @@ class AgentMetric(Metric, Base):
 
     agent_id: Mapped[UUID]
     version_id: Mapped[UUID | None]
-    timeframe: Mapped[str | None] = mapped_column(String(255))
+    timeframe: Mapped[str | None] = mapped_column(String(255, "C"))

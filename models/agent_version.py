@@ -39,7 +39,7 @@ class AgentVersion(Changing, Base):
     )
 
     agent_id: Mapped[UUID]
-    version_number: Mapped[str] = mapped_column(String(64))
+    version_number: Mapped[str] = mapped_column(String(64, "C"))
     changes: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     system_prompt: Mapped[str | None]
     config: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), info={"json": "{}"})

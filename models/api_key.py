@@ -27,8 +27,8 @@ class ApiKey(Changing, Base):
         Index(None, "project_id", "created_at", "id"),
     )
 
-    name: Mapped[str] = mapped_column(String(255))
-    prefix: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(255, "C"))
+    prefix: Mapped[str] = mapped_column(String(16, "C"))
     secret_hash: Mapped[bytes]
     scopes: Mapped[list[str]]
     last_used_at: Mapped[datetime | None]

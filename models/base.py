@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -14,12 +14,16 @@ from sqlalchemy import (
     MetaData,
     Text,
     Uuid,
+    collate,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, SQLColumnExpression
 
 REQUEST_ROLE = "agentdata_app"
 """The database role of requests: it owns nothing and is subject to row-level security."""
@@ -116,6 +120,11 @@ class Changing(Owned):
     """A row that may be updated."""
 
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def folded(column: SQLColumnExpression[Any]) -> ColumnElement[str]:
+    """Return a text in lower case by the locale of the database: the collation C folds only ASCII."""
+    return func.lower(collate(column, "default"), type_=Text())
 
 
 def belongs_to_project() -> ForeignKeyConstraint:

@@ -77,21 +77,21 @@ class Memory(Changing, Base):
         search_index("memories", "name", "description", "content"),
     )
 
-    external_id: Mapped[str | None] = mapped_column(String(255))
-    name: Mapped[str | None] = mapped_column(String(255))
+    external_id: Mapped[str | None] = mapped_column(String(255, "C"))
+    name: Mapped[str | None] = mapped_column(String(255, "C"))
     description: Mapped[str | None]
     content: Mapped[str]
     data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
-    memory_type: Mapped[str | None] = mapped_column(String(255))
+    memory_type: Mapped[str | None] = mapped_column(String(255, "C"))
     user_id: Mapped[UUID | None]
     agent_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]
     importance: Mapped[float] = mapped_column(server_default="1")
     confidence: Mapped[float | None]
-    source_type: Mapped[str | None] = mapped_column(String(255))
+    source_type: Mapped[str | None] = mapped_column(String(255, "C"))
     verification_status: Mapped[str] = mapped_column(String(16), server_default=VerificationStatus.UNVERIFIED)
     topics: Mapped[list[str]] = mapped_column(server_default="{}")
-    read_mode: Mapped[str | None] = mapped_column(String(255))
+    read_mode: Mapped[str | None] = mapped_column(String(255, "C"))
     expires_at: Mapped[datetime | None]
     last_accessed_at: Mapped[datetime | None]
     access_count: Mapped[int] = mapped_column(Integer, server_default="0")

@@ -31,8 +31,8 @@ class MemoryAccess(Owned, Base):
     )
 
     memory_id: Mapped[UUID]
-    access_type: Mapped[str] = mapped_column(String(255))
-    accessed_by: Mapped[str] = mapped_column(String(255))
+    access_type: Mapped[str] = mapped_column(String(255, "C"))
+    accessed_by: Mapped[str] = mapped_column(String(255, "C"))
     accessor_type: Mapped[str] = mapped_column(String(16))
     context: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     usefulness: Mapped[float | None]

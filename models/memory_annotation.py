@@ -38,7 +38,7 @@ class MemoryAnnotation(Changing, Base):
     )
 
     memory_id: Mapped[UUID]
-    annotation_type: Mapped[str] = mapped_column(String(255))
+    annotation_type: Mapped[str] = mapped_column(String(255, "C"))
     content: Mapped[str]
     verification_status: Mapped[str | None] = mapped_column(String(16))
     created_by_user_id: Mapped[UUID | None]

@@ -83,16 +83,16 @@ class Message(Changing, Base):
     )
 
     session_id: Mapped[UUID]
-    external_id: Mapped[str | None] = mapped_column(String(255))
+    external_id: Mapped[str | None] = mapped_column(String(255, "C"))
     sequence: Mapped[int] = mapped_column(Integer)
     role: Mapped[str] = mapped_column(String(16))
     content: Mapped[str | None]
     parts: Mapped[Any | None] = mapped_column(VERBATIM)
     media_url: Mapped[str | None] = mapped_column(String(2048))
-    media_type: Mapped[str | None] = mapped_column(String(255))
+    media_type: Mapped[str | None] = mapped_column(String(255, "C"))
     user_id: Mapped[UUID | None]
     agent_id: Mapped[UUID | None]
-    model: Mapped[str | None] = mapped_column(String(255))
+    model: Mapped[str | None] = mapped_column(String(255, "C"))
     token_count: Mapped[int | None]
     prompt_tokens: Mapped[int | None]
     completion_tokens: Mapped[int | None]

@@ -17,7 +17,7 @@ MAX_VALUE = 1e100
 class Metric(Owned):
     """A measurement at one time. It never changes."""
 
-    metric_type: Mapped[str] = mapped_column(String(255))
+    metric_type: Mapped[str] = mapped_column(String(255, "C"))
     metric_value: Mapped[float]
     timestamp: Mapped[datetime]
     # The class attribute `metadata` is SQLAlchemy's own; the column keeps the domain's name.

@@ -53,12 +53,12 @@ class ModuleState(Owned, Base):
         json_index("module_states", "state"),
     )
 
-    module_id: Mapped[str] = mapped_column(String(255))
+    module_id: Mapped[str] = mapped_column(String(255, "C"))
     session_id: Mapped[UUID | None]
     version: Mapped[int]
-    state_type: Mapped[str | None] = mapped_column(String(255))
+    state_type: Mapped[str | None] = mapped_column(String(255, "C"))
     state: Mapped[Any] = mapped_column(JSONB, info={"json": "{}"})
-    state_hash: Mapped[str] = mapped_column(String(64))
+    state_hash: Mapped[str] = mapped_column(String(64, "C"))
     previous_state_id: Mapped[UUID | None]
     is_snapshot: Mapped[bool] = mapped_column(server_default="false")
     snapshot_reason: Mapped[str | None]

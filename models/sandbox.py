@@ -32,7 +32,7 @@ class Sandbox(Changing, Base):
 
     session_id: Mapped[UUID]
     user_id: Mapped[UUID | None]
-    kind: Mapped[str | None] = mapped_column(String(255))
-    external_server_id: Mapped[str | None] = mapped_column(String(255))
+    kind: Mapped[str | None] = mapped_column(String(255, "C"))
+    external_server_id: Mapped[str | None] = mapped_column(String(255, "C"))
     status: Mapped[str] = mapped_column(String(16), server_default=SandboxStatus.STOPPED)
     selection: Mapped[dict[str, Any]] = mapped_column(server_default="{}")

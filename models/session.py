@@ -128,22 +128,22 @@ class Session(Changing, Base):
         json_index("sessions", "context"),
     )
 
-    external_id: Mapped[str | None] = mapped_column(String(255))
-    title: Mapped[str | None] = mapped_column(String(1000))
+    external_id: Mapped[str | None] = mapped_column(String(255, "C"))
+    title: Mapped[str | None] = mapped_column(String(1000, "C"))
     user_id: Mapped[UUID | None]
     agent_id: Mapped[UUID | None]
     agent_version_id: Mapped[UUID | None]
     team_id: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(String(16), server_default=SessionStatus.ACTIVE)
-    platform: Mapped[str | None] = mapped_column(String(255))
-    provider: Mapped[str | None] = mapped_column(String(255))
+    platform: Mapped[str | None] = mapped_column(String(255, "C"))
+    provider: Mapped[str | None] = mapped_column(String(255, "C"))
     purpose: Mapped[str | None]
     business_context: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     tags: Mapped[list[str]] = mapped_column(server_default="{}")
     quality_score: Mapped[float | None]
     user_satisfaction: Mapped[float | None]
     learning_outcomes: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
-    source: Mapped[str | None] = mapped_column(String(255))
+    source: Mapped[str | None] = mapped_column(String(255, "C"))
     context: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     state: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     # The class attribute `metadata` is SQLAlchemy's own; the column keeps the domain's name.

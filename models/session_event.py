@@ -37,7 +37,7 @@ class SessionEvent(Owned, Base):
 
     session_id: Mapped[UUID]
     sequence: Mapped[int] = mapped_column(Integer)
-    event_type: Mapped[str] = mapped_column(String(255))
+    event_type: Mapped[str] = mapped_column(String(255, "C"))
     event_data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     timestamp: Mapped[datetime]
     duration_ms: Mapped[float | None] = mapped_column(Float)

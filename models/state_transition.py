@@ -36,8 +36,8 @@ class StateTransition(Owned, Base):
     state_id: Mapped[UUID]
     next_state_id: Mapped[UUID]
     session_id: Mapped[UUID | None]
-    trigger_type: Mapped[str] = mapped_column(String(255))
-    trigger_id: Mapped[str | None] = mapped_column(String(255))
+    trigger_type: Mapped[str] = mapped_column(String(255, "C"))
+    trigger_id: Mapped[str | None] = mapped_column(String(255, "C"))
     transition_data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     previous_values: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     new_values: Mapped[dict[str, Any]] = mapped_column(server_default="{}")

@@ -23,8 +23,8 @@ class Team(Changing, Base):
         Index(None, "project_id", "updated_at", "id"),
     )
 
-    name: Mapped[str] = mapped_column(String(255))
-    external_id: Mapped[str | None] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255, "C"))
+    external_id: Mapped[str | None] = mapped_column(String(255, "C"))
 
 
 class TeamMember(Base):

@@ -70,8 +70,8 @@ class ToolCall(Changing, Base):
     message_id: Mapped[UUID]
     session_id: Mapped[UUID]
     position: Mapped[int] = mapped_column(SmallInteger)
-    call_id: Mapped[str | None] = mapped_column(String(255))
-    name: Mapped[str] = mapped_column(String(255))
+    call_id: Mapped[str | None] = mapped_column(String(255, "C"))
+    name: Mapped[str] = mapped_column(String(255, "C"))
     arguments: Mapped[Any] = mapped_column(VERBATIM)
     result: Mapped[Any | None] = mapped_column(VERBATIM)
     error: Mapped[str | None]

@@ -41,8 +41,8 @@ class UsageRecord(Owned, Base):
 
     session_id: Mapped[UUID]
     agent_id: Mapped[UUID | None]
-    run_id: Mapped[str | None] = mapped_column(String(255))
-    model: Mapped[str] = mapped_column(String(255))
+    run_id: Mapped[str | None] = mapped_column(String(255, "C"))
+    model: Mapped[str] = mapped_column(String(255, "C"))
     prompt_tokens: Mapped[int] = mapped_column(Integer, server_default="0")
     completion_tokens: Mapped[int] = mapped_column(Integer, server_default="0")
     cached_tokens: Mapped[int | None]

@@ -17,7 +17,9 @@ class User(Changing, Base):
     __table_args__ = (
         belongs_to_project(),
         UniqueConstraint("project_id", "external_id"),
-        Index("users_project_id_email_key", "project_id", text("lower(email)"), unique=True),
+        Index(
+            "users_project_id_email_key", "project_id", text('lower(email COLLATE "default")'), unique=True
+        ),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
         order_index("users", "name"),
@@ -25,8 +27,8 @@ class User(Changing, Base):
         json_index("users", "user_data"),
     )
 
-    external_id: Mapped[str | None] = mapped_column(String(255))
-    email: Mapped[str | None] = mapped_column(String(320))
+    external_id: Mapped[str | None] = mapped_column(String(255, "C"))
+    email: Mapped[str | None] = mapped_column(String(320, "C"))
     phone_number: Mapped[str | None] = mapped_column(String(64))
-    name: Mapped[str | None] = mapped_column(String(255))
+    name: Mapped[str | None] = mapped_column(String(255, "C"))
     user_data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")

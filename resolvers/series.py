@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from sqlalchemy import (
     ARRAY,
@@ -384,11 +384,18 @@ def _zones() -> frozenset[str]:
 
 
 def _zone(zone: str | None) -> tzinfo:
-    if zone is not None and zone not in _zones():
-        raise BadUserInputError(
-            "timeZone must be the name of an IANA time zone, such as Europe/Berlin", field="timeZone"
-        )
-    return UTC if zone in (None, _UTC) else ZoneInfo(zone)
+    if zone in (None, _UTC):
+        return UTC
+    try:
+        # Python also opens names that are none of the database, such as a folder's.
+        if zone in _zones():
+            return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        # An upgrade of the machine's files may remove an old name while the server runs.
+        pass
+    raise BadUserInputError(
+        "timeZone must be the name of an IANA time zone, such as Europe/Berlin", field="timeZone"
+    )
 
 
 def measurements(

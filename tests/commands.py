@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from multiprocessing.context import ForkServerProcess
 
 # No modules of agentdata: what a command imports, and in which order, is part of the test.
 LIBRARIES = [
@@ -42,6 +43,14 @@ def run(
         return subprocess.CompletedProcess(
             arguments, process.exitcode, *[each.read_text(encoding="utf-8") for each in outputs]
         )
+
+
+def start(environment: dict[str, str], *arguments: str) -> ForkServerProcess:
+    """Start an agentdata command, and return its process without its output."""
+    nowhere = [Path(os.devnull)] * 2
+    process = _forks.Process(target=_run, args=(environment, arguments, nowhere))
+    process.start()
+    return process
 
 
 def _run(environment: dict[str, str], arguments: Sequence[str], outputs: Sequence[Path]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, Text, any_, func, literal, or_, select
+from sqlalchemy import ARRAY, Text, any_, literal, or_, select
 from uuid_utils.compat import uuid7
 
 from agentdata.operations import agents, messages, sessions, users
 from models import Agent, Message, Session, User
+from models.base import folded
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -144,7 +145,7 @@ async def _users(write: UnitOfWork, fresh: list[Conversation]) -> tuple[list[UUI
     wanted = [conversation.user for conversation in fresh if conversation.user]
     emails = [user["email"].lower() for user in wanted if "email" in user]
     external_ids = [user["external_id"] for user in wanted if "external_id" in user]
-    email = func.lower(User.email, type_=Text())
+    email = folded(User.email)
     statement = select(User.id, User.external_id, email).where(
         *write.in_project(User), or_(User.external_id == _any(external_ids), email == _any(emails))
     )

@@ -163,5 +163,10 @@ def downgrade() -> None:
 def replace(functions: dict[str, str]) -> None:
     for signature, body in functions.items():
         op.execute(f"CREATE OR REPLACE FUNCTION {signature} LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN {body}")
-    op.execute("REINDEX INDEX messages_search_idx")
-    op.execute("REINDEX INDEX memories_search_idx")
+    # REINDEX would use the functions as they were, if another migration rebuilt the indexes in this transaction.
+    for table, columns in (("messages", "content"), ("memories", "name, description, content")):
+        op.execute(f"DROP INDEX {table}_search_idx")
+        op.execute(
+            f"CREATE INDEX {table}_search_idx ON {table}"
+            f" USING gin (search_document({columns}), (ARRAY[project_id]))"
+        )

@@ -93,7 +93,7 @@ class AgentOrderField(Enum):
 
     CREATED_AT = enum_value("created_at", "When the agent was recorded.")
     UPDATED_AT = enum_value("updated_at", "When the agent last changed.")
-    NAME = enum_value("name", "The name of the agent.")
+    NAME = enum_value("name", "The name of the agent, by code point.")
     TOTAL_SESSIONS = enum_value("total_sessions", "The number of sessions of the agent.")
     SUCCESS_RATE = enum_value(
         "success_rate", "The share of COMPLETED sessions among those that COMPLETED or FAILED, from 0 to 1."

@@ -59,7 +59,7 @@ class AgentVersionOrderField(Enum):
 
     CREATED_AT = enum_value("created_at", "When the version was recorded.")
     UPDATED_AT = enum_value("updated_at", "When the version last changed.")
-    VERSION_NUMBER = enum_value("version_number", "The version number, ordered as text.")
+    VERSION_NUMBER = enum_value("version_number", "The version number, ordered as text, by code point.")
 
 
 @input_type

@@ -111,7 +111,7 @@ class MemoryOrderField(Enum):
 
     CREATED_AT = enum_value("created_at", "When the memory was formed.")
     UPDATED_AT = enum_value("updated_at", "When the memory last changed.")
-    NAME = enum_value("name", "The name of the memory.")
+    NAME = enum_value("name", "The name of the memory, by code point.")
     IMPORTANCE = enum_value("importance", "How important the memory is.")
     CONFIDENCE = enum_value("confidence", "How certain the memory is, from 0 to 1.")
     ACCESS_COUNT = enum_value("access_count", "The number of recorded accesses to the memory.")

@@ -159,7 +159,7 @@ class ToolRankFilter:
 class ToolRankOrderField(Enum):
     """The fields that a ranking of tools can be ordered by."""
 
-    NAME = enum_value("name", "The name of the tool.")
+    NAME = enum_value("name", "The name of the tool, by code point.")
     CALL_COUNT = enum_value("call_count", "The number of calls.")
     PENDING_COUNT = enum_value("pending_count", "The number of calls that are still pending.")
     SUCCEEDED_COUNT = enum_value("succeeded_count", "The number of calls that returned a result.")
@@ -201,7 +201,7 @@ class ModelRankFilter:
 class ModelRankOrderField(Enum):
     """The fields that a ranking of models can be ordered by."""
 
-    NAME = enum_value("name", "The name of the model.")
+    NAME = enum_value("name", "The name of the model, by code point.")
     MESSAGE_COUNT = enum_value("message_count", "The number of messages that name the model.")
     USAGE_COUNT = enum_value("usage_count", "The number of usage records that name the model.")
     PROMPT_TOKENS = enum_value("prompt_tokens", "The number of prompt tokens that the model read.")

@@ -54,7 +54,7 @@ class TeamOrderField(Enum):
 
     CREATED_AT = enum_value("created_at", "When the team was recorded.")
     UPDATED_AT = enum_value("updated_at", "When the team last changed.")
-    NAME = enum_value("name", "The name of the team.")
+    NAME = enum_value("name", "The name of the team, by code point.")
 
 
 @input_type

@@ -63,7 +63,7 @@ class ToolCallOrderField(Enum):
     CREATED_AT = enum_value("created_at", "When the tool call was recorded.")
     POSITION = enum_value("position", "The position among the calls of the message, from 0.")
     DURATION_MS = enum_value("duration_ms", "How long the tool took, in milliseconds.")
-    NAME = enum_value("name", "The name of the tool.")
+    NAME = enum_value("name", "The name of the tool, by code point.")
 
 
 @input_type

@@ -59,8 +59,8 @@ class UserOrderField(Enum):
 
     CREATED_AT = enum_value("created_at", "When the user was recorded.")
     UPDATED_AT = enum_value("updated_at", "When the user last changed.")
-    NAME = enum_value("name", "The name of the user.")
-    EMAIL = enum_value("email", "The e-mail address.")
+    NAME = enum_value("name", "The name of the user, by code point.")
+    EMAIL = enum_value("email", "The e-mail address, by code point.")
 
 
 @input_type

@@ -152,11 +152,12 @@ def places() -> Iterator[Place]:
                 and declared.computation.filters
                 and declared.computation.binder is None
             ):
-                arguments = {each.python_name: _class_of(each.type) for each in field.arguments}
+                arguments = {each.python_name: class_of(each.type) for each in field.arguments}
                 yield Place(definition.name, field.python_name, declared, arguments)
 
 
-def _class_of(type_: Any) -> Any:
+def class_of(type_: Any) -> Any:
+    """Return the class of an input type, which may be optional, a list, or a lazy reference."""
     while hasattr(type_, "of_type"):
         type_ = type_.of_type
     return type_.resolve_type() if isinstance(type_, LazyType) else type_
@@ -219,7 +220,7 @@ class Indexes:
         """Return a filter for each operator, or for one operator of each field: (field, operator, filter)."""
         given: list[tuple[str, str, Any]] = []
         for field in get_object_definition(filter_, strict=True).fields:
-            name, type_, link = field.python_name, _class_of(field.type), field.metadata.get("link")
+            name, type_, link = field.python_name, class_of(field.type), field.metadata.get("link")
             if name in {"and_", "or_", "not_"}:
                 continue
             if link is None:
@@ -327,7 +328,7 @@ async def indexes(filled_urls: DatabaseUrls) -> AsyncIterator[Indexes]:
 
 async def _ask_orders(indexes: Indexes, place: Place, page: Page, keys: dict[str, Any]) -> None:
     order = get_object_definition(place.arguments["order_by"], strict=True)
-    [enum] = [_class_of(each.type) for each in order.fields if each.python_name == "field"]
+    [enum] = [class_of(each.type) for each in order.fields if each.python_name == "field"]
     for name in [value.value for value in enum.wrapped_cls]:
         for descending in (False, True):
             order_by = [Ordering(name, descending)]

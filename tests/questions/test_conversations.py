@@ -132,7 +132,7 @@ async def test_a_user_is_found_by_email_in_any_case(shop: Project, email: str) -
     assert [data["user"]] == await shop.sql(
         """
         SELECT id, name, email, user_data AS "userData" FROM users
-        WHERE project_id = :project AND lower(email) = lower(:email)
+        WHERE project_id = :project AND lower(email COLLATE "default") = lower(:email)
         """,
         email=email,
     )

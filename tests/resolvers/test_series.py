@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import TZPATH, ZoneInfo, available_timezones, reset_tzpath
 
 import pytest
 
+from resolvers import series as implementation
 from resolvers.buckets import MAX_BUCKETS
 from tests import factories
 from tests.api import traffic
 from tests.factories import measured
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.api import Api
 
 ARGUMENTS = "$from: DateTime!, $to: DateTime!, $interval: Interval!, $zone: String"
@@ -255,6 +258,7 @@ async def test_a_series_can_have_the_hours_of_a_year_or_the_minutes_of_a_week(ap
                 "Europe",
                 "Europe/Nowhere",
                 "CEST",
+                "US/Pacific-New",
                 "localtime",
                 "posix/Europe/Berlin",
                 "europe/berlin",
@@ -305,3 +309,20 @@ async def test_any_zone_can_be_named(api: Api) -> None:
     for zone in sorted(available_timezones() - {"localtime"})[::20]:
         [bucket] = await series(api, "2026-01-01T12:00:00Z", "2026-01-01T12:00:01Z", "MINUTE", zone)
         assert bucket["count"] == 0
+
+
+async def test_a_time_zone_that_was_removed_from_the_machine_is_refused(api: Api, tmp_path: Path) -> None:
+    await factories.agent(api)
+    zone = tmp_path / "Old" / "Zone"
+    zone.parent.mkdir()
+    zone.write_bytes(b"TZif")
+    try:
+        reset_tzpath([str(tmp_path)])
+        implementation._zones.cache_clear()  # noqa: SLF001  # the names of the machine's own files
+        await series(api, *YEAR, "DAY", "Europe/Berlin")
+        zone.unlink()
+        error = await api.error(OF_AGENTS, **variables_of(*YEAR, "DAY", "Old/Zone"))
+    finally:
+        reset_tzpath(TZPATH)
+        implementation._zones.cache_clear()  # noqa: SLF001  # as above
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "timeZone"}

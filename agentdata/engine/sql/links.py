@@ -13,6 +13,7 @@ from sqlalchemy import ARRAY, String, Text, Uuid, and_, any_, bindparam, column,
 from sqlalchemy.dialects.postgresql import array
 
 from agentdata.engine.sql.tenancy import owned
+from models.base import folded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +96,6 @@ class Link:
             # The database folds both sides, as it does for its index; no other program folds quite like it.
             texts = func.unnest(bindparam(KEYS, type_=ARRAY(Text)))
             keys = texts.table_valued(column("key", Text)).render_derived()
-            joined = keys.join(self.model.__table__, func.lower(remote) == func.lower(keys.c.key))
+            joined = keys.join(self.model.__table__, folded(remote) == func.lower(keys.c.key))
             return select(keys.c.key, *selected).select_from(joined).where(owned(self.model))
         return select(remote, *selected).where(owned(self.model), among_keys(remote))
