@@ -22,6 +22,7 @@ from agentdata.engine.aside import SWITCH_S
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.validation import Visibility
+from agentdata.fairness import Fairness
 from agentdata.health import Health
 from agentdata.middleware import SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
@@ -77,6 +78,7 @@ def create_app(
         pool_size=settings.pool_size,
         pool_timeout_s=settings.pool_timeout_s,
         statement_timeout_ms=settings.statement_timeout_ms,
+        queue_length=settings.queue_length,
         secret=secret,
     )
     visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
@@ -93,6 +95,7 @@ def create_app(
         database,
         Authenticator(database, tokens),
         documents,
+        Fairness.of(settings, database),
         page=graphiql.page if settings.graphiql else None,
         get=settings.get,
         max_body_bytes=settings.max_body_bytes,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.database import Database
+    from agentdata.engine.costs import Price
+    from agentdata.rates import Rates
 
 Result = TypeVar("Result")
 
@@ -83,7 +85,13 @@ class Principal:
 class Context:
     """The context of one operation. It reads from one snapshot; after each write it takes a new one."""
 
-    def __init__(self, database: Database, principal: Principal, origin: Origin = _UNKNOWN_ORIGIN) -> None:
+    def __init__(
+        self,
+        database: Database,
+        principal: Principal,
+        origin: Origin = _UNKNOWN_ORIGIN,
+        rates: Rates | None = None,
+    ) -> None:
         self.principal = principal
         self._origin = origin
         self.tenant_id = principal.project_id
@@ -91,10 +99,27 @@ class Context:
         self.viewer_id = principal.user_id
         """The end user whose rows alone the operation sees; the engine calls such a person the viewer."""
         self.way = "plan"
+        self.price: Price | None = None
+        """The price of the operation, once it is known."""
+        self.points_left: int | None = None
+        """How many points the key has left; None without a rate limit."""
+        self._rates = rates
         self._database = database
         self._reader: Reader | None = None
         self._signer: Signer | None = None
         self._closed = False
+
+    def charge(self, price: Price) -> None:
+        """Take the price of the operation from what the key may spend.
+
+        Raises:
+            LimitExceededError: The price is above all that a key may spend at once.
+            RateLimitedError: The key has too little left now.
+
+        """
+        self.price = price
+        if self._rates is not None:
+            self.points_left = self._rates.take(self.principal.holder_id, price.points)
 
     def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
         """Run a plan's statement, which sees one moment of the data, and return its rows."""
@@ -169,7 +194,8 @@ class Context:
             fields,
             document_hash=hashlib.sha256(document.encode()).hexdigest(),
         )
-        await self._database.statement(
+        # An operation that used up its allowance is recorded, too.
+        await self._database.within(None).statement(
             self.tenant_id, access_records.RECORD, (self.tenant_id, *values), writes=True
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from time import perf_counter
@@ -11,6 +12,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from agentdata.database_url import parse
+from agentdata.errors import AgentDataError
 from agentdata.pool import Pool
 from agentdata.sight.counts import COUNTS
 from agentdata.turns import Turns
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
+    from agentdata.allowance import Allowance
     from agentdata.pool import Connection
 
 ReadSession = NewType("ReadSession", AsyncSession)
@@ -34,8 +37,9 @@ _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 # The share of the connections for writes that need the same lock, for writes to one project, and for all
 # writes. A smaller share for one lock costs throughput: the next writer should already wait in the database.
-_LOCK_PERCENT = 50
-_PROJECT_PERCENT = 70
+# By default all operations of one project have half of the connections: its writes leave some to its reads.
+_LOCK_PERCENT = 25
+_PROJECT_PERCENT = 35
 _WRITES_PERCENT = 80
 
 
@@ -49,6 +53,7 @@ class Database:
         pool_size: int = 10,
         pool_timeout_s: float = 30.0,
         statement_timeout_ms: int = 10_000,
+        queue_length: int | None = None,
         secret: bytes | None = None,
     ) -> None:
         self.secret = secret or secrets.token_bytes(32)
@@ -56,7 +61,14 @@ class Database:
         self.pool = Pool(
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
-        self.turns = Turns(self.pool.timeout_s)
+        self.turns = Turns(self.pool.timeout_s, max_waiting=queue_length)
+        self._allowance: Allowance | None = None
+
+    def within(self, allowance: Allowance | None) -> Database:
+        """Return the database of one operation, which uses no more than its allowance; None has no bounds."""
+        bounded = Database.__new__(Database)
+        bounded.__dict__ = {**self.__dict__, "_allowance": allowance}
+        return bounded
 
     def turn_to_write(
         self, project_id: UUID, contended: Iterable[Hashable]
@@ -69,12 +81,20 @@ class Database:
 
         Raises:
             OverloadedError: Other writes took all turns for as long as a request may wait.
+            TimedOutError: The operation has reached its time limit.
 
         """
         keys = [*((project_id, thing) for thing in sorted(contended, key=str)), project_id, None]
         percent = (*[_LOCK_PERCENT] * (len(keys) - 2), _PROJECT_PERCENT, _WRITES_PERCENT)
         places = (max(self.pool.size * each // 100, 1) for each in percent)
-        return self.turns.take(list(zip(keys, places, strict=True)))
+        limits: list[tuple[Hashable, int]] = list(zip(keys, places, strict=True))
+        allowance = self._allowance
+        if allowance is None:
+            return self.turns.take(limits)
+        allowance.check()
+        # All writes come last, so that a write that waits for its key or project holds no turn of theirs.
+        limits[-1:-1] = allowance.places
+        return self.turns.take(limits, most_s=allowance.left_s)
 
     async def statement(
         self,
@@ -93,12 +113,17 @@ class Database:
         trip, and a second one if the connection was last used in another project.
 
         Raises:
+            LimitExceededError: The rows have more bytes than the operation may receive.
             OverloadedError: All connections stayed in use for as long as a request may wait.
+            TimedOutError: The operation has reached its time limit.
 
         """
-        connection = await self.pool.take(project_id, user_id)
+        connection = await self._take(project_id, user_id, reads=not writes)
+        allowance = self._allowance
         started = perf_counter()
         try:
+            if allowance is not None:
+                allowance.begin(connection, counted=not writes)
             if connection.driver.shares_session:
                 async with _transaction_in(connection, _WRITE if writes else _READ, project_id, user_id):
                     return await connection.driver.fetch(text, *arguments)
@@ -107,13 +132,15 @@ class Database:
         except asyncpg.PostgresError as error:
             # After an ordinary error the session is idle again; a FATAL error ends it.
             connection.usable = getattr(error, "severity_en", "ERROR") == "ERROR"
+            self._raise_refusal(connection, error)
             raise
-        except BaseException:
+        except BaseException as error:
             # A cancelled statement leaves the protocol in an unknown state.
             connection.usable = False
+            self._raise_refusal(connection, error)
             raise
         finally:
-            self.pool.give_back(connection)
+            self._give_back(connection, reads=not writes)
             COUNTS.statement(started, text)
 
     @asynccontextmanager
@@ -163,12 +190,53 @@ class Database:
     async def _transaction(
         self, begin: str, project_id: UUID, user_id: UUID | None = None
     ) -> AsyncIterator[Connection]:
-        connection = await self.pool.take(project_id, user_id)
+        reads = begin == _READ
+        connection = await self._take(project_id, user_id, reads=reads)
         try:
+            if self._allowance is not None:
+                self._allowance.begin(connection, counted=reads)
             async with _transaction_in(connection, begin, project_id, user_id):
                 yield connection
+        except BaseException as error:
+            self._raise_refusal(connection, error)
+            raise
         finally:
-            self.pool.give_back(connection)
+            self._give_back(connection, reads=reads)
+
+    async def _take(self, project_id: UUID, user_id: UUID | None, *, reads: bool) -> Connection:
+        """Take a connection, and for a read first the turns of its key and project, which a write has."""
+        allowance = self._allowance
+        if allowance is None:
+            return await self.pool.take(project_id, user_id)
+        allowance.check()
+        places = allowance.places if reads else ()
+        if not self.turns.take_now(places):
+            await self.turns.wait(places, most_s=allowance.left_s)
+        try:
+            if self.pool.idle:
+                return await self.pool.take(project_id, user_id)
+            async with asyncio.timeout(allowance.left_s):
+                return await self.pool.take(project_id, user_id)
+        except BaseException as error:
+            self.turns.give_back(places)
+            if isinstance(error, TimeoutError):
+                allowance.check()
+            raise
+
+    def _give_back(self, connection: Connection, *, reads: bool) -> None:
+        if self._allowance is not None:
+            self._allowance.end(connection)
+            if reads:
+                self.turns.give_back(self._allowance.places)
+        self.pool.give_back(connection)
+
+    def _raise_refusal(self, connection: Connection, error: BaseException) -> None:
+        """Raise the reason if the operation's own allowance made a statement fail."""
+        is_ours = isinstance(error, Exception) and not isinstance(error, AgentDataError)
+        if self._allowance is not None and is_ours:
+            refusal = self._allowance.refusal(connection)
+            if refusal is not None:
+                raise refusal from error
 
 
 @asynccontextmanager

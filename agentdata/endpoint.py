@@ -41,11 +41,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
+    from agentdata.allowance import Allowance
     from agentdata.auth import Authenticator
     from agentdata.context import Principal
     from agentdata.database import Database
     from agentdata.engine.requests.documents import Operation
     from agentdata.engine.requests.executor import Executor
+    from agentdata.fairness import Fairness
     from agentdata.persisted import PersistedDocuments
     from agentdata.protocol import GraphQLRequest, Headers
 
@@ -81,6 +83,7 @@ class GraphQLEndpoint:
         database: Database,
         authenticator: Authenticator,
         documents: PersistedDocuments,
+        fairness: Fairness,
         *,
         page: Callable[[Request], Response] | None,
         get: bool = True,
@@ -91,6 +94,7 @@ class GraphQLEndpoint:
         self._database = database
         self._authenticator = authenticator
         self._documents = documents
+        self._fairness = fairness
         self._page = page
         self._methods = ("GET", "POST") if get else ("POST",)
         self._max_body_bytes = max_body_bytes
@@ -135,21 +139,26 @@ class GraphQLEndpoint:
             )
         principal = await self._authenticator.authenticate(headers.get(b"authorization"), _host(scope))
         if get:
+            sent: bytes | bytearray = scope["query_string"]
             request = read_query_string(scope["query_string"])
         else:
             _check_content(headers)
-            body = await self._body(receive, headers.get(b"content-length"))
-            current.get().bytes_in = len(body)
-            request = await read_body_aside(body)
+            sent = await self._body(receive, headers.get(b"content-length"))
+            current.get().bytes_in = len(sent)
+            request = await read_body_aside(sent)
         operation = await self._documents.operation(request, principal.project_id)
         _note(operation, principal)
         _check_operation(operation, request, principal, get=get)
-        context = Context(self._database, principal, origin(scope, headers, operation.name))
+        allowance = self._fairness.allowance(principal)
+        database, from_ = self._database.within(allowance), origin(scope, headers, operation.name)
+        context = Context(database, principal, from_, self._fairness.rates)
+        run = self._run(operation, request, context, allowance)
         if operation.node.operation is OperationType.MUTATION:
             # A mutation runs to its end, even if the client disconnects.
-            result = await self._run(operation, request, context)
+            result = await run
         else:
-            result = await _while_connected(self._run(operation, request, context), receive)
+            result = await _while_connected(run, receive)
+        result = self._fairness.bounded(result, operation, context.price, allowance.received + len(sent))
         if context.way == "reference":
             current.get().reference_runs = self._executor.reference_runs
         if self._records_reads:
@@ -157,12 +166,25 @@ class GraphQLEndpoint:
         content: dict[str, Any] = {"data": result.data}
         if result.errors:
             content["errors"] = field_errors(result.errors)
+        if request.cost and context.price is not None:
+            result.extensions = {**(result.extensions or {}), "cost": self._fairness.cost(context)}
         if result.extensions:
             content["extensions"] = result.extensions
         status, more = status_of(content) if result.errors else (HTTPStatus.OK, ())
         return _Answer(status, content, more)
 
-    async def _run(self, operation: Operation, request: GraphQLRequest, context: Context) -> ExecutionResult:
+    async def _run(
+        self, operation: Operation, request: GraphQLRequest, context: Context, allowance: Allowance
+    ) -> ExecutionResult:
+        allowance.start()
+        try:
+            return await self._execute(operation, request, context)
+        finally:
+            allowance.close()
+
+    async def _execute(
+        self, operation: Operation, request: GraphQLRequest, context: Context
+    ) -> ExecutionResult:
         try:
             result = await self._executor.execute(operation, request.variables, context, large=request.large)
             if request.explain and result.data is not None:

@@ -91,6 +91,16 @@ class PersistedQueryNotFoundError(AgentDataError):
     apollo_message = "PersistedQueryNotFound"
 
 
+class RateLimitedError(AgentDataError):
+    """The API key has used up its points; they come back with time."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class PersistedQueryNotSupportedError(AgentDataError):
     """The request names a document that is not stored here, where clients cannot store any."""
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from agentdata import refusals
+from agentdata.allowance import UNBOUNDED
 from agentdata.database_url import UNPREPARED
 from agentdata.errors import OverloadedError
 from agentdata.exact_json import read_stored_json
@@ -31,7 +32,7 @@ from agentdata.sight.statements import count_statements
 from models.base import END_USER_ROLE, PROJECT_SETTING, REQUEST_ROLE, USER_SETTING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from uuid import UUID
 
     from agentdata.database_url import DatabaseTarget
@@ -60,7 +61,7 @@ _WARNING_INTERVAL_S = 60.0
 class Driver(asyncpg.Connection):
     """An asyncpg connection that knows the settings of its session on the server."""
 
-    __slots__ = ("project_id", "shares_session", "user_id")
+    __slots__ = ("meter", "project_id", "shares_session", "user_id")
 
     project_id: UUID | None
     """The project whose rows the session shows outside of transactions; None shows no rows."""
@@ -70,6 +71,46 @@ class Driver(asyncpg.Connection):
 
     shares_session: bool
     """Whether other clients use the session between transactions; then no setting may outlast one."""
+
+    meter: Meter
+    """Counts the bytes that the connection receives."""
+
+    # What asyncpg.Connection has, but does not declare.
+    _transport: asyncio.Transport
+    _protocol: asyncio.Protocol
+    _cancel: Callable[[asyncio.Future[None]], Awaitable[None]]
+
+    def add_meter(self) -> None:
+        """Count the bytes that the connection receives from now on."""
+        self.meter = Meter(self._transport, self._protocol)
+        self._transport.set_protocol(self.meter)
+
+    async def cancel_statement(self) -> None:
+        """Ask the server to cancel the statement that runs, which then fails as any other."""
+        await self._cancel(asyncio.get_running_loop().create_future())
+
+
+class Meter(asyncio.Protocol):
+    """Counts the bytes that a connection receives, and closes the connection when none are left.
+
+    The driver collects all rows of a statement before it returns any, so only here can they be bounded.
+    """
+
+    def __init__(self, transport: asyncio.Transport, driver: asyncio.Protocol) -> None:
+        self.left = UNBOUNDED
+        """How many bytes it may still receive; negative after it received more."""
+        self._transport = transport
+        self._feed = driver.data_received
+        for name in ("connection_lost", "eof_received", "pause_writing", "resume_writing"):
+            setattr(self, name, getattr(driver, name))
+
+    def data_received(self, data: bytes) -> None:
+        """Pass bytes on to the driver, or close the connection."""
+        self.left -= len(data)
+        if self.left < 0:
+            self._transport.abort()
+        else:
+            self._feed(data)
 
 
 class _StatementsNotKeptError(Exception):
@@ -347,6 +388,7 @@ class Pool:
     async def _open(self, *, prepares: bool, **arguments: Any) -> Driver:
         driver: Driver = await asyncpg.connect(connection_class=Driver, **arguments)
         try:
+            driver.add_meter()
             driver.project_id = driver.user_id = None
             driver.shares_session = self._target.pgbouncer
             if not driver.shares_session:

@@ -90,6 +90,8 @@ class GraphQLRequest(NamedTuple):
     explain: bool = False
     """Whether the answer includes an explanation of how it was read."""
     document: DocumentName | None = None
+    cost: bool = False
+    """Whether the answer says what it cost."""
     large: bool = False
     """Whether the variables are many values, which take long to check."""
 
@@ -245,10 +247,12 @@ def _request_from(value: dict[str, Any]) -> GraphQLRequest:
             raise _bad_request(f"`{name}` must be {description}", name)
     if named is None and not (query or "").strip():
         raise _bad_request(f"`query` is empty; send {_EXAMPLE}", "query")
-    explain = (value.get("extensions") or {}).get("explain", False)
-    if not isinstance(explain, bool):
-        raise _bad_request("`extensions.explain` must be true or false", "extensions.explain")
-    return GraphQLRequest(query or "", operation_name or None, variables or {}, explain, named)
+    extensions = value.get("extensions") or {}
+    explain, cost = extensions.get("explain", False), extensions.get("cost", False)
+    for name, wanted in (("explain", explain), ("cost", cost)):
+        if not isinstance(wanted, bool):
+            raise _bad_request(f"`extensions.{name}` must be true or false", f"extensions.{name}")
+    return GraphQLRequest(query or "", operation_name or None, variables or {}, explain, named, cost)
 
 
 def document_id(text: str) -> str:

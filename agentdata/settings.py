@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         description="API key whose project commands use, instead of the data folder's `api-key`.",
     )
     pool_size: int = Field(
-        default=10, ge=1, le=1000, description="Largest number of open database connections."
+        default=20, ge=1, le=1000, description="Largest number of open database connections."
     )
     pool_timeout_s: float = Field(
         default=10, gt=0, le=600, description="Seconds a request waits for a connection before OVERLOADED."
@@ -63,6 +63,42 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(
         default=16 * MIB, ge=1024, le=1024 * MIB, description="Largest request body in bytes."
+    )
+    max_answer_bytes: int = Field(
+        default=64 * MIB,
+        ge=1024,
+        le=1024 * MIB,
+        description="Largest answer in bytes, and the most that is read from the database for one.",
+    )
+    operation_timeout_s: float = Field(
+        default=30, gt=0, le=3600, description="Seconds after which a whole operation is stopped."
+    )
+    project_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Percent of the connections that the operations of one project may use at a time.",
+    )
+    key_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Percent of the connections that the operations of one API key may use at a time.",
+    )
+    queue_length: int = Field(
+        default=200,
+        ge=0,
+        le=100_000,
+        description="How many operations of one API key, of one project, or on one object may wait.",
+    )
+    rate_points_per_s: float = Field(
+        default=0, ge=0, le=1_000_000_000, description="Points an API key gains in a second; 0: no limit."
+    )
+    rate_burst_points: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+        description="Points an API key may spend at once; 0: what it gains in 10 seconds.",
     )
     audit_reads: bool = Field(
         default=False,

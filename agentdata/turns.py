@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 from agentdata import refusals
 from agentdata.errors import OverloadedError
@@ -13,58 +13,127 @@ from agentdata.errors import OverloadedError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable, Sequence
 
+    Limits = Sequence[tuple[Hashable, int]]
+    """Each key with the number of its holders. All callers must list keys in the same order: no deadlocks."""
+
+
+class _Line:
+    """The holders and waiters of one key. If anyone waits, no turn is free."""
+
+    __slots__ = ("free", "limit", "waiting")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.free = limit
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
 
 class Turns:
-    """Limits the number of concurrent holders of each key."""
+    """Limits the number of concurrent holders of each key, and of those that wait for one.
 
-    def __init__(self, timeout_s: float | None) -> None:
+    ``busy`` is the message for those who waited for too long or found too many waiting.
+    """
+
+    def __init__(
+        self,
+        timeout_s: float | None,
+        *,
+        max_waiting: int | None = None,
+        busy: str = (
+            "too many requests for the same data, or of the same API key or project, are waiting; try again"
+            " shortly"
+        ),
+    ) -> None:
         self._timeout_s = timeout_s
+        self._max_waiting = max_waiting
+        self._busy = busy
+        # A key has a line while it has holders.
+        self._lines: dict[Hashable, _Line] = {}
         self.waiting = 0
         """How many callers wait for their turn."""
-        # Holders and waiters of a key keep its semaphore alive; without any of them it is dropped.
-        self._semaphores: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def take(self, limits: Sequence[tuple[Hashable, int]]) -> AsyncIterator[None]:
-        """Run the block once every key has a free turn; ``limits`` pairs each key with its number of holders.
-
-        All callers must list the keys in the same order; otherwise they could deadlock.
+    async def take(self, limits: Limits, *, most_s: float | None = None) -> AsyncIterator[None]:
+        """Run the block once every key has a free turn.
 
         Raises:
-            OverloadedError: A key had no free turn for as long as a request may wait.
+            OverloadedError: As ``wait`` does.
 
         """
-        semaphores = [self._semaphore(key, limit) for key, limit in limits]
-        held: list[asyncio.Semaphore] = []
+        if not self.take_now(limits):
+            await self.wait(limits, most_s=most_s)
         try:
-            if any(semaphore.locked() for semaphore in semaphores):
-                self.waiting += 1
-                try:
-                    async with asyncio.timeout(self._timeout_s):
-                        await _acquire(semaphores, held)
-                except TimeoutError:
-                    refusals.count("writes")
-                    raise OverloadedError(
-                        "too many writes to the same data are waiting for each other; try again shortly"
-                    ) from None
-                finally:
-                    self.waiting -= 1
-            else:
-                # Nothing has to wait here, so a timer would be wasted work.
-                await _acquire(semaphores, held)
             yield
         finally:
-            for semaphore in held:
-                semaphore.release()
+            self.give_back(limits)
 
-    def _semaphore(self, key: Hashable, limit: int) -> asyncio.Semaphore:
-        semaphore = self._semaphores.get(key)
-        if semaphore is None:
-            semaphore = self._semaphores[key] = asyncio.Semaphore(limit)
-        return semaphore
+    def take_now(self, limits: Limits) -> bool:
+        """Take a turn of every key if all have one free, and return whether they had."""
+        lines = self._lines
+        for key, _ in limits:
+            line = lines.get(key)
+            if line is not None and not line.free:
+                return False
+        for key, limit in limits:
+            line = lines.get(key)
+            if line is None:
+                line = lines[key] = _Line(limit)
+            line.free -= 1
+        return True
 
+    async def wait(self, limits: Limits, *, most_s: float | None = None) -> None:
+        """Wait until every key has given a turn, and for at most ``most_s`` if that is less than usual.
 
-async def _acquire(semaphores: list[asyncio.Semaphore], held: list[asyncio.Semaphore]) -> None:
-    for semaphore in semaphores:
-        await semaphore.acquire()
-        held.append(semaphore)
+        Raises:
+            OverloadedError: A key had no free turn for as long as a request may wait, or too many wait.
+
+        """
+        self.waiting += 1
+        held = []
+        timeouts = [each for each in (self._timeout_s, most_s) if each is not None]
+        try:
+            async with asyncio.timeout(min(timeouts, default=None)):
+                for each in limits:
+                    if not self.take_now([each]):
+                        await self._wait_in(self._lines[each[0]], each)
+                    held.append(each)
+        except BaseException as error:
+            self.give_back(held)
+            if isinstance(error, TimeoutError):
+                raise self._refusal() from None
+            raise
+        finally:
+            self.waiting -= 1
+
+    def _refusal(self) -> OverloadedError:
+        refusals.count("writes")
+        return OverloadedError(self._busy)
+
+    def give_back(self, limits: Limits) -> None:
+        """Give a turn of every key back: to whoever waits longest."""
+        for key, _ in limits:
+            line = self._lines[key]
+            while line.waiting:
+                waiter = line.waiting.popleft()
+                if not waiter.done():
+                    waiter.set_result(None)
+                    break
+            else:
+                line.free += 1
+                if line.free == line.limit:
+                    del self._lines[key]
+
+    async def _wait_in(self, line: _Line, each: tuple[Hashable, int]) -> None:
+        if self._max_waiting is not None and len(line.waiting) >= self._max_waiting:
+            raise self._refusal()
+        waiter = asyncio.get_running_loop().create_future()
+        line.waiting.append(waiter)
+        try:
+            await waiter
+        except BaseException:
+            if waiter in line.waiting:
+                line.waiting.remove(waiter)
+            elif not waiter.cancelled():
+                # The turn was given in the same moment in which the wait ended.
+                self.give_back([each])
+            raise

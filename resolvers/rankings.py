@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from agentdata.engine.fields import ComputedRow, argument
+from agentdata.engine.fields import ComputedRow, Cost, argument
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.tenancy import owned
 from models import Memory, MemoryAccess, Message, Session, ToolCall, UsageRecord
@@ -46,6 +46,13 @@ if TYPE_CHECKING:
 MEMORIES = argument(
     "memories", MemoryFilter, "Which of the memories to rank; all by default.", filters=Memory
 )
+
+
+COST_OF_SESSIONS = Cost(points=30, scan_points=30)
+"""A ranking reads all sessions of the project, and so does its total."""
+
+COST_OF_CONTENTS = Cost(points=150, scan_points=150)
+"""These rankings read all tool calls, messages or accesses of the project."""
 
 
 class _SessionTotals(ComputedRow):

@@ -185,8 +185,8 @@ _WORDS = argument(
     required=True,
 )
 
-COST = Cost(rows=50_000)
-"""Ranking reads thousands of texts to find the best."""
+COST = Cost(rows=50_000, points=400, scan_points=200)
+"""Ranking reads thousands of texts to find the best, and counting finds all of them."""
 
 FOUND_MESSAGES = computation(
     _messages,

@@ -24,7 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from agentdata.engine.fields import Gives, argument, batch
+from agentdata.engine.costs import OWN_SCAN_POINTS
+from agentdata.engine.fields import Cost, Gives, argument, batch
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.links import among_keys, keys_table
 from agentdata.engine.sql.tenancy import owned
@@ -48,6 +49,9 @@ SESSIONS = argument(
 TREE = "line"
 """A session counts for itself and for each of its ancestors."""
 
+COST_OF_PART = Cost(scans=1)
+"""Each part of statistics reads all rows of one kind that the sessions have."""
+
 MAX_TOOLS = 500
 """The maximum number of tools in statistics."""
 
@@ -68,9 +72,28 @@ _SESSION = (
 """The columns of a session that are counted, summed up or averaged."""
 
 
+COST_OF_MANY = Cost(parent_points=10, scan_points=30)
+"""Statistics of the sessions of an agent, a user or a team, of which there may be thousands."""
+
+COSTS = {
+    "project_id": Cost(parent_points=50, scan_points=150),
+    TREE: Cost(parent_points=2, scan_points=2),
+    "id": Cost(parent_points=OWN_SCAN_POINTS, scan_points=OWN_SCAN_POINTS),
+}
+"""By the column of the parent: statistics of all sessions, of a tree, and of one session."""
+
+
 def field(description: str, *, by: str, inherits: bool = False) -> Any:
     """Declare statistics of the sessions whose column ``by`` has the row's id, or of its tree."""
-    return batch(totals, description, Gives.OBJECT, arguments=[SESSIONS], inherits=inherits, column=by)
+    return batch(
+        totals,
+        description,
+        Gives.OBJECT,
+        arguments=[SESSIONS],
+        inherits=inherits,
+        cost=COSTS.get(by, COST_OF_MANY),
+        column=by,
+    )
 
 
 def totals(column: str, sessions: Term | None = None) -> Select[Any]:

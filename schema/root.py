@@ -335,6 +335,7 @@ class Query:
         order=UserRankOrder,
         default=(Ordering("message_count", descending=True),),
         computed=computation(rankings.of_sessions, SESSIONS, column="user_id"),
+        cost=rankings.COST_OF_SESSIONS,
     )
     top_agents: Connection[AgentRank] = page(
         rankings.AgentRank,
@@ -345,6 +346,7 @@ class Query:
         order=AgentRankOrder,
         default=(Ordering("success_rate", descending=True),),
         computed=computation(rankings.of_sessions, SESSIONS, column="agent_id"),
+        cost=rankings.COST_OF_SESSIONS,
     )
     top_tools: Connection[ToolRank] = page(
         rankings.ToolRank,
@@ -354,6 +356,7 @@ class Query:
         order=ToolRankOrder,
         default=(Ordering("failed_count", descending=True),),
         computed=computation(rankings.tools, SESSIONS),
+        cost=rankings.COST_OF_CONTENTS,
     )
     top_models: Connection[ModelRank] = page(
         rankings.ModelRank,
@@ -362,6 +365,7 @@ class Query:
         order=ModelRankOrder,
         default=(Ordering("total_tokens", descending=True),),
         computed=computation(rankings.models, SESSIONS),
+        cost=rankings.COST_OF_CONTENTS,
     )
     top_memories: Connection[MemoryRank] = page(
         rankings.MemoryRank,
@@ -371,6 +375,7 @@ class Query:
         order=MemoryRankOrder,
         default=(Ordering("usefulness", descending=True),),
         computed=computation(rankings.memories, rankings.MEMORIES),
+        cost=rankings.COST_OF_CONTENTS,
     )
     search_messages: SearchConnection[MessageMatch] = page(
         search.MessageMatch,

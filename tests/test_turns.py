@@ -97,7 +97,7 @@ async def test_a_cancelled_or_failed_holder_passes_its_turn_on(workers: Workers)
 async def test_a_waiter_that_times_out_is_refused_and_holds_no_turns() -> None:
     turns = Turns(0.02)
     async with turns.take([("session", 1)]):
-        with pytest.raises(OverloadedError, match="too many writes to the same data"):
+        with pytest.raises(OverloadedError, match="too many requests for the same data"):
             async with turns.take([("all", 1), ("session", 1)]):
                 pytest.fail("the turn was not free")
         async with turns.take([("all", 1)]):
@@ -110,8 +110,35 @@ async def test_a_waiter_that_times_out_is_refused_and_holds_no_turns() -> None:
             await asyncio.Event().wait()
 
 
-async def test_the_semaphore_of_an_unused_key_is_dropped(workers: Workers) -> None:
+async def test_the_line_of_an_unused_key_is_dropped(workers: Workers) -> None:
     for number in range(100):
         async with workers.turns.take([(str(number), 1)]):
-            assert len(workers.turns._semaphores) == 1  # noqa: SLF001  # only this shows what is in memory
-    assert len(workers.turns._semaphores) == 0  # noqa: SLF001  # only this shows what is in memory
+            assert len(workers.turns._lines) == 1  # noqa: SLF001  # only this shows what is in memory
+    assert len(workers.turns._lines) == 0  # noqa: SLF001  # only this shows what is in memory
+
+
+async def test_more_than_may_wait_are_refused_at_once() -> None:
+    workers = Workers(Turns(None, max_waiting=2, busy="the queue is full"))
+    for name in "abc":
+        await workers.start(name, ("key", 1))
+    await workers.start("d", ("key", 1))
+    with pytest.raises(OverloadedError, match="the queue is full"):
+        await workers.tasks["d"]
+    await workers.start("e", ("other", 1))
+    await workers.end("a", "b", "c", "e")
+    assert workers.started == ["a", "e", "b", "c"]
+    await asyncio.gather(*[workers.tasks[name] for name in "abce"])
+
+
+async def test_a_waiter_that_is_cancelled_in_the_moment_of_its_turn_passes_it_on(workers: Workers) -> None:
+    for name in "abc":
+        await workers.start(name, ("key", 1))
+    workers.tasks["a"].cancel()
+    workers.tasks["b"].cancel()
+    await workers.settle()
+    assert workers.started == ["a", "c"]
+    await workers.end("c")
+    await workers.start("d", ("key", 1))
+    await workers.end("d")
+    assert workers.started == ["a", "c", "d"]
+    assert not workers.turns._lines  # noqa: SLF001  # only this shows what is in memory

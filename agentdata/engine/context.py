@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
+    from agentdata.engine.costs import Price
     from agentdata.engine.reference.reader import Reader
     from agentdata.engine.sql.cursors import Signer
 
@@ -35,6 +36,15 @@ class Context(Protocol):
     @property
     def reader(self) -> Reader:
         """The reader of the reference way; a plan does without."""
+
+    def charge(self, price: Price) -> None:
+        """Take the price of the operation before anything of it runs.
+
+        Raises:
+            LimitExceededError: The price is above all that a key may ever have.
+            RateLimitedError: The key has too little left now.
+
+        """
 
     def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
         """Run a plan's statement in one snapshot and return its rows."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
+from agentdata.errors import TimedOutError
 from agentdata.operations.module_states import lock_all_chains
 from agentdata.operations.unit_of_work import RETRYABLE, sqlstate
 from models import Base, ModuleState, Session, StateTransition
@@ -123,17 +124,27 @@ async def clear(write: UnitOfWork, model: type[Base], ids: Sequence[UUID]) -> bo
 
     Raises:
         DBAPIError: The database refuses a batch, or a single row takes too long.
+        TimedOutError: The operation has reached its time limit; a part of the rows is cleared.
 
     """
     batches = _batches(model)
     cleared = False
-    while many := await write.run_separately(partial(_batches_with_many_rows, batches=batches, ids=ids)):
-        if not cleared:
-            # The write's own record comes with its end, which a deletion that is broken off does not reach.
-            await write.run_separately(lambda part: write.record(ids, by=part))
-        for batch in many:
-            await _clear(write, batch, ids)
-        cleared = True
+    find = partial(_batches_with_many_rows, batches=batches, ids=ids)
+    try:
+        while many := await write.run_separately(find):
+            if not cleared:
+                # The write's own record comes with its end, which a deletion may not reach.
+                await write.run_separately(lambda part: write.record(ids, by=part))
+            for batch in many:
+                await _clear(write, batch, ids)
+            cleared = True
+    except TimedOutError as error:
+        # Each batch is a transaction of its own, so those before the time limit are done.
+        error.message = (
+            "the operation reached its time limit during a large deletion, a part of which is done; send the"
+            " same deletion again, and it goes on"
+        )
+        raise
     return cleared
 
 

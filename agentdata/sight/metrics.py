@@ -35,7 +35,7 @@ _BOUNDS = [*map(str, BUCKETS_S), "+Inf"]
 _COUNTERS = {
     "bytes_in": ("request_bytes", "Bytes of the bodies of requests."),
     "bytes_out": ("response_bytes", "Bytes of the bodies of answers."),
-    "cost": ("operation_cost", "What the operations might cost, by the measure of the limits."),
+    "cost": ("operation_cost", "What the operations might cost, in points."),
     "reference_runs": ("reference_runs", "Operations that no plan could hold and graphql-core ran."),
     "compilations": ("compilations", "Documents and plans that were compiled, because no cache had them."),
     "compile_s": ("compile_seconds", "Seconds that compiling documents and plans took."),
@@ -47,7 +47,7 @@ _GAUGES = {
     "pool_in_use": ("pool_in_use", "Connections to the database that requests hold."),
     "pool_idle": ("pool_idle", "Open connections to the database that nobody holds."),
     "pool_waiting": ("pool_waiting", "Requests that wait for a connection to the database."),
-    "writes_waiting": ("writes_waiting", "Writes that wait for their turn, without a connection."),
+    "writes_waiting": ("writes_waiting", "Reads and writes that wait for their turn, without a connection."),
 }
 
 

@@ -25,7 +25,7 @@ class RequestRecord:
     key: UUID | None = None
     project: UUID | None = None
     cost: int = 0
-    """What the operation may cost, by the measure of the limits."""
+    """What the operation may cost, in points."""
     statements: int = 0
     statement_s: float = 0.0
     """How long its statements took together, in seconds."""

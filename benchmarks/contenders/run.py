@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from benchmarks.database import Urls
 
 POOL_SIZE = 10
-"""The number of connections of every server: the default of agentdata, and of PostGraphile's driver."""
+"""The number of connections of every server for one project: the default of PostGraphile's driver.
+
+By default agentdata has twice as many, and gives the operations of one project half of them.
+"""
 
 POSTGRAPHILE = Path(__file__).parents[1] / "postgraphile"
 
@@ -116,7 +119,7 @@ def serving(contender: Contender, urls: Urls, logs: Path) -> Iterator[Running]:
         "AGENTDATA_PORT": "0",
         "AGENTDATA_DATA_DIR": str(logs),
         "AGENTDATA_LOG_LEVEL": "warning",
-        "AGENTDATA_POOL_SIZE": str(POOL_SIZE),
+        "AGENTDATA_POOL_SIZE": str(2 * POOL_SIZE),
         "AGENTDATA_MIGRATION_DATABASE_URL": urls.owner,
         "DATABASE_URL": urls.owner if contender.owner else urls.request,
         "POOL_SIZE": str(POOL_SIZE),

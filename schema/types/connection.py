@@ -6,11 +6,15 @@ from typing import Generic, TypeVar
 
 import strawberry
 
+from agentdata.engine.costs import COST, Cost
 from agentdata.engine.reference import connections
 from resolvers.search import MAX_RANKED
 from schema.declarations import object_type
 
 Row = TypeVar("Row")
+
+_SCAN = {COST: Cost(points=1, scans=1)}
+"""It reads every row of the list that the filter leaves."""
 
 
 @object_type
@@ -53,6 +57,7 @@ class Connection(Generic[Row]):
     total_count: int = strawberry.field(
         resolver=connections.total_count,
         description="The number of objects on all pages of the list, under the same filter.",
+        metadata=_SCAN,
     )
 
 
@@ -67,4 +72,5 @@ class SearchConnection(Connection[Row], Generic[Row]):
             f" {MAX_RANKED:,} have the words: only the newest {MAX_RANKED:,} of them were ranked, and the"
             " older ones are missing from the list and from `totalCount`."
         ),
+        metadata=_SCAN,
     )

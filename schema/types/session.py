@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.engine.fields import Gives, Ordering, batch, column, computation, page, relation
+from agentdata.engine.fields import Cost, Gives, Ordering, batch, column, computation, page, relation
 from models import Agent as AgentRow
 from models import AgentVersion as AgentVersionRow
 from models import Memory as MemoryRow
@@ -162,7 +162,10 @@ class Session(Node):
         default=(Ordering("started_at"),),
     )
     tree: Annotated["SessionTree", strawberry.lazy("schema.types.session_tree")] = batch(
-        sessions.trees, "Totals over the session and all sessions below it.", Gives.OBJECT
+        sessions.trees,
+        "Totals over the session and all sessions below it.",
+        Gives.OBJECT,
+        cost=Cost(parent_points=0.1),
     )
     messages: Connection[Annotated["Message", strawberry.lazy("schema.types.message")]] = page(
         MessageRow,
@@ -262,11 +265,14 @@ class Session(Node):
         remote="session_id",
         default=(Ordering("at"),),
         computed=computation(trail),
+        # Each entry is looked for in five tables.
+        cost=Cost(parent_points=2, object_points=0.05),
     )
     statistics: Annotated["Statistics", strawberry.lazy("schema.types.statistics")] = batch(
         statistics.totals,
         "Totals over the session alone; see `tree` for the sessions below it.",
         Gives.OBJECT,
+        cost=statistics.COSTS["id"],
         column="id",
     )
 

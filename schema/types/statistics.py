@@ -108,12 +108,14 @@ class Statistics:
         "The number of errors: failed tool calls, and events of the type `error`.",
         Gives.VALUE,
         inherits=True,
+        cost=statistics.COST_OF_PART,
     )
     latency: LatencyStatistics = batch(
         statistics.latencies,
         "How long it took to write the messages of the sessions.",
         Gives.OBJECT,
         inherits=True,
+        cost=statistics.COST_OF_PART,
     )
     tools: list[ToolStatistics] = batch(
         statistics.tools,
@@ -121,6 +123,7 @@ class Statistics:
         " tools.",
         Gives.OBJECTS,
         inherits=True,
+        cost=statistics.COST_OF_PART,
     )
     models: list[ModelStatistics] = batch(
         statistics.models,
@@ -128,4 +131,5 @@ class Statistics:
         " models.",
         Gives.OBJECTS,
         inherits=True,
+        cost=statistics.COST_OF_PART,
     )

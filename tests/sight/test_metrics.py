@@ -117,7 +117,7 @@ async def test_requests_errors_operations_and_statements_are_counted(
     assert 0 < after.since(before, f"agentdata_operation_duration_seconds_sum{named}") < 10
     assert 0 < after.since(before, "agentdata_compile_seconds_total") < 10
     assert after["agentdata_requests_in_progress"] == 1
-    assert (after["agentdata_pool_size"], after["agentdata_pool_in_use"]) == (10, 0)
+    assert (after["agentdata_pool_size"], after["agentdata_pool_in_use"]) == (20, 0)
     assert after["agentdata_pool_idle"] >= 1
     assert after['process_resident_memory_bytes{worker="0"}'] > 1e6
 
@@ -197,7 +197,7 @@ def test_several_processes_tell_the_sum_of_their_counts_even_if_one_is_killed(
         assert seen == sorted(seen)
         assert [metrics_of(server)[name] for _ in range(10)] == [40] * 10
         running = metrics_of(server)
-        assert running["agentdata_pool_size"] == 20
+        assert running["agentdata_pool_size"] == 40
         assert {f'process_open_fds{{worker="{place}"}}' for place in "01"} <= running.keys()
         killed = psutil.Process(min(workers(server)))
         killed.kill()

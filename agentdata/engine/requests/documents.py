@@ -13,6 +13,7 @@ from graphql import (
     GraphQLError,
     Node,
     OperationDefinitionNode,
+    OperationType,
     VariableNode,
     parse,
 )
@@ -25,6 +26,7 @@ from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
 from agentdata.engine.requests.conditions import of_value
 from agentdata.engine.requests.limits import Measure
+from agentdata.engine.requests.pricing import Pricing, with_items
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility, validate_document
 from agentdata.errors import AgentDataError, BadUserInputError, LimitExceededError
 from agentdata.sight.counts import COUNTS
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from graphql import DocumentNode, GraphQLInputObjectType, GraphQLSchema
 
+    from agentdata.engine.costs import Price
     from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.plans.plan import MutationPlan, QueryPlan
     from agentdata.engine.requests.limits import Limits, Size
@@ -93,8 +96,8 @@ class Operation:
     """The size apart from variables."""
     _size_variables: tuple[str, ...] | None = None
     _filter_variables: tuple[tuple[str, GraphQLInputObjectType], ...] = ()
-    _allowed: dict[tuple[Hashable, ...], int] = field(default_factory=dict)
-    """The rows that the operation may read, by the page sizes that were allowed."""
+    _allowed: dict[tuple[Hashable, ...], Price] = field(default_factory=dict)
+    """The price of the operation, by the page sizes that were allowed."""
     _plans: dict[tuple[Any, ...], QueryPlan | MutationPlan | None] = field(default_factory=dict)
 
     @property
@@ -122,16 +125,28 @@ class Operation:
             InvalidRequestError: A variable is wrong, or the operation passes a limit.
 
         """
+        return self.priced_values(given)[0]
+
+    def priced_values(self, given: dict[str, Any]) -> tuple[VariableValues, Price]:
+        """Return the coerced variables as ``values`` does, and the price of the operation with them.
+
+        Raises:
+            InvalidRequestError: As ``values`` does.
+
+        """
         values = self._variables.coerce(given)
         if isinstance(values, list):
             raise InvalidRequestError(values)
         try:
             # Sizes that were allowed before are not measured again.
-            rows = None if self._size_variables is None else self._allowed.get(self._sizes(values))
-            current.get().cost = self._check(values) if rows is None else rows
+            known = self._size_variables is not None
+            price = (self._allowed.get(self._sizes(values)) if known else None) or self._check(values)
         except LimitExceededError as error:
             raise invalid(error) from None
-        return values
+        if self.node.operation is not OperationType.QUERY:
+            price = with_items(price, values.coerced)
+        current.get().cost = price.points
+        return values, price
 
     def plan(
         self, compiler: Compiler | None, variables: VariableValues, failing: frozenset[str] = frozenset()
@@ -205,17 +220,17 @@ class Operation:
         oldest = next((case for case in self._plans if case[0]), next(iter(self._plans)))
         del self._plans[oldest]
 
-    def _check(self, variables: VariableValues) -> int:
-        """Check the operation against the limits, and return how many rows it may read."""
+    def _check(self, variables: VariableValues) -> Price:
+        """Check the size of the operation, and return its price."""
         measure = Measure(self.schema, self.fragments, variables)
-        size = measure.operation(self.node)
-        self.limits.check(size)
+        self.limits.check(measure.operation(self.node))
+        price = Pricing(measure).operation(self.node)
         self._filter_variables = tuple(measure.filter_variables.items())
         self._size_variables = tuple(sorted(measure.size_variables))
         if len(self._allowed) >= _CACHED_SIZES:
             self._allowed.clear()
-        self._allowed[self._sizes(variables)] = size.rows
-        return size.rows
+        self._allowed[self._sizes(variables)] = price
+        return price
 
     def _sizes(self, variables: VariableValues) -> tuple[Hashable, ...]:
         coerced = variables.coerced

@@ -11,10 +11,11 @@ from strawberry.execution import optimized_is_awaitable
 
 from agentdata.engine.aside import COMPILING
 from agentdata.engine.plans.run import FailingFieldsError, UnplannedError
-from agentdata.engine.requests.documents import Documents, InvalidRequestError
+from agentdata.engine.requests.documents import Documents, InvalidRequestError, invalid
 from agentdata.engine.requests.limits import Limits
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility
 from agentdata.engine.strawberry_access import core_schema
+from agentdata.errors import LimitExceededError
 from agentdata.sight.counts import COUNTS
 from agentdata.sight.request import current
 
@@ -91,6 +92,7 @@ class Executor:
 
         Raises:
             InvalidRequestError: The variables are wrong, or the operation passes a limit with them.
+            RateLimitedError: The key has used up what it may.
 
         """
         try:
@@ -112,9 +114,13 @@ class Executor:
 
         """
         if large or not operation.is_measured:
-            values = await COMPILING.run(operation.values, variables)
+            values, price = await COMPILING.run(operation.priced_values, variables)
         else:
-            values = operation.values(variables)
+            values, price = operation.priced_values(variables)
+        try:
+            context.charge(price)
+        except LimitExceededError as error:
+            raise invalid(error) from None
         compiler = self._compiler
         if compiler is not None and context.viewer_id is not None:
             compiler = compiler.for_viewers

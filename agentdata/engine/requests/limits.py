@@ -283,7 +283,7 @@ class Measure:
         if name in {"__schema", "__type"}:
             # How deep it may go is the validation's to say. Each alias may list a part of the schema again.
             return size._replace(depth=1, aliases=aliases, rows=INTROSPECTION_ROWS * (1 + inner.aliases))
-        own, objects = self._objects(given, declared, parent, leads_on=inner.rows > 0)
+        own, objects = self.objects(given, declared, parent, leads_on=inner.rows > 0)
         beside = _cost(declared).rows
         return size._replace(rows=min(beside + objects * (own + inner.rows), _MOST))
 
@@ -304,7 +304,7 @@ class Measure:
         self.filter_variables[node.name.value] = type_
         return of_value(self.variables.coerced.get(node.name.value), type_)
 
-    def _objects(
+    def objects(
         self,
         given: Mapping[str, ValueNode],
         declared: GraphQLField,

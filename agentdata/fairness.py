@@ -1,0 +1,86 @@
+"""Fairness: what one operation, one API key and one project may take while others want something, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from graphql import ExecutionResult, OperationType
+from graphql.error import located_error
+
+from agentdata.allowance import Allowance
+from agentdata.answers import check_size, may_exceed
+from agentdata.errors import LimitExceededError
+from agentdata.rates import Rates
+
+if TYPE_CHECKING:
+    from agentdata.context import Context, Principal
+    from agentdata.database import Database
+    from agentdata.engine.costs import Price
+    from agentdata.engine.requests.documents import Operation
+    from agentdata.settings import Settings
+
+_BURST_S = 10
+"""How many seconds of its rate a key may spend at once, unless the settings say it in points."""
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """The limits that operations, keys and projects have beside each other, in one process."""
+
+    operation_timeout_s: float
+    max_answer_bytes: int
+    project_places: int
+    """How many connections the operations of one project use at a time; the others wait."""
+    key_places: int
+    """The same for one API key."""
+    rates: Rates | None
+    """What each key may spend; None if there is no limit."""
+
+    @classmethod
+    def of(cls, settings: Settings, database: Database) -> Fairness:
+        """Return the limits of the settings for the connections of a database."""
+        per_s = settings.rate_points_per_s / settings.workers
+        burst = settings.rate_burst_points / settings.workers or per_s * _BURST_S
+        size = database.pool.size
+        return cls(
+            settings.operation_timeout_s,
+            settings.max_answer_bytes,
+            max(size * settings.project_percent // 100, 1),
+            max(size * settings.key_percent // 100, 1),
+            Rates(per_s, max(burst, 1)) if per_s else None,
+        )
+
+    def allowance(self, principal: Principal) -> Allowance:
+        """Return the allowance of a new operation."""
+        places = (
+            (("key", principal.holder_id), self.key_places),
+            (("project", principal.project_id), self.project_places),
+        )
+        return Allowance(seconds=self.operation_timeout_s, max_bytes=self.max_answer_bytes, places=places)
+
+    def bounded(
+        self, result: ExecutionResult, operation: Operation, price: Price | None, received: int
+    ) -> ExecutionResult:
+        """Return a result, or an error in its place if its answer would be too large.
+
+        ``received`` is the number of bytes that the result was made of.
+        """
+        if price is None or not may_exceed(price, received, self.max_answer_bytes):
+            return result
+        try:
+            check_size(result.data, self.max_answer_bytes)
+        except LimitExceededError as error:
+            if operation.node.operation is OperationType.MUTATION:
+                failed = "those that failed say so in errors of their own" if result.errors else "all of them"
+                error.message = f"the writes were done ({failed}), but {error.message}"
+            return ExecutionResult(None, [*(result.errors or ()), located_error(error, [operation.node])])
+        return result
+
+    def cost(self, context: Context) -> dict[str, Any]:
+        """Return what an operation costs, the most that its key may spend at once, and what it has left."""
+        return {
+            "points": context.price.points if context.price else None,
+            "budget": None if self.rates is None else int(self.rates.burst),
+            "left": context.points_left,
+        }

@@ -1,0 +1,105 @@
+"""The price of an operation follows from its document and sizes: points, keys, and repeated texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agentdata.engine.requests.executor import Executor
+from schema.root import schema
+
+if TYPE_CHECKING:
+    from agentdata.engine.costs import Price
+
+EXECUTOR = Executor(schema)
+
+
+def price(document: str, **variables: Any) -> Price:
+    """Return the price of an operation."""
+    operation = EXECUTOR.operation(document, None)
+    return operation.priced_values(variables)[1]
+
+
+def test_a_small_request_costs_a_few_points_and_never_none() -> None:
+    assert 1 <= price("{ __typename }").points <= 10
+    assert 1 <= price("{ project { name } }").points <= 10
+
+
+def test_larger_pages_cost_more_also_by_variables() -> None:
+    document = (
+        "query($first: Int) { sessions(first: $first)"
+        " { nodes { id title messages(first: 10) { nodes { id } } } } }"
+    )
+    small, large = price(document, first=10), price(document, first=500)
+    assert large.points > 10 * small.points
+    assert price(document, first=10) == small
+
+
+@pytest.mark.parametrize(
+    ("dear", "cheap"),
+    [
+        ("{ messages(first: 5) { totalCount } }", "{ messages(first: 5) { nodes { id } } }"),
+        (
+            "{ messages { totalCount } }",
+            "{ messages(filter: {role: {eq: USER}}) { totalCount } }",
+        ),
+        (
+            '{ searchMessages(query: "a", first: 5) { nodes { message { id } } } }',
+            "{ messages(first: 5) { nodes { id } } }",
+        ),
+        ("{ topTools(first: 5) { nodes { name } } }", "{ toolCalls(first: 5) { nodes { name } } }"),
+        (
+            "{ project { statistics { tools { name } } } }",
+            "{ sessions(first: 1) { nodes { statistics { tools { name } } } } }",
+        ),
+    ],
+)
+def test_a_field_that_reads_many_rows_says_so(dear: str, cheap: str) -> None:
+    assert price(dear).points > 5 * price(cheap).points
+
+
+def test_a_series_costs_by_its_buckets() -> None:
+    document = (
+        "query($to: DateTime!) { project { series(metric: MESSAGE_LATENCY, interval: HOUR,"
+        ' from: "2026-01-01T00:00:00Z", to: $to) { start count } } }'
+    )
+    day, month = price(document, to="2026-01-02T00:00:00Z"), price(document, to="2026-02-01T00:00:00Z")
+    assert month.points > 4 * day.points
+
+
+def test_items_that_are_written_count() -> None:
+    document = (
+        "mutation($m: [AppendMessageInput!]!) {"
+        ' appendMessages(sessionId: "0190aaaa-0000-7000-8000-000000000000", messages: $m) { id } }'
+    )
+    one, hundred = ({"role": "USER", "content": "a"},), ({"role": "USER", "content": "a"},) * 100
+    assert price(document, m=[*hundred]).points >= price(document, m=[*one]).points + 40
+
+
+def test_texts_that_many_parents_share_or_aliases_repeat_are_counted() -> None:
+    assert price("{ sessions(first: 50) { nodes { id title } } }").repeats == 1
+    shared = price("{ sessions(first: 50) { nodes { agent { name systemPrompt } user { name } } } }")
+    assert 100 <= shared.repeats <= 110
+    nested = price(
+        "{ sessions(first: 50) { nodes { agent {"
+        " sessions(first: 10) { nodes { title agent { name } } } } } } }"
+    )
+    assert nested.repeats >= 50 + 50 * 10
+    aliases = "".join(f"a{number}: content " for number in range(150))
+    document = '{ message(id: "0190aaaa-0000-7000-8000-000000000000") { %s } }'
+    assert price(document % aliases).repeats >= 150
+    spread = "{ sessions(first: 5) { nodes { ...A ...B } } } fragment A on Session { a: title } "
+    assert price(spread + "fragment B on Session { b: title c: title }").repeats >= 3
+
+
+def test_the_same_id_many_times_repeats_one_row() -> None:
+    document = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { content } } }"
+    ids = ["0190aaaa-0000-7000-8000-000000000000"] * 400
+    assert price(document, ids=ids).repeats >= 400
+
+
+def test_a_long_alias_counts_for_each_object_that_has_it() -> None:
+    long = price("{ sessions(first: 500) { nodes { %s: id } } }" % ("a" * 200))
+    assert long.key_bytes > 500 * 200
+    assert price("{ sessions(first: 500) { nodes { id } } }").key_bytes < long.key_bytes

@@ -1,0 +1,61 @@
+"""The size of an answer is known before it is written as JSON."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentdata.answers import check_size, may_exceed
+from agentdata.engine.costs import Price
+from agentdata.errors import LimitExceededError
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="ascii")), inner),
+)
+
+
+@given(VALUES)
+def test_what_is_too_large_is_refused_and_what_fits_is_not(value: Any) -> None:
+    size = len(orjson.dumps(value))
+    # Commas are counted behind each item, and floats are written with a digit more or less.
+    check_size(value, 3 * size + 10)
+    if size > 10:
+        with pytest.raises(LimitExceededError):
+            check_size(value, size // 4)
+
+
+def test_one_text_that_occurs_many_times_counts_each_time_and_is_copied_once() -> None:
+    text = "x" * 4_000_000
+    row = {f"a{number}": text for number in range(200)}
+    content = {"session": row, "again": [row] * 1_000_000}
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitExceededError, match="the answer would have more than 100,000,000 bytes"):
+            check_size(content, 100_000_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The serializer reserves room for a text of control characters alone.
+    assert peak < 10 * len(text)
+    check_size({"session": {"a": text}}, 4_100_000)
+
+
+def test_quotes_and_control_characters_count_as_they_are_written() -> None:
+    for text in ('"' * 50, "\\" * 50, "\x01" * 50, "ü" * 50, "\n" * 5_000):
+        size = len(orjson.dumps(text))
+        check_size(text, size)
+        with pytest.raises(LimitExceededError):
+            check_size(text, size - 1)
+
+
+def test_an_answer_is_measured_only_if_it_may_be_too_large() -> None:
+    price = Price(points=10, key_bytes=1_000, repeats=50)
+    assert not may_exceed(price, 10_000, 64 * 1024 * 1024)
+    assert may_exceed(price, 1_000_000, 64 * 1024 * 1024)
+    assert may_exceed(price._replace(key_bytes=10**8), 0, 64 * 1024 * 1024)
