@@ -75,7 +75,7 @@ class OverloadedError(AgentDataError):
 
 
 class RateLimitedError(AgentDataError):
-    """The API key has used up its points; they come back with time."""
+    """A key has spent its points, or an address has sent too many unknown keys; time mends both."""
 
     code = "RATE_LIMITED"
 
@@ -89,16 +89,6 @@ class PersistedQueryNotFoundError(AgentDataError):
 
     code = "PERSISTED_QUERY_NOT_FOUND"
     apollo_message = "PersistedQueryNotFound"
-
-
-class RateLimitedError(AgentDataError):
-    """The API key has used up its points; they come back with time."""
-
-    code = "RATE_LIMITED"
-
-    def __init__(self, message: str, retry_after_s: int) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
 
 
 class PersistedQueryNotSupportedError(AgentDataError):
