@@ -7,33 +7,28 @@ from typing import TYPE_CHECKING
 from graphql import FieldNode, FragmentSpreadNode
 
 from agentdata.operations.access_records import Origin
+from agentdata.sight.request import current
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from graphql import SelectionSetNode
     from starlette.types import Scope
 
     from agentdata.engine.requests.documents import Operation
 
 _MAX_LENGTH = 255
-"""How many characters of a name or id that the client made up are recorded."""
+"""How many characters of a name that the client made up are recorded."""
 
 _MAX_FIELDS = 100
 """How many names of root fields are recorded."""
 
 
-def origin(scope: Scope, headers: Mapping[bytes, str], operation_name: str | None) -> Origin:
-    """Return where a request came from: the other end of its connection, and the id in its `X-Request-Id`."""
+def origin(scope: Scope, operation_name: str | None) -> Origin:
+    """Return where the current request came from: the other end of its connection, and the request's id."""
     client = scope.get("client")
-    request_id = headers.get(b"x-request-id")
-    if request_id is not None:
-        # A header can hold control characters, which neither a database nor a terminal should get.
-        request_id = request_id[:_MAX_LENGTH] if request_id.isprintable() else None
     return Origin(
         None if operation_name is None else operation_name[:_MAX_LENGTH],
         None if client is None else client[0],
-        request_id,
+        current.get().id or None,
     )
 
 

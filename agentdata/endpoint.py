@@ -150,7 +150,7 @@ class GraphQLEndpoint:
         _note(operation, principal)
         _check_operation(operation, request, principal, get=get)
         allowance = self._fairness.allowance(principal)
-        database, from_ = self._database.within(allowance), origin(scope, headers, operation.name)
+        database, from_ = self._database.within(allowance), origin(scope, operation.name)
         context = Context(database, principal, from_, self._fairness.rates)
         run = self._run(operation, request, context, allowance)
         if operation.node.operation is OperationType.MUTATION:

@@ -200,7 +200,7 @@ async def test_a_token_names_its_user_or_its_scopes(tokens: Tokens) -> None:
     read = await tokens.claims(signed(agentdata_user="u-1", agentdata_scopes=...))
     assert (read.user, set(read.scopes)) == ("u-1", {"READ"})
     assert (await tokens.claims(signed(agentdata_scopes="READ WRITE"))).scopes == {"READ", "WRITE"}
-    for scopes in (..., [], "", "read", ["READ", "OTHER"], ["READ", 1], {"READ": 1}, None, 7):
+    for scopes in (..., [], "", "nothing", ["READ", "OTHER"], ["READ", 1], {"READ": 1}, None, 7):
         assert "claim agentdata_scopes must list" in await refusal(tokens, signed(agentdata_scopes=scopes))
     for user in ("", None, 7, ["u-1"], False):
         message = await refusal(tokens, signed(agentdata_user=user))

@@ -173,7 +173,9 @@ async def some_of_each(api: Api) -> dict[str, str]:
     await factories.module_state(api, module_id="cart", session_id=session.id)
     memory = await factories.memory(api)
     made = await api.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { apiKey { id } } }')
+    project = (await api.ask("{ project { slug } }"))["project"]
     return {
+        "slug": project["slug"],
         "user": str(user.id),
         "agent": str(agent.id),
         "version": str(version.id),

@@ -52,7 +52,7 @@ from tests.factories import said
 from tests.world import populate, read
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from graphql import GraphQLError
@@ -107,6 +107,11 @@ class WatchedPlan:
     """A plan that records in the context of an operation that it has answered it."""
 
     plan: QueryPlan | MutationPlan
+
+    @property
+    def outline(self) -> Callable[[], list[dict[str, Any]]]:
+        """The function that describes the plan."""
+        return self.plan.outline
 
     async def answer(
         self, context: WatchedContext, variables: VariableValues

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 NODE = "query ($id: ID!) { node(id: $id) { __typename id createdAt } }"
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
-SINGLE = {name: root.single for name, root in roots().items() if name != "ApiKey"}
+SINGLE = {name: root.single for name, root in roots().items() if name not in {"ApiKey", "AccessRecord"}}
 MALFORMED = [
     "",
     " ",

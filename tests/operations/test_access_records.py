@@ -134,6 +134,7 @@ async def test_a_record_says_who_and_from_where(
         httpx.AsyncClient() as client,
     ):
         named = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(query.encode()).hexdigest()}}
+        ids = []
         for request, id_ in (
             ({"query": make}, "r-1"),
             ({"query": query, "extensions": named}, "r\t2"),
@@ -145,6 +146,7 @@ async def test_a_record_says_who_and_from_where(
                 headers={"Authorization": f"Bearer {key.secret}", "X-Request-Id": id_},
             )
             assert "errors" not in response.json()
+            ids.append(response.headers["X-Request-Id"])
     async with owner.connect() as connection:
         rows = await connection.execute(
             text(
@@ -156,11 +158,14 @@ async def test_a_record_says_who_and_from_where(
         found = [tuple(row) for row in rows]
     write = ("WRITE", ["createUser"], "Make", None, 1, key.id, "127.0.0.1", "r-1")
     assert found[0] == write
+    # An id that could act on a terminal is replaced.
+    assert (ids[0], ids[2]) == ("r-1", "r-3")
+    assert ids[1] != "r\t2"
     digest = [hashlib.sha256(each.encode()).hexdigest() for each in (make, query)]
     assert found[1:] == (
         [
             ("READ", ["createUser"], "Make", digest[0], 0, key.id, "127.0.0.1", "r-1"),
-            ("READ", ["project", "users"], "Names", digest[1], 0, key.id, "127.0.0.1", None),
+            ("READ", ["project", "users"], "Names", digest[1], 0, key.id, "127.0.0.1", ids[1]),
             ("READ", ["project", "users"], "Names", digest[1], 0, key.id, "127.0.0.1", "r-3"),
         ]
         if reads

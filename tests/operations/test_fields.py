@@ -89,7 +89,7 @@ STATE = {
 }  # fmt: skip
 
 CASES: list[tuple[str, dict[str, Any]]] = [
-    ("updateProject", {"name": "Renamed", "slug": "@new"}),
+    ("updateProject", {"name": "Renamed", "slug": "@slug"}),
     ("createApiKey", {"name": "Key 2", "scopes": ["READ", "WRITE"], "expiresAt": "2999-01-01T00:00:00Z"}),
     ("updateApiKey", {"name": "Key 3", "scopes": ["ADMIN"], "expiresAt": "2999-01-01T00:00:00Z"}),
     ("createUser", USER),

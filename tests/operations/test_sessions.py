@@ -181,6 +181,8 @@ async def test_a_tree_is_deleted_with_everything_it_owns(api: Api, owner: AsyncE
     gone = (await api.ask(DELETE, id=str(root.id), tree=True))["deleteSession"]["ids"]
     assert gone == [str(root.id), str(middle.id)]
     after = await stored(owner, api)
+    # What was done stays recorded.
+    assert after.pop("access_records") != empty.pop("access_records")
     assert after == empty
     assert await untrue(owner, api) == []
 

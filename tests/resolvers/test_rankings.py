@@ -472,9 +472,9 @@ async def test_numbers_that_are_not_selected_are_not_computed(
     sent: list[tuple[str, Sequence[Any]]] = []
     statement = busy.database.statement
 
-    async def recorded(project_id: UUID, written: str, arguments: Sequence[Any]) -> list[Any]:
+    async def recorded(project_id: UUID, written: str, arguments: Sequence[Any], **how: Any) -> list[Any]:
         sent.append((written, arguments))
-        return await statement(project_id, written, arguments)
+        return await statement(project_id, written, arguments, **how)
 
     with patch.object(busy.database, "statement", recorded):
         await busy.ask(f"{{ {selection_} }}")
