@@ -34,6 +34,7 @@ class Allowance:
         "_connection",
         "_counted",
         "_ends_at",
+        "_expired",
         "_stopping",
         "_timer",
         "max_bytes",
@@ -53,6 +54,7 @@ class Allowance:
         self._counted = False
         self._stopping: asyncio.Task[None] | None = None
         self._ends_at = 0.0
+        self._expired = False
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -63,7 +65,7 @@ class Allowance:
 
     @property
     def left_s(self) -> float:
-        """How many seconds are left; 0 or less if the operation may begin nothing more."""
+        """How many seconds are left."""
         return self._ends_at - asyncio.get_running_loop().time()
 
     def check(self) -> None:
@@ -73,7 +75,7 @@ class Allowance:
             TimedOutError: The time limit has passed.
 
         """
-        if self.left_s <= 0:
+        if self._expired:
             raise self.not_begun()
 
     def begin(self, connection: Connection, *, counted: bool) -> None:
@@ -136,6 +138,7 @@ class Allowance:
             self._timer.cancel()
 
     def _expire(self) -> None:
+        self._expired = True
         if self._connection is not None:
             self._stopping = asyncio.create_task(self._stop())
 

@@ -220,7 +220,7 @@ class Database:
         except BaseException as error:
             self.turns.give_back(places)
             if isinstance(error, TimeoutError):
-                allowance.check()
+                raise allowance.not_begun() from None
             raise
 
     def _give_back(self, connection: Connection, *, reads: bool) -> None:

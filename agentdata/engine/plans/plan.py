@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _MOST_COMPUTED = 4
 """How many computations the event loop binds at most for one request."""
 
-_MANY_RECORDS = 2_000
+_MANY_RECORDS = 5_000
 """An answer of more records is made in a thread; a record takes some microseconds."""
 
 
