@@ -447,9 +447,9 @@ async def test_a_token_makes_no_key_that_outlives_it(client: httpx.AsyncClient, 
             _, content = await ask(client, token, make.format(more=more))
             allowed = at is not None and exp == 10**18
             assert allowed or content["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-    at = datetime.now(UTC) + timedelta(seconds=30)
+    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
     token = signed(agentdata_project=str(api.project_id), agentdata_scopes=["ADMIN", "READ"])
-    _, content = await ask(client, token, make.format(more=f', expiresAt: "{at.isoformat()}"'))
+    _, content = await ask(client, token, make.format(more=f', expiresAt: "{soon}"'))
     assert content["data"]["createApiKey"]["secret"]
 
 
