@@ -138,16 +138,19 @@ class GraphQLEndpoint:
                 BadUserInputError(f"Accept must allow {MediaType.GRAPHQL.value} or {MediaType.JSON.value}"),
             )
         principal = await self._authenticator.authenticate(headers.get(b"authorization"), _host(scope))
+        # A refused request has its key, too; and threads share their time among projects.
+        record = current.get()
+        record.key, record.project = principal.holder_id, principal.project_id
         if get:
             sent: bytes | bytearray = scope["query_string"]
             request = read_query_string(scope["query_string"])
         else:
             _check_content(headers)
             sent = await self._body(receive, headers.get(b"content-length"))
-            current.get().bytes_in = len(sent)
+            record.bytes_in = len(sent)
             request = await read_body_aside(sent)
         operation = await self._documents.operation(request, principal.project_id)
-        _note(operation, principal)
+        record.operation = operation.label
         _check_operation(operation, request, principal, get=get)
         allowance = self._fairness.allowance(principal)
         database, from_ = self._database.within(allowance), origin(scope, operation.name)
@@ -158,9 +161,10 @@ class GraphQLEndpoint:
             result = await run
         else:
             result = await _while_connected(run, receive)
-        result = self._fairness.bounded(result, operation, context.price, allowance.received + len(sent))
+        received = allowance.received + len(sent)
+        result = await self._fairness.bounded(result, operation, context.price, received)
         if context.way == "reference":
-            current.get().reference_runs = self._executor.reference_runs
+            record.reference_runs = self._executor.reference_runs
         if self._records_reads:
             await context.record_read(root_fields(operation), text_of(operation))
         content: dict[str, Any] = {"data": result.data}
@@ -337,13 +341,6 @@ def _check_operation(
 
 def _not_allowed(message: str, allowed: bytes) -> RefusalError:
     return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, BadUserInputError(message), ((b"allow", allowed),))
-
-
-def _note(operation: Operation, principal: Principal) -> None:
-    """Add the operation and its key to the record of the request."""
-    record = current.get()
-    record.operation = operation.label
-    record.key, record.project = principal.holder_id, principal.project_id
 
 
 def _status_of_refusal(media: MediaType | None) -> HTTPStatus:

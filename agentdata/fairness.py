@@ -10,7 +10,8 @@ from graphql.error import located_error
 
 from agentdata.allowance import Allowance
 from agentdata.answers import check_size, may_exceed
-from agentdata.errors import LimitExceededError
+from agentdata.engine.aside import ANSWERING
+from agentdata.errors import LimitExceededError, OverloadedError
 from agentdata.rates import Rates
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Fairness:
         )
         return Allowance(seconds=self.operation_timeout_s, max_bytes=self.max_answer_bytes, places=places)
 
-    def bounded(
+    async def bounded(
         self, result: ExecutionResult, operation: Operation, price: Price | None, received: int
     ) -> ExecutionResult:
         """Return a result, or an error in its place if its answer would be too large.
@@ -69,7 +70,10 @@ class Fairness:
         if price is None or not may_exceed(price, received, self.max_answer_bytes):
             return result
         try:
-            check_size(result.data, self.max_answer_bytes)
+            try:
+                await ANSWERING.run(check_size, result.data, self.max_answer_bytes)
+            except OverloadedError:  # the answer is there, so it is not dropped because others wait
+                check_size(result.data, self.max_answer_bytes)
         except LimitExceededError as error:
             if operation.node.operation is OperationType.MUTATION:
                 failed = "those that failed say so in errors of their own" if result.errors else "all of them"
