@@ -10,6 +10,7 @@ from graphql.error import located_error
 
 from agentdata.allowance import Allowance
 from agentdata.answers import check_size, may_exceed
+from agentdata.auth import MAX_LOOKUPS
 from agentdata.engine.aside import ANSWERING
 from agentdata.errors import LimitExceededError, OverloadedError
 from agentdata.rates import Rates
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from agentdata.engine.costs import Price
     from agentdata.engine.requests.documents import Operation
     from agentdata.settings import Settings
+
+_LOOKUP_PERCENT = 10
+"""The percentage of the connections that is left to lookups of keys, if they can use as many."""
 
 _BURST_S = 10
 """How many seconds of its rate a key may spend at once, unless the settings say it in points."""
@@ -35,6 +39,8 @@ class Fairness:
     """How many connections the operations of one project use at a time; the others wait."""
     key_places: int
     """The same for one API key."""
+    all_places: int
+    """The same for all operations: what they leave finds out whose keys the requests have."""
     rates: Rates | None
     """What each key may spend; None if there is no limit."""
 
@@ -49,6 +55,7 @@ class Fairness:
             settings.max_answer_bytes,
             max(size * settings.project_percent // 100, 1),
             max(size * settings.key_percent // 100, 1),
+            size - min(size * _LOOKUP_PERCENT // 100, MAX_LOOKUPS),
             Rates(per_s, max(burst, 1)) if per_s else None,
         )
 
@@ -57,6 +64,7 @@ class Fairness:
         places = (
             (("key", principal.holder_id), self.key_places),
             (("project", principal.project_id), self.project_places),
+            ("all", self.all_places),
         )
         return Allowance(seconds=self.operation_timeout_s, max_bytes=self.max_answer_bytes, places=places)
 

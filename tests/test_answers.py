@@ -78,7 +78,7 @@ async def test_an_answer_is_measured_beside_the_event_loop(
 
     monkeypatch.setattr("agentdata.fairness.check_size", check)
     operation = Executor(schema).operation("{ project { name } }", None)
-    fairness = Fairness(1, most, 1, 1, None)
+    fairness = Fairness(1, most, 1, 1, 1, None)
     result = ExecutionResult({"project": {"name": "x" * 2_000}}, None)
     price = Price(points=1, key_bytes=100, repeats=1)
     bounded = await fairness.bounded(result, operation, price, 10**6)
