@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agentdata.engine.requests.documents import Operation
 
 _MAX_LENGTH = 255
-"""How many characters of a name that the client made up are recorded."""
+"""How many characters of a name or address that the client made up are recorded."""
 
 _MAX_FIELDS = 100
 """How many names of root fields are recorded."""
@@ -27,7 +27,8 @@ def origin(scope: Scope, operation_name: str | None) -> Origin:
     client = scope.get("client")
     return Origin(
         None if operation_name is None else operation_name[:_MAX_LENGTH],
-        None if client is None else client[0],
+        # A proxy may pass on whatever its client calls an address; a write must not fail of it.
+        client[0][:_MAX_LENGTH] if client and client[0].isprintable() else None,
         current.get().id or None,
     )
 

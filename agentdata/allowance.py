@@ -110,6 +110,8 @@ class Allowance:
             return None
         if connection.driver.meter.left < 0:
             return self._too_much()
+        if not self._counted and connection.driver.is_closed():
+            return None  # the connection was lost, and nobody knows whether the write was done
         if self._stopping is not None:
             limit = f"stopped at the operation's time limit of {self.seconds:g} s"
             return TimedOutError(

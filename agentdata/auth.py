@@ -33,7 +33,7 @@ _ANSWER_VALID_S = 0.9
 _TOKEN_DOTS = 2
 """A token is three parts with dots between them."""
 
-_MAX_LOOKUPS = 2
+MAX_LOOKUPS = 2
 """The maximum number of connections for lookups, so that a flood of made-up keys leaves some to requests."""
 
 _USE_INTERVAL = timedelta(minutes=1)
@@ -108,7 +108,7 @@ class Authenticator:
         self._max_answers = max_answers
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
         self._lookups: dict[bytes, asyncio.Task[_Answer]] = {}
-        self._lookup_slots = asyncio.Semaphore(_MAX_LOOKUPS)
+        self._lookup_slots = asyncio.Semaphore(MAX_LOOKUPS)
         self._guesses = Guesses()
 
     async def authenticate(self, authorization: str | None, host: str = "") -> Principal:

@@ -43,7 +43,7 @@ class Principal:
     user_id: UUID | None = None
     """The end user whose rows alone the holder sees; None sees the project."""
     expires_at: datetime | None = None
-    """When the key expires: no key that it makes may outlive it."""
+    """When the key or token expires: no key that it makes may outlive it."""
     subject: str | None = None
     """Whom a token says that it speaks for."""
 

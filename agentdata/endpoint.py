@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -16,9 +17,11 @@ from agentdata.context import Context
 from agentdata.engine.reporting import exception_entry, field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.errors import (
+    AgentDataError,
     BadUserInputError,
     ForbiddenError,
     LimitExceededError,
+    OverloadedError,
     RateLimitedError,
     UnauthenticatedError,
 )
@@ -31,6 +34,7 @@ from agentdata.protocol import (
     read_query_string,
     status_of,
 )
+from agentdata.sight.failures import describe
 from agentdata.sight.request import current
 from models.enums import ApiKeyScope
 
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
     from agentdata.fairness import Fairness
     from agentdata.persisted import PersistedDocuments
     from agentdata.protocol import GraphQLRequest, Headers
+
+_log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -138,16 +144,19 @@ class GraphQLEndpoint:
                 BadUserInputError(f"Accept must allow {MediaType.GRAPHQL.value} or {MediaType.JSON.value}"),
             )
         principal = await self._authenticator.authenticate(headers.get(b"authorization"), _host(scope))
+        # A refused request has its key, too; and threads share their time among projects.
+        record = current.get()
+        record.key, record.project = principal.holder_id, principal.project_id
         if get:
             sent: bytes | bytearray = scope["query_string"]
             request = read_query_string(scope["query_string"])
         else:
             _check_content(headers)
             sent = await self._body(receive, headers.get(b"content-length"))
-            current.get().bytes_in = len(sent)
+            record.bytes_in = len(sent)
             request = await read_body_aside(sent)
         operation = await self._documents.operation(request, principal.project_id)
-        _note(operation, principal)
+        record.operation = operation.label
         _check_operation(operation, request, principal, get=get)
         allowance = self._fairness.allowance(principal)
         database, from_ = self._database.within(allowance), origin(scope, operation.name)
@@ -158,11 +167,14 @@ class GraphQLEndpoint:
             result = await run
         else:
             result = await _while_connected(run, receive)
-        result = self._fairness.bounded(result, operation, context.price, allowance.received + len(sent))
+        received = allowance.received + len(sent)
+        result = await self._fairness.bounded(result, operation, context.price, received)
         if context.way == "reference":
-            current.get().reference_runs = self._executor.reference_runs
-        if self._records_reads:
-            await context.record_read(root_fields(operation), text_of(operation))
+            record.reference_runs = self._executor.reference_runs
+        if self._records_reads and (withheld := await self._record(operation, context)) is not None:
+            # A status that clients take as a reason to send the writes again would do them twice.
+            errors = [*field_errors(result.errors or ()), exception_entry(withheld)]
+            return _Answer(HTTPStatus.OK, {"data": None, "errors": errors})
         content: dict[str, Any] = {"data": result.data}
         if result.errors:
             content["errors"] = field_errors(result.errors)
@@ -172,6 +184,20 @@ class GraphQLEndpoint:
             content["extensions"] = result.extensions
         status, more = status_of(content) if result.errors else (HTTPStatus.OK, ())
         return _Answer(status, content, more)
+
+    async def _record(self, operation: Operation, context: Context) -> AgentDataError | None:
+        """Record what an operation read; return the error of a mutation whose writes have no such record."""
+        try:
+            await context.record_read(root_fields(operation), text_of(operation))
+        except Exception as error:
+            if operation.node.operation is not OperationType.MUTATION:
+                raise
+            _log.warning("the answer of a mutation was not recorded: %s", describe(error))
+            return OverloadedError(
+                "the writes without an error of their own were done, but the answer is withheld, because it"
+                " could not be recorded; read what they gave, and do not send them again"
+            )
+        return None
 
     async def _run(
         self, operation: Operation, request: GraphQLRequest, context: Context, allowance: Allowance
@@ -337,13 +363,6 @@ def _check_operation(
 
 def _not_allowed(message: str, allowed: bytes) -> RefusalError:
     return RefusalError(HTTPStatus.METHOD_NOT_ALLOWED, BadUserInputError(message), ((b"allow", allowed),))
-
-
-def _note(operation: Operation, principal: Principal) -> None:
-    """Add the operation and its key to the record of the request."""
-    record = current.get()
-    record.operation = operation.label
-    record.key, record.project = principal.holder_id, principal.project_id
 
 
 def _status_of_refusal(media: MediaType | None) -> HTTPStatus:

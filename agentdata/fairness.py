@@ -10,7 +10,9 @@ from graphql.error import located_error
 
 from agentdata.allowance import Allowance
 from agentdata.answers import check_size, may_exceed
-from agentdata.errors import LimitExceededError
+from agentdata.auth import MAX_LOOKUPS
+from agentdata.engine.aside import ANSWERING
+from agentdata.errors import LimitExceededError, OverloadedError
 from agentdata.rates import Rates
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from agentdata.engine.costs import Price
     from agentdata.engine.requests.documents import Operation
     from agentdata.settings import Settings
+
+_LOOKUP_PERCENT = 10
+"""The percentage of the connections that is left to lookups of keys, if they can use as many."""
 
 _BURST_S = 10
 """How many seconds of its rate a key may spend at once, unless the settings say it in points."""
@@ -34,6 +39,8 @@ class Fairness:
     """How many connections the operations of one project use at a time; the others wait."""
     key_places: int
     """The same for one API key."""
+    all_places: int
+    """The same for all operations: what they leave finds out whose keys the requests have."""
     rates: Rates | None
     """What each key may spend; None if there is no limit."""
 
@@ -48,6 +55,7 @@ class Fairness:
             settings.max_answer_bytes,
             max(size * settings.project_percent // 100, 1),
             max(size * settings.key_percent // 100, 1),
+            size - min(size * _LOOKUP_PERCENT // 100, MAX_LOOKUPS),
             Rates(per_s, max(burst, 1)) if per_s else None,
         )
 
@@ -56,10 +64,11 @@ class Fairness:
         places = (
             (("key", principal.holder_id), self.key_places),
             (("project", principal.project_id), self.project_places),
+            ("all", self.all_places),
         )
         return Allowance(seconds=self.operation_timeout_s, max_bytes=self.max_answer_bytes, places=places)
 
-    def bounded(
+    async def bounded(
         self, result: ExecutionResult, operation: Operation, price: Price | None, received: int
     ) -> ExecutionResult:
         """Return a result, or an error in its place if its answer would be too large.
@@ -69,7 +78,10 @@ class Fairness:
         if price is None or not may_exceed(price, received, self.max_answer_bytes):
             return result
         try:
-            check_size(result.data, self.max_answer_bytes)
+            try:
+                await ANSWERING.run(check_size, result.data, self.max_answer_bytes)
+            except OverloadedError:  # the answer is there, so it is not dropped because others wait
+                check_size(result.data, self.max_answer_bytes)
         except LimitExceededError as error:
             if operation.node.operation is OperationType.MUTATION:
                 failed = "those that failed say so in errors of their own" if result.errors else "all of them"

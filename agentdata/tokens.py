@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.error import URLError
@@ -47,6 +48,9 @@ _PAUSE_S = 30
 _READ_TIMEOUT_S = 10
 _MAX_SUBJECT = 255
 """How many characters of the claim `sub` are recorded."""
+
+_LATEST = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
+"""The last second that Python and PostgreSQL both know as a date; a token may be valid for longer."""
 
 _MAX_SET_BYTES = 1024 * 1024
 _MAX_KEYS = 100
@@ -206,7 +210,8 @@ async def holder(connection: AsyncConnection, claims: Claims) -> Principal:
             "the token names a user that does not exist in its project; create it with this externalId"
         )
     user_id = None if claims.user is None else row.user_id
-    return Principal(row.project_id, None, claims.scopes, user_id, subject=claims.subject)
+    expires_at = datetime.fromtimestamp(min(claims.expires_at, _LATEST), UTC)
+    return Principal(row.project_id, None, claims.scopes, user_id, expires_at, claims.subject)
 
 
 class KeySet:

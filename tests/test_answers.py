@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from typing import Any
 
 import orjson
 import pytest
+from graphql import ExecutionResult
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentdata.answers import check_size, may_exceed
 from agentdata.engine.costs import Price
+from agentdata.engine.requests.executor import Executor
 from agentdata.errors import LimitExceededError
+from agentdata.fairness import Fairness
+from schema.root import schema
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
@@ -59,3 +64,24 @@ def test_an_answer_is_measured_only_if_it_may_be_too_large() -> None:
     assert not may_exceed(price, 10_000, 64 * 1024 * 1024)
     assert may_exceed(price, 1_000_000, 64 * 1024 * 1024)
     assert may_exceed(price._replace(key_bytes=10**8), 0, 64 * 1024 * 1024)
+
+
+@pytest.mark.parametrize("most", [1_000_000, 1_500])
+async def test_an_answer_is_measured_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    threads = []
+
+    def check(content: Any, max_bytes: int) -> None:
+        threads.append(threading.current_thread().name)
+        check_size(content, max_bytes)
+
+    monkeypatch.setattr("agentdata.fairness.check_size", check)
+    operation = Executor(schema).operation("{ project { name } }", None)
+    fairness = Fairness(1, most, 1, 1, 1, None)
+    result = ExecutionResult({"project": {"name": "x" * 2_000}}, None)
+    price = Price(points=1, key_bytes=100, repeats=1)
+    bounded = await fairness.bounded(result, operation, price, 10**6)
+    assert (bounded is result) == (most == 1_000_000)
+    assert len(threads) == 1
+    assert threads[0].startswith("answering")

@@ -268,3 +268,18 @@ async def test_the_cost_is_told_to_those_who_ask_also_without_a_rate_limit(
             client.url, json={"query": "{ project { name } }", "extensions": {"cost": 1}}
         )
         assert codes(wrong) == ["BAD_USER_INPUT"]
+
+
+async def test_keys_are_looked_up_while_operations_have_all_their_connections(
+    database_urls: DatabaseUrls,
+) -> None:
+    keys = [await make_key(database_urls) for _ in range(3)]
+    async with served(database_urls, SLEEPING, *keys, pool_size=10) as (*hogs, other):
+        for hog in hogs:
+            await hog.post(QUICK)
+        asked = [asyncio.create_task(hog.post("{ sleep(seconds: 3) }")) for hog in hogs for _ in range(6)]
+        await asyncio.sleep(0.5)
+        started = time.perf_counter()
+        assert not codes(await other.post("{ __typename }"))
+        assert time.perf_counter() - started < 1
+        await asyncio.gather(*asked)

@@ -438,6 +438,21 @@ async def test_an_answer_for_a_token_ends_with_the_token(client: httpx.AsyncClie
     assert "has expired" in await wait_for_refusal(client, token)
 
 
+async def test_a_token_makes_no_key_that_outlives_it(client: httpx.AsyncClient, api: Api) -> None:
+    make = 'mutation {{ createApiKey(input: {{name: "x", scopes: [READ]{more}}}) {{ secret }} }}'
+    for exp in (int(time.time()) + 60, 10**18):
+        token = signed(agentdata_project=str(api.project_id), agentdata_scopes=["ADMIN", "READ"], exp=exp)
+        for at in (None, "9999-12-31T23:59:59Z"):
+            more = f', expiresAt: "{at}"' if at else ""
+            _, content = await ask(client, token, make.format(more=more))
+            allowed = at is not None and exp == 10**18
+            assert allowed or content["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
+    token = signed(agentdata_project=str(api.project_id), agentdata_scopes=["ADMIN", "READ"])
+    _, content = await ask(client, token, make.format(more=f', expiresAt: "{soon}"'))
+    assert content["data"]["createApiKey"]["secret"]
+
+
 async def test_without_settings_a_token_is_no_key(database_url: str) -> None:
     app = create_app(Settings(), database_url)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

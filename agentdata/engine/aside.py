@@ -7,15 +7,19 @@ run every few milliseconds. Each kind of step has one thread: more would only ta
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from collections import OrderedDict, deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
+from agentdata import refusals
 from agentdata.errors import OverloadedError
+from agentdata.sight.request import current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -24,12 +28,24 @@ SWITCH_S = 0.001
 """How long, in seconds, a thread may run on while the event loop wants to (`sys.setswitchinterval`)."""
 
 
+class _Job(NamedTuple):
+    future: Future[Any]
+    work: Callable[[], Any]
+
+
 class Aside:
-    """Runs functions one after another in a thread of its own."""
+    """Runs functions one after another in a thread of its own.
+
+    The projects whose requests wait take turns. If too many wait, the project with most of them loses one: so
+    a project that floods the thread holds up its own requests, and nobody else's.
+    """
 
     def __init__(self, name: str, most_waiting: int) -> None:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._most_waiting = most_waiting
+        self._lock = Lock()
+        # What waits for each project, in order of arrival; the project whose turn is next is the first.
+        self._lines: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
         self._waiting = 0
 
     async def run(
@@ -41,20 +57,55 @@ class Aside:
             OverloadedError: Too many functions wait for the thread.
 
         """
-        if self._waiting >= self._most_waiting:
-            raise OverloadedError("the server reads too many large or new documents; try again shortly")
-        self._waiting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._threads, partial(copy_context().run, function, *args, **kwargs)
-            )
-        finally:
+        job = _Job(Future(), partial(copy_context().run, function, *args, **kwargs))
+        self._add(job, current.get().project)
+        # For each job that waits the thread looks once for the one whose turn it is.
+        self._threads.submit(self._run_next)
+        result: Result = await asyncio.wrap_future(job.future)
+        return result
+
+    def _add(self, job: _Job, project: Hashable) -> None:
+        dropped = None
+        with self._lock:
+            if self._waiting >= self._most_waiting:
+                longest = max(self._lines, key=lambda each: len(self._lines[each]), default=project)
+                if len(self._lines.get(project, ())) + 1 >= len(self._lines.get(longest, ())):
+                    raise self._refusal()
+                dropped = self._lines[longest].pop()
+                self._waiting -= 1
+            self._lines.setdefault(project, deque()).append(job)
+            self._waiting += 1
+        if dropped is not None and dropped.future.set_running_or_notify_cancel():
+            dropped.future.set_exception(self._refusal())
+
+    def _run_next(self) -> None:
+        with self._lock:
+            if not self._lines:
+                return
+            project, line = next(iter(self._lines.items()))
+            job = line.popleft()
             self._waiting -= 1
+            if line:
+                self._lines.move_to_end(project)
+            else:
+                del self._lines[project]
+        if not job.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = job.work()
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            job.future.set_exception(error)
+            del job  # the error's traceback would hold it, and it the error
+        else:
+            job.future.set_result(result)
+
+    def _refusal(self) -> OverloadedError:
+        refusals.count("threads")
+        return OverloadedError("the server reads too many large or new documents; try again shortly")
 
 
 COMPILING = Aside("compiling", 100)
 """Reads, measures and compiles documents that are new, and large variables."""
 
 ANSWERING = Aside("answering", 100)
-"""Makes large answers out of the records of the database."""
+"""Makes large answers out of the records of the database, and measures them."""

@@ -33,7 +33,7 @@ class Author(NamedTuple):
 
     scopes: frozenset[str]
     expires_at: datetime | None
-    """When the key expires; null if never."""
+    """When the key or token expires; None if never."""
     api_key_id: UUID | None
     user_id: UUID | None
     subject: str | None

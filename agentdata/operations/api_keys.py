@@ -151,8 +151,8 @@ def _check_not_stronger(write: UnitOfWork, values: dict[str, Any]) -> None:
         return
     if values["expires_at"] is None or values["expires_at"] > maker.expires_at:
         raise ForbiddenError(
-            f"your key expires at {maker.expires_at:%Y-%m-%dT%H:%M:%SZ}, so it cannot give a later expiresAt;"
-            " give an earlier one, or use a key that does not expire",
+            f"your key or token expires at {maker.expires_at:%Y-%m-%dT%H:%M:%SZ}, so it cannot give a later"
+            " expiresAt; give an earlier one, or use a key that does not expire",
             field="expiresAt",
         )
 

@@ -10,6 +10,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from agentdata.door import Door, limits_of
+from agentdata.http_protocol import http_protocol
 from agentdata.sight.metrics import MetricsEndpoint
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ _LOG_INTERVAL_S = 60.0
 """How often the length of PostgreSQL's log is checked, in seconds."""
 
 _MOST_CONNECTIONS = 20
-"""How many connections the port of the metrics serves at a time; a monitoring system needs one."""
+"""How many connections the port of the metrics has at a time; a monitoring system needs one."""
 
 
 class _MetricsServer(uvicorn.Server):
@@ -48,6 +50,10 @@ class Beside:
         self._listener = listener
         self._first = first
         self._tasks: list[asyncio.Task[None]] = []
+        # Whoever reaches this port could otherwise use up the time and the descriptors of the API.
+        limits = limits_of(settings)._replace(
+            connections=_MOST_CONNECTIONS, connections_per_address=_MOST_CONNECTIONS
+        )
         app = Starlette(routes=[Route("/metrics", MetricsEndpoint(metrics).answer)])
         self._server = _MetricsServer(
             uvicorn.Config(
@@ -56,7 +62,8 @@ class Beside:
                 access_log=False,
                 server_header=False,
                 lifespan="off",
-                limit_concurrency=_MOST_CONNECTIONS,
+                http=http_protocol(Door(limits)),
+                ws="none",
                 timeout_graceful_shutdown=1,
             )
         )

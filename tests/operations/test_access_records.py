@@ -10,7 +10,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from agentdata.access import origin
 from agentdata.app import create_app
+from agentdata.context import Context
+from agentdata.errors import OverloadedError
 from agentdata.operations import deletion
 from agentdata.settings import Settings
 from tests import factories
@@ -171,3 +174,30 @@ async def test_a_record_says_who_and_from_where(
         if reads
         else []
     )
+
+
+async def test_writes_whose_answer_cannot_be_recorded_are_said_to_be_done(
+    database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OverloadedError("all database connections are in use; try again shortly")
+
+    monkeypatch.setattr(Context, "record_read", fail)
+    key = await make_key(database_urls)
+    async with (
+        serving(create_app(Settings(audit_reads=True), database_urls.request)) as (host, port),
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {key.secret}"}) as client,
+    ):
+        url = f"http://{host}:{port}/graphql"
+        written = await client.post(url, json={"query": "mutation { createUser(input: {}) { id } }"})
+        read = await client.post(url, json={"query": "{ project { name } }"})
+    assert (written.status_code, read.status_code) == (200, 503)
+    assert written.json()["data"] is None
+    assert "were done" in written.json()["errors"][0]["message"]
+    assert "data" not in read.json()
+
+
+@pytest.mark.parametrize("host", ["a" * 300, "a\x01b", "::1"])
+def test_a_made_up_address_is_cut_or_left_out(host: str) -> None:
+    address = origin({"client": (host, 0)}, None).address
+    assert address == {"a\x01b": None}.get(host, host[:255])

@@ -150,7 +150,7 @@ async def test_a_key_that_expires_makes_none_that_outlives_it(write: UnitOfWork,
         api_keys.update(maker, key.id, {"expires_at": later}),
         api_keys.rotate(maker, key.id),
     ):
-        with pytest.raises(ForbiddenError, match="your key expires at") as refused:
+        with pytest.raises(ForbiddenError, match="your key or token expires at") as refused:
             await making
         assert refused.value.field == "expiresAt"
     made, _ = await api_keys.create(maker, "As long", ["READ"], end)

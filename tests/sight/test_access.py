@@ -115,7 +115,7 @@ async def test_a_line_of_text_has_the_same_fields(database_urls: DatabaseUrls, k
     [line] = [line for line in log.getvalue().splitlines() if " agentdata.access: " in line]
     assert re.search(
         r" INFO agentdata\.access: POST /graphql status=400 ms=[\d.]+ request=[0-9a-f-]{36}"
-        r" client=127\.0\.0\.1 statements=\d statement_ms=[\d.]+"
+        rf" client=127\.0\.0\.1 key={key.id} project={key.project_id} statements=\d statement_ms=[\d.]+"
         rf" in=\d+ out={len(answer.content)} errors=BAD_USER_INPUT$",
         line,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
+import socket
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -15,8 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agentdata import refusals
 from agentdata.app import create_app
+from agentdata.database import Database
 from agentdata.settings import Settings
+from agentdata.sight.beside import Beside
 from agentdata.sight.counts import BUCKETS_S, Counts
+from agentdata.sight.metrics import Metrics
 from agentdata.sight.sharing import SharedCounts
 from tests.serving import make_key, serving
 from tests.test_cli import answer, environment, key_file, started, workers
@@ -218,3 +223,30 @@ def test_several_processes_tell_the_sum_of_their_counts_even_if_one_is_killed(
         assert httpx.get(server.url.replace("/graphql", "/metrics")).status_code == 404
         server.processes += [psutil.Process(pid) for pid in workers(server)]
         assert server.end(signal.SIGTERM) == 0
+
+
+async def test_the_port_of_the_metrics_has_the_bounds_of_the_door() -> None:
+    settings = Settings(database_url="postgresql://localhost/none", header_timeout_s=0.2)  # type: ignore[arg-type]  # pydantic wraps it
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        beside = Beside(settings, Metrics(Database("postgresql://localhost/none")), listener, first=True)
+        beside.start()
+        address = listener.getsockname()
+        try:
+            for sent, status in (
+                (b"GET /metrics HTTP/1.1\r\nA: ", b" 408 "),
+                (b"GET / HTTP/1.1\r\nA: " + b"a" * 17_000, b" 431 "),
+            ):
+                reader, writer = await asyncio.open_connection(*address)
+                writer.write(sent)
+                async with asyncio.timeout(5):
+                    assert status in await reader.readline()
+                writer.close()
+            many = [await asyncio.open_connection(*address) for _ in range(40)]
+            await asyncio.sleep(0.1)
+            async with httpx.AsyncClient() as client:
+                answer_ = await client.get(f"http://127.0.0.1:{address[1]}/metrics")
+            assert answer_.status_code == 200
+            for _, writer in many:
+                writer.close()
+        finally:
+            await beside.stop()

@@ -1,0 +1,68 @@
+"""Threads beside the event loop are shared fairly among projects."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from agentdata.engine.aside import Aside
+from agentdata.errors import OverloadedError
+from agentdata.sight.request import RequestRecord, current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+FLOODING, OTHER = uuid4(), uuid4()
+
+
+def asked(aside: Aside, project: UUID, work: Callable[[], object]) -> asyncio.Task[object]:
+    """Run a function for a request of a project."""
+
+    async def run() -> object:
+        record = RequestRecord("")
+        record.project = project
+        current.set(record)
+        return await aside.run(work)
+
+    return asyncio.create_task(run())
+
+
+async def test_projects_take_turns_and_a_flood_loses_its_own() -> None:
+    aside, order, go = Aside("test", 10), list[str](), Event()
+    first = asked(aside, FLOODING, go.wait)
+    await asyncio.sleep(0.05)
+    flood = [asked(aside, FLOODING, partial(order.append, f"f{n}")) for n in range(12)]
+    await asyncio.sleep(0.05)
+    others = [asked(aside, OTHER, partial(order.append, f"o{n}")) for n in range(3)]
+    await asyncio.sleep(0.05)
+    go.set()
+    await asyncio.gather(first, *others)
+    results = await asyncio.gather(*flood, return_exceptions=True)
+    assert [isinstance(each, OverloadedError) for each in results] == [False] * 7 + [True] * 5
+    assert order == ["f0", "o0", "f1", "o1", "f2", "o2", "f3", "f4", "f5", "f6"]
+
+
+async def test_what_was_cancelled_does_not_run() -> None:
+    aside, order, go = Aside("test", 10), list[int](), Event()
+    first = asked(aside, OTHER, go.wait)
+    await asyncio.sleep(0.05)
+    tasks = [asked(aside, OTHER, partial(order.append, n)) for n in range(3)]
+    await asyncio.sleep(0.05)
+    tasks[1].cancel()
+    first.cancel()  # it runs on, and the others wait for it
+    await asyncio.sleep(0.05)
+    assert not order
+    go.set()
+    await asyncio.gather(tasks[0], tasks[2])
+    assert order == [0, 2]
+
+
+async def test_errors_reach_whoever_waits() -> None:
+    with pytest.raises(ZeroDivisionError):
+        await Aside("test", 1).run(lambda: 1 // 0)
