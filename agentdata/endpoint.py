@@ -147,14 +147,9 @@ class GraphQLEndpoint:
         # A refused request has its key, too; and threads share their time among projects.
         record = current.get()
         record.key, record.project = principal.holder_id, principal.project_id
-        if get:
-            sent: bytes | bytearray = scope["query_string"]
-            request = read_query_string(scope["query_string"])
-        else:
-            _check_content(headers)
-            sent = await self._body(receive, headers.get(b"content-length"))
-            record.bytes_in = len(sent)
-            request = await read_body_aside(sent)
+        request, size = await self._read(scope, receive, headers)
+        if self._fairness.rates is not None and not self._executor.knows(request.query):
+            self._fairness.charge_reading(principal, request.query)
         operation = await self._documents.operation(request, principal.project_id)
         record.operation = operation.label
         _check_operation(operation, request, principal, get=get)
@@ -167,7 +162,7 @@ class GraphQLEndpoint:
             result = await run
         else:
             result = await _while_connected(run, receive)
-        received = allowance.received + len(sent)
+        received = allowance.received + size
         result = await self._fairness.bounded(result, operation, context.price, received)
         if context.way == "reference":
             record.reference_runs = self._executor.reference_runs
@@ -184,6 +179,18 @@ class GraphQLEndpoint:
             content["extensions"] = result.extensions
         status, more = status_of(content) if result.errors else (HTTPStatus.OK, ())
         return _Answer(status, content, more)
+
+    async def _read(
+        self, scope: Scope, receive: Receive, headers: dict[bytes, str]
+    ) -> tuple[GraphQLRequest, int]:
+        """Return the GraphQL request in the URL or in the body, and how many bytes it has."""
+        if scope["method"] == "GET":
+            sent = scope["query_string"]
+            return read_query_string(sent), len(sent)
+        _check_content(headers)
+        body = await self._body(receive, headers.get(b"content-length"))
+        current.get().bytes_in = len(body)
+        return await read_body_aside(body), len(body)
 
     async def _record(self, operation: Operation, context: Context) -> AgentDataError | None:
         """Record what an operation read; return the error of a mutation whose writes have no such record."""

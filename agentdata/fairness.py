@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from agentdata.allowance import Allowance
 from agentdata.answers import check_size, may_exceed
 from agentdata.auth import MAX_LOOKUPS
 from agentdata.engine.aside import ANSWERING
+from agentdata.engine.requests.documents import invalid
 from agentdata.errors import LimitExceededError, OverloadedError
 from agentdata.rates import Rates
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 _LOOKUP_PERCENT = 10
 """The percentage of the connections that is left to lookups of keys, if they can use as many."""
+
+_CHARACTERS_A_POINT = 20
+"""How many characters of a new document cost a point: reading and validating them takes some 0.1 ms."""
 
 _BURST_S = 10
 """How many seconds of its rate a key may spend at once, unless the settings say it in points."""
@@ -58,6 +63,20 @@ class Fairness:
             size - min(size * _LOOKUP_PERCENT // 100, MAX_LOOKUPS),
             Rates(per_s, max(burst, 1)) if per_s else None,
         )
+
+    def charge_reading(self, principal: Principal, document: str) -> None:
+        """Charge a key for a document that has to be parsed and validated, whether or not it is valid.
+
+        Raises:
+            InvalidRequestError: The key may not spend so many points at once.
+            RateLimitedError: The key has not so many points left.
+
+        """
+        if self.rates is not None:
+            try:
+                self.rates.take(principal.holder_id, math.ceil(len(document) / _CHARACTERS_A_POINT))
+            except LimitExceededError as error:
+                raise invalid(error) from None
 
     def allowance(self, principal: Principal) -> Allowance:
         """Return the allowance of a new operation."""

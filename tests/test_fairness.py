@@ -244,7 +244,8 @@ async def test_a_key_that_spent_its_points_gets_429_and_others_go_on(database_ur
         first = (await client.post("{ project { name } }", cost=True)).json()["extensions"]["cost"]
         assert first["budget"] == 100
         assert 1 <= first["points"] <= 10
-        assert first["left"] == 100 - first["points"]
+        # A new document costs a point for each 20 characters, once.
+        assert first["left"] == 100 - first["points"] - 1
         second = (await client.post("{ project { name } }", cost=True)).json()["extensions"]["cost"]
         assert second["left"] in {first["left"] - first["points"], first["left"] - first["points"] + 1}
         refused = [await client.post("{ project { name } }") for _ in range(100)][-1]
@@ -254,6 +255,14 @@ async def test_a_key_that_spent_its_points_gets_429_and_others_go_on(database_ur
         dear = await other.post("{ messages { totalCount } }")
         assert codes(dear) == ["LIMIT_EXCEEDED"]
         assert "more than the 100 that a key may spend at once" in dear.json()["errors"][0]["message"]
+
+
+async def test_documents_that_are_not_valid_cost_points(database_urls: DatabaseUrls) -> None:
+    key = await make_key(database_urls)
+    async with served(database_urls, schema, key, rate_points_per_s=0.001, rate_burst_points=100) as [client]:
+        answers = [codes(await client.post(f"{{ nothing{'x' * 380}{n} }}")) for n in range(6)]
+        assert answers == [["BAD_USER_INPUT"]] * 5 + [["RATE_LIMITED"]]
+        assert codes(await client.post("{ " + "x" * 2_100 + " }")) == ["LIMIT_EXCEEDED"]
 
 
 async def test_the_cost_is_told_to_those_who_ask_also_without_a_rate_limit(

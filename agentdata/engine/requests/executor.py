@@ -70,6 +70,10 @@ class Executor:
         """
         self._documents.get(document)
 
+    def knows(self, document: str) -> bool:
+        """Return whether a document is cached, so that reading it costs nothing."""
+        return self._documents.known(document) is not None
+
     async def read(self, document: str, name: str | None) -> Operation:
         """Return the operation of a document as ``operation`` does; a new document is read in a thread.
 
