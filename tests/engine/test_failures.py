@@ -99,3 +99,21 @@ async def test_literal_starts_of_buckets_do_not_stay_in_plans(api: Api) -> None:
     values = operation.values({})
     slots = operation.plan(EXECUTOR._compiler, values).arguments.slots  # noqa: SLF001  # what plans keep
     assert all("from" in slot.coerce(values) for slot in slots)
+
+
+async def test_writes_with_thousands_of_failed_fields_say_that_they_were_done(api: Api) -> None:
+    session = await factories.session(api)
+    wrong = "session { events(first: -1) { totalCount } }"
+    fields = " ".join(f"a{number}: {wrong}" for number in range(51))
+    document = (
+        "mutation ($id: ID!, $messages: [AppendMessageInput!]!)"
+        f" {{ appendMessages(sessionId: $id, messages: $messages) {{ {fields} }} }}"
+    )
+    said = [{"role": "USER", "content": "x"}] * 100
+    answer = await api.answer(document, id=str(session.id), messages=said)
+    assert answer.data is None
+    [error] = answer.errors
+    assert error["extensions"]["code"] == "LIMIT_EXCEEDED"
+    assert "were done" in error["message"]
+    found = await api.ask("query ($id: ID!) { session(id: $id) { messageCount } }", id=str(session.id))
+    assert found == {"session": {"messageCount": 100}}

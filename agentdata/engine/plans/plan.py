@@ -14,7 +14,7 @@ from agentdata.engine.plans.explain import explain, outline
 from agentdata.engine.plans.failures import report
 from agentdata.engine.plans.run import FailingFieldsError, Run, UnplannedError
 from agentdata.engine.reporting import client_error
-from agentdata.errors import AgentDataError
+from agentdata.errors import AgentDataError, LimitExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -203,7 +203,13 @@ class MutationPlan:
                     errors.append(located_error(error, each.nodes, [each.key]))
         if not self.failures:
             return data, errors
-        reported, failed = report(data, self.failures, bindings)
+        try:
+            reported, failed = report(data, self.failures, bindings)
+        except LimitExceededError as error:
+            error.message = (
+                f"the writes without an error of their own were done, but of what they gave {error.message}"
+            )
+            return None, [*errors, located_error(error)]
         return reported, errors + failed
 
     async def explain(self, context: Context, variables: VariableValues, *, analyze: bool) -> Explained:  # noqa: ARG002  # as a query's
