@@ -102,14 +102,15 @@ async def test_literal_starts_of_buckets_do_not_stay_in_plans(api: Api) -> None:
 
 
 async def test_writes_with_thousands_of_failed_fields_say_that_they_were_done(api: Api) -> None:
-    session = await factories.session(api)
-    wrong = "session { events(first: -1) { totalCount } }"
+    agent = await factories.agent(api)
+    session = await factories.session(api, agent_id=agent.id)
+    wrong = "agent { sessions(first: -1) { totalCount } }"
     fields = " ".join(f"a{number}: {wrong}" for number in range(51))
     document = (
         "mutation ($id: ID!, $messages: [AppendMessageInput!]!)"
         f" {{ appendMessages(sessionId: $id, messages: $messages) {{ {fields} }} }}"
     )
-    said = [{"role": "USER", "content": "x"}] * 100
+    said = [{"role": "ASSISTANT", "content": "x"}] * 100
     answer = await api.answer(document, id=str(session.id), messages=said)
     assert answer.data is None
     [error] = answer.errors
