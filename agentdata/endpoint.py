@@ -234,7 +234,9 @@ class GraphQLEndpoint:
         self, operation: Operation, request: GraphQLRequest, context: Context
     ) -> dict[str, Any] | None:
         try:
-            explained = await self._executor.explain(operation, request.variables, context, analyze=True)
+            explained = await self._executor.explain(
+                operation, request.variables, context, analyze=True, large=request.large
+            )
         except Exception as error:  # noqa: BLE001 - the data is complete; only its explanation failed
             return {"errors": [exception_entry(error)]}
         return explained.as_json() if explained else None

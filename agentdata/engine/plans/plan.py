@@ -146,7 +146,7 @@ class QueryPlan:
             FailingFieldsError: As ``answer`` does.
 
         """
-        run = Run(context, self.arguments.bind(context, variables))
+        run = Run(context, await self.arguments.bind_aside(context, variables))
         return await explain(self.reads, run, analyze=analyze)
 
     def outline(self) -> list[dict[str, Any]]:

@@ -117,17 +117,8 @@ class Executor:
             UnplannedError: No plan can hold the operation; nothing has been written.
 
         """
-        if large or not operation.is_measured:
-            values, price = await COMPILING.run(operation.priced_values, variables)
-        else:
-            values, price = operation.priced_values(variables)
-        try:
-            context.charge(price)
-        except LimitExceededError as error:
-            raise invalid(error) from None
-        compiler = self._compiler
-        if compiler is not None and context.viewer_id is not None:
-            compiler = compiler.for_viewers
+        values = await _charged_values(operation, variables, context, large=large)
+        compiler = self._compiler_for(context)
         data: Any = None
         errors: list[GraphQLError] = []
         try:
@@ -149,25 +140,41 @@ class Executor:
         return ExecutionResult(data, errors or None)
 
     async def explain(
-        self, operation: Operation, variables: dict[str, Any], context: Context, *, analyze: bool
+        self,
+        operation: Operation,
+        variables: dict[str, Any],
+        context: Context,
+        *,
+        analyze: bool,
+        large: bool = False,
     ) -> Explained | None:
         """Describe what a query reads, and with ``analyze`` what that takes; None if no plan reads anything.
 
+        It costs what the query costs, because with ``analyze`` the query runs.
+
         Raises:
             InvalidRequestError: As ``execute`` does.
+            RateLimitedError: As ``execute`` does.
 
         """
-        values = operation.values(variables)
+        values = await _charged_values(operation, variables, context, large=large)
+        compiler = self._compiler_for(context)
         try:
             try:
-                plan = operation.plan(self._compiler, values)
+                plan = await _plan(operation, compiler, values)
                 explained = await plan.explain(context, values, analyze=analyze)
             except FailingFieldsError as wrong:
-                plan = operation.plan(self._compiler, values, wrong.paths)
+                plan = await _plan(operation, compiler, values, wrong.paths)
                 explained = await plan.explain(context, values, analyze=analyze)
         except (UnplannedError, FailingFieldsError):
             return None
         return explained if explained.reads else None
+
+    def _compiler_for(self, context: Context) -> Compiler | None:
+        """Return the compiler of plans that show an operation the rows that it may see."""
+        if self._compiler is None or context.viewer_id is None:
+            return self._compiler
+        return self._compiler.for_viewers
 
     async def _run_reference(
         self, operation: Operation, variables: dict[str, Any], context: Context
@@ -186,6 +193,27 @@ class Executor:
             raise InvalidRequestError(prepared)
         result = prepared.execute_operation()
         return result if isinstance(result, ExecutionResult) else await result
+
+
+async def _charged_values(
+    operation: Operation, variables: dict[str, Any], context: Context, *, large: bool
+) -> VariableValues:
+    """Coerce and check the variables of an operation, and charge its key for it.
+
+    Raises:
+        InvalidRequestError: As ``Executor.execute`` does.
+        RateLimitedError: As ``Executor.execute`` does.
+
+    """
+    if large or not operation.is_measured:
+        values, price = await COMPILING.run(operation.priced_values, variables)
+    else:
+        values, price = operation.priced_values(variables)
+    try:
+        context.charge(price)
+    except LimitExceededError as error:
+        raise invalid(error) from None
+    return values
 
 
 async def _plan(
