@@ -106,7 +106,7 @@ class Turns:
             self.waiting -= 1
 
     def _refusal(self) -> OverloadedError:
-        refusals.count("writes")
+        refusals.count("turns")
         return OverloadedError(self._busy)
 
     def give_back(self, limits: Limits) -> None:

@@ -47,7 +47,7 @@ _GAUGES = {
     "pool_in_use": ("pool_in_use", "Connections to the database that requests hold."),
     "pool_idle": ("pool_idle", "Open connections to the database that nobody holds."),
     "pool_waiting": ("pool_waiting", "Requests that wait for a connection to the database."),
-    "writes_waiting": ("writes_waiting", "Reads and writes that wait for their turn, without a connection."),
+    "turns_waiting": ("turns_waiting", "Reads and writes that wait for their turn, without a connection."),
 }
 
 
@@ -132,7 +132,7 @@ class Metrics(Collector):
             "pool_in_use": pool.in_use,
             "pool_idle": pool.idle,
             "pool_waiting": pool.waiting,
-            "writes_waiting": turns.waiting,
+            "turns_waiting": turns.waiting,
         }
         return {"counts": _sum(self._before, counts), "gauges": gauges, "pid": os.getpid()}
 
