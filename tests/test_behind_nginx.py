@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["started"]
 
-pytestmark = needs_nginx
+pytestmark = [needs_nginx, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

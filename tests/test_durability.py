@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Write = Callable[[int], Awaitable[None]]
     """A function that writes and records what was acknowledged; it takes the number of the turn."""
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["environment", "started"]
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.test_cli import answer, key_file, new_environment, serving
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 LIBRARY = "schema==0.7.8 --hash=sha256:00bd977fadc7d9521bf289850cd8a8aa5f4948f575476b8daaa5c1b57af2dce1"

@@ -16,6 +16,8 @@ from tests.engine import flood
 if TYPE_CHECKING:
     from tests.api import Api
 
+pytestmark = pytest.mark.slow
+
 MAX_GROWTH = 60_000_000
 """How much a process may grow, by its caches and by memory that the allocator does not return."""
 

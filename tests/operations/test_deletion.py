@@ -299,6 +299,7 @@ def test_the_cases_cover_every_reference_that_batches_clear() -> None:
                     assert table.name in tables | of_one or (name, table.name) in few
 
 
+@pytest.mark.slow
 async def test_no_statement_of_a_large_deletion_exceeds_the_timeout(
     api: Api, filled: Filled, database_url: str
 ) -> None:
