@@ -63,6 +63,17 @@ class Allowance:
         self._ends_at = loop.time() + self.seconds
         self._timer = loop.call_later(self.seconds, self._expire)
 
+    def renew(self) -> None:
+        """Begin to count the time anew, unless it has passed.
+
+        Raises:
+            TimedOutError: The time limit has passed.
+
+        """
+        self.check()
+        self.close()
+        self.start()
+
     @property
     def left_s(self) -> float:
         """How many seconds are left."""

@@ -70,6 +70,11 @@ class Database:
         bounded.__dict__ = {**self.__dict__, "_allowance": allowance}
         return bounded
 
+    def renew_time(self) -> None:
+        """Let the operation run for as long again as an operation may."""
+        if self._allowance is not None:
+            self._allowance.renew()
+
     def turn_to_write(
         self, project_id: UUID, contended: Iterable[Hashable]
     ) -> AbstractAsyncContextManager[None]:

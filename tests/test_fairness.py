@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
+import pytest
 import strawberry
 from sqlalchemy import text
 
@@ -27,6 +28,8 @@ from tests.test_cli import serving as serving_process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from agentdata.database_urls import DatabaseUrls
 
@@ -180,6 +183,35 @@ async def test_fifty_slow_writes_stop_at_the_time_limit_and_say_which_were_done(
         titles = (await client.post("{ sessions { nodes { title } } }")).json()["data"]["sessions"]["nodes"]
         assert sorted(str(each["title"]) for each in titles) == ["None", "renamed"]
         assert await running(database_server, database_urls, "UPDATE sessions") == 0
+
+
+@pytest.mark.slow
+async def test_a_deletion_in_parts_may_take_longer_than_other_operations(
+    database_urls: DatabaseUrls, owner: AsyncEngine
+) -> None:
+    key = await make_key(database_urls)
+    limit_s = 1.0
+    async with served(database_urls, schema, key, operation_timeout_s=limit_s) as [client]:
+        user = (await client.post("mutation { createUser(input: {}) { id } }")).json()["data"]["createUser"][
+            "id"
+        ]
+        start = "mutation ($user: ID!) { startSession(input: {userId: $user}) { id } }"
+        session = (await client.post(start, user=user)).json()["data"]["startSession"]["id"]
+        async with owner.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO messages (project_id, id, session_id, sequence, role, content, user_id)"
+                    " SELECT :project, gen_random_uuid(), :session, n, 'USER', 'x', :user"
+                    " FROM generate_series(1, 60000) AS n"
+                ),
+                {"project": key.project_id, "session": session, "user": user},
+            )
+            # Otherwise the first batches are planned for a table of few rows.
+            await connection.execute(text("ANALYZE messages"))
+        started = time.perf_counter()
+        deleted = await client.post("mutation ($id: ID!) { deleteUser(id: $id) { ids } }", id=user)
+        assert time.perf_counter() - started > limit_s
+        assert deleted.json() == {"data": {"deleteUser": {"ids": [user]}}}
 
 
 async def test_two_hundred_aliases_of_one_large_text_are_refused_in_little_memory(

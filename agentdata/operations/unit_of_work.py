@@ -78,8 +78,11 @@ class UnitOfWork:
         def begin() -> Awaitable[WriteSession]:
             return stack.enter_async_context(database.write(project_id))
 
+        def separate(stack: AsyncExitStack) -> UnitOfWork:
+            database.renew_time()
+            return cls.on(database, project_id, stack)
+
         alone = partial(database.statement, project_id, writes=True)
-        separate = partial(cls.on, database, project_id)
         return cls(project_id, begin, alone, _separate=separate, author=author, field=field)
 
     @classmethod
@@ -105,7 +108,10 @@ class UnitOfWork:
         return self._session is not None
 
     async def run_separately(self, part: Callable[[UnitOfWork], Awaitable[Result]]) -> Result:
-        """Run a part in a transaction of its own, or in the operation's transaction if that has begun."""
+        """Run a part in a transaction of its own, or in the operation's transaction if that has begun.
+
+        A part of its own has the time of a whole operation, so that a write in parts may take longer.
+        """
         if self._separate is None or self.has_begun:
             return await part(self)
         async with AsyncExitStack() as stack:
