@@ -49,7 +49,18 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: Starlette) -> None:
         protocol = http_protocol(Door(limits_of(Settings())))
-        super().__init__(uvicorn.Config(app, port=0, http=protocol, log_config=None, access_log=False))
+        # By uvicorn's default, the server could close an idle connection just when a client uses it again.
+        keep_alive_s = Settings().keep_alive_s
+        super().__init__(
+            uvicorn.Config(
+                app,
+                port=0,
+                http=protocol,
+                timeout_keep_alive=keep_alive_s,
+                log_config=None,
+                access_log=False,
+            )
+        )
         self.is_listening = asyncio.Event()
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
