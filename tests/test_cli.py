@@ -197,6 +197,7 @@ def test_a_wrong_manifest_ends_the_start_with_a_sentence(environment: dict[str, 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "ends"),
     [
@@ -334,6 +335,7 @@ def test_projects_are_created_and_listed(environment: dict[str, str]) -> None:
     assert succeeded(environment, "keys", "list", "--project", "second") == ""
 
 
+@pytest.mark.slow
 def test_db_upgrades_and_downgrades(empty: dict[str, str]) -> None:
     assert succeeded(empty, "db", "current") == "base\n"
     upgraded = succeeded(empty, "db", "upgrade")

@@ -400,6 +400,7 @@ def _known(exceptions: Collection[tuple[str, str]], model: Any, name: str) -> tu
     return known if known in exceptions else None
 
 
+@pytest.mark.slow
 async def test_an_index_serves_every_order_and_filter(indexes: Indexes) -> None:
     for place in places():
         if isinstance(place.declared, Page):
