@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from agentdata.sight.request import current
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agentdata.sight.request import RequestRecord
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -55,6 +57,11 @@ class Counts:
         """The time in seconds that documents and plans took that were not cached."""
         self.slow = 0
         """Operations that took longer than the setting."""
+
+    def know(self, operations: Iterable[str]) -> None:
+        """Give operations a histogram, so that they count towards the most that have one."""
+        for operation in operations:
+            self.operations.setdefault(operation, _histogram())
 
     def observe(self, operation: str, seconds: float) -> None:
         """Add the time of a request to the histogram of its operation."""

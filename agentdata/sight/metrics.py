@@ -68,6 +68,8 @@ class Metrics(Collector):
         # The counts of a process that was killed go on in the one that replaces it.
         before = worker.shared.read(worker.place) if worker else None
         self._before: dict[str, Any] = before["counts"] if before else {}
+        # Each replacement would otherwise add names of its own.
+        COUNTS.know(self._before.get("operations", ()))
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 

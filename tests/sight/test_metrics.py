@@ -161,6 +161,14 @@ def test_names_of_operations_beyond_the_bound_are_counted_together() -> None:
     assert counts.operations["mutation:other"][len(BUCKETS_S) :] == [1, 31]
 
 
+def test_names_that_a_process_takes_over_count_towards_the_bound() -> None:
+    counts = Counts()
+    counts.know(f"query:Before{number}" for number in range(100))
+    counts.observe("query:New", 0.1)
+    assert "query:New" not in counts.operations
+    assert counts.operations["query:other"][-1] == 0.1
+
+
 def test_shared_counts_survive_their_process_and_a_torn_write() -> None:
     shared = SharedCounts(2)
     assert shared.read(1) is None
