@@ -38,7 +38,7 @@ UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _SECRETS = re.compile(r"ad_[A-Za-z0-9]{8}(?:_[A-Za-z0-9]{43})?|\\\\x[0-9a-f]{64}")
 _CURSORS = re.compile(r"[A-Za-z0-9_-]{12,}")
-_DIGEST_BYTES = 6
+_DIGEST_BYTES = 12
 """The number of bytes at the beginning of a cursor that depend on the project."""
 
 _LATELY = timedelta(hours=1)
