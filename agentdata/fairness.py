@@ -47,7 +47,7 @@ class Fairness:
     all_places: int
     """The same for all operations: what they leave finds out whose keys the requests have."""
     rates: Rates | None
-    """What each key may spend; None if there is no limit."""
+    """The points that each key may spend; None if there is no limit."""
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Fairness:

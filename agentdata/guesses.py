@@ -35,7 +35,7 @@ class Guesses:
         return 0
 
     def give_back(self, host: str) -> None:
-        """Give back the token of a key that is valid."""
+        """Return the token that the lookup of a valid key took."""
         client, now = client_of(host), time.monotonic()
         self._set(client, self._tokens(client, now) + 1, now)
 

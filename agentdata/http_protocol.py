@@ -119,7 +119,7 @@ class _RefusedError(Exception):
 
 
 class _Phase(IntEnum):
-    """What happens on a connection, in the order in which connections are closed if there are too many."""
+    """The phases of a connection, in the order in which connections are closed if there are too many."""
 
     HEAD = 0
     """The client has yet to send the head of a request, or the rest of it."""

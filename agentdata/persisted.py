@@ -34,7 +34,7 @@ _STORED_BYTES = 32 * 1024 * 1024
 """How much memory the documents of clients may take in one process, in bytes."""
 
 _ENTRY_BYTES = 400
-"""What a stored document takes besides its text: its identifier and its place in the store."""
+"""The bytes that a stored document takes besides its text, for its identifier and its entry."""
 
 
 class Store:

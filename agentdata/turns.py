@@ -110,7 +110,7 @@ class Turns:
         return OverloadedError(self._busy)
 
     def give_back(self, limits: Limits) -> None:
-        """Give a turn of every key back: to whoever waits longest."""
+        """Release a turn of every key; the caller that waits longest for one receives it."""
         for key, _ in limits:
             line = self._lines[key]
             while line.waiting:

@@ -70,7 +70,7 @@ class Cost:
 
 
 class Price(NamedTuple):
-    """What an operation may take with the sizes that its arguments ask for, before it runs."""
+    """The estimated cost of an operation, with the page sizes that its arguments ask for."""
 
     points: int
     """At least 1."""

@@ -38,7 +38,7 @@ class _MetricsServer(uvicorn.Server):
 
 
 class Beside:
-    """What runs beside the API while it serves.
+    """The tasks that run beside the API while it serves.
 
     The metrics have a server of their own, so that they can be read while the API refuses connections.
     """

@@ -59,7 +59,7 @@ class Counts:
         """Operations that took longer than the setting."""
 
     def know(self, operations: Iterable[str]) -> None:
-        """Give operations a histogram, so that they count towards the most that have one."""
+        """Add an empty histogram for each of these operations, so that they count towards the bound."""
         for operation in operations:
             self.operations.setdefault(operation, _histogram())
 

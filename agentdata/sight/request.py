@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RequestRecord:
-    """What is known of a request; whoever finds something out adds it.
+    """The facts about a request, which each part of the server adds as it learns them.
 
     The defaults belong to the class, so that a new record costs little.
     """
@@ -25,7 +25,7 @@ class RequestRecord:
     key: UUID | None = None
     project: UUID | None = None
     cost: int = 0
-    """What the operation may cost, in points."""
+    """The estimated cost of the operation, in points."""
     statements: int = 0
     statement_s: float = 0.0
     """How long its statements took together, in seconds."""

@@ -76,7 +76,8 @@ class Cluster:
             tied.hold(self._process.pid)
             if not wait or self._is_ready(deadline):
                 return
-            # After a kill, processes of the previous server may still use its memory.
+            # After a kill, processes of the previous server may still use its memory, and PostgreSQL does not
+            # tell when they are gone. So the start is tried again until the deadline.
             time.sleep(0.1)
         raise TimeoutError((self.place.folder / "log").read_text())
 

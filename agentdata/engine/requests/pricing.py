@@ -59,7 +59,7 @@ _MOST = 10**15
 
 
 class _Part(NamedTuple):
-    """What a selection takes: ``fixed`` once, and everything else for each object that it is selected of."""
+    """The cost of a selection: ``fixed`` counts once, everything else once for each selected object."""
 
     fixed: float = 0.0
     points: float = 0.0
