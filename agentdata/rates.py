@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from agentdata.errors import LimitExceededError, RateLimitedError
+from agentdata.token_buckets import TokenBuckets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-
-
-class _Bucket(NamedTuple):
-    points: float
-    at: float
-    """When it had so many points, by the clock."""
 
 
 class Rates:
@@ -35,10 +29,7 @@ class Rates:
         max_buckets: int = 10_000,
     ) -> None:
         self.burst = burst
-        self._per_s = per_s
-        self._clock = clock
-        self._max_buckets = max_buckets
-        self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
+        self._buckets = TokenBuckets(per_s, burst, max_buckets=max_buckets, clock=clock)
 
     def take(self, key: Hashable, points: float) -> int:
         """Take points from a key's bucket, and return how many whole points are left in it.
@@ -54,21 +45,12 @@ class Rates:
                 " at once; ask for smaller pages by `first`, or split it",
                 field="query",
             )
-        now = self._clock()
-        bucket = self._buckets.pop(key, None)
-        left = self.burst
-        if bucket is not None:
-            left = min(bucket.points + (now - bucket.at) * self._per_s, self.burst)
-        enough = left >= points
-        # The bucket that was used last is at the end. One that is forgotten begins full again.
-        self._buckets[key] = _Bucket(left - points if enough else left, now)
-        if len(self._buckets) > self._max_buckets:
-            self._buckets.popitem(last=False)
-        if not enough:
-            wait_s = max(math.ceil((points - left) / self._per_s), 1)
+        left = self._buckets.left(key)
+        if left < points:
+            wait_s = max(math.ceil((points - left) / self._buckets.per_s), 1)
             raise RateLimitedError(
                 f"the operation costs {points:,} points, and the key has {left:,.0f} left; try again in"
                 f" {wait_s} s",
                 wait_s,
             )
-        return math.floor(left - points)
+        return math.floor(self._buckets.add(key, -points))
