@@ -26,7 +26,9 @@ def may_exceed(price: Price, received: int, max_bytes: int) -> bool:
 
     ``received`` is the number of bytes that came from the client and the database.
     """
-    return price.key_bytes + _MOST_GROWTH * price.repeats * received > max_bytes
+    by_rows = _MOST_GROWTH * price.repeats * received
+    by_columns = price.short_bytes + _MOST_GROWTH * price.long_repeats * received
+    return price.key_bytes + min(by_rows, by_columns) > max_bytes
 
 
 def check_size(content: Any, max_bytes: int) -> None:

@@ -60,10 +60,15 @@ def test_quotes_and_control_characters_count_as_they_are_written() -> None:
 
 
 def test_an_answer_is_measured_only_if_it_may_be_too_large() -> None:
-    price = Price(points=10, key_bytes=1_000, repeats=50)
-    assert not may_exceed(price, 10_000, 64 * 1024 * 1024)
-    assert may_exceed(price, 1_000_000, 64 * 1024 * 1024)
-    assert may_exceed(price._replace(key_bytes=10**8), 0, 64 * 1024 * 1024)
+    most = 64 * 1024 * 1024
+    price = Price(points=10, key_bytes=1_000, repeats=50, short_bytes=10**6, long_repeats=50)
+    assert not may_exceed(price, 10_000, most)
+    assert may_exceed(price, 1_000_000, most)
+    assert may_exceed(price._replace(key_bytes=10**8), 0, most)
+    # The values are as small as their columns demand, and as the rows that they come from.
+    assert not may_exceed(price._replace(long_repeats=2), 1_000_000, most)
+    assert not may_exceed(price._replace(short_bytes=10**9), 10_000, most)
+    assert may_exceed(price._replace(short_bytes=10**9), 1_000_000, most)
 
 
 @pytest.mark.parametrize("most", [1_000_000, 1_500])
@@ -80,7 +85,7 @@ async def test_an_answer_is_measured_beside_the_event_loop(
     operation = Executor(schema).operation("{ project { name } }", None)
     fairness = Fairness(1, most, 1, 1, 1, None)
     result = ExecutionResult({"project": {"name": "x" * 2_000}}, None)
-    price = Price(points=1, key_bytes=100, repeats=1)
+    price = Price(points=1, key_bytes=100, repeats=1, short_bytes=0, long_repeats=1)
     bounded = await fairness.bounded(result, operation, price, 10**6)
     assert (bounded is result) == (most == 1_000_000)
     assert len(threads) == 1

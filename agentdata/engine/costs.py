@@ -78,3 +78,7 @@ class Price(NamedTuple):
     """The most bytes of the answer that are not values out of rows: keys, type names, cursors, brackets."""
     repeats: int
     """How often the answer may repeat what was read once: by aliases, or as the same row of many parents."""
+    short_bytes: int
+    """The most bytes of all values in the answer whose columns bound their length."""
+    long_repeats: int
+    """As ``repeats``, of the other values alone, such as contents."""

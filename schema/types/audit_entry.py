@@ -44,6 +44,7 @@ class AuditEntry:
     kind: AuditKind = column("The kind of subject.")
     subject: AuditSubject = either(
         "What happened.",
+        shared=False,
         message_id=MessageRow,
         event_id=SessionEventRow,
         state_transition_id=StateTransitionRow,

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from agentdata.answers import may_exceed
 from agentdata.context import Context
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.reference.loading import load_row
@@ -52,7 +53,7 @@ from tests.factories import said
 from tests.world import populate, read
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from graphql import GraphQLError
@@ -95,11 +96,15 @@ class WatchedContext(Context):
         super().__init__(database, principal)
         self.statements: list[str] = []
         """The statements of plans."""
+        self.received = 0
+        """About how many bytes they returned."""
 
-    def fetch(self, statement: str, arguments: Sequence[Any]) -> Awaitable[list[Any]]:
+    async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
         """Run a plan's statement, and remember it."""
         self.statements.append(statement)
-        return super().fetch(statement, arguments)
+        rows = await super().fetch(statement, arguments)
+        self.received += sum(len(str(value).encode()) for row in rows for value in row)
+        return rows
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,8 @@ class ObservedAnswer:
     """Whether the operation ran, instead of being refused with its variables."""
     planned: bool
     statements: list[str]
+    bounded: bool
+    """Whether its data is as small as the price of the operation promises."""
 
     @property
     def canonical(self) -> str:
@@ -154,10 +161,14 @@ class ObservedAnswer:
 async def observe(api: Api, executor: Executor, document: str, variables: dict[str, Any]) -> ObservedAnswer:
     """Run an operation and return its answer as it goes over the wire."""
     context = WatchedContext(api.database, api.principal)
-    ran = True
+    ran = bounded = True
     try:
         operation = executor.operation(document, None)
         result = await executor.execute(operation, variables, context)
+        if context.planned and context.price is not None:
+            received = context.received + len(document) + len(json.dumps(variables))
+            size = len(orjson.dumps(result.data, option=orjson.OPT_UTC_Z))
+            bounded = may_exceed(context.price, received, size - 1)
         content = {"data": result.data, "errors": field_errors(result.errors or [])}
     except InvalidRequestError as error:
         ran, content = False, {"data": None, "errors": request_errors(error.errors)}
@@ -165,7 +176,7 @@ async def observe(api: Api, executor: Executor, document: str, variables: dict[s
         await context.close()
     answer = orjson.loads(orjson.dumps(content, option=orjson.OPT_UTC_Z))
     return ObservedAnswer(
-        _without_times(answer["data"]), answer["errors"], ran, context.planned, context.statements
+        _without_times(answer["data"]), answer["errors"], ran, context.planned, context.statements, bounded
     )
 
 
@@ -262,6 +273,7 @@ async def test_a_plan_answers_as_the_reference_way_does(project: QueriedProject,
         reference = await observe(api, REFERENCE, document, variables)
         planned = await observe(api, PLANNED, document, variables)
         assert planned.canonical == reference.canonical, (document, variables)
+        assert planned.bounded, (document, variables)
         assert not project.foreign & set(UUIDS.findall(json.dumps(reference.data)))
         codes = {error["extensions"]["code"] for error in reference.errors}
         assert "INTERNAL" not in codes

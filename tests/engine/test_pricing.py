@@ -93,6 +93,22 @@ def test_texts_that_many_parents_share_or_aliases_repeat_are_counted() -> None:
     assert price(spread + "fragment B on Session { b: title c: title }").repeats >= 3
 
 
+def test_values_whose_columns_bound_their_length_are_counted_as_bytes() -> None:
+    short = price("{ sessions(first: 50) { nodes { __typename status agent { id name } tags } } }")
+    assert short.long_repeats == 1
+    assert 50 * 255 * 6 <= short.short_bytes <= 50 * 2_000
+    contents = price("{ sessions(first: 50) { nodes { agent { id name systemPrompt } } } }")
+    assert contents.long_repeats >= 50
+
+
+def test_entries_of_an_audit_trail_do_not_share_their_subjects() -> None:
+    trail = price(
+        '{ session(id: "0190aaaa-0000-7000-8000-000000000000") { auditTrail(first: 100) { nodes {'
+        " subject { ... on Message { content } } } } } }"
+    )
+    assert trail.long_repeats < 10
+
+
 def test_the_same_id_many_times_repeats_one_row() -> None:
     document = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { content } } }"
     ids = ["0190aaaa-0000-7000-8000-000000000000"] * 400

@@ -67,11 +67,13 @@ class Either:
     """A row of one of several models: the one whose link has a local column that is not null."""
 
     links: tuple[Link, ...]
+    shared: bool
+    """Whether many rows may have the same one."""
 
 
-def either(description: str, **models: type[Any]) -> Any:
+def either(description: str, *, shared: bool = True, **models: type[Any]) -> Any:
     """Declare a field that is a row of one of several models, each named by the column with its id."""
-    declared = Either(tuple(Link(model, local=by) for by, model in models.items()))
+    declared = Either(tuple(Link(model, local=by) for by, model in models.items()), shared)
 
     def resolve(root: Any, info: Info) -> Any:
         for link in declared.links:

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from graphql import (
     FieldNode,
     FragmentSpreadNode,
+    GraphQLEnumType,
     InlineFragmentNode,
     OperationType,
+    TypeNameMetaFieldDef,
     get_named_type,
+    get_nullable_type,
     is_composite_type,
+    is_list_type,
 )
 
 from agentdata.engine.costs import (
@@ -35,7 +39,7 @@ from agentdata.engine.fields.declare import Either
 from agentdata.engine.fields.roots import NodesById
 from agentdata.engine.sql.links import Link
 from agentdata.engine.sql.pages import MAX_SIZE, Page
-from agentdata.engine.strawberry_access import declaration, metadata
+from agentdata.engine.strawberry_access import declaration, metadata, model_of, strawberry_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +53,14 @@ _VALUE_BYTES = 80
 
 _CURSOR_BYTES = 200
 """The most bytes of a cursor beside the sort keys in it."""
+
+_FIXED_BYTES = 64
+"""The most bytes of a value of the types in ``_FIXED``, and of an enum."""
+
+_FIXED = frozenset({"BigInt", "Boolean", "DateTime", "Float", "ID", "Int"})
+
+_CHARACTER_BYTES = 6
+"""The most bytes of a character in JSON."""
 
 _INTROSPECTION_BYTES = 4 * 1024 * 1024
 """The bytes that `__schema` or `__type` counts as; its answer is not made of rows."""
@@ -70,17 +82,16 @@ class _Part(NamedTuple):
     """The same for rows that many of the objects may share."""
     scans: float = 0.0
     """How often the rows are scanned that the field of the selection stands for."""
+    short_bytes: float = 0.0
+    """The most bytes of the values whose columns bound their length."""
+    long_spots: int = 0
+    """As ``spots``, of the other values alone."""
+    long_linked: float = 0.0
+    """As ``linked``, of the other values alone."""
 
     def beside(self, other: _Part) -> _Part:
         """Put two parts of one selection together."""
-        return _Part(
-            min(self.fixed + other.fixed, _MOST),
-            min(self.points + other.points, _MOST),
-            min(self.key_bytes + other.key_bytes, _MOST),
-            min(self.spots + other.spots, _MOST),
-            min(self.linked + other.linked, _MOST),
-            min(self.scans + other.scans, _MOST),
-        )
+        return _Part(*[min(one + two, _MOST) for one, two in zip(self, other, strict=True)])
 
 
 @dataclass
@@ -101,23 +112,31 @@ class Pricing:
             math.ceil(BASE_POINTS + points),
             math.ceil(part.key_bytes),
             math.ceil(max(part.spots + part.linked, 1)),
+            math.ceil(part.short_bytes),
+            math.ceil(part.long_spots + part.long_linked),
         )
 
     def _selection(self, selection_set: SelectionSetNode, parent: GraphQLNamedType | None) -> _Part:
         part = _Part()
         columns: Counter[str] = Counter()
+        long: Counter[str] = Counter()
         for node in selection_set.selections:
             if isinstance(node, FieldNode):
-                part = part.beside(self._field(node, parent))
+                of_field = self._field(node, parent)
+                part = part.beside(of_field)
                 if node.selection_set is None:
                     columns[node.name.value] += 1
+                    long[node.name.value] += not of_field.short_bytes
             elif isinstance(node, FragmentSpreadNode):
                 part = part.beside(self._fragment(node.name.value))
             elif isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
                 on = self.measure.schema.get_type(condition.name.value) if condition else parent
                 part = part.beside(self._selection(node.selection_set, on))
-        return part._replace(spots=part.spots + max(columns.values(), default=0))
+        return part._replace(
+            spots=part.spots + max(columns.values(), default=0),
+            long_spots=part.long_spots + max(long.values(), default=0),
+        )
 
     def _fragment(self, name: str) -> _Part:
         if name not in self._spread:
@@ -140,6 +159,7 @@ class Pricing:
                 VALUE_POINTS + cost.parent_points + PARENT_POINTS * reads,
                 key + (_CURSOR_BYTES if name.lower().endswith("cursor") else 0),
                 scans=cost.scans,
+                short_bytes=_most_bytes(declared, parent) or 0,
             )
         inner_type = get_named_type(declared.type)
         inner = self._selection(node.selection_set, inner_type)
@@ -151,14 +171,18 @@ class Pricing:
         scan_points = _scan_points(cost, declared, given)
         each = ROW_POINTS + cost.object_points + inner.points
         most = self._most(given, declared, parent, objects)
-        shared = isinstance(declaration(declared), Link | Either | NodesById)
+        how = declaration(declared)
+        shared = how.shared if isinstance(how, Either) else isinstance(how, Link | NodesById)
         return _Part(
             min(READ_POINTS + cost.points + inner.fixed, _MOST),
             min(PARENT_POINTS + cost.parent_points + inner.scans * scan_points + objects * each, _MOST),
             min(key + most * (inner.key_bytes + 2), _MOST),
             0 if shared else inner.spots,
-            min(most * (inner.spots + inner.linked) if shared else most * inner.linked, _MOST),
+            min(most * (inner.linked + (inner.spots if shared else 0)), _MOST),
             cost.scans,
+            min(most * inner.short_bytes, _MOST),
+            0 if shared else inner.long_spots,
+            min(most * (inner.long_linked + (inner.long_spots if shared else 0)), _MOST),
         )
 
     def _most(
@@ -194,6 +218,22 @@ def _cost(declared: GraphQLField | None) -> Cost:
 def _reads(declared: GraphQLField | None) -> bool:
     """Return whether a field without a selection reads a value of its own, rather than a column."""
     return declared is not None and declaration(declared) is not None and not is_composite_type(declared.type)
+
+
+def _most_bytes(declared: GraphQLField | None, parent: GraphQLNamedType | None) -> int | None:
+    """Return the most bytes of a value of a field without a selection, or None if it may be of any length."""
+    if declared is None or declared is TypeNameMetaFieldDef:
+        return _FIXED_BYTES
+    if is_list_type(get_nullable_type(declared.type)):
+        return None
+    type_ = get_named_type(declared.type)
+    if type_.name in _FIXED or isinstance(type_, GraphQLEnumType):
+        return _FIXED_BYTES
+    model = model_of(parent)
+    columns = {} if model is None else model.__mapper__.columns
+    column = columns.get(strawberry_field(declared).python_name)
+    length = None if column is None else getattr(column.type, "length", None)
+    return None if length is None else length * _CHARACTER_BYTES
 
 
 def _scan_points(cost: Cost, declared: GraphQLField, given: Mapping[str, ValueNode]) -> float:
