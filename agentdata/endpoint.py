@@ -25,6 +25,8 @@ from agentdata.errors import (
     RateLimitedError,
     UnauthenticatedError,
 )
+from agentdata.middleware import SECURITY_HEADERS, SecurityHeaders
+from agentdata.operations.access_records import Origin
 from agentdata.protocol import (
     MediaType,
     RefusalError,
@@ -112,7 +114,7 @@ class GraphQLEndpoint:
         page = self._page is not None and scope["method"] == "GET"
         media = negotiate(headers.get(b"accept", ""), page=page)
         if media is MediaType.HTML and self._page is not None:
-            await self._page(Request(scope))(scope, receive, send)
+            await SecurityHeaders(self._page(Request(scope)))(scope, receive, send)
             return
         try:
             answer = await self._answer(scope, receive, headers, media)
@@ -154,8 +156,7 @@ class GraphQLEndpoint:
         record.operation = operation.label
         _check_operation(operation, request, principal, get=get)
         allowance = self._fairness.allowance(principal)
-        database, from_ = self._database.within(allowance), origin(scope, operation.name)
-        context = Context(database, principal, from_, self._fairness.rates)
+        context = self._context(operation, principal, allowance, scope)
         run = self._run(operation, request, context, allowance)
         if operation.node.operation is OperationType.MUTATION:
             # A mutation runs to its end, even if the client disconnects.
@@ -163,22 +164,25 @@ class GraphQLEndpoint:
         else:
             result = await _while_connected(run, receive)
         received = allowance.received + size
-        result = await self._fairness.bounded(result, operation, context.price, received)
+        if self._fairness.may_exceed(context.price, received):
+            result = await self._fairness.bounded(result, operation)
         if context.way == "reference":
             record.reference_runs = self._executor.reference_runs
         if self._records_reads and (withheld := await self._record(operation, context)) is not None:
             # A status that clients take as a reason to send the writes again would do them twice.
             errors = [*field_errors(result.errors or ()), exception_entry(withheld)]
             return _Answer(HTTPStatus.OK, {"data": None, "errors": errors})
-        content: dict[str, Any] = {"data": result.data}
-        if result.errors:
-            content["errors"] = field_errors(result.errors)
         if request.cost and context.price is not None:
             result.extensions = {**(result.extensions or {}), "cost": self._fairness.cost(context)}
-        if result.extensions:
-            content["extensions"] = result.extensions
-        status, more = status_of(content) if result.errors else (HTTPStatus.OK, ())
-        return _Answer(status, content, more)
+        return _answer_of(result)
+
+    def _context(
+        self, operation: Operation, principal: Principal, allowance: Allowance, scope: Scope
+    ) -> Context:
+        """Return the context of a new operation, with its origin if that is recorded."""
+        is_recorded = self._records_reads or operation.node.operation is OperationType.MUTATION
+        from_ = origin(scope, operation.name) if is_recorded else Origin()
+        return Context(self._database.within(allowance), principal, from_, self._fairness.rates)
 
     async def _read(
         self, scope: Scope, receive: Receive, headers: dict[bytes, str]
@@ -382,6 +386,16 @@ def _status_of_refusal(media: MediaType | None) -> HTTPStatus:
     return HTTPStatus.OK if media is MediaType.JSON else HTTPStatus.BAD_REQUEST
 
 
+def _answer_of(result: ExecutionResult) -> _Answer:
+    content: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        content["errors"] = field_errors(result.errors)
+    if result.extensions:
+        content["extensions"] = result.extensions
+    status, more = status_of(content) if result.errors else (HTTPStatus.OK, ())
+    return _Answer(status, content, more)
+
+
 def _internal_error(error: Exception) -> _Answer:
     content = {"errors": [exception_entry(error)]}
     status, headers = status_of(content)
@@ -403,6 +417,7 @@ async def _send(send: Send, answer: _Answer, media: MediaType) -> None:
                 (b"content-type", media.value.encode() + b"; charset=utf-8"),
                 (b"content-length", str(len(body)).encode()),
                 (b"cache-control", b"no-store"),
+                *SECURITY_HEADERS,
                 *headers,
             ],
         }

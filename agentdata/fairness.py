@@ -87,15 +87,15 @@ class Fairness:
         )
         return Allowance(seconds=self.operation_timeout_s, max_bytes=self.max_answer_bytes, places=places)
 
-    async def bounded(
-        self, result: ExecutionResult, operation: Operation, price: Price | None, received: int
-    ) -> ExecutionResult:
-        """Return a result, or an error in its place if its answer would be too large.
+    def may_exceed(self, price: Price | None, received: int) -> bool:
+        """Return whether an answer may be too large, so that ``bounded`` has to measure it.
 
-        ``received`` is the number of bytes that the result was made of.
+        ``received`` is the number of bytes that it was made of.
         """
-        if price is None or not may_exceed(price, received, self.max_answer_bytes):
-            return result
+        return price is not None and may_exceed(price, received, self.max_answer_bytes)
+
+    async def bounded(self, result: ExecutionResult, operation: Operation) -> ExecutionResult:
+        """Return a result, or an error in its place if its answer would be too large."""
         try:
             try:
                 await ANSWERING.run(check_size, result.data, self.max_answer_bytes)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1_000)
 def camel(name: str) -> str:
     """Return the GraphQL name of a column."""
     head, *tail = name.strip("_").split("_")

@@ -26,12 +26,14 @@ class WeightedLRU(Generic[Value]):
 
     def get(self, key: Hashable) -> Value | None:
         """Return the value of a key and mark it as used, or return None if it is not cached."""
-        with self._lock:
-            found = self._values.get(key)
-            if found is None:
-                return None
+        found = self._values.get(key)
+        if found is None:
+            return None
+        try:  # `contextlib.suppress` takes as long as all the rest
             self._values.move_to_end(key)
-            return found[0]
+        except KeyError:
+            return found[0]  # another thread has just evicted it
+        return found[0]
 
     def put(self, key: Hashable, value: Value, weight: int) -> None:
         """Cache a value and evict the least recently used ones until all fit; skip a value too heavy."""

@@ -260,10 +260,9 @@ class _Compilation:
                 own = RequestKeys(lambda run: run.context.tenant_id)
                 return partial(only_row, self._row_step(link, of, nodes, own))
             case RowByKey() as by_key:
-                slot = self._slot(
-                    parent, nodes[0], lambda given, *_: (*by_key.key(given), by_key.missing(given))
-                )
-                return partial(row_by_key, self._row_by_key(by_key, of, nodes, slot), slot, nodes, key)
+                slot = self._slot(parent, nodes[0], lambda given, *_: (*by_key.key(given), given))
+                step = self._row_by_key(by_key, of, nodes, slot)
+                return partial(row_by_key, by_key, step, slot, nodes, key)
             case NodesById() as by_id:
                 slot = self._slot(parent, nodes[0], lambda given, *_: by_id.lookups(given))
                 return partial(nodes_by_id, by_id, self._nodes(by_id, nodes, slot), slot, nodes, key)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from agentdata.engine.context import Context
     from agentdata.engine.fields.mutations import WriteField
-    from agentdata.engine.fields.roots import NodeLookup, NodesById
+    from agentdata.engine.fields.roots import NodeLookup, NodesById, RowByKey
     from agentdata.engine.plans.explain import Explained
     from agentdata.engine.plans.failures import Failure
     from agentdata.engine.plans.projection import Projection
@@ -280,12 +280,14 @@ def only_row(step: RowStep, run: Run) -> Any:
     return row
 
 
-def row_by_key(step: RowStep, slot: int, nodes: list[FieldNode], key: str, run: Run) -> Any:
+def row_by_key(
+    declared: RowByKey, step: RowStep, slot: int, nodes: list[FieldNode], key: str, run: Run
+) -> Any:
     """Answer a root field with the row that has a key, or with null and an error."""
-    _, _, missing = run.bindings[slot]
     for row in step.values(run).values():
         return row
-    run.errors.append(_located(missing, nodes, [key]))
+    _, _, arguments = run.bindings[slot]
+    run.errors.append(_located(declared.missing(arguments), nodes, [key]))
     return None
 
 

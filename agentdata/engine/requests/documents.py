@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
@@ -159,23 +160,15 @@ class Operation:
             UnplannedError: A plan cannot hold the operation, or there is no compiler.
 
         """
-        if compiler is None:
-            raise UnplannedError
-        case = self._case(compiler, variables, failing)
-        # Another thread may evict the plan meanwhile.
-        plan: QueryPlan | MutationPlan | None
-        try:
-            plan = self._plans[case]
-        except KeyError:
+        plan = self.compiled(compiler, variables, failing)
+        if plan is None and compiler is not None:
             started = perf_counter()
-            try:
+            with suppress(UnplannedError, GraphQLError):
                 plan = compiler.compile(self.node, self.fragments, variables, failing)
-            except (UnplannedError, GraphQLError):
-                plan = None
             COUNTS.compiled(started)
             while len(self._plans) >= self._most_plans:
                 self._evict()
-            self._plans[case] = plan
+            self._plans[self._case(compiler, variables, failing)] = plan
         if plan is None:
             raise UnplannedError
         return plan
@@ -185,11 +178,22 @@ class Operation:
         """Whether the operation was within its limits before, so that checking another request is quick."""
         return self._size_variables is not None
 
-    def is_planned(
-        self, compiler: Compiler | None, variables: VariableValues, failing: frozenset[str]
-    ) -> bool:
-        """Return whether ``plan`` answers without compiling."""
-        return compiler is None or self._case(compiler, variables, failing) in self._plans
+    def compiled(
+        self, compiler: Compiler | None, variables: VariableValues, failing: frozenset[str] = frozenset()
+    ) -> QueryPlan | MutationPlan | None:
+        """Return the plan as ``plan`` does, or None if it has to be compiled first.
+
+        Raises:
+            UnplannedError: As ``plan`` does.
+
+        """
+        if compiler is None:
+            raise UnplannedError
+        case = self._case(compiler, variables, failing)
+        plan = self._plans.get(case)
+        if plan is None and case in self._plans:
+            raise UnplannedError
+        return plan
 
     def _case(
         self, compiler: Compiler, variables: VariableValues, failing: frozenset[str]

@@ -228,6 +228,7 @@ async def _plan(
         UnplannedError: A plan cannot hold the operation, or there is no compiler.
 
     """
-    if operation.is_planned(compiler, values, failing):
-        return operation.plan(compiler, values, failing)
-    return await COMPILING.run(operation.plan, compiler, values, failing)
+    plan = operation.compiled(compiler, values, failing)
+    if plan is None:
+        plan = await COMPILING.run(operation.plan, compiler, values, failing)
+    return plan

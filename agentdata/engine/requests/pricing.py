@@ -76,7 +76,7 @@ class _Part(NamedTuple):
     fixed: float = 0.0
     points: float = 0.0
     key_bytes: float = 0.0
-    spots: int = 0
+    spots: float = 0
     """How often the answer may repeat what was read of one object of the selection."""
     linked: float = 0.0
     """The same for rows that many of the objects may share."""
@@ -84,7 +84,7 @@ class _Part(NamedTuple):
     """How often the rows are scanned that the field of the selection stands for."""
     short_bytes: float = 0.0
     """The most bytes of the values whose columns bound their length."""
-    long_spots: int = 0
+    long_spots: float = 0
     """As ``spots``, of the other values alone."""
     long_linked: float = 0.0
     """As ``linked``, of the other values alone."""
