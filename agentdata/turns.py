@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from agentdata import refusals
+from agentdata.deadlines import Deadlines
 from agentdata.errors import OverloadedError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Turns:
         self._timeout_s = timeout_s
         self._max_waiting = max_waiting
         self._busy = busy
+        self._deadlines = Deadlines()
         # A key has a line while it has holders.
         self._lines: dict[Hashable, _Line] = {}
         self.waiting = 0
@@ -88,17 +90,17 @@ class Turns:
             OverloadedError: A key had no free turn for as long as a request may wait, or too many wait.
 
         """
-        self.waiting += 1
-        held = []
         timeouts = [each for each in (self._timeout_s, most_s) if each is not None]
+        deadline = asyncio.get_running_loop().time() + min(timeouts) if timeouts else None
+        self.waiting += 1
+        held = 0
         try:
-            async with asyncio.timeout(min(timeouts, default=None)):
-                for each in limits:
-                    if not self.take_now([each]):
-                        await self._wait_in(self._lines[each[0]], each)
-                    held.append(each)
+            for each in limits:
+                if not self.take_now((each,)):
+                    await self._wait_in(self._lines[each[0]], each, deadline)
+                held += 1
         except BaseException as error:
-            self.give_back(held)
+            self.give_back(limits[:held])
             if isinstance(error, TimeoutError):
                 raise self._refusal() from None
             raise
@@ -123,17 +125,21 @@ class Turns:
                 if line.free == line.limit:
                     del self._lines[key]
 
-    async def _wait_in(self, line: _Line, each: tuple[Hashable, int]) -> None:
+    async def _wait_in(self, line: _Line, each: tuple[Hashable, int], deadline: float | None) -> None:
         if self._max_waiting is not None and len(line.waiting) >= self._max_waiting:
             raise self._refusal()
         waiter = asyncio.get_running_loop().create_future()
         line.waiting.append(waiter)
+        if deadline is not None:
+            self._deadlines.add(waiter, deadline)
         try:
             await waiter
         except BaseException:
             if waiter in line.waiting:
                 line.waiting.remove(waiter)
-            elif not waiter.cancelled():
-                # The turn was given in the same moment in which the wait ended.
+            elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                # The turn was given in the same moment in which the wait was cancelled.
                 self.give_back([each])
             raise
+        finally:
+            self._deadlines.remove(waiter)
