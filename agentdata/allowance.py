@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from agentdata.errors import LimitExceededError, TimedOutError
 
 if TYPE_CHECKING:
+    from agentdata.deadlines import Deadlines
     from agentdata.pool import Connection
     from agentdata.turns import Limits
 
@@ -33,17 +34,18 @@ class Allowance:
     __slots__ = (
         "_connection",
         "_counted",
+        "_deadlines",
         "_ends_at",
         "_expired",
         "_stopping",
-        "_timer",
+        "_time",
         "max_bytes",
         "places",
         "received",
         "seconds",
     )
 
-    def __init__(self, *, seconds: float, max_bytes: int, places: Limits = ()) -> None:
+    def __init__(self, *, seconds: float, max_bytes: int, deadlines: Deadlines, places: Limits = ()) -> None:
         self.places = places
         """The turns without which the operation uses no connection: of its key, and of its project."""
         self.seconds = seconds
@@ -55,13 +57,13 @@ class Allowance:
         self._stopping: asyncio.Task[None] | None = None
         self._ends_at = 0.0
         self._expired = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadlines = deadlines
+        self._time = asyncio.get_running_loop().time
 
     def start(self) -> None:
         """Begin to count the time."""
-        loop = asyncio.get_running_loop()
-        self._ends_at = loop.time() + self.seconds
-        self._timer = loop.call_later(self.seconds, self._expire)
+        self._ends_at = self._time() + self.seconds
+        self._deadlines.add(self, self._ends_at, Allowance._expire)
 
     def renew(self) -> None:
         """Begin to count the time anew, unless it has passed.
@@ -77,7 +79,7 @@ class Allowance:
     @property
     def left_s(self) -> float:
         """How many seconds are left."""
-        return self._ends_at - asyncio.get_running_loop().time()
+        return self._ends_at - self._time()
 
     def check(self) -> None:
         """Refuse to begin anything after the time limit.
@@ -147,8 +149,7 @@ class Allowance:
 
     def close(self) -> None:
         """End the operation."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadlines.remove(self)
 
     def _expire(self) -> None:
         self._expired = True

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from agentdata.auth import Authenticator
     from agentdata.context import Principal
     from agentdata.database import Database
+    from agentdata.deadlines import Deadlines
     from agentdata.engine.requests.documents import Operation
     from agentdata.engine.requests.executor import Executor
     from agentdata.fairness import Fairness
@@ -162,7 +163,7 @@ class GraphQLEndpoint:
             # A mutation runs to its end, even if the client disconnects.
             result = await run
         else:
-            result = await _while_connected(run, receive)
+            result = await _while_connected(run, receive, self._fairness.deadlines)
         received = allowance.received + size
         if self._fairness.may_exceed(context.price, received):
             result = await self._fairness.bounded(result, operation)
@@ -276,42 +277,58 @@ class GraphQLEndpoint:
         )
 
 
-async def _while_connected(work: Coroutine[Any, Any, Result], receive: Receive) -> Result:
+class _Watch:
+    """Cancels the current task, which works for a client, if the client disconnects."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._task: asyncio.Task[Any] | None = asyncio.current_task()
+        self._watcher: asyncio.Task[None] | None = None
+        self._client_gone = False
+
+    def begin(self) -> None:
+        """Begin to watch the client, which takes a task of its own."""
+        self._watcher = asyncio.create_task(_disconnected(self._receive))
+        self._watcher.add_done_callback(self._cancel)
+
+    def _cancel(self, watcher: asyncio.Task[None]) -> None:
+        if self._task is not None and not watcher.cancelled():
+            self._client_gone = True
+            self._task.cancel()
+
+    def end(self) -> None:
+        """End it when the work is done."""
+        self._task = None
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def caused_cancellation(self) -> bool:
+        """Return whether the task was cancelled only because the client disconnected."""
+        # A shutdown of the server cancels too; only our own cancellation may be handled.
+        return self._client_gone and self._task is not None and self._task.uncancel() == 0
+
+
+async def _while_connected(
+    work: Coroutine[Any, Any, Result], receive: Receive, deadlines: Deadlines
+) -> Result:
     """Await work, and cancel it if the client disconnects first.
 
     Raises:
         _ClientGoneError: The client disconnected.
 
     """
-    task: asyncio.Task[Any] | None = asyncio.current_task()
-    client_gone = finished = False
-    watcher: asyncio.Task[None] | None = None
-
-    def stop(watcher: asyncio.Task[None]) -> None:
-        nonlocal client_gone
-        if task is not None and not finished and not watcher.cancelled():
-            client_gone = True
-            task.cancel()
-
-    def watch() -> None:
-        nonlocal watcher
-        watcher = asyncio.create_task(_disconnected(receive))
-        watcher.add_done_callback(stop)
-
+    watch = _Watch(receive)
     # Most work finishes so soon that a task to watch the client would cost more than it saves.
-    watch_timer = asyncio.get_running_loop().call_later(_WATCH_DELAY_S, watch)
+    deadlines.add(watch, asyncio.get_running_loop().time() + _WATCH_DELAY_S, _Watch.begin)
     try:
         return await work
     except asyncio.CancelledError:
-        # A shutdown of the server cancels too; only our own cancellation may be handled here.
-        if client_gone and task is not None and task.uncancel() == 0:
+        if watch.caused_cancellation():
             raise _ClientGoneError from None
         raise
     finally:
-        finished = True
-        watch_timer.cancel()
-        if watcher is not None:
-            watcher.cancel()
+        deadlines.remove(watch)
+        watch.end()
 
 
 async def _disconnected(receive: Receive) -> None:

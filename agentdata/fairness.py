@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from graphql import ExecutionResult, OperationType
@@ -12,6 +12,7 @@ from graphql.error import located_error
 from agentdata.allowance import Allowance
 from agentdata.answers import check_size, may_exceed
 from agentdata.auth import MAX_LOOKUPS
+from agentdata.deadlines import Deadlines
 from agentdata.engine.aside import ANSWERING
 from agentdata.engine.requests.documents import invalid
 from agentdata.errors import LimitExceededError, OverloadedError
@@ -48,6 +49,8 @@ class Fairness:
     """The same for all operations: what they leave finds out whose keys the requests have."""
     rates: Rates | None
     """The points that each key may spend; None if there is no limit."""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    """Watches the time limits of operations."""
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Fairness:
@@ -85,7 +88,12 @@ class Fairness:
             (("project", principal.project_id), self.project_places),
             ("all", self.all_places),
         )
-        return Allowance(seconds=self.operation_timeout_s, max_bytes=self.max_answer_bytes, places=places)
+        return Allowance(
+            seconds=self.operation_timeout_s,
+            max_bytes=self.max_answer_bytes,
+            deadlines=self.deadlines,
+            places=places,
+        )
 
     def may_exceed(self, price: Price | None, received: int) -> bool:
         """Return whether an answer may be too large, so that ``bounded`` has to measure it.

@@ -131,7 +131,7 @@ class Turns:
         waiter = asyncio.get_running_loop().create_future()
         line.waiting.append(waiter)
         if deadline is not None:
-            self._deadlines.add(waiter, deadline)
+            self._deadlines.add(waiter, deadline, _time_out)
         try:
             await waiter
         except BaseException:
@@ -143,3 +143,8 @@ class Turns:
             raise
         finally:
             self._deadlines.remove(waiter)
+
+
+def _time_out(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agentdata.allowance import Allowance
+from agentdata.deadlines import Deadlines
 
 
 @pytest.mark.parametrize("lost", [True, False])
@@ -20,7 +21,7 @@ async def test_a_write_on_a_lost_connection_is_not_said_to_be_undone(*, lost: bo
         meter=SimpleNamespace(left=0), is_closed=lambda: lost, cancel_statement=cancel_statement
     )
     connection: Any = SimpleNamespace(driver=driver, usable=True)
-    allowance = Allowance(seconds=0.01, max_bytes=100)
+    allowance = Allowance(seconds=0.01, max_bytes=100, deadlines=Deadlines())
     allowance.start()
     allowance.begin(connection, counted=False)
     await asyncio.sleep(0.05)
