@@ -38,9 +38,7 @@ _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 # The share of the connections for writes that need the same lock, for writes to one project, and for all
 # writes. A smaller share for one lock costs throughput: the next writer should already wait in the database.
 # By default all operations of one project have half of the connections: its writes leave some to its reads.
-_LOCK_PERCENT = 25
-_PROJECT_PERCENT = 35
-_WRITES_PERCENT = 80
+_WRITE_PERCENT = (25, 35, 80)
 
 
 class Database:
@@ -62,6 +60,7 @@ class Database:
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
         self.turns = Turns(self.pool.timeout_s, max_waiting=queue_length)
+        self._write_places = [max(self.pool.size * each // 100, 1) for each in _WRITE_PERCENT]
         self._allowance: Allowance | None = None
 
     def within(self, allowance: Allowance | None) -> Database:
@@ -89,17 +88,17 @@ class Database:
             TimedOutError: The operation has reached its time limit.
 
         """
-        keys = [*((project_id, thing) for thing in sorted(contended, key=str)), project_id, None]
-        percent = (*[_LOCK_PERCENT] * (len(keys) - 2), _PROJECT_PERCENT, _WRITES_PERCENT)
-        places = (max(self.pool.size * each // 100, 1) for each in percent)
-        limits: list[tuple[Hashable, int]] = list(zip(keys, places, strict=True))
+        for_lock, for_project, for_all = self._write_places
+        limits: list[tuple[Hashable, int]] = [
+            ((project_id, thing), for_lock) for thing in sorted(contended, key=str)
+        ]
+        limits.append((project_id, for_project))
         allowance = self._allowance
         if allowance is None:
-            return self.turns.take(limits)
+            return self.turns.take([*limits, (None, for_all)])
         allowance.check()
         # All writes come last, so that a write that waits for its key or project holds no turn of theirs.
-        limits[-1:-1] = allowance.places
-        return self.turns.take(limits, most_s=allowance.left_s)
+        return self.turns.take([*limits, *allowance.places, (None, for_all)], most_s=allowance.left_s)
 
     async def statement(
         self,
@@ -218,8 +217,9 @@ class Database:
         if not self.turns.take_now(places):
             await self.turns.wait(places, most_s=allowance.left_s)
         try:
-            if self.pool.idle:
-                return await self.pool.take(project_id, user_id)
+            connection = self.pool.take_now(project_id, user_id)
+            if connection is not None:
+                return connection
             async with asyncio.timeout(allowance.left_s):
                 return await self.pool.take(project_id, user_id)
         except BaseException as error:

@@ -1,8 +1,8 @@
 """The pool of database connections, and the settings of their sessions on the server.
 
 We have our own pool because a checkout must cost almost nothing: SQLAlchemy's pool takes a greenlet and about
-50 µs; asyncpg's takes about 25 µs, and SQLAlchemy cannot use its connections. This pool is a semaphore and a
-list.
+50 µs; asyncpg's takes about 25 µs, and SQLAlchemy cannot use its connections. This pool is a number of turns
+and a list.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from agentdata.errors import OverloadedError
 from agentdata.exact_json import read_stored_json
 from agentdata.sight.failures import describe
 from agentdata.sight.statements import count_statements
+from agentdata.turns import Turns
 from models.base import END_USER_ROLE, PROJECT_SETTING, REQUEST_ROLE, USER_SETTING
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.database_url import DatabaseTarget
+    from agentdata.turns import Limits
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +115,9 @@ class Meter(asyncio.Protocol):
             self._feed(data)
 
 
+_ALL_IN_USE = "all database connections are in use; try again shortly"
+
+
 class _StatementsNotKeptError(Exception):
     """The pooler prepares statements on one session and may run them on another."""
 
@@ -177,8 +182,8 @@ class Pool:
         self.size: int = options["pool_size"] + options.get("max_overflow", 0)
         self._recycle_s: float = options.get("pool_recycle", -1)
         # Each permit is the right to hold one connection: a free one, or a new one if none is free.
-        self._permits = asyncio.Semaphore(self.size)
-        self._waiting = 0
+        self._permits = Turns(self.timeout_s, busy=_ALL_IN_USE, kind="connections")
+        self._permit: Limits = ((None, self.size),)
         self._free: list[Connection] = []
         # Requests whose permit rests, in order of arrival; each waits for a permit or a connection.
         self._refused: deque[asyncio.Future[Connection | None]] = deque()
@@ -205,21 +210,24 @@ class Pool:
                 request may wait.
 
         """
-        until = None
-        if self._permits.locked():
-            until = self._deadline()
-            self._waiting += 1
-            try:
-                async with _overloaded_after(until):
-                    await self._permits.acquire()
-            finally:
-                self._waiting -= 1
-        else:
-            await self._permits.acquire()
+        until = self._deadline()
+        if not self._permits.take_now(self._permit):
+            await self._permits.wait(self._permit)
         connection = await self._free_connection(project_id, user_id)
         if connection is not None:
             return connection
-        return await self._new_connection(project_id, user_id, until or self._deadline())
+        return await self._new_connection(project_id, user_id, until)
+
+    def take_now(self, project_id: UUID | None, user_id: UUID | None = None) -> Connection | None:
+        """Take a free connection as ``take`` does, or return None if there is none now."""
+        if not self._free or not self._permits.take_now(self._permit):
+            return None
+        connection = self._pop_free(project_id, user_id)
+        if self._is_alive(connection):
+            return connection
+        self._free.append(connection)
+        self._permits.give_back(self._permit)
+        return None
 
     def give_back(self, connection: Connection) -> None:
         """Return a connection to the pool, or discard it if it is not usable or not idle."""
@@ -234,12 +242,12 @@ class Pool:
     def in_use(self) -> int:
         """How many connections requests hold or open."""
         # The permits of requests that wait for the server to allow a connection rest.
-        return self.size - self._permits._value - len(self._refused)  # noqa: SLF001 - a count of our own costs each request more
+        return self._permits.held(None) - len(self._refused)
 
     @property
     def waiting(self) -> int:
         """How many requests wait for a connection."""
-        return self._waiting + len(self._refused)
+        return self._permits.waiting + len(self._refused)
 
     @property
     def idle(self) -> int:
@@ -267,7 +275,7 @@ class Pool:
                 return
         if connection is not None:
             self._free.append(connection)
-        self._permits.release()
+        self._permits.give_back(self._permit)
 
     async def _free_connection(self, project_id: UUID | None, user_id: UUID | None) -> Connection | None:
         """Return a free connection for the permit of the caller, or None if there is none."""
@@ -427,7 +435,7 @@ async def _overloaded_after(deadline: float | None) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         refusals.count("connections")
-        raise OverloadedError("all database connections are in use; try again shortly") from None
+        raise OverloadedError(_ALL_IN_USE) from None
 
 
 async def _is_shared(driver: Driver) -> bool:

@@ -32,7 +32,8 @@ class _Line:
 class Turns:
     """Limits the number of concurrent holders of each key, and of those that wait for one.
 
-    ``busy`` is the message for those who waited for too long or found too many waiting.
+    ``busy`` is the message for those who waited for too long or found too many waiting, and ``kind`` the name
+    under which they are counted.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class Turns:
             "too many requests for the same data, or of the same API key or project, are waiting; try again"
             " shortly"
         ),
+        kind: str = "turns",
     ) -> None:
         self._timeout_s = timeout_s
         self._max_waiting = max_waiting
         self._busy = busy
+        self._kind = kind
         self._deadlines = Deadlines()
         # A key has a line while it has holders.
         self._lines: dict[Hashable, _Line] = {}
@@ -83,6 +86,11 @@ class Turns:
             line.free -= 1
         return True
 
+    def held(self, key: Hashable) -> int:
+        """Return how many turns of a key are held."""
+        line = self._lines.get(key)
+        return 0 if line is None else line.limit - line.free
+
     async def wait(self, limits: Limits, *, most_s: float | None = None) -> None:
         """Wait until every key has given a turn, and for at most ``most_s`` if that is less than usual.
 
@@ -108,7 +116,7 @@ class Turns:
             self.waiting -= 1
 
     def _refusal(self) -> OverloadedError:
-        refusals.count("turns")
+        refusals.count(self._kind)
         return OverloadedError(self._busy)
 
     def give_back(self, limits: Limits) -> None:
