@@ -128,20 +128,30 @@ class Authenticator:
         hash_ = hash_secret(secret)
         answer = self._answers.get(hash_)
         if answer is None or answer.until <= time.monotonic():
-            guess = not (hash_ in self._lookups or (answer is not None and answer.principal))
-            if guess and (retry_after_s := self._guesses.take(host)):
-                refusals.count("unknown_keys", host)
-                raise RateLimitedError(
-                    "too many unknown API keys came from this address; check the key, and try again later",
-                    retry_after_s,
-                )
-            # A client that disconnects must not cancel a lookup that other requests wait for.
-            answer = await asyncio.shield(self._look_up(hash_, secret))
-            if guess and answer.principal is not None:
+            is_guess = not (hash_ in self._lookups or (answer is not None and answer.principal))
+            if is_guess:
+                self._take_guess(host)
+            try:
+                # A client that disconnects must not cancel a lookup that other requests wait for.
+                answer = await asyncio.shield(self._look_up(hash_, secret))
+            except Exception:
+                # Nothing was learned about the key. A client that disconnects has spent its guess, though.
+                if is_guess:
+                    self._guesses.give_back(host)
+                raise
+            if is_guess and answer.principal is not None:
                 self._guesses.give_back(host)
         if answer.principal is None:
             raise UnauthenticatedError(answer.refusal)
         return answer.principal
+
+    def _take_guess(self, host: str) -> None:
+        if retry_after_s := self._guesses.take(host):
+            refusals.count("unknown_keys", host)
+            raise RateLimitedError(
+                "too many unknown API keys came from this address; check the key, and try again later",
+                retry_after_s,
+            )
 
     def _look_up(self, hash_: bytes, secret: str) -> asyncio.Task[_Answer]:
         task = self._lookups.get(hash_)

@@ -195,9 +195,11 @@ class Context:
             document_hash=hashlib.sha256(document.encode()).hexdigest(),
         )
         # An operation that used up its allowance is recorded, too.
-        await self._database.within(None).statement(
-            self.tenant_id, access_records.RECORD, (self.tenant_id, *values), writes=True
-        )
+        database = self._database.within(None)
+        async with database.turn_to_write(self.tenant_id, ()):
+            await database.statement(
+                self.tenant_id, access_records.RECORD, (self.tenant_id, *values), writes=True
+            )
 
     async def close(self) -> None:
         """End the operation and give its connection back; tasks of it that still run can no longer read."""

@@ -56,6 +56,11 @@ class DatabaseTarget:
     pool_args: dict[str, Any]
     pgbouncer: bool = False
 
+    def pool_size(self, default: int) -> int:
+        """Return the most connections that a pool has; ``default`` is the number if the URL sets none."""
+        size: int = self.pool_args.get("pool_size", default) + self.pool_args.get("max_overflow", 0)
+        return size
+
 
 def parse(text: str) -> DatabaseTarget:
     """Translate a URL; raises DatabaseUrlError."""

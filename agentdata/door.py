@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from agentdata import refusals
 from agentdata.addresses import client_of, is_within
+from agentdata.database_url import parse
 from agentdata.setup_error import SetupError
 
 if sys.platform != "win32":
@@ -60,10 +61,13 @@ def limits_of(settings: Settings) -> Limits:
     """Return the limits of these settings and of the system.
 
     Raises:
-        SetupError: The system allows too few open files.
+        SetupError: The system allows too few open files, or the URL of the database cannot be used.
 
     """
-    connections = min(settings.max_connections, _descriptors_for_clients(settings.pool_size))
+    pool_size = settings.pool_size
+    if settings.database_url is not None:
+        pool_size = parse(settings.database_url.get_secret_value()).pool_size(pool_size)
+    connections = min(settings.max_connections, _descriptors_for_clients(pool_size))
     return Limits(
         settings.header_timeout_s,
         settings.body_timeout_s,

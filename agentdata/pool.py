@@ -177,10 +177,9 @@ class Pool:
     def __init__(
         self, target: DatabaseTarget, *, size: int, timeout_s: float | None, statement_timeout_ms: int
     ) -> None:
-        options: dict[str, Any] = {"pool_size": size, "pool_timeout": timeout_s} | target.pool_args
-        self.timeout_s: float | None = options["pool_timeout"]
-        self.size: int = options["pool_size"] + options.get("max_overflow", 0)
-        self._recycle_s: float = options.get("pool_recycle", -1)
+        self.timeout_s: float | None = target.pool_args.get("pool_timeout", timeout_s)
+        self.size = target.pool_size(size)
+        self._recycle_s: float = target.pool_args.get("pool_recycle", -1)
         # Each permit is the right to hold one connection: a free one, or a new one if none is free.
         self._permits = Turns(self.timeout_s, busy=_ALL_IN_USE, kind="connections")
         self._permit: Limits = ((None, self.size),)

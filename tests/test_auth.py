@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from agentdata.administration import acting_in
@@ -246,3 +247,13 @@ def test_the_holder_of_no_scope_runs_no_operation() -> None:
         _check_operation(operation, request, nobody, get=False)
     assert (refusal.value.status, refusal.value.error.code) == (403, "FORBIDDEN")
     _check_operation(operation, request, replace(nobody, scopes=frozenset({"TEAMS_WRITE"})), get=False)
+
+
+async def test_a_lookup_that_the_database_does_not_answer_is_no_guess() -> None:
+    database = Database("postgresql://agentdata@127.0.0.1:1/agentdata")
+    authenticator = Authenticator(database)
+    # More than an address may guess at once.
+    for _ in range(150):
+        with pytest.raises((OSError, DBAPIError)):
+            await authenticator.authenticate(f"Bearer {api_keys.new_secret()}", "192.0.2.1")
+    await database.close()

@@ -17,7 +17,10 @@ import psutil
 import pytest
 
 from agentdata import graphiql
+from agentdata.door import limits_of
 from agentdata.operations import api_keys
+from agentdata.settings import Settings
+from agentdata.setup_error import SetupError
 from tests.databases import copy
 from tests.test_cli import key_file, new_environment, serving, started
 
@@ -296,6 +299,15 @@ def test_too_few_descriptors_are_an_error_that_says_how_many(started: Path) -> N
         served(started, AGENTDATA_POOL_SIZE="1000") as server,
     ):
         raise AssertionError(server)
+
+
+def test_the_connections_of_the_database_url_count_as_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _which: (1_024, 1_024))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://agentdata@host/agentdata?pool_size=600")
+    assert limits_of(Settings()).connections == 1_024 - 600 - 100
+    monkeypatch.setenv("DATABASE_URL", "postgresql://agentdata@host/agentdata?pool_size=1000&max_overflow=5")
+    with pytest.raises(SetupError, match="too few for 1005 database connections"):
+        limits_of(Settings())
 
 
 def test_made_up_keys_are_throttled_and_valid_ones_of_the_same_address_are_not(server: Served) -> None:
