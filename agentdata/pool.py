@@ -181,7 +181,7 @@ class Pool:
         self.size = target.pool_size(size)
         self._recycle_s: float = target.pool_args.get("pool_recycle", -1)
         # Each permit is the right to hold one connection: a free one, or a new one if none is free.
-        self._permits = Turns(self.timeout_s, busy=_ALL_IN_USE, kind="connections")
+        self._permits = Turns(None, busy=_ALL_IN_USE, kind="connections")
         self._permit: Limits = ((None, self.size),)
         self._free: list[Connection] = []
         # Requests whose permit rests, in order of arrival; each waits for a permit or a connection.
@@ -211,7 +211,7 @@ class Pool:
         """
         until = self._deadline()
         if not self._permits.take_now(self._permit):
-            await self._permits.wait(self._permit)
+            await self._permits.wait(self._permit, most_s=self.timeout_s)
         connection = await self._free_connection(project_id, user_id)
         if connection is not None:
             return connection
