@@ -181,7 +181,7 @@ class _Cycle(RequestResponseCycle):
         names = set()
         lines = [STATUS_LINE[message["status"]]]
         length = None
-        for name, value in chain(self.default_headers, message["headers"]):
+        for name, value in chain(self.default_headers, message.get("headers", ())):
             names.add(name)
             lines.append(name + b": " + value + b"\r\n")
             if name == b"content-length":

@@ -21,7 +21,7 @@ from models.enums import ApiKeyScope
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
     from agentdata.database_urls import DatabaseUrls
 
@@ -47,8 +47,7 @@ async def make_key(urls: DatabaseUrls, *scopes: ApiKeyScope) -> Key:
 class _Server(uvicorn.Server):
     """A server that does not handle signals and sets an event when it listens."""
 
-    def __init__(self, app: Starlette) -> None:
-        protocol = http_protocol(Door(limits_of(Settings())))
+    def __init__(self, app: ASGIApp, protocol: type[asyncio.Protocol]) -> None:
         # By uvicorn's default, the server could close an idle connection just when a client uses it again.
         keep_alive_s = Settings().keep_alive_s
         super().__init__(
@@ -59,6 +58,7 @@ class _Server(uvicorn.Server):
                 timeout_keep_alive=keep_alive_s,
                 log_config=None,
                 access_log=False,
+                server_header=False,
             )
         )
         self.is_listening = asyncio.Event()
@@ -69,9 +69,11 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Starlette) -> AsyncIterator[tuple[str, int]]:
-    """Serve an application, and provide the address that it listens on."""
-    server = _Server(app)
+async def serving(
+    app: ASGIApp, protocol: type[asyncio.Protocol] | None = None
+) -> AsyncIterator[tuple[str, int]]:
+    """Serve an application, by our protocol or another, and provide the address that it listens on."""
+    server = _Server(app, protocol or http_protocol(Door(limits_of(Settings()))))
     task = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` would handle the signals of the whole process
     await server.is_listening.wait()
     host, port = server.servers[0].sockets[0].getsockname()[:2]
