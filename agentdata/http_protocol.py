@@ -159,7 +159,7 @@ class _Phase(IntEnum):
 
 
 class _Cycle(RequestResponseCycle):
-    """Answers as uvicorn does, but writes head and body at once, and checks the lines of the head together."""
+    """Answers as uvicorn does, but writes head and body at once, and checks the lines of the head at once."""
 
     _head = b""
     """The head of the answer, until it is sent with the body."""
