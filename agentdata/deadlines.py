@@ -20,7 +20,10 @@ class Deadlines:
         self._is_watching = False
 
     def add(self, thing: Any, deadline: float, call: Callable[[Any], None]) -> None:
-        """Call ``call(thing)`` at a time of the event loop's clock, unless the thing is removed before."""
+        """Call ``call(thing)`` at a time of the event loop's clock, unless the thing is removed before.
+
+        A thing that is removed at its deadline may still be called.
+        """
         self._calls[thing] = deadline, call
         if not self._is_watching:
             self._is_watching = True
@@ -36,7 +39,8 @@ class Deadlines:
         due = [(thing, call) for thing, (deadline, call) in self._calls.items() if deadline <= now]
         for thing, call in due:
             del self._calls[thing]
-            call(thing)
+            # An error of one must not keep the others from being called.
+            loop.call_soon(call, thing)
         self._is_watching = bool(self._calls)
         if self._is_watching:
             loop.call_later(_INTERVAL_S, self._check, loop)

@@ -287,7 +287,9 @@ class _Watch:
         self._client_gone = False
 
     def begin(self) -> None:
-        """Begin to watch the client, which takes a task of its own."""
+        """Begin to watch the client, which takes a task of its own, unless the work is done."""
+        if self._task is None:
+            return
         self._watcher = asyncio.create_task(_disconnected(self._receive))
         self._watcher.add_done_callback(self._cancel)
 
