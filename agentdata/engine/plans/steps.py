@@ -229,7 +229,7 @@ class _Pages:
         self.request = request
         self.records: list[Record] = []
         self.spans: dict[Key, _Span] = {}
-        self._signer = run.context.signer
+        self._context = run.context
         self._sort_keys: list[tuple[int, Callable[[Any], Any]]] = []
         if read is None:
             return
@@ -269,7 +269,7 @@ class _Pages:
 
     def _cursor(self, record: Record) -> str:
         values = [None if record[at] is None else value_of(record[at]) for at, value_of in self._sort_keys]
-        return self.request.cursor_of(values, self._signer)
+        return self.request.cursor_of(values, self._context.signer)
 
 
 def _records_by_key(records: Iterable[Record], at: int) -> Iterable[tuple[Key, list[Record]]]:
