@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal_column,
     text,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.hybrid import Comparator, hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
@@ -160,6 +161,11 @@ def state_of(job: Any) -> ColumnElement[str]:
         (ran_out, literal_column("'FAILED'", Text)),
         else_=cast(job.stored_state, Text),
     )
+
+
+def state_in_sql() -> str:
+    """Return the SQL of the state of a job at the time of asking, for statements that name the table `jobs`."""
+    return str(state_of(Job).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
 def _stored_states(states: Any) -> Any:

@@ -59,7 +59,7 @@ class UnitOfWork:
     _run_alone: Callable[[str, Sequence[Any]], Awaitable[list[Record]]] | None = None
     _session: WriteSession | None = None
     _finished: bool = False
-    _separate: Callable[[AsyncExitStack], UnitOfWork] | None = None
+    _separate: Callable[[AsyncExitStack, Author | None], UnitOfWork] | None = None
     author: Author | None = None
     """Who sent the write; None for a command of the operator, which has no access record."""
     field: str = ""
@@ -79,9 +79,9 @@ class UnitOfWork:
         def begin() -> Awaitable[WriteSession]:
             return stack.enter_async_context(database.write(project_id))
 
-        def separate(stack: AsyncExitStack) -> UnitOfWork:
+        def separate(stack: AsyncExitStack, author: Author | None) -> UnitOfWork:
             database.renew_time()
-            return cls.on(database, project_id, stack)
+            return cls.on(database, project_id, stack, author, field)
 
         alone = partial(database.statement, project_id, writes=True)
         return cls(project_id, begin, alone, _separate=separate, author=author, field=field)
@@ -108,15 +108,18 @@ class UnitOfWork:
         """Whether the transaction has begun."""
         return self._session is not None
 
-    async def run_separately(self, part: Callable[[UnitOfWork], Awaitable[Result]]) -> Result:
+    async def run_separately(
+        self, part: Callable[[UnitOfWork], Awaitable[Result]], *, recorded: bool = False
+    ) -> Result:
         """Run a part in a transaction of its own, or in the operation's transaction if that has begun.
 
-        A part of its own has the time of a whole operation, so that a write in parts may take longer.
+        A part of its own has the time of a whole operation, so that a write in parts may take longer. A
+        marked statement of a part that is ``recorded`` inserts the access record of the write.
         """
         if self._separate is None or self.has_begun:
             return await part(self)
         async with AsyncExitStack() as stack:
-            return await part(self._separate(stack))
+            return await part(self._separate(stack, self.author if recorded else None))
 
     async def execute(self, statement: Executable, **options: Any) -> Result_[*tuple[Any, ...]]:
         """Run a statement and return its result."""
@@ -279,7 +282,12 @@ def plain_row_class(model: type[Row]) -> Callable[[dict[str, Any]], Row]:
     def init(self: Any, values: dict[str, Any]) -> None:
         self.__dict__ = values
 
-    members = {"__init__": init, "__tablename__": model.__tablename__, "__model__": model, **hybrids_of(model)}
+    members = {
+        "__init__": init,
+        "__tablename__": model.__tablename__,
+        "__model__": model,
+        **hybrids_of(model),
+    }
     return type(model.__name__, (), members)
 
 
