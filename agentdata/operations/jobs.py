@@ -220,7 +220,7 @@ async def claim(
 
     async def attempt(part: UnitOfWork, *, regardless: bool) -> list[Record]:
         values = (queue, worker, lease_ms, limit, regardless, uuid4())
-        return await part.fetch(_CLAIM, part.project_id, *values, alone=not part.has_begun)
+        return await part.fetch(_CLAIM, part.project_id, *values, alone=True)
 
     async def once(part: UnitOfWork) -> list[Record]:
         return await attempt(part, regardless=False)
@@ -229,7 +229,7 @@ async def claim(
         return await attempt(part, regardless=True)
 
     async def promote(part: UnitOfWork) -> None:
-        await part.fetch(_PROMOTE, part.project_id, queue, alone=not part.has_begun)
+        await part.fetch(_PROMOTE, part.project_id, queue, alone=True)
 
     records = await write.run_separately(once, recorded=True)
     stale_schedules, stale_jobs = records[0][:2]
@@ -322,7 +322,7 @@ async def _enqueue(write: UnitOfWork, jobs: list[dict[str, Any]], path: str) -> 
     written = rows_as_json(rows)
 
     async def insert(part: UnitOfWork) -> list[Record]:
-        return await part.fetch(_ENQUEUE, part.project_id, written, external_ids, alone=not part.has_begun)
+        return await part.fetch(_ENQUEUE, part.project_id, written, external_ids, alone=True)
 
     for _ in range(_ATTEMPTS):
         stored = list(map(row_factory(Job), await write.run_separately(insert, recorded=True)))
@@ -378,7 +378,7 @@ async def _write(write: UnitOfWork, statement: str, rows: Sequence[dict[str, Any
         if id_ in ids[:place]:
             raise BadUserInputError(f"{name} has the job {id_} twice", field=f"{name}.{place}")
     records = await write.fetch(
-        statement, write.project_id, rows_as_json(rows), ids, alone=not write.has_begun, ids=ids
+        statement, write.project_id, rows_as_json(rows), ids, alone=True, ids=ids
     )
     found = {record["given_id"]: record for record in records}
     for place, row in enumerate(rows):

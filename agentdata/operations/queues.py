@@ -44,7 +44,7 @@ DELETE FROM jobs WHERE project_id = $1 AND id = ANY(ARRAY(SELECT id FROM chosen)
 async def add(write: UnitOfWork, names: Iterable[str]) -> None:
     """Add the queues that do not exist yet."""
     rows = [{"id": uuid7(), "name": name} for name in sorted(set(names))]
-    await write.fetch(_ADD, write.project_id, rows_as_json(rows), alone=not write.has_begun)
+    await write.fetch(_ADD, write.project_id, rows_as_json(rows))
 
 
 async def find(write: UnitOfWork, name: str, *, lock: bool = False) -> Queue:

@@ -47,7 +47,7 @@ RETURNING schedules.id"""
 
 _LOCK = """
 SELECT clock_timestamp() AS now
-FROM (SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' schedule ' || $2::text, 0))) AS locked"""
+FROM (SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || ' schedule ' || $2::text, 0))) AS locked"""
 """Locks the name of a schedule, for which there may be no row yet, and returns the time."""
 
 _TIMING = ("cron", "time_zone", "is_active")
