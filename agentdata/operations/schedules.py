@@ -39,7 +39,7 @@ RETURNING id"""
 """Adds the job of the tick that each schedule is due for."""
 
 _ADVANCE = """
-UPDATE schedules SET last_run_at = next_run_at, next_run_at = given.next_run_at
+UPDATE schedules SET last_run_at = schedules.next_run_at, next_run_at = given.next_run_at
 FROM json_to_recordset($2::json) AS given (schedule_id uuid, next_run_at timestamptz)
 WHERE schedules.project_id = $1 AND schedules.id = given.schedule_id
 RETURNING schedules.id"""
