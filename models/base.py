@@ -125,7 +125,7 @@ class Changing(Owned):
 
 
 @cache
-def hybrids_of(model: type[Any]) -> dict[str, Any]:
+def hybrids_of(model: Any) -> dict[str, Any]:
     """Return the hybrids of a model by name: attributes that SQL and Python compute from columns."""
     descriptors = model.__mapper__.all_orm_descriptors
     return {

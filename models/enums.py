@@ -83,11 +83,7 @@ class JobBackoff(ClosedSet):
     """How the pause before a further attempt of a job grows."""
 
     FIXED = "FIXED", "Each pause is `backoffMs` long."
-    EXPONENTIAL = (
-        "EXPONENTIAL",
-        "The first pause is `backoffMs` long, and each further one twice as long as the one before, up to a"
-        " day.",
-    )
+    EXPONENTIAL = "EXPONENTIAL", "The first pause is `backoffMs` long; each further one doubles, up to a day."
 
 
 class VerificationStatus(ClosedSet):

@@ -97,7 +97,7 @@ class Job(Changing, Base):
     external_id: Mapped[str | None] = mapped_column(String(255, "C"))
     name: Mapped[str | None] = mapped_column(String(255, "C"))
     stored_state: Mapped[str] = mapped_column("state", String(16), server_default=JobState.WAITING)
-    data: Mapped[dict[str, Any]] = mapped_column(VERBATIM, server_default="{}")
+    data: Mapped[dict[str, Any]] = mapped_column(VERBATIM, info={"json": "{}"})
     result: Mapped[Any | None] = mapped_column(VERBATIM)
     error: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -115,7 +115,7 @@ class Job(Changing, Base):
 
     @hybrid_property
     def state(self) -> str:
-        """The state at the time of asking."""
+        """Return the state at the time of asking."""
         now = datetime.now(UTC)
         if self.stored_state == JobState.DELAYED and self.run_at <= now:
             return JobState.WAITING
@@ -164,7 +164,7 @@ def state_of(job: Any) -> ColumnElement[str]:
 
 
 def state_in_sql() -> str:
-    """Return the SQL of the state of a job at the time of asking, for statements that name the table `jobs`."""
+    """Return the SQL of the state of a job at the time of asking, out of the columns of `jobs`."""
     return str(state_of(Job).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 

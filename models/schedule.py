@@ -39,7 +39,7 @@ class Schedule(Changing, Base):
     time_zone: Mapped[str] = mapped_column(String(255, "C"), server_default="UTC")
     is_active: Mapped[bool] = mapped_column(server_default="true")
     job_name: Mapped[str | None] = mapped_column(String(255, "C"))
-    data: Mapped[dict[str, Any]] = mapped_column(VERBATIM, server_default="{}")
+    data: Mapped[dict[str, Any]] = mapped_column(VERBATIM, info={"json": "{}"})
     priority: Mapped[int] = mapped_column(Integer, server_default="0")
     max_attempts: Mapped[int] = mapped_column(Integer, server_default="5")
     backoff: Mapped[str] = mapped_column(String(16), server_default=JobBackoff.EXPONENTIAL)

@@ -7,7 +7,7 @@ sessions: the latency of an agent is that of the messages in its sessions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (

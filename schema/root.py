@@ -833,17 +833,17 @@ class Mutation:
     )
     enqueue_jobs: list[Job] | None = write_jobs(
         jobs.enqueue_all,
-        "Add jobs to queues: all of them, or none. If a job has the same `externalId` as one of them, that job"
-        " is returned as it is.",
+        "Add jobs to queues: all of them, or none. If a job has the same `externalId` as one of them, that"
+        " job is returned as it is.",
         parameter("jobs", list[EnqueueJobInput], "The jobs, from 1 to 1,000."),
         creates=True,
     )
     claim_jobs: list[Job] | None = write_jobs(
         jobs.claim,
-        "Give a worker the next jobs of a queue: those of the highest priority, and of these the ones that came"
-        " due first. It holds them under a lease. If the lease runs out before the worker extends it or"
-        " settles them, another worker gets them. The list is empty if no job waits, or if the queue is paused"
-        " or does not exist.",
+        "Give a worker the next jobs of a queue: those of the highest priority, and of these the ones that"
+        " came due first. It holds them under a lease. If the lease runs out before the worker extends it or"
+        " settles them, another worker gets them. The list is empty if no job waits, or if the queue is"
+        " paused or does not exist.",
         parameter("queue", str, "The name of the queue."),
         parameter("worker", str, "The name of the worker, at most 255 characters."),
         _LEASE_MS,
@@ -864,8 +864,8 @@ class Mutation:
     )
     extend_jobs: list[Job] | None = write_jobs(
         jobs.extend_all,
-        "Let the leases of jobs run out later: of all of them, or of none. Fails with CONFLICT if the worker no"
-        " longer holds one of them.",
+        "Let the leases of jobs run out later: of all of them, or of none. Fails with CONFLICT if the worker"
+        " no longer holds one of them.",
         parameter("jobs", list[ExtendJobInput], "The jobs, from 1 to 1,000."),
     )
     complete_job: Job | None = write_jobs(
@@ -882,8 +882,8 @@ class Mutation:
     )
     fail_job: Job | None = write_jobs(
         jobs.fail,
-        "Record that an attempt of a job failed. The job is DELAYED until its next attempt, or FAILED if it has"
-        " none left. Fails with CONFLICT if the worker no longer holds it.",
+        "Record that an attempt of a job failed. The job is DELAYED until its next attempt, or FAILED if it"
+        " has none left. Fails with CONFLICT if the worker no longer holds it.",
         ID,
         _LEASE,
         parameter("error", str, "Why the attempt failed."),
@@ -906,8 +906,8 @@ class Mutation:
     )
     retry_jobs: list[Job] | None = write_jobs(
         jobs.retry_all,
-        "Let jobs that are FAILED, COMPLETED or CANCELLED wait again, with all of their attempts: all of them,"
-        " or none. Fails with CONFLICT if one has not ended.",
+        "Let jobs that are FAILED, COMPLETED or CANCELLED wait again, with all of their attempts: all of"
+        " them, or none. Fails with CONFLICT if one has not ended.",
         parameter("ids", list[strawberry.ID], "The ids of the jobs, from 1 to 1,000."),
     )
     cancel_job: Job | None = write_jobs(
@@ -937,7 +937,8 @@ class Mutation:
         parameter(
             "states",
             list[JobState] | None,
-            "The states of the jobs to delete, some of COMPLETED, FAILED and CANCELLED; COMPLETED by default.",
+            "The states of the jobs to delete, some of COMPLETED, FAILED and CANCELLED; COMPLETED by"
+            " default.",
             default=strawberry.UNSET,
         ),
         parameter(

@@ -403,13 +403,16 @@ async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -
         await api.run(jobs.cancel, id_=job.id)
     await api.ask('mutation { pauseQueue(name: "50% off") { id } }')
     async with owner.begin() as connection:
-        # Some of the leases ran out, and some delayed jobs came due; each digit of an id is one of sixteen.
-        for change in (
-            "lease_expires_at = CASE WHEN id::text < '8' OR right(id::text, 1) < '8'"
-            " THEN timestamptz '2026-01-09Z' ELSE timestamptz '2900-01-01Z' END WHERE state = 'ACTIVE'",
+        # The leases of one worker ran out, and delayed jobs of a high priority came due.
+        leases = (
+            "lease_expires_at = CASE WHEN worker = 'w_2' THEN timestamptz '2026-01-09Z'"
+            " ELSE timestamptz '2900-01-01Z' END WHERE state = 'ACTIVE'"
+        )
+        delays = (
             "state = 'DELAYED', run_at = CASE WHEN priority = 0 THEN timestamptz '2900-01-01Z'"
-            " ELSE timestamptz '2026-01-09Z' END WHERE state = 'WAITING' AND name IS NOT NULL",
-        ):
+            " ELSE timestamptz '2026-01-09Z' END WHERE state = 'WAITING' AND name IS NOT NULL"
+        )
+        for change in (leases, delays):
             await connection.execute(
                 text(f"UPDATE jobs SET {change} AND project_id = :id"),  # noqa: S608  # the texts above
                 {"id": api.project_id},

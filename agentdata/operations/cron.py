@@ -1,8 +1,8 @@
 """The times of cron expressions, by the clock of a time zone.
 
-The library cronsim does what Debian's cron does when clocks change: a time that the clock skips is made up for
-right after it, and a time that it shows twice counts once, unless the expression has `*` or `*/n` as its hour
-or minute, which go by time that really passes.
+The library cronsim does what Debian's cron does when clocks change: a time that the clock skips is made up
+for right after it, and a time that it shows twice counts once, unless the expression has `*` or `*/n` as its
+hour or minute, which go by time that really passes.
 """
 
 from __future__ import annotations

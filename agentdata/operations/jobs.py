@@ -1,7 +1,7 @@
 """Write operations of jobs: workers claim them from queues, and settle those that they hold.
 
-A claim gives the jobs that it returns a lease, a random id that expires. A job is settled under its lease, so a
-worker whose lease has passed to another one changes nothing. Nothing runs in the background: claims bring
+A claim gives the jobs that it returns a lease, a random id that expires. A job is settled under its lease, so
+a worker whose lease has passed to another one changes nothing. Nothing runs in the background: claims bring
 stored states up to date and enqueue the jobs of schedules that are due.
 """
 
@@ -77,14 +77,15 @@ SELECT {_COLUMNS} FROM made
 UNION ALL
 SELECT {_COLUMNS} FROM jobs WHERE project_id = $1 AND external_id = ANY($3::text[])"""  # noqa: S608  # columns of the model
 
-# Of a queue that is paused nothing is claimed or brought up to date. Unless $6, nothing is claimed while stored
-# states are out of date, because jobs that came due may precede others.
+# Of a queue that is paused nothing is claimed or brought up to date. Unless $6, nothing is claimed while
+# stored states are out of date, because jobs that came due may precede others.
 _CLAIM = f"""
 WITH queue AS MATERIALIZED (
   SELECT id FROM queues WHERE project_id = $1 AND name = $2 AND NOT is_paused
 ), stale AS MATERIALIZED (
   SELECT EXISTS (
-    SELECT FROM schedules WHERE project_id = $1 AND queue_id = (SELECT id FROM queue) AND next_run_at <= {_NOW}
+    SELECT FROM schedules
+    WHERE project_id = $1 AND queue_id = (SELECT id FROM queue) AND next_run_at <= {_NOW}
   ) AS schedules, EXISTS (
     SELECT FROM jobs WHERE project_id = $1 AND queue_id = (SELECT id FROM queue) AND state = 'DELAYED'
       AND run_at <= {_NOW}
@@ -317,7 +318,7 @@ async def _enqueue(write: UnitOfWork, jobs: list[dict[str, Any]], path: str) -> 
         at = path.format(place)
         check(Job, values, at)
         queues.check_name(f"{at}queue", values["queue"])
-    rows = [{**values, "id": uuid7()} for values in jobs]
+    rows = [{"data": {}, **values, "id": uuid7()} for values in jobs]
     external_ids = [row["external_id"] for row in rows if row.get("external_id") is not None]
     written = rows_as_json(rows)
 
@@ -377,9 +378,7 @@ async def _write(write: UnitOfWork, statement: str, rows: Sequence[dict[str, Any
     for place, id_ in enumerate(ids):
         if id_ in ids[:place]:
             raise BadUserInputError(f"{name} has the job {id_} twice", field=f"{name}.{place}")
-    records = await write.fetch(
-        statement, write.project_id, rows_as_json(rows), ids, alone=True, ids=ids
-    )
+    records = await write.fetch(statement, write.project_id, rows_as_json(rows), ids, alone=True, ids=ids)
     found = {record["given_id"]: record for record in records}
     for place, row in enumerate(rows):
         record, field = found[row["id"]], path.format(place) or "id"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
@@ -92,7 +92,8 @@ async def clean(
     chosen = [JobState.COMPLETED] if states is None else states
     if not chosen or set(chosen) - set(FINISHED_STATES):
         raise BadUserInputError(
-            f"states must be some of {', '.join(FINISHED_STATES)}: other jobs have not ended; cancel them first",
+            f"states must be some of {', '.join(FINISHED_STATES)}: other jobs have not ended; cancel them"
+            f" first",
             field="states",
         )
     queue = await find(write, name)

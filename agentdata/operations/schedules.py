@@ -28,9 +28,9 @@ WHERE project_id = $1 AND next_run_at <= statement_timestamp()
 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"""  # noqa: S608  # columns of the model
 """A schedule that another worker acts on is left to it."""
 
-_ENQUEUE = f"""
-INSERT INTO jobs (project_id, id, queue_id, schedule_id, name, data, priority, max_attempts, backoff, backoff_ms,
-  run_at)
+_ENQUEUE = """
+INSERT INTO jobs (project_id, id, queue_id, schedule_id, name, data, priority, max_attempts, backoff,
+  backoff_ms, run_at)
 SELECT $1, given.id, queue_id, schedules.id, coalesce(job_name, schedules.name), data, priority, max_attempts,
   backoff, backoff_ms, next_run_at
 FROM json_to_recordset($2::json) AS given (id uuid, schedule_id uuid)
@@ -46,8 +46,9 @@ RETURNING schedules.id"""
 
 
 _LOCK = """
-SELECT clock_timestamp() AS now
-FROM (SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || ' schedule ' || $2::text, 0))) AS locked"""
+SELECT clock_timestamp() AS now FROM (
+  SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || ' schedule ' || $2::text, 0))
+) AS locked"""
 """Locks the name of a schedule, for which there may be no row yet, and returns the time."""
 
 _TIMING = ("cron", "time_zone", "is_active")
@@ -78,8 +79,8 @@ async def put(write: UnitOfWork, values: dict[str, Any]) -> Schedule:
     found = await write.scalars(select(Schedule).where(*ours).with_for_update(key_share=True))
     schedule: Schedule | None = found.one_or_none()
     if schedule is None:
-        timing = _TIMING_DEFAULTS | columns
-        [schedule] = await write.insert(Schedule, [columns | {"next_run_at": _next(timing, record["now"])}])
+        new = {"data": {}} | columns | {"next_run_at": _next(_TIMING_DEFAULTS | columns, record["now"])}
+        [schedule] = await write.insert(Schedule, [new])
         return schedule
     before = _timing_of(schedule)
     timing = before | {name: columns[name] for name in _TIMING if name in columns}
@@ -123,5 +124,5 @@ def _next(timing: Mapping[str, Any], now: datetime) -> datetime | None:
     try:
         return next_tick(timing["cron"], time_zone(timing["time_zone"]), now)
     except BadUserInputError:
-        # An upgrade of the machine may remove a time zone; the other jobs of the queue are to run nevertheless.
+        # An upgrade of the machine may remove a time zone, which is to hold up no other job of the queue.
         return None

@@ -348,13 +348,13 @@ def columns_of(model: type[Base]) -> str:
 
 
 @cache
-def row_factory(model: type[Row]) -> Callable[[Record], Row]:
+def row_factory(model: type[Row]) -> Callable[[Iterable[Any]], Row]:
     """Return a function that turns a driver's record, with all of a model's columns, into a row."""
     row_class = plain_row_class(model)
     columns = model.__mapper__.columns
     names = columns.keys()
 
-    def row(record: Record) -> Row:
+    def row(record: Iterable[Any]) -> Row:
         return row_class(dict(zip(names, record, strict=True)))
 
     return row

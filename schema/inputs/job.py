@@ -84,7 +84,8 @@ class EnqueueJobInput:
         "How the pause before a further attempt grows; EXPONENTIAL by default."
     )
     backoff_ms: int | None = optional(
-        "The pause before the second attempt, in milliseconds, from 0 to 86,400,000 (a day); 1,000 by default."
+        "The pause before the second attempt, in milliseconds, from 0 to 86,400,000 (a day); 1,000 by"
+        " default."
     )
 
 

@@ -79,6 +79,6 @@ class PutScheduleInput:
         "How the pause before a further attempt of a job grows; EXPONENTIAL by default."
     )
     backoff_ms: int | None = optional(
-        "The pause before the second attempt of a job, in milliseconds, from 0 to 86,400,000 (a day); 1,000 by"
-        " default."
+        "The pause before the second attempt of a job, in milliseconds, from 0 to 86,400,000 (a day); 1,000"
+        " by default."
     )

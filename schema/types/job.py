@@ -43,16 +43,16 @@ class Job(Node):
     max_attempts: int = column("How many attempts the job has before it is FAILED.")
     priority: int = column("The priority: workers get jobs of a higher one first.")
     run_at: datetime = column(
-        "When the job comes due, or came due last: not before its first attempt, and after a failure not before"
-        " the next one."
+        "When the job comes due, or came due last: not before its first attempt, and after a failure not"
+        " before the next one."
     )
     backoff: JobBackoff = column("How the pause before a further attempt grows.")
     backoff_ms: int = column("The pause before the second attempt, in milliseconds.")
     progress: float | None = column("How far the work is, from 0 to 1, as the worker reported it.")
     worker: str | None = column("The worker that holds the job or held it last; null if none claimed it yet.")
     lease: strawberry.ID | None = column(
-        "The lease under which a worker holds the job: the worker names it to extend, complete or fail the job."
-        " Null if no worker holds the job."
+        "The lease under which a worker holds the job: the worker names it to extend, complete or fail the"
+        " job. Null if no worker holds the job."
     )
     lease_expires_at: datetime | None = column(
         "When the lease runs out, after which the next worker gets the job; null if no worker holds it."

@@ -116,13 +116,11 @@ class MutationMaker(QueryMaker):
             return self.input(type_, target_of(noun, name) or noun)
         if isinstance(type_, GraphQLEnumType):
             return self.random.choice([*type_.values])
-        if name in _INTS:
-            return self.random.choice(_INTS[name])
         if type_.name == "ID":
             return self.reference(target_of(noun, name) or noun)
         if type_.name == "String":
             return self.text(name, noun)
-        likely, unlikely = _VALUES[type_.name]
+        likely, unlikely = _INTS.get(name) or _VALUES[type_.name]
         return self.random.choice(unlikely if self.is_unlikely() else likely)
 
     def json(self, type_: Any, described: str) -> Any:
@@ -278,11 +276,11 @@ _TEXTS = {
 }
 """Texts that need a certain form; few, so that they repeat."""
 
-_INTS = {
-    "leaseMs": [1_000_000, 3_000_000, 3_000_000, 999],
-    "limit": [1, 2, 100, 0],
-    "backoffMs": [600_000, 600_000, -1],
-    "maxAttempts": [1, 2, 3, 0],
+_INTS: dict[str, tuple[list[Any], list[Any]]] = {
+    "leaseMs": ([1_000_000, 3_000_000], [999]),
+    "limit": ([1, 2, 100], [0]),
+    "backoffMs": ([600_000], [-1]),
+    "maxAttempts": ([1, 2, 3], [0, 1_001]),
 }
 """Whole numbers that have bounds of their own, and that let no state change while a test runs."""
 

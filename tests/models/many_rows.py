@@ -370,6 +370,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "queue_id": "@queues[i % #queues]",
         "name": "'Schedule ' || i",
         "cron": "'0 0 * * *'",
+        "data": "'{}'",
         "is_active": "i % 3 > 0",
         "next_run_at": _one_in(2, _TIME),
         **_TIMES,
@@ -381,6 +382,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "schedule_id": _one_in(50, "@schedules[i % #schedules]"),
         "external_id": _one_in(2, "'job-' || i"),
         "name": _rare("'rare'", "'Job ' || i % 10"),
+        "data": "'{}'",
         "state": (
             "CASE i % 1000 WHEN 7 THEN 'FAILED' WHEN 8 THEN 'WAITING' WHEN 9 THEN 'DELAYED'"
             " WHEN 10 THEN 'ACTIVE' WHEN 11 THEN 'CANCELLED' ELSE 'COMPLETED' END"

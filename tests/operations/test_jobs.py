@@ -174,8 +174,8 @@ async def test_a_lease_that_ran_out_returns_the_job_to_the_next_worker(api: Api,
         error = await api.error(document, id=job["id"], lease=job["lease"])
         assert error["extensions"] == {"code": "CONFLICT", "field": "lease"}
         assert error["message"] == (
-            f"the lease of the job {job['id']} ran out, and the worker w-2 holds the job now; leave the job to"
-            " it"
+            f"the lease of the job {job['id']} ran out, and the worker w-2 holds the job now; leave the job"
+            " to it"
         )
     assert await counts(api) == {"active": 1}
 
@@ -389,7 +389,7 @@ async def test_workers_that_bring_jobs_up_to_date_at_once_lose_none_and_double_n
     assert Counter(Counter([id_ for ids in [*claimed, rest] for id_ in ids]).values()) == {1: 60}
 
 
-async def test_a_paused_queue_keeps_its_jobs(api: Api, owner: AsyncEngine) -> None:
+async def test_a_paused_queue_keeps_its_jobs(api: Api) -> None:
     job = await held(api)
     await enqueue(api)
     paused = await api.ask('mutation { pauseQueue(name: "mail") { isPaused pausedAt } }')

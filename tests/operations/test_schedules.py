@@ -1,4 +1,4 @@
-"""Claims enqueue the jobs of schedules: one for each tick, however many workers claim, and one for all missed ticks."""
+"""Claims enqueue one job for each tick of a schedule, whoever claims, and one for all missed ticks."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ async def find(api: Api) -> Any:
 async def test_a_schedule_is_added_with_its_defaults_and_its_next_time(api: Api) -> None:
     made = await put(api, timeZone="Europe/Berlin")
     assert made == {
-        "id": made["id"], "name": "nightly", "cron": "0 3 * * *", "timeZone": "Europe/Berlin", "isActive": True,
-        "jobName": None, "data": {}, "priority": 0, "maxAttempts": 5, "backoff": "EXPONENTIAL",
-        "backoffMs": 1000, "nextRunAt": made["nextRunAt"], "lastRunAt": None, "queue": {"name": "mail"},
+        "id": made["id"], "name": "nightly", "cron": "0 3 * * *", "timeZone": "Europe/Berlin",
+        "isActive": True, "jobName": None, "data": {}, "priority": 0, "maxAttempts": 5,
+        "backoff": "EXPONENTIAL", "backoffMs": 1000, "nextRunAt": made["nextRunAt"], "lastRunAt": None,
+        "queue": {"name": "mail"},
     }  # fmt: skip
     next_run_at = datetime.fromisoformat(made["nextRunAt"])
     assert timedelta() < next_run_at - datetime.now(UTC) <= timedelta(days=1, hours=1)
@@ -67,24 +68,15 @@ async def test_putting_a_schedule_again_changes_it_and_keeps_its_next_time(
 
 
 async def test_a_claim_enqueues_the_job_of_a_schedule_that_is_due(api: Api, owner: AsyncEngine) -> None:
-    made = await put(api, data={"b": 1, "a": 2}, priority=2, maxAttempts=7, backoff="FIXED", backoffMs=5)
+    same = {"data": {"b": 1, "a": 2}, "priority": 2, "maxAttempts": 7, "backoff": "FIXED", "backoffMs": 5}
+    made = await put(api, **same)
     assert await claim(api) == []
     # Two days later two ticks were missed, or three.
     await shift(owner, api, hours=-49)
     due = (await find(api))["nextRunAt"]
-    jobs_ = await claim(api, limit=5)
-    assert [
-        {
-            name: job[name]
-            for name in ("name", "data", "priority", "maxAttempts", "backoff", "backoffMs", "runAt", "schedule")
-        }
-        for job in jobs_
-    ] == [
-        {
-            "name": "nightly", "data": {"b": 1, "a": 2}, "priority": 2, "maxAttempts": 7, "backoff": "FIXED",
-            "backoffMs": 5, "runAt": due, "schedule": {"name": "nightly"},
-        }
-    ]  # fmt: skip
+    [job] = await claim(api, limit=5)
+    expected = {**same, "name": "nightly", "runAt": due, "schedule": {"name": "nightly"}}
+    assert {name: job[name] for name in expected} == expected
     after = await find(api)
     assert (after["nextRunAt"], after["lastRunAt"]) == (made["nextRunAt"], due)
     assert after["jobs"] == {"totalCount": 1}

@@ -12,7 +12,6 @@ from zoneinfo import TZPATH, ZoneInfo, available_timezones, reset_tzpath
 import pytest
 
 from agentdata import checks
-
 from resolvers.buckets import MAX_BUCKETS
 from tests import factories
 from tests.api import traffic

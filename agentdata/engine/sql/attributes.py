@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from models.base import hybrids_of
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 
-@cache
-def types_of(model: type[Any]) -> Mapping[str, TypeEngine[Any]]:
+def types_of(model: Any) -> Mapping[str, TypeEngine[Any]]:
     """Return the types of a model's columns and hybrids by their names."""
     columns = {key: column.type for key, column in model.__mapper__.columns.items()}
     return columns | {name: getattr(model, name).type for name in hybrids_of(model)}
