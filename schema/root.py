@@ -9,8 +9,10 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 import models
+from agentdata.engine.costs import ITEM_POINTS
 from agentdata.engine.fields import (
     ID,
+    Cost,
     Deleted,
     Ordering,
     computation,
@@ -848,6 +850,11 @@ class Mutation:
         parameter("worker", str, "The name of the worker, at most 255 characters."),
         _LEASE_MS,
         parameter("limit", int, "How many jobs the worker takes at most, from 1 to 1,000.", default=1),
+        cost=Cost(
+            ("limit",),
+            lambda arguments: min(max(arguments["limit"], 0), jobs.MAX_JOBS),
+            object_points=ITEM_POINTS,
+        ),
     )
     extend_job: Job | None = write_jobs(
         jobs.extend,

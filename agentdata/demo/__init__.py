@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import select
 
@@ -203,11 +203,12 @@ class _Loading:
             return
         # The lease lasts a day, after which a job that nobody settled waits again.
         [held] = await jobs.claim(self.write, values["queue"], worker, lease_ms=MAX_LEASE_MS)
+        lease = cast("UUID", held.lease)
         for name, settle in (("result", jobs.complete), ("error", jobs.fail)):
             if name in outcome:
-                await settle(self.write, held.id, held.lease, outcome[name])
+                await settle(self.write, held.id, lease, outcome[name])
         if "progress" in outcome:
-            await jobs.extend(self.write, held.id, held.lease, MAX_LEASE_MS, outcome["progress"])
+            await jobs.extend(self.write, held.id, lease, MAX_LEASE_MS, outcome["progress"])
 
     def _by(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a row with its creator, a user or an agent."""
