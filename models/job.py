@@ -89,7 +89,7 @@ class Job(Changing, Base):
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "run_at", "id"),
         present_index("schedule_id", "created_at", "id"),
-        present_index("worker", "created_at", "id"),
+        Index(None, "project_id", "worker", "created_at", "id"),
     )
 
     queue_id: Mapped[UUID]

@@ -107,7 +107,7 @@ def upgrade() -> None:
     op.create_index(op.f('jobs_project_id_schedule_id_created_at_id_idx'), 'jobs', ['project_id', 'schedule_id', 'created_at', 'id'], postgresql_where=sa.text('schedule_id IS NOT NULL'))
     op.create_index(op.f('jobs_project_id_state_created_at_id_idx'), 'jobs', ['project_id', 'state', 'created_at', 'id'])
     op.create_index(op.f('jobs_project_id_updated_at_id_idx'), 'jobs', ['project_id', 'updated_at', 'id'])
-    op.create_index(op.f('jobs_project_id_worker_created_at_id_idx'), 'jobs', ['project_id', 'worker', 'created_at', 'id'], postgresql_where=sa.text('worker IS NOT NULL'))
+    op.create_index(op.f('jobs_project_id_worker_created_at_id_idx'), 'jobs', ['project_id', 'worker', 'created_at', 'id'])
     # Jobs are dead soon after they were written. With the default of a fifth of the table, a queue that finishes
     # a million jobs would keep 200,000 dead rows before the next ones are cleared away.
     op.execute("ALTER TABLE jobs SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)")

@@ -388,7 +388,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
             " WHEN 10 THEN 'ACTIVE' WHEN 11 THEN 'CANCELLED' ELSE 'COMPLETED' END"
         ),
         "run_at": f"{_TIME} + interval '2 seconds'",
-        "worker": _rare("'rare'", "'Worker ' || i % 10"),
+        "worker": "CASE WHEN i % 1000 NOT IN (8, 9) THEN " + _rare("'rare'", "'Worker ' || i % 10") + " END",
         "lease": "CASE WHEN i % 1000 = 10 THEN @jobs[i] END",
         "lease_expires_at": "CASE WHEN i % 1000 = 10 THEN timestamptz '2999-01-01Z' END",
         **_TIMES,
