@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import psutil
 import typer
 import uvloop
 from rich.console import Console
@@ -84,8 +85,8 @@ class Worker:
         return await self._client.read(request("/graphql", {"query": query, "variables": variables}))
 
 
-async def throughput(port: int, workers: int, batch: int, seconds: float) -> float:
-    """Return how many jobs were enqueued, claimed and completed in a second."""
+async def throughput(port: int, workers: int, batch: int, seconds: float) -> tuple[int, float]:
+    """Enqueue, claim and complete jobs; return how many, and the time in seconds."""
     done: list[str] = []
     end = time.perf_counter() + seconds
 
@@ -104,7 +105,7 @@ async def throughput(port: int, workers: int, batch: int, seconds: float) -> flo
     took = time.perf_counter() - began
     if len(done) != len(set(done)):
         raise SystemExit("a job was claimed twice")
-    return len(done) / took
+    return len(done), took
 
 
 async def claim_times(port: int) -> list[float]:
@@ -130,12 +131,30 @@ async def _prepare(urls: Urls) -> None:
         await connection.execute(_KEY, PROJECT, API_KEY, hash_secret(API_KEY))
 
 
+def _processor_times(server: Running, data: Path) -> dict[str, float]:
+    """Return the processor time in seconds that each part has used so far."""
+    postmaster = psutil.Process(int(next(data.rglob("postmaster.pid")).read_text().split()[0]))
+    times = [each.cpu_times() for each in [postmaster, *postmaster.children()]]
+    own = psutil.Process().cpu_times()
+    return {
+        "the server": server.cpu_s(),
+        "PostgreSQL": sum(each.user + each.system for each in times),
+        "the workers": own.user + own.system,
+    }
+
+
 async def _measure(
-    console: Console, server: Running, urls: Urls, options: tuple[int, int, float, int]
+    console: Console, server: Running, urls: Urls, data: Path, options: tuple[int, int, float, int]
 ) -> None:
     workers, batch, seconds, largest = options
-    rate = await throughput(server.port, workers, batch, seconds)
-    console.print(f"{workers} workers, batches of {batch}: {rate:,.0f} jobs/s enqueued, claimed, completed")
+    before = _processor_times(server, data)
+    done, took = await throughput(server.port, workers, batch, seconds)
+    after = _processor_times(server, data)
+    used = ", ".join(f"{part} {(after[part] - before[part]) * 1000 / done:.2f} ms" for part in after)
+    console.print(
+        f"{workers} workers, batches of {batch}: {done / took:,.0f} jobs/s; of the processor {used} a job",
+        soft_wrap=True,
+    )
     async with connect(urls.owner) as connection:
         queue = await connection.fetchval(_QUEUE, PROJECT)
         filled = 0
@@ -164,11 +183,12 @@ def main(
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="agentdata-jobs-") as folder:
         Path(folder).chmod(0o711)
-        with running(Path(folder) / "data") as embedded:
+        data = Path(folder) / "data"
+        with running(data) as embedded:
             urls = Urls(embedded.owner_url, embedded.request_url)
             asyncio.run(_prepare(urls))
             with serving(CONTENDERS[0], urls, Path(folder)) as server:
-                uvloop.run(_measure(console, server, urls, (workers, batch, seconds, largest)))
+                uvloop.run(_measure(console, server, urls, data, (workers, batch, seconds, largest)))
 
 
 if __name__ == "__main__":

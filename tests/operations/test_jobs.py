@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from agentdata.operations import jobs, queues
 from models.enums import JobState
 from tests import factories
 from tests.api import traffic
+from tests.models.test_indexes import nodes
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -466,6 +468,30 @@ async def test_each_step_of_a_job_is_one_statement(api: Api) -> None:
         await api.run(jobs.complete, id_=job.id, lease=job.lease)
     assert len(seen.statements) == 4
     assert seen.transactions == []
+
+
+async def test_a_claim_reads_no_more_jobs_than_it_takes(api: Api, owner: AsyncEngine) -> None:
+    [first] = await factories.enqueued(api, {"priority": -1})
+    fill = """
+        INSERT INTO jobs (project_id, id, queue_id, state, data, run_at, finished_at, lease_expires_at)
+        SELECT CAST(:project AS uuid), gen_random_uuid(), CAST(:queue AS uuid), state, '{}', at, at, at
+        FROM generate_series(1, 1000) AS i, CAST('2900-01-01Z' AS timestamptz) AS at,
+          unnest(ARRAY['WAITING', 'DELAYED', 'ACTIVE', 'COMPLETED']) AS state"""
+    async with owner.begin() as connection:
+        await connection.execute(text(fill), {"project": api.project_id, "queue": first.queue_id})
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        explained = await driver.fetchval(
+            f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF, FORMAT JSON) {jobs._CLAIM}",  # noqa: SLF001  # the statement
+            *(api.project_id, "mail", "w", 60_000, 10, False, uuid4()),
+        )
+    [plan] = json.loads(explained)
+    touched = [
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes(plan["Plan"])
+        if node.get("Relation Name") == "jobs" and node["Node Type"] != "ModifyTable"
+    ]
+    # Ten are found and locked, and ten are found by their ids.
+    assert sum(touched) == 20
 
 
 async def test_the_access_record_of_a_claim_lists_the_claimed_jobs(api: Api) -> None:
