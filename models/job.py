@@ -151,14 +151,33 @@ class StateComparator(Comparator[str]):
         return and_(self._stored == any_(_stored_states(states)), compared)
 
 
+def is_in(job: Any, state: JobState) -> ColumnElement[bool]:
+    """Return the condition that a state is stored; ``job`` is the model or an alias of it."""
+    # As a part of the text, so that PostgreSQL sees which partial index holds the rows.
+    return job.stored_state == literal_column(f"'{state.value}'")  # type: ignore[no-any-return]  # a comparison
+
+
+def came_due(job: Any) -> ColumnElement[bool]:
+    """Return the condition that a job is stored as delayed and has come due."""
+    return and_(is_in(job, JobState.DELAYED), job.run_at <= func.now())
+
+
+def ran_out(job: Any) -> ColumnElement[bool]:
+    """Return the condition that a job is stored as active and its lease has run out."""
+    return and_(is_in(job, JobState.ACTIVE), job.lease_expires_at <= func.now())
+
+
+def has_attempts(job: Any) -> ColumnElement[bool]:
+    """Return the condition that a job has attempts left."""
+    return job.attempts < job.max_attempts  # type: ignore[no-any-return]  # a comparison
+
+
 def state_of(job: Any) -> ColumnElement[str]:
     """Return the state of a job at the time of asking; ``job`` is the model or an alias of it."""
-    is_due = and_(job.stored_state == literal_column("'DELAYED'"), job.run_at <= func.now())
-    ran_out = and_(job.stored_state == literal_column("'ACTIVE'"), job.lease_expires_at <= func.now())
     return case(
-        (is_due, literal_column("'WAITING'", Text)),
-        (and_(ran_out, job.attempts < job.max_attempts), literal_column("'WAITING'", Text)),
-        (ran_out, literal_column("'FAILED'", Text)),
+        (came_due(job), literal_column("'WAITING'", Text)),
+        (and_(ran_out(job), has_attempts(job)), literal_column("'WAITING'", Text)),
+        (ran_out(job), literal_column("'FAILED'", Text)),
         else_=cast(job.stored_state, Text),
     )
 
