@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -484,7 +483,7 @@ async def test_a_claim_reads_no_more_jobs_than_it_takes(api: Api, owner: AsyncEn
             f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF, FORMAT JSON) {jobs._CLAIM}",  # noqa: SLF001  # the statement
             *(api.project_id, "mail", "w", 60_000, 10, False, uuid4()),
         )
-    [plan] = json.loads(explained)
+    [plan] = explained
     touched = [
         (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
         for node in nodes(plan["Plan"])
