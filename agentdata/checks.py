@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from sqlalchemy import JSON, String
 
@@ -27,6 +28,8 @@ MAX_JSON_DEPTH = 100
 
 JSON_SPACE = " \t\n\r"
 """The whitespace of JSON. Other spaces, such as U+00A0, do not count."""
+
+_UTC = "UTC"
 
 _ENDS_OF_TIME = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 """Zero values of many languages for an unset time. The driver would write them as -infinity and infinity."""
@@ -235,6 +238,34 @@ def check_tags(field: str, tags: Iterable[str]) -> list[str]:
         if not tag.strip():
             raise BadUserInputError(f"{field} contains a blank text", field=field)
     return unique
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    """Return the names of the zones of the IANA database."""
+    # Python includes the machine's own zone.
+    return frozenset({_UTC, *available_timezones()} - {"localtime"})
+
+
+def time_zone(name: str | None, field: str = "timeZone") -> tzinfo:
+    """Return a time zone of the IANA database by its name; UTC without a name.
+
+    Raises:
+        BadUserInputError: The database has no zone of this name.
+
+    """
+    if name in (None, _UTC):
+        return UTC
+    try:
+        # Python also opens names that are none of the database, such as a folder's.
+        if name in _time_zones():
+            return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        # An upgrade of the machine's files may remove an old name while the server runs.
+        pass
+    raise BadUserInputError(
+        f"{field} must be the name of an IANA time zone, such as Europe/Berlin", field=field
+    )
 
 
 def check_count(field: str, items: Sequence[Any], most: int) -> None:

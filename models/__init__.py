@@ -7,13 +7,16 @@ from models.agent_version import AgentVersion
 from models.api_key import ApiKey
 from models.base import Base
 from models.idempotency_key import IdempotencyKey
+from models.job import Job
 from models.memory import Memory, MemoryLink, MemoryRevision, MemorySource
 from models.memory_access import MemoryAccess
 from models.memory_annotation import MemoryAnnotation
 from models.message import Message
 from models.module_state import ModuleState
 from models.project import Project
+from models.queue import Queue
 from models.sandbox import Sandbox
+from models.schedule import Schedule
 from models.session import Session
 from models.session_event import SessionEvent
 from models.session_metric import SessionMetric
@@ -31,6 +34,7 @@ __all__ = [
     "ApiKey",
     "Base",
     "IdempotencyKey",
+    "Job",
     "Memory",
     "MemoryAccess",
     "MemoryAnnotation",
@@ -40,7 +44,9 @@ __all__ = [
     "Message",
     "ModuleState",
     "Project",
+    "Queue",
     "Sandbox",
+    "Schedule",
     "Session",
     "SessionEvent",
     "SessionMetric",

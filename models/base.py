@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
+from sqlalchemy.ext.hybrid import HybridExtensionType
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -120,6 +122,17 @@ class Changing(Owned):
     """A row that may be updated."""
 
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+@cache
+def hybrids_of(model: Any) -> dict[str, Any]:
+    """Return the hybrids of a model by name: attributes that SQL and Python compute from columns."""
+    descriptors = model.__mapper__.all_orm_descriptors
+    return {
+        name: descriptor
+        for name, descriptor in descriptors.items()
+        if descriptor.extension_type is HybridExtensionType.HYBRID_PROPERTY
+    }
 
 
 def folded(column: SQLColumnExpression[Any]) -> ColumnElement[str]:

@@ -64,6 +64,28 @@ class SandboxStatus(ClosedSet):
     ERROR = "ERROR", "The sandbox failed."
 
 
+class JobState(ClosedSet):
+    """Whether a job is waiting, delayed or held by a worker, and how it ended if it has."""
+
+    WAITING = "WAITING", "The job is due, and the next worker that claims jobs of its queue may get it."
+    DELAYED = "DELAYED", "The job is not due yet: its `runAt` is in the future."
+    ACTIVE = "ACTIVE", "A worker holds the job, and its lease has not run out."
+    COMPLETED = "COMPLETED", "A worker completed the job."
+    FAILED = "FAILED", "The job failed and has no attempts left."
+    CANCELLED = "CANCELLED", "The job was cancelled before it ended otherwise."
+
+
+FINISHED_STATES = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+"""The states of a job that has ended."""
+
+
+class JobBackoff(ClosedSet):
+    """How the pause before a further attempt of a job grows."""
+
+    FIXED = "FIXED", "Each pause is `backoffMs` long."
+    EXPONENTIAL = "EXPONENTIAL", "The first pause is `backoffMs` long; each further one doubles, up to a day."
+
+
 class VerificationStatus(ClosedSet):
     """Whether a memory has been verified."""
 
@@ -124,6 +146,7 @@ class ApiKeyScope(ClosedSet):
         "MEMORIES_WRITE",
         "Read, and create, change and delete memories with their links, accesses and annotations.",
     )
+    JOBS_WRITE = "JOBS_WRITE", "Read, and write jobs, queues and schedules, as workers do, too."
 
 
 FULL_ACCESS = (ApiKeyScope.READ, ApiKeyScope.WRITE, ApiKeyScope.ADMIN)

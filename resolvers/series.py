@@ -7,10 +7,8 @@ sessions: the latency of an agent is that of the messages in its sessions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
-from functools import cache
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from sqlalchemy import (
     ARRAY,
@@ -35,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from agentdata.checks import check_text
+from agentdata.checks import check_text, time_zone
 from agentdata.engine.fields import Bindings, Cost, Gives, argument, batch
 from agentdata.engine.sql.filters import condition
 from agentdata.engine.sql.links import among_keys, keys_table
@@ -101,7 +99,6 @@ ARGUMENTS = (
 _YEARS = range(2, 9999)
 """Years in which every time zone can represent every time."""
 
-_UTC = "UTC"
 _MAX_DIMENSIONS = 2
 
 _DIMENSIONS = {
@@ -342,7 +339,7 @@ def bind_arguments(arguments: Mapping[str, Any], column: str) -> Bindings:
         "groups": groups,
         "begin": begin,
         "end": end,
-        "starts": starts(begin, end, unit, _zone(arguments.get("time_zone"))),
+        "starts": starts(begin, end, unit, time_zone(arguments.get("time_zone"))),
     }
     return Bindings((("metric", metric), ("group_by", dimensions), ("typed", type_ is not None)), values)
 
@@ -374,28 +371,6 @@ def _groups(arguments: Mapping[str, Any], buckets: int) -> int:
             field="groups",
         )
     return groups
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """Return the names of the zones of the IANA database."""
-    # Python includes the machine's own zone.
-    return frozenset({_UTC, *available_timezones()} - {"localtime"})
-
-
-def _zone(zone: str | None) -> tzinfo:
-    if zone in (None, _UTC):
-        return UTC
-    try:
-        # Python also opens names that are none of the database, such as a folder's.
-        if zone in _zones():
-            return ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, OSError, ValueError):
-        # An upgrade of the machine's files may remove an old name while the server runs.
-        pass
-    raise BadUserInputError(
-        "timeZone must be the name of an IANA time zone, such as Europe/Berlin", field="timeZone"
-    )
 
 
 def measurements(

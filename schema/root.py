@@ -9,8 +9,10 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 import models
+from agentdata.engine.costs import ITEM_POINTS
 from agentdata.engine.fields import (
     ID,
+    Cost,
     Deleted,
     Ordering,
     computation,
@@ -25,13 +27,16 @@ from agentdata.operations import (
     agent_versions,
     agents,
     api_keys,
+    jobs,
     memories,
     memory_accesses,
     memory_annotations,
     messages,
     module_states,
     projects,
+    queues,
     sandboxes,
+    schedules,
     session_events,
     session_metrics,
     sessions,
@@ -41,13 +46,14 @@ from agentdata.operations import (
     users,
 )
 from agentdata.operations.api_keys import DEFAULT_OVERLAP_S
+from agentdata.operations.jobs import DEFAULT_LEASE_MS
 from resolvers import rankings, search
 from resolvers.api_keys import create as create_api_key
 from resolvers.api_keys import rotate as rotate_api_key
 from resolvers.nodes import NODES
 from resolvers.statistics import SESSIONS
 from schema.declarations import object_type
-from schema.enums import ApiKeyScope
+from schema.enums import ApiKeyScope, JobState
 from schema.inputs.access_record import AccessRecordFilter, AccessRecordOrder
 from schema.inputs.agent import AgentFilter, AgentOrder, CreateAgentInput, UpdateAgentInput
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder, RecordAgentMetricInput
@@ -58,6 +64,14 @@ from schema.inputs.agent_version import (
     UpdateAgentVersionInput,
 )
 from schema.inputs.api_key import ApiKeyFilter, ApiKeyOrder, CreateApiKeyInput, UpdateApiKeyInput
+from schema.inputs.job import (
+    CompleteJobInput,
+    EnqueueJobInput,
+    ExtendJobInput,
+    FailJobInput,
+    JobFilter,
+    JobOrder,
+)
 from schema.inputs.match import MatchOrder
 from schema.inputs.memory import CreateMemoryInput, MemoryFilter, MemoryOrder, UpdateMemoryInput
 from schema.inputs.memory_access import MemoryAccessFilter, MemoryAccessOrder, RecordMemoryAccessInput
@@ -70,6 +84,7 @@ from schema.inputs.memory_revision import MemoryRevisionFilter, MemoryRevisionOr
 from schema.inputs.message import AppendMessageInput, MessageFilter, MessageOrder, UpdateMessageInput
 from schema.inputs.module_state import ModuleStateFilter, ModuleStateOrder, SetModuleStateInput
 from schema.inputs.project import UpdateProjectInput
+from schema.inputs.queue import QueueFilter, QueueOrder
 from schema.inputs.ranking import (
     AgentRankFilter,
     AgentRankOrder,
@@ -83,6 +98,7 @@ from schema.inputs.ranking import (
     UserRankOrder,
 )
 from schema.inputs.sandbox import SandboxFilter, SandboxOrder, SetSandboxInput, UpdateSandboxInput
+from schema.inputs.schedule import PutScheduleInput, ScheduleFilter, ScheduleOrder
 from schema.inputs.session import (
     CreateSessionInput,
     EndSessionInput,
@@ -108,7 +124,7 @@ from schema.inputs.tool_call import (
 )
 from schema.inputs.usage_record import RecordUsageInput, UsageRecordFilter, UsageRecordOrder
 from schema.inputs.user import CreateUserInput, UpdateUserInput, UserFilter, UserOrder
-from schema.scalars import SCALARS
+from schema.scalars import JSON, SCALARS
 from schema.types.access_record import AccessRecord
 from schema.types.agent import Agent
 from schema.types.agent_metric import AgentMetric
@@ -116,6 +132,7 @@ from schema.types.agent_version import AgentVersion
 from schema.types.api_key import ApiKey, CreatedApiKey
 from schema.types.connection import Connection, SearchConnection
 from schema.types.deletion import Deletion
+from schema.types.job import Job
 from schema.types.match import MemoryMatch, MessageMatch
 from schema.types.memory import Memory, MemoryRevision
 from schema.types.memory_access import MemoryAccess
@@ -124,8 +141,10 @@ from schema.types.message import Message
 from schema.types.module_state import ModuleState
 from schema.types.node import Node
 from schema.types.project import Project
+from schema.types.queue import Queue
 from schema.types.ranking import AgentRank, MemoryRank, ModelRank, ToolRank, UserRank
 from schema.types.sandbox import Sandbox
+from schema.types.schedule import Schedule
 from schema.types.session import RenamedTag, Session
 from schema.types.session_event import SessionEvent
 from schema.types.session_metric import SessionMetric
@@ -146,10 +165,20 @@ write_sandboxes = partial(mutation, scope=ApiKeyScope.SANDBOXES_WRITE)
 write_states = partial(mutation, scope=ApiKeyScope.STATES_WRITE)
 write_metrics = partial(mutation, scope=ApiKeyScope.METRICS_WRITE)
 write_memories = partial(mutation, scope=ApiKeyScope.MEMORIES_WRITE)
+write_jobs = partial(mutation, scope=ApiKeyScope.JOBS_WRITE)
 
 _LATEST = (Ordering("started_at", descending=True),)
 _LAST = (Ordering("timestamp", descending=True),)
 _LATEST_MEASURED = (Ordering("timestamp", descending=True),)
+_LEASE = parameter("lease", strawberry.ID, "The lease under which the worker holds the job.")
+_LEASE_MS = parameter(
+    "lease_ms",
+    int,
+    "How long the lease lasts from now, in milliseconds, from 1,000 to 86,400,000 (a day).",
+    default=DEFAULT_LEASE_MS,
+)
+_QUEUE_NAME = parameter("name", str, "The name of the queue.")
+
 _BEST = (Ordering("rank", descending=True),)
 
 
@@ -326,6 +355,32 @@ class Query:
         "The revisions of all memories, most recently replaced first.",
         filter_=MemoryRevisionFilter,
         order=MemoryRevisionOrder,
+    )
+    queue: Queue | None = roots.one(
+        models.Queue, "A queue of jobs, by exactly one key; NOT_FOUND if there is none.", "id", "name"
+    )
+    queues: Connection[Queue] = page(
+        models.Queue,
+        "The queues of jobs, ordered by name.",
+        filter_=QueueFilter,
+        order=QueueOrder,
+        default=(Ordering("name"),),
+    )
+    job: Job | None = roots.one(
+        models.Job, "A job, by exactly one key; NOT_FOUND if there is none.", "id", "external_id"
+    )
+    jobs: Connection[Job] = page(
+        models.Job, "The jobs of all queues, newest first.", filter_=JobFilter, order=JobOrder
+    )
+    schedule: Schedule | None = roots.one(
+        models.Schedule, "A schedule, by exactly one key; NOT_FOUND if there is none.", "id", "name"
+    )
+    schedules: Connection[Schedule] = page(
+        models.Schedule,
+        "The schedules of all queues, ordered by name.",
+        filter_=ScheduleFilter,
+        order=ScheduleOrder,
+        default=(Ordering("name"),),
     )
     top_users: Connection[UserRank] = page(
         rankings.UserRank,
@@ -770,6 +825,149 @@ class Mutation:
         "Delete an annotation on a memory. The changes that it made when it was applied are kept.",
         ID,
         returns=Deleted,
+    )
+
+    enqueue_job: Job | None = write_jobs(
+        jobs.enqueue,
+        "Add a job to a queue. If a job has the same `externalId`, that job is returned as it is.",
+        input_(EnqueueJobInput),
+        creates=True,
+    )
+    enqueue_jobs: list[Job] | None = write_jobs(
+        jobs.enqueue_all,
+        "Add jobs to queues: all of them, or none. If a job has the same `externalId` as one of them, that"
+        " job is returned as it is.",
+        parameter("jobs", list[EnqueueJobInput], "The jobs, from 1 to 1,000."),
+        creates=True,
+    )
+    claim_jobs: list[Job] | None = write_jobs(
+        jobs.claim,
+        "Give a worker the next jobs of a queue: those of the highest priority, and of these the ones that"
+        " came due first. It holds them under a lease. If the lease runs out before the worker extends it or"
+        " settles them, another worker gets them. The list is empty if no job waits, or if the queue is"
+        " paused or does not exist.",
+        parameter("queue", str, "The name of the queue."),
+        parameter("worker", str, "The name of the worker, at most 255 characters."),
+        _LEASE_MS,
+        parameter("limit", int, "How many jobs the worker takes at most, from 1 to 1,000.", default=1),
+        cost=Cost(
+            ("limit",),
+            lambda arguments: min(max(arguments["limit"], 0), jobs.MAX_JOBS),
+            object_points=ITEM_POINTS,
+        ),
+    )
+    extend_job: Job | None = write_jobs(
+        jobs.extend,
+        "Let the lease of a job run out later. Fails with CONFLICT if the worker no longer holds the job.",
+        ID,
+        _LEASE,
+        _LEASE_MS,
+        parameter(
+            "progress",
+            float | None,
+            "How far the work is, from 0 to 1; as it was by default.",
+            default=strawberry.UNSET,
+        ),
+    )
+    extend_jobs: list[Job] | None = write_jobs(
+        jobs.extend_all,
+        "Let the leases of jobs run out later: of all of them, or of none. Fails with CONFLICT if the worker"
+        " no longer holds one of them.",
+        parameter("jobs", list[ExtendJobInput], "The jobs, from 1 to 1,000."),
+    )
+    complete_job: Job | None = write_jobs(
+        jobs.complete,
+        "Complete a job. Fails with CONFLICT if the worker no longer holds it.",
+        ID,
+        _LEASE,
+        parameter("result", JSON | None, "What the work resulted in: any JSON.", default=strawberry.UNSET),
+    )
+    complete_jobs: list[Job] | None = write_jobs(
+        jobs.complete_all,
+        "Complete jobs: all of them, or none. Fails with CONFLICT if the worker no longer holds one of them.",
+        parameter("jobs", list[CompleteJobInput], "The jobs, from 1 to 1,000."),
+    )
+    fail_job: Job | None = write_jobs(
+        jobs.fail,
+        "Record that an attempt of a job failed. The job is DELAYED until its next attempt, or FAILED if it"
+        " has none left. Fails with CONFLICT if the worker no longer holds it.",
+        ID,
+        _LEASE,
+        parameter("error", str, "Why the attempt failed."),
+        parameter(
+            "retry", bool, "Whether the job may be tried again, if it has attempts left.", default=True
+        ),
+    )
+    fail_jobs: list[Job] | None = write_jobs(
+        jobs.fail_all,
+        "Record that attempts of jobs failed: of all of them, or of none. Each job is DELAYED until its next"
+        " attempt, or FAILED if it has none left. Fails with CONFLICT if the worker no longer holds one of"
+        " them.",
+        parameter("jobs", list[FailJobInput], "The jobs, from 1 to 1,000."),
+    )
+    retry_job: Job | None = write_jobs(
+        jobs.retry,
+        "Let a job that is FAILED, COMPLETED or CANCELLED wait again, with all of its attempts. Fails with"
+        " CONFLICT if it has not ended.",
+        ID,
+    )
+    retry_jobs: list[Job] | None = write_jobs(
+        jobs.retry_all,
+        "Let jobs that are FAILED, COMPLETED or CANCELLED wait again, with all of their attempts: all of"
+        " them, or none. Fails with CONFLICT if one has not ended.",
+        parameter("ids", list[strawberry.ID], "The ids of the jobs, from 1 to 1,000."),
+    )
+    cancel_job: Job | None = write_jobs(
+        jobs.cancel,
+        "Cancel a job. A worker that holds it can no longer settle it. Fails with CONFLICT if the job has"
+        " ended.",
+        ID,
+    )
+    cancel_jobs: list[Job] | None = write_jobs(
+        jobs.cancel_all,
+        "Cancel jobs: all of them, or none. Workers that hold them can no longer settle them. Fails with"
+        " CONFLICT if one has ended.",
+        parameter("ids", list[strawberry.ID], "The ids of the jobs, from 1 to 1,000."),
+    )
+    delete_job: Deletion | None = write_jobs(jobs.delete, "Delete a job.", ID, returns=Deleted)
+    pause_queue: Queue | None = write_jobs(
+        queues.pause,
+        "Pause a queue: its jobs stay, and no worker gets one. Workers may settle the jobs that they hold.",
+        _QUEUE_NAME,
+    )
+    resume_queue: Queue | None = write_jobs(queues.resume, "Resume a paused queue.", _QUEUE_NAME)
+    clean_queue: Deletion | None = write_jobs(
+        queues.clean,
+        "Delete jobs of a queue that have ended. If as many were deleted as `limit` allows, send it again to"
+        " delete more.",
+        _QUEUE_NAME,
+        parameter(
+            "states",
+            list[JobState] | None,
+            "The states of the jobs to delete, some of COMPLETED, FAILED and CANCELLED; COMPLETED by"
+            " default.",
+            default=strawberry.UNSET,
+        ),
+        parameter(
+            "finished_before",
+            datetime | None,
+            "Delete only jobs that ended before this time; now by default.",
+            default=strawberry.UNSET,
+        ),
+        parameter("limit", int, "How many jobs to delete at most, from 1 to 10,000.", default=1_000),
+        returns=Deleted,
+    )
+    delete_queue: Deletion | None = write_jobs(
+        queues.delete, "Delete a queue with its jobs and schedules.", ID, returns=Deleted
+    )
+    put_schedule: Schedule | None = write_jobs(
+        schedules.put,
+        "Add a schedule, or change the schedule of the same name.",
+        input_(PutScheduleInput),
+        creates=True,
+    )
+    delete_schedule: Deletion | None = write_jobs(
+        schedules.delete, "Delete a schedule. Its jobs are kept, without a schedule.", ID, returns=Deleted
     )
 
 

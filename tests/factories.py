@@ -9,12 +9,14 @@ from agentdata.operations import (
     agent_metrics,
     agent_versions,
     agents,
+    jobs,
     memories,
     memory_accesses,
     memory_annotations,
     messages,
     module_states,
     sandboxes,
+    schedules,
     session_events,
     session_metrics,
     sessions,
@@ -32,12 +34,14 @@ if TYPE_CHECKING:
         Agent,
         AgentMetric,
         AgentVersion,
+        Job,
         Memory,
         MemoryAccess,
         MemoryAnnotation,
         Message,
         ModuleState,
         Sandbox,
+        Schedule,
         Session,
         SessionEvent,
         SessionMetric,
@@ -165,3 +169,19 @@ async def memory_annotation(api: Api, memory_id: UUID, **values: Any) -> MemoryA
     """Annotate a memory."""
     given = {"annotation_type": "correction", "content": f"Better {next(_numbers)}", **values}
     return await api.run(memory_annotations.annotate, values={"memory_id": memory_id, **given})  # type: ignore[no-any-return]  # as above
+
+
+async def enqueued(api: Api, *values: dict[str, Any]) -> list[Job]:
+    """Enqueue jobs, by default in the queue `mail`."""
+    return await api.run(jobs.enqueue_all, jobs=[{"queue": "mail", **each} for each in values])  # type: ignore[no-any-return]  # as above
+
+
+async def claimed(api: Api, queue: str = "mail", worker: str = "a worker", **values: Any) -> list[Job]:
+    """Claim jobs of a queue, by default of `mail`."""
+    return await api.run(jobs.claim, queue=queue, worker=worker, **values)  # type: ignore[no-any-return]  # as above
+
+
+async def schedule(api: Api, **values: Any) -> Schedule:
+    """Put a schedule, by default of a job each midnight in the queue `mail`."""
+    given = {"name": f"Schedule {next(_numbers)}", "queue": "mail", "cron": "0 0 * * *", **values}
+    return await api.run(schedules.put, values=given)  # type: ignore[no-any-return]  # as above

@@ -14,6 +14,7 @@ from models import (
     AgentMetric,
     AgentVersion,
     ApiKey,
+    Job,
     Memory,
     MemoryAccess,
     MemoryAnnotation,
@@ -21,6 +22,7 @@ from models import (
     ModuleState,
     Project,
     Sandbox,
+    Schedule,
     Session,
     SessionEvent,
     SessionMetric,
@@ -67,6 +69,12 @@ MODELS = {
     "MemoryAccesses": MemoryAccess,
     "annotateMemory": MemoryAnnotation,
     "annotateMemories": MemoryAnnotation,
+    "enqueueJob": Job,
+    "enqueueJobs": Job,
+    "extendJobs": Job,
+    "completeJobs": Job,
+    "failJobs": Job,
+    "putSchedule": Schedule,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
@@ -245,6 +253,7 @@ async def test_values_of_the_wrong_type_are_refused(
         "SandboxStatus": ["running", "PAUSED", 1],
         "VerificationStatus": ["verified", "DONE", 1],
         "AccessorType": ["agent", "TEAM", 1],
+        "JobBackoff": ["fixed", "NONE", 1],
     }
     for kind, values in wrong.items():
         for field, is_list in of_kind(write, kind):
@@ -258,12 +267,16 @@ async def test_ids_that_are_invalid_unknown_or_of_another_project_are_refused(
     project: Api, ids: dict[str, str], foreign_ids: dict[str, str], write: InputMutation
 ) -> None:
     for field, is_list in of_kind(write, "ID"):
+        if field == "lease":
+            # A lease is no object: any but the right one is that of another worker.
+            continue
         theirs = {
             "ownerId": "user",
             "parentId": "parent",
             "agentVersionId": "version",
             "memberIds": "agent",
             "sourceMessageIds": "message",
+            "id": "job",
         }
         noun = theirs.get(field) or re.sub(r"^createdBy|Id$", "", field).lower()
         agent = {"agentId": ids["agent"]} if field == "agentVersionId" else {}
@@ -310,6 +323,10 @@ NUMBERS: dict[str, list[float]] = {
     "cachedTokens": [-1],
     "expectedVersion": [-1],
     "metricValue": [-1.1e100, 1e101, 1e300],
+    "maxAttempts": [0, 1_001],
+    "backoffMs": [-1, 86_400_001],
+    "leaseMs": [999, 86_400_001],
+    "progress": [-0.1, 1.1],
 }
 
 
@@ -583,6 +600,7 @@ def _any(type_: Any, ids: dict[str, str]) -> str:
             "MessageRole": "USER",
             "ApiKeyScope": "READ",
             "AccessorType": "AGENT",
+            "JobState": "COMPLETED",
             "JSON": "{}",
         }[kind.name]
     return f"[{value}]" if isinstance(get_nullable_type(type_), GraphQLList) else value

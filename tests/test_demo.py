@@ -13,7 +13,14 @@ import httpx
 
 from agentdata.demo import load
 from agentdata.operations import users
-from models.enums import AccessorType, MessageRole, SessionStatus, ToolCallStatus, VerificationStatus
+from models.enums import (
+    AccessorType,
+    JobState,
+    MessageRole,
+    SessionStatus,
+    ToolCallStatus,
+    VerificationStatus,
+)
 from tests.databases import reachable_folder
 
 if TYPE_CHECKING:
@@ -70,6 +77,14 @@ ALL = """
     } }
     history(first: 100) { nodes { sequence content annotation { annotationType } } }
   } }
+  queues(first: 100) { nodes { name isPaused counts { waiting delayed active completed failed cancelled } } }
+  schedules(first: 100) { nodes {
+    name cron timeZone isActive jobName data priority maxAttempts backoff backoffMs lastRunAt queue { name }
+  } }
+  jobs(first: 100) { nodes {
+    name externalId state data result error attempts maxAttempts priority backoff backoffMs progress worker
+    queue { name } schedule { name }
+  } }
 }
 """
 
@@ -106,6 +121,12 @@ async def test_the_demo_shows_every_feature(api: Api) -> None:
     [redacted] = [message for message in said if message["isRedacted"]]
     assert redacted["content"] is None
     assert all(message["toolCall"] for message in said if message["role"] == MessageRole.TOOL)
+    jobs = found["jobs"]["nodes"]
+    assert {job["state"] for job in jobs} == set(JobState)
+    for field in ("result", "error", "progress", "worker", "priority"):
+        assert any(job[field] for job in jobs), f"no job has {field}"
+    assert {schedule["isActive"] for schedule in found["schedules"]["nodes"]} == {True, False}
+    assert {queue["isPaused"] for queue in found["queues"]["nodes"]} == {True, False}
     memories = found["memories"]["nodes"]
     accesses = [access for memory in memories for access in memory["accesses"]["nodes"]]
     annotations = [annotation for memory in memories for annotation in memory["annotations"]["nodes"]]

@@ -85,6 +85,15 @@ DOMAIN = {
         "id createdAt moduleId session version stateType state stateHash previousState isSnapshot"
         " snapshotReason expiresAt history nextStates transitions"
     ),
+    "Queue": "id createdAt updatedAt name isPaused pausedAt counts oldestWaitingAt jobs schedules",
+    "Job": (
+        "id createdAt updatedAt queue schedule externalId name state data result error attempts maxAttempts"
+        " priority runAt backoff backoffMs progress worker lease leaseExpiresAt startedAt finishedAt"
+    ),
+    "Schedule": (
+        "id createdAt updatedAt queue name cron timeZone isActive jobName data priority maxAttempts backoff"
+        " backoffMs nextRunAt lastRunAt jobs"
+    ),
     "StateTransition": (
         "id createdAt state nextState triggerId triggerType transitionData previousValues newValues"
     ),

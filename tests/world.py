@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from agentdata.operations import api_keys, memories, memory_accesses, memory_annotations
+from agentdata.operations import api_keys, jobs, memories, memory_accesses, memory_annotations
 from models import Base
-from models.enums import AccessorType, MessageRole, SandboxStatus, SessionStatus, VerificationStatus
+from models.enums import (
+    AccessorType,
+    JobBackoff,
+    MessageRole,
+    SandboxStatus,
+    SessionStatus,
+    VerificationStatus,
+)
 from tests import factories
 from tests.contract import roots, row_types, selection
 
@@ -108,6 +115,7 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
         await factories.module_state(api, **_state(random, moment, module, session))
     await _add_metrics(api, random, moment, versions, sessions)
     await _add_memories(random, moment, api, users, agents, sessions, messages)
+    await _add_jobs(api, owner, random, moment)
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
     for _ in range(4):
@@ -350,6 +358,65 @@ async def _add_memories(
             await api.run(memory_annotations.apply, id_=annotation.id)
         else:
             await api.run(memories.update, id_=memory.id, values={"content": f"{random.randrange(9)} cups"})
+
+
+async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -> None:
+    """Add jobs in every state, whose times are so far away that no state changes while tests run."""
+    for number, queue in enumerate(("mail", "sync", "50% off")):
+        for name in (f"nightly {number}", f"hourly {number}"):
+            await factories.schedule(
+                api,
+                name=name,
+                queue=queue,
+                cron=random.choice(["0 0 1 1 *", "30 3 1 1 *"]),
+                time_zone=random.choice(["UTC", "Asia/Kolkata"]),
+                is_active=number > 0,
+                job_name=random.choice([None, "sync"]),
+                data=random.choice(DOCUMENTS),
+            )
+    enqueued = [
+        {
+            "queue": random.choice(["mail", "mail", "sync"]),
+            "name": random.choice([None, "sync", "50% off", "it's"]),
+            "external_id": random.choice([None, f"j-{random.randrange(10**9)}"]),
+            "data": random.choice(DOCUMENTS),
+            "priority": random.choice([0, 0, 5]),
+            "max_attempts": random.choice([1, 3]),
+            "backoff": random.choice(list(JobBackoff)),
+            "backoff_ms": 60_000,
+            **random.choice([{}, {"run_at": moment()}]),
+        }
+        for _ in range(40)
+    ]
+    await factories.enqueued(api, *enqueued[:20])
+    for worker in ("w-1", "w_2"):
+        for job in await factories.claimed(api, worker=worker, limit=6):
+            match random.randrange(4):
+                case 0:
+                    await api.run(jobs.complete, id_=job.id, lease=job.lease, result=random.choice(DOCUMENTS))
+                case 1:
+                    await api.run(jobs.fail, id_=job.id, lease=job.lease, error="no", retry=False)
+                case 2:
+                    await api.run(jobs.extend, id_=job.id, lease=job.lease, progress=random.choice([0, 0.5]))
+    waiting = await factories.enqueued(api, *enqueued[20:])
+    for job in waiting[:4]:
+        await api.run(jobs.cancel, id_=job.id)
+    await api.ask('mutation { pauseQueue(name: "50% off") { id } }')
+    async with owner.begin() as connection:
+        # The leases of one worker ran out, and delayed jobs of a high priority came due.
+        leases = (
+            "lease_expires_at = CASE WHEN worker = 'w_2' THEN timestamptz '2026-01-09Z'"
+            " ELSE timestamptz '2900-01-01Z' END WHERE state = 'ACTIVE'"
+        )
+        delays = (
+            "state = 'DELAYED', run_at = CASE WHEN priority = 0 THEN timestamptz '2900-01-01Z'"
+            " ELSE timestamptz '2026-01-09Z' END WHERE state = 'WAITING' AND name IS NOT NULL"
+        )
+        for change in (leases, delays):
+            await connection.execute(
+                text(f"UPDATE jobs SET {change} AND project_id = :id"),  # noqa: S608  # the texts above
+                {"id": api.project_id},
+            )
 
 
 async def _tie_times(api: Api, owner: AsyncEngine) -> None:

@@ -84,6 +84,7 @@ class InputMutation:
 
 
 _ACCESS = {"memoryId": "@memory", "accessType": "read", "accessedBy": "planner", "accessorType": "AGENT"}
+_HELD_JOB = {"id": "@job", "lease": "@lease"}
 _ANNOTATION = {"memoryId": "@memory", "annotationType": "verification", "content": "So it is"}
 
 WRITES = [
@@ -134,6 +135,12 @@ WRITES = [
     InputMutation("recordMemoryAccesses", "RecordMemoryAccessInput", _ACCESS),
     InputMutation("annotateMemory", "AnnotateMemoryInput", _ANNOTATION),
     InputMutation("annotateMemories", "AnnotateMemoryInput", _ANNOTATION),
+    InputMutation("enqueueJob", "EnqueueJobInput", {"queue": "mail"}),
+    InputMutation("enqueueJobs", "EnqueueJobInput", {"queue": "mail"}),
+    InputMutation("extendJobs", "ExtendJobInput", _HELD_JOB),
+    InputMutation("completeJobs", "CompleteJobInput", _HELD_JOB),
+    InputMutation("failJobs", "FailJobInput", {**_HELD_JOB, "error": "no"}),
+    InputMutation("putSchedule", "PutScheduleInput", {"name": "@new", "queue": "mail", "cron": "0 0 * * *"}),
 ]
 
 
@@ -172,6 +179,9 @@ async def some_of_each(api: Api) -> dict[str, str]:
     sandbox = await factories.sandbox(api, session.id)
     await factories.module_state(api, module_id="cart", session_id=session.id)
     memory = await factories.memory(api)
+    schedule = await factories.schedule(api)
+    await factories.enqueued(api, {})
+    [job] = await factories.claimed(api, lease_ms=86_400_000)
     made = await api.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { apiKey { id } } }')
     project = (await api.ask("{ project { slug } }"))["project"]
     return {
@@ -186,6 +196,10 @@ async def some_of_each(api: Api) -> dict[str, str]:
         "call": data["message"]["toolCalls"]["nodes"][0]["id"],
         "sandbox": str(sandbox.id),
         "memory": str(memory.id),
+        "queue": str(schedule.queue_id),
+        "schedule": str(schedule.id),
+        "job": str(job.id),
+        "lease": str(job.lease),
         "api_key": made["createApiKey"]["apiKey"]["id"],
     }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import select
 
@@ -18,11 +18,14 @@ from agentdata.operations import (
     agent_metrics,
     agent_versions,
     agents,
+    jobs,
     memories,
     memory_accesses,
     memory_annotations,
     messages,
+    queues,
     sandboxes,
+    schedules,
     session_events,
     session_metrics,
     sessions,
@@ -31,6 +34,7 @@ from agentdata.operations import (
     users,
 )
 from agentdata.operations import module_states as module_states_
+from agentdata.operations.jobs import MAX_LEASE_MS
 from models import Agent, Session, User
 
 if TYPE_CHECKING:
@@ -63,6 +67,7 @@ async def load(write: UnitOfWork) -> bool:
         await loading.session(_read(file), None)
     for memory in _read(_HERE / "memories.json"):
         await loading.memory(memory)
+    await loading.jobs(_read(_HERE / "jobs.json"))
     return True
 
 
@@ -178,6 +183,32 @@ class _Loading:
             )
             if applied:
                 await memory_annotations.apply(self.write, made.id)
+
+    async def jobs(self, values: dict[str, Any]) -> None:
+        for schedule in values["schedules"]:
+            await schedules.put(self.write, schedule)
+        for job in values["jobs"]:
+            await self._job(job)
+        for name in values["paused"]:
+            await queues.pause(self.write, name)
+
+    async def _job(self, values: dict[str, Any]) -> None:
+        """Enqueue a job and do with it what the file says; jobs that are left to wait come last in it."""
+        worker, cancel = values.pop("worker", None), values.pop("cancel", False)
+        outcome = {name: values.pop(name) for name in ("result", "error", "progress") if name in values}
+        job = await jobs.enqueue(self.write, _timed(values))
+        if cancel:
+            await jobs.cancel(self.write, job.id)
+        if worker is None:
+            return
+        # The lease lasts a day, after which a job that nobody settled waits again.
+        [held] = await jobs.claim(self.write, values["queue"], worker, lease_ms=MAX_LEASE_MS)
+        lease = cast("UUID", held.lease)
+        for name, settle in (("result", jobs.complete), ("error", jobs.fail)):
+            if name in outcome:
+                await settle(self.write, held.id, lease, outcome[name])
+        if "progress" in outcome:
+            await jobs.extend(self.write, held.id, lease, MAX_LEASE_MS, outcome["progress"])
 
     def _by(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a row with its creator, a user or an agent."""

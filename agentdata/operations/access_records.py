@@ -64,15 +64,16 @@ _INSERT = f"INSERT INTO access_records ({', '.join(_NAMES)})"
 RECORD = f"{_INSERT} VALUES ({', '.join(_GIVEN)})"
 """Inserts a record. Its arguments are the project, and then ``values``."""
 
-_MARK = re.compile(r"/\* record (\w+) \*/")
+_MARK = re.compile(r"/\* record (\w+)( ids)? \*/")
 
 
-def mark(source: str) -> str:
+def mark(source: str, *, ids: bool = False) -> str:
     """Return the comment by which a statement says where its record belongs: behind ``source``.
 
-    ``source`` is a common table expression that has rows if the statement writes.
+    ``source`` is a common table expression that has rows if the statement writes. With ``ids`` the record
+    lists the ids of these rows, because the statement alone knows what it writes.
     """
-    return f"/* record {source} */"
+    return f"/* record {source}{' ids' * ids} */"
 
 
 @lru_cache(maxsize=256)
@@ -84,6 +85,12 @@ def recording(text: str, parameters: int) -> str | None:
     if (found := _MARK.search(text)) is None:
         return None
     given = [f"${parameters + number}::{type_}" for number, type_ in enumerate(_TYPES[1:], start=1)]
+    if found[2]:
+        # The parameters for ids stay, empty, so that all statements take the same ones.
+        ids, count = (_NAMES.index(name) - 1 for name in ("object_ids", "object_count"))
+        listed = f"ARRAY(SELECT id::text FROM {found[1]} LIMIT {MAX_IDS})"  # noqa: S608 - as below
+        given[ids] = f"array_cat({given[ids]}, {listed})"
+        given[count] += f" + (SELECT count(*) FROM {found[1]})"  # noqa: S608 - as below
     record = (
         f", access_record AS ({_INSERT} SELECT $1, {', '.join(given)}"  # noqa: S608 - names in our own statements
         f" FROM (SELECT FROM {found[1]} LIMIT 1) AS written)"

@@ -25,6 +25,7 @@ from agentdata.naming import camel, noun
 from agentdata.operations import access_records
 from agentdata.sight.counts import COUNTS
 from models import Base, IdempotencyKey, Project
+from models.base import hybrids_of
 from models.enums import AccessKind
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class UnitOfWork:
     _run_alone: Callable[[str, Sequence[Any]], Awaitable[list[Record]]] | None = None
     _session: WriteSession | None = None
     _finished: bool = False
-    _separate: Callable[[AsyncExitStack], UnitOfWork] | None = None
+    _separate: Callable[[AsyncExitStack, Author | None], UnitOfWork] | None = None
     author: Author | None = None
     """Who sent the write; None for a command of the operator, which has no access record."""
     field: str = ""
@@ -78,9 +79,9 @@ class UnitOfWork:
         def begin() -> Awaitable[WriteSession]:
             return stack.enter_async_context(database.write(project_id))
 
-        def separate(stack: AsyncExitStack) -> UnitOfWork:
+        def separate(stack: AsyncExitStack, author: Author | None) -> UnitOfWork:
             database.renew_time()
-            return cls.on(database, project_id, stack)
+            return cls.on(database, project_id, stack, author, field)
 
         alone = partial(database.statement, project_id, writes=True)
         return cls(project_id, begin, alone, _separate=separate, author=author, field=field)
@@ -107,15 +108,18 @@ class UnitOfWork:
         """Whether the transaction has begun."""
         return self._session is not None
 
-    async def run_separately(self, part: Callable[[UnitOfWork], Awaitable[Result]]) -> Result:
+    async def run_separately(
+        self, part: Callable[[UnitOfWork], Awaitable[Result]], *, recorded: bool = False
+    ) -> Result:
         """Run a part in a transaction of its own, or in the operation's transaction if that has begun.
 
-        A part of its own has the time of a whole operation, so that a write in parts may take longer.
+        A part of its own has the time of a whole operation, so that a write in parts may take longer. A
+        marked statement of a part that is ``recorded`` inserts the access record of the write.
         """
         if self._separate is None or self.has_begun:
             return await part(self)
         async with AsyncExitStack() as stack:
-            return await part(self._separate(stack))
+            return await part(self._separate(stack, self.author if recorded else None))
 
     async def execute(self, statement: Executable, **options: Any) -> Result_[*tuple[Any, ...]]:
         """Run a statement and return its result."""
@@ -271,13 +275,19 @@ def plain_row_class(model: type[Row]) -> Callable[[dict[str, Any]], Row]:
     """Return a plain class for rows of a model, made from values by column.
 
     Its rows belong to no session and are built 30 times faster than instances of the model. The class
-    names the model as ``__model__``, from which the GraphQL schema derives the type of a row.
+    names the model as ``__model__``, from which the GraphQL schema derives the type of a row, and has its
+    hybrids.
     """
 
     def init(self: Any, values: dict[str, Any]) -> None:
         self.__dict__ = values
 
-    members = {"__init__": init, "__tablename__": model.__tablename__, "__model__": model}
+    members = {
+        "__init__": init,
+        "__tablename__": model.__tablename__,
+        "__model__": model,
+        **hybrids_of(model),
+    }
     return type(model.__name__, (), members)
 
 
@@ -338,13 +348,13 @@ def columns_of(model: type[Base]) -> str:
 
 
 @cache
-def row_factory(model: type[Row]) -> Callable[[Record], Row]:
+def row_factory(model: type[Row]) -> Callable[[Iterable[Any]], Row]:
     """Return a function that turns a driver's record, with all of a model's columns, into a row."""
     row_class = plain_row_class(model)
     columns = model.__mapper__.columns
     names = columns.keys()
 
-    def row(record: Record) -> Row:
+    def row(record: Iterable[Any]) -> Row:
         return row_class(dict(zip(names, record, strict=True)))
 
     return row

@@ -11,6 +11,7 @@ from schema.enums import (
     AccessKind,
     AccessorType,
     AuditKind,
+    JobState,
     MessageRole,
     SandboxStatus,
     SessionStatus,
@@ -173,6 +174,15 @@ class SandboxStatusFilter:
     eq: SandboxStatus | None = optional(_EQ)
     in_: list[SandboxStatus] | None = optional(_IN, name="in")
     not_in: list[SandboxStatus] | None = optional(_NOT_IN)
+
+
+@input_type
+class JobStateFilter:
+    """Conditions on the state of a job. All given conditions must hold."""
+
+    eq: JobState | None = optional(_EQ)
+    in_: list[JobState] | None = optional(_IN, name="in")
+    not_in: list[JobState] | None = optional(_NOT_IN)
 
 
 @input_type

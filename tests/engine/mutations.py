@@ -89,6 +89,8 @@ class MutationMaker(QueryMaker):
             for key, argument in declared.args.items()
             if isinstance(argument.type, GraphQLNonNull) or key == "input" or self.chance(40)
         }
+        if "lease" in given:
+            given["lease"] = [self.lease_of(*pair) for pair in zip(given["id"], given["lease"], strict=True)]
         said = self.written(declared, given)
         self.asked.append((name, said))
         return said
@@ -118,7 +120,7 @@ class MutationMaker(QueryMaker):
             return self.reference(target_of(noun, name) or noun)
         if type_.name == "String":
             return self.text(name, noun)
-        likely, unlikely = _VALUES[type_.name]
+        likely, unlikely = _INTS.get(name) or _VALUES[type_.name]
         return self.random.choice(unlikely if self.is_unlikely() else likely)
 
     def json(self, type_: Any, described: str) -> Any:
@@ -151,6 +153,8 @@ class MutationMaker(QueryMaker):
         version = versions.get(given.get("agentVersionId") or given.get("versionId") or "")
         if version and self.chance(80):
             given["agentId"] = version["agent"]["id"]
+        if "lease" in given:
+            given["lease"] = self.lease_of(given["id"], given["lease"])
         return given if self.is_unlikely() else _without_contradictions(given)
 
     def reference(self, noun: str) -> str:
@@ -166,6 +170,11 @@ class MutationMaker(QueryMaker):
         if self.chance(10):
             return f"@made {self.random.randrange(10)} or {id_}@"
         return id_.upper() if self.chance(5) else id_
+
+    def lease_of(self, job: str, other: str) -> str:
+        """Choose a lease for a job, most often the one that it has."""
+        lease = self.facts.rows["Job"].get(job, {}).get("lease")
+        return lease if lease and self.chance(80) else other
 
     def text(self, name: str, noun: str) -> str:
         """Generate a text."""
@@ -261,8 +270,19 @@ _TEXTS = {
     "idempotencyKey": ["a key", "another key"],
     "moduleId": ["cart", "plan", "50% off"],
     "annotationType": ["correction", "enhancement", "verification", "remark"],
+    "queue": ["mail", "sync", "50% off", "new"],
+    "cron": ["0 0 1 1 *", "30 3 1 1 *", "every day"],
+    "timeZone": ["UTC", "Asia/Kolkata", "Mars"],
 }
 """Texts that need a certain form; few, so that they repeat."""
+
+_INTS: dict[str, tuple[list[Any], list[Any]]] = {
+    "leaseMs": ([1_000_000, 3_000_000], [999]),
+    "limit": ([1, 2, 100], [0]),
+    "backoffMs": ([600_000], [-1]),
+    "maxAttempts": ([1, 2, 3], [0, 1_001]),
+}
+"""Whole numbers that have bounds of their own, and that let no state change while a test runs."""
 
 _VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "Boolean": ([True, False], [True]),

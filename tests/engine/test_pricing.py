@@ -119,3 +119,15 @@ def test_a_long_alias_counts_for_each_object_that_has_it() -> None:
     long = price("{ sessions(first: 500) { nodes { %s: id } } }" % ("a" * 200))
     assert long.key_bytes > 500 * 200
     assert price("{ sessions(first: 500) { nodes { id } } }").key_bytes < long.key_bytes
+
+
+def test_a_claim_is_priced_by_its_limit() -> None:
+    document = """mutation($limit: Int! = 1) {
+      claimJobs(queue: "mail", worker: "w", limit: $limit) { id queue { name } }
+    }"""
+    few, many, most = (price(document, limit=limit).points for limit in (1, 100, 1_000))
+    assert few == price(document).points
+    assert many > few + 40
+    assert most > many + 400
+    assert price(document, limit=10**9).points == most
+    assert price('mutation { claimJobs(queue: "mail", worker: "w") { id } }').points <= few

@@ -36,6 +36,9 @@ ROWS = {
     "memory_annotations": (10_000, 2_000, 2_000),
     "memory_revisions": (10_000, 2_000, 2_000),
     "access_records": (10_000, 2_000, 2_000),
+    "queues": (100, 100, 100),
+    "schedules": (200, 200, 200),
+    "jobs": (10_000, 2_000, 2_000),
 }
 """How many rows of each table each project has."""
 
@@ -355,6 +358,40 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "address": _rare("'rare'", "'127.0.0.1'"),
         "request_id": _rare("'rare'", "'request ' || i"),
         "created_at": _TIME,
+    },
+    "queues": {
+        "id": "@queues[i]",
+        "name": "'Queue ' || i",
+        "paused_at": _one_in(10, _TIME),
+        **_TIMES,
+    },
+    "schedules": {
+        "id": "@schedules[i]",
+        "queue_id": "@queues[i % #queues]",
+        "name": "'Schedule ' || i",
+        "cron": "'0 0 * * *'",
+        "data": "'{}'",
+        "is_active": "i % 3 > 0",
+        "next_run_at": _one_in(2, _TIME),
+        **_TIMES,
+    },
+    # Most jobs have ended; a few wait, are delayed or held.
+    "jobs": {
+        "id": "@jobs[i]",
+        "queue_id": "@queues[i % #queues]",
+        "schedule_id": _one_in(50, "@schedules[i % #schedules]"),
+        "external_id": _one_in(2, "'job-' || i"),
+        "name": _rare("'rare'", "'Job ' || i % 10"),
+        "data": "'{}'",
+        "state": (
+            "CASE i % 1000 WHEN 7 THEN 'FAILED' WHEN 8 THEN 'WAITING' WHEN 9 THEN 'DELAYED'"
+            " WHEN 10 THEN 'ACTIVE' WHEN 11 THEN 'CANCELLED' ELSE 'COMPLETED' END"
+        ),
+        "run_at": f"{_TIME} + interval '2 seconds'",
+        "worker": "CASE WHEN i % 1000 NOT IN (8, 9) THEN " + _rare("'rare'", "'Worker ' || i % 10") + " END",
+        "lease": "CASE WHEN i % 1000 = 10 THEN @jobs[i] END",
+        "lease_expires_at": "CASE WHEN i % 1000 = 10 THEN timestamptz '2999-01-01Z' END",
+        **_TIMES,
     },
 }
 """The SQL of each column in row `i`, a template for `_sql`."""

@@ -56,6 +56,9 @@ HIDDEN = {
     "api_keys",
     "access_records",
     "idempotency_keys",
+    "queues",
+    "schedules",
+    "jobs",
 }
 """The tables of which an end user sees nothing."""
 

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 ROWS = {table: counts[0] for table, counts in many_rows.ROWS.items()}
 PROJECT_ID = many_rows.PROJECTS[0]
 
-SMALL = {"api_keys", "teams", "team_members", "agents", "agent_versions"}
+SMALL = {"api_keys", "teams", "team_members", "agents", "agent_versions", "queues", "schedules"}
 """Tables that people fill by hand: filters may scan the project's rows, but not those of other projects."""
 
 COMMON = {"ne", "not_in", "is_null", "none"}

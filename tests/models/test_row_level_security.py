@@ -67,6 +67,8 @@ async def theirs(other: Api) -> Api:
     await other.run(memories.update, id_=memory.id, values={"content": "Another fact"})
     await factories.memory_access(other, memory.id)
     await factories.memory_annotation(other, memory.id)
+    await factories.schedule(other)
+    await factories.enqueued(other, {})
     await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
     await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
     return other

@@ -88,6 +88,16 @@ STATE = {
     "transitionData": {"t": None},
 }  # fmt: skip
 
+ENQUEUED = {
+    "queue": "sync", "name": "send", "externalId": "j-1", "data": {"b": 1, "a": [None]}, "priority": -3,
+    "runAt": "2999-01-01T00:00:00Z", "maxAttempts": 1_000, "backoff": "FIXED", "backoffMs": 86_400_000,
+}  # fmt: skip
+PLANNED = {
+    "name": "nightly", "queue": "sync", "cron": "30 3 * * 1-5", "timeZone": "Asia/Tokyo", "isActive": False,
+    "jobName": "send", "data": {"b": 1, "a": [None]}, "priority": 2**31 - 1, "maxAttempts": 1,
+    "backoff": "FIXED", "backoffMs": 0,
+}  # fmt: skip
+
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("updateProject", {"name": "Renamed", "slug": "@slug"}),
     ("createApiKey", {"name": "Key 2", "scopes": ["READ", "WRITE"], "expiresAt": "2999-01-01T00:00:00Z"}),
@@ -133,6 +143,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("annotateMemory", {"annotationType": "correction", "createdByAgentId": "@agent"}),
     ("annotateMemories", NOTED | {"createdByUserId": "@user"}),
     ("annotateMemories", {"annotationType": "correction", "createdByAgentId": "@agent"}),
+    ("enqueueJob", ENQUEUED),
+    ("enqueueJobs", ENQUEUED),
+    ("extendJobs", {"leaseMs": 60_000, "progress": 0.5}),
+    ("completeJobs", {"result": [1, {"r": None}]}),
+    ("failJobs", {"retry": False}),
+    ("putSchedule", PLANNED),
 ]
 BY_NAME = {write.mutation: write for write in WRITES}
 SELECTIONS = {
@@ -148,6 +164,9 @@ SELECTIONS = {
     "triggerType": "byType: reachedBy { triggerType }",
     "triggerId": "byId: reachedBy { triggerId }",
     "transitionData": "withData: reachedBy { transitionData }",
+    "queue": "queueOf: queue { name }",
+    "leaseMs": "leaseExpiresAt",
+    "retry": "state",
 }
 CASES_BY_MUTATION = pytest.mark.parametrize(
     ("mutation", "values"), CASES, ids=[f"{mutation}-{place}" for place, (mutation, _) in enumerate(CASES)]
@@ -221,9 +240,13 @@ async def test_every_field_is_read_back_as_written(
     for field, expected in given.items():
         if field in {"toolCallId", "toolError"}:
             assert found["toolCall"] == {"callId": "pending", "error": "it is down"}
+        elif field == "leaseMs":
+            assert found["leaseExpiresAt"] is not None
+        elif field == "retry":
+            assert found["state"] == "FAILED"
         else:
             assert value(field, found) == same_time(expected), field
-    if "result" in values or "error" in values:
+    if "status" in found and ("result" in values or "error" in values):
         assert found["status"] == ("FAILED" if "error" in values else "SUCCEEDED")
 
 

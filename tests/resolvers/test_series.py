@@ -11,7 +11,7 @@ from zoneinfo import TZPATH, ZoneInfo, available_timezones, reset_tzpath
 
 import pytest
 
-from resolvers import series as implementation
+from agentdata import checks
 from resolvers.buckets import MAX_BUCKETS
 from tests import factories
 from tests.api import traffic
@@ -318,11 +318,11 @@ async def test_a_time_zone_that_was_removed_from_the_machine_is_refused(api: Api
     zone.write_bytes(b"TZif")
     try:
         reset_tzpath([str(tmp_path)])
-        implementation._zones.cache_clear()  # noqa: SLF001  # the names of the machine's own files
+        checks._time_zones.cache_clear()  # noqa: SLF001  # the names of the machine's own files
         await series(api, *YEAR, "DAY", "Europe/Berlin")
         zone.unlink()
         error = await api.error(OF_AGENTS, **variables_of(*YEAR, "DAY", "Old/Zone"))
     finally:
         reset_tzpath(TZPATH)
-        implementation._zones.cache_clear()  # noqa: SLF001  # as above
+        checks._time_zones.cache_clear()  # noqa: SLF001  # as above
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "timeZone"}

@@ -14,6 +14,7 @@ from strawberry.types.arguments import StrawberryArgument
 
 from agentdata.engine.binding.inputs import fields_of, values_of
 from agentdata.engine.context import Context, Info
+from agentdata.engine.costs import COST, Cost
 from agentdata.engine.strawberry_access import DECLARED, core_info
 from agentdata.naming import camel
 
@@ -90,8 +91,12 @@ def mutation(
     scope: Any,
     creates: bool = False,
     returns: Callable[[Any], Any] = lambda result: result,
+    cost: Cost | None = None,
 ) -> Any:
-    """Declare a mutation. One that creates rows takes an idempotency key, with which it can be sent again."""
+    """Declare a mutation. One that creates rows takes an idempotency key, with which it can be sent again.
+
+    State the ``cost`` of a mutation that may return many more rows than the client has sent.
+    """
     declared = WriteField(operation, arguments, scope, returns)
 
     async def resolve(info: Info, **_arguments: Any) -> Any:
@@ -105,7 +110,7 @@ def mutation(
     field: Any = strawberry.mutation(
         resolver=resolve,
         description=f"{description} Needs the scope {scope}.",
-        metadata={DECLARED: declared},
+        metadata={DECLARED: declared} | ({} if cost is None else {COST: cost}),
     )
     field.arguments = [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])]
     return field

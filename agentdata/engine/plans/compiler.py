@@ -63,6 +63,7 @@ from agentdata.engine.plans.steps import (
     RowStep,
     TypeName,
 )
+from agentdata.engine.sql.attributes import types_of
 from agentdata.engine.sql.batches import VALUE, Batch, Gives
 from agentdata.engine.sql.cursors import Signer
 from agentdata.engine.sql.links import Link
@@ -223,7 +224,7 @@ class _Compilation:
         if model is not None:
             # The rows of each write are read after it, by a statement of their own.
             self.reads = ReadSet(self.compiler.cache)
-            selection = ResultSelection(self.reads, self._objects(of, nodes, Projection(_columns(model))))
+            selection = ResultSelection(self.reads, self._objects(of, nodes, Projection(types_of(model))))
             self.reads.lay_out()
             return selection
         selection = ResultSelection()
@@ -273,7 +274,7 @@ class _Compilation:
         read = self._read(
             (declared.model, "by key"),
             lambda by, names: declared.links[by].rows(names),
-            _columns(declared.model),
+            types_of(declared.model),
             RequestKeys(lambda run: run.bindings[slot][1]),
             form=lambda bindings: ReadForm(bindings[slot][0]),
             key_type=Text(),
@@ -379,7 +380,7 @@ class _Compilation:
         return steps
 
     def _row_step(self, link: Link, of: Any, nodes: list[FieldNode], keys: Keys) -> RowStep:
-        types = _columns(link.model)
+        types = types_of(link.model)
         read = self._read(
             link,
             lambda _, names: link.rows(names),
@@ -414,7 +415,7 @@ class _Compilation:
         self.arguments.computed += declared.computation.binder is not None
         by = KEY if declared.inherits else "id"
         model = declared.model
-        types = _computed_columns(declared, inherited) if model is None else _columns(model)
+        types = _computed_columns(declared, inherited) if model is None else types_of(model)
         keys = _keys(projection, by)
         read = self._shared(declared, keys) or self._read(
             declared,
@@ -453,7 +454,7 @@ class _Compilation:
         read = Read(
             (declared, "rows"),
             declared.rows,
-            _columns(declared.model),
+            types_of(declared.model),
             keys,
             key_type=key_type,
             path=".".join(self.path),
@@ -632,7 +633,3 @@ def _computed_columns(declared: Batch, inherited: Inherited) -> Mapping[str, Any
     if declared.gives is Gives.VALUE:
         return {VALUE: columns[0].type}
     return {str(column.key): column.type for column in columns}
-
-
-def _columns(model: Any) -> Mapping[str, Any]:
-    return {key: column.type for key, column in model.__mapper__.columns.items()}

@@ -39,6 +39,7 @@ from strawberry.types.lazy_type import LazyType
 
 from agentdata.checks import check_json
 from agentdata.engine.binding.inputs import as_uuid
+from agentdata.engine.sql.attributes import types_of
 from agentdata.engine.sql.links import Link
 from agentdata.errors import BadUserInputError, LimitExceededError
 from agentdata.naming import camel
@@ -173,7 +174,7 @@ class Filters:
             case "not_":
                 return partial(_not, self)
         if link is None:
-            return partial(_terms, _operators(self.model.__mapper__.columns[name], name, type_))
+            return partial(_terms, _operators(types_of(self.model)[name], name, type_))
         if not issubclass(type_, ToMany):
             return partial(_linked, link, False, filters_for(link.model, type_))  # noqa: FBT003  # some row
         # All conditions must hold for one and the same row, so they stay together in one term.
@@ -256,17 +257,17 @@ def _linked(
     return [Linked(link, none, filters.term(given, field, parameters))]
 
 
-def _operators(column: Any, name: str, type_: Any) -> Parsers:
-    """Return the parser of each operator that a column has."""
+def _operators(column_type: Any, name: str, type_: Any) -> Parsers:
+    """Return the parser of each operator that a column of a type has."""
     parsers: dict[StrawberryField, Parse] = {}
     for field in _fields_of(type_):
         operator_ = field.python_name
         if operator_ in _CONSTANT_OPERATORS:
             parsers[field] = partial(_constant_comparison, name, operator_)
-        elif isinstance(column.type, Numeric):
+        elif isinstance(column_type, Numeric):
             parsers[field] = partial(_decimal_comparison, name, operator_)
         else:
-            parsers[field] = partial(_comparison, name, operator_, _operand(column.type, operator_))
+            parsers[field] = partial(_comparison, name, operator_, _operand(column_type, operator_))
     return _by_name(parsers)
 
 
