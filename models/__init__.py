@@ -7,6 +7,10 @@ from models.agent_version import AgentVersion
 from models.api_key import ApiKey
 from models.base import Base
 from models.idempotency_key import IdempotencyKey
+from models.knowledge_base import AgentKnowledgeBase, KnowledgeBase, KnowledgeVersion
+from models.knowledge_chunk import KnowledgeChunk
+from models.knowledge_document import KnowledgeDocument
+from models.knowledge_sync import KnowledgeSync
 from models.memory import Memory, MemoryLink, MemoryRevision, MemorySource
 from models.memory_access import MemoryAccess
 from models.memory_annotation import MemoryAnnotation
@@ -26,11 +30,17 @@ from models.user import User
 __all__ = [
     "AccessRecord",
     "Agent",
+    "AgentKnowledgeBase",
     "AgentMetric",
     "AgentVersion",
     "ApiKey",
     "Base",
     "IdempotencyKey",
+    "KnowledgeBase",
+    "KnowledgeChunk",
+    "KnowledgeDocument",
+    "KnowledgeSync",
+    "KnowledgeVersion",
     "Memory",
     "MemoryAccess",
     "MemoryAnnotation",

@@ -67,6 +67,10 @@ async def theirs(other: Api) -> Api:
     await other.run(memories.update, id_=memory.id, values={"content": "Another fact"})
     await factories.memory_access(other, memory.id)
     await factories.memory_annotation(other, memory.id)
+    base = await factories.knowledge_base(other, agent_ids=[agent.id])
+    document = await factories.knowledge_document(other, base.id)
+    await factories.knowledge_chunks_of(other, document.id, "A chunk")
+    await factories.knowledge_sync(other, base.id)
     await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
     await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
     return other
