@@ -387,7 +387,7 @@ async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any
             status=random.choice(list(KnowledgeDocumentStatus)),
             status_message=random.choice([None, "no such page"]),
             metadata_=random.choice(DOCUMENTS),
-            **random.choice([{}, {"version": "v1"}, {"version": "50%"}]),
+            **random.choice([{}, {"version": "a"}, {"version": "50%"}]),
         )
         for number, base in enumerate((*[bases[0]] * 8, *random.choices(bases[:4], k=12)))
     ]
