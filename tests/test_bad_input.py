@@ -139,7 +139,7 @@ def of_kind(write: InputMutation, kind: str) -> Iterator[tuple[str, bool]]:
 def column(write: InputMutation, field: str) -> Any:
     """Return the column that a field is stored in, if there is one."""
     model = MODELS[
-        re.sub(r"^(create|update|start|end|append|record|set)(Agent(?=Version))?", "", write.mutation)
+        re.sub(r"^(create|update|start|end|append|record|set|put|finish)(Agent(?=Version))?", "", write.mutation)
     ]
     name = re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", field)
     columns = model.__table__.c
@@ -255,6 +255,8 @@ async def test_values_of_the_wrong_type_are_refused(
         "SandboxStatus": ["running", "PAUSED", 1],
         "VerificationStatus": ["verified", "DONE", 1],
         "AccessorType": ["agent", "TEAM", 1],
+        "KnowledgeDocumentStatus": ["ready", "DONE", 1],
+        "KnowledgeSyncStatus": ["running", "DONE", 1],
     }
     for kind, values in wrong.items():
         for field, is_list in of_kind(write, kind):
@@ -273,6 +275,8 @@ async def test_ids_that_are_invalid_unknown_or_of_another_project_are_refused(
             "parentId": "parent",
             "agentVersionId": "version",
             "memberIds": "agent",
+            "agentIds": "agent",
+            "knowledgeBaseId": "knowledge_base",
             "sourceMessageIds": "message",
         }
         noun = theirs.get(field) or re.sub(r"^createdBy|Id$", "", field).lower()
@@ -319,6 +323,11 @@ NUMBERS: dict[str, list[float]] = {
     "latencyMs": [-1],
     "cachedTokens": [-1],
     "expectedVersion": [-1],
+    "size": [-1],
+    "added": [-1],
+    "modified": [-1],
+    "removed": [-1],
+    "chunksWritten": [-1],
     "metricValue": [-1.1e100, 1e101, 1e300],
 }
 
