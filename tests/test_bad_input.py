@@ -139,7 +139,9 @@ def of_kind(write: InputMutation, kind: str) -> Iterator[tuple[str, bool]]:
 def column(write: InputMutation, field: str) -> Any:
     """Return the column that a field is stored in, if there is one."""
     model = MODELS[
-        re.sub(r"^(create|update|start|end|append|record|set|put|finish)(Agent(?=Version))?", "", write.mutation)
+        re.sub(
+            r"^(create|update|start|end|append|record|set|put|finish)(Agent(?=Version))?", "", write.mutation
+        )
     ]
     name = re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", field)
     columns = model.__table__.c
@@ -602,6 +604,7 @@ def _any(type_: Any, ids: dict[str, str]) -> str:
             "MessageRole": "USER",
             "ApiKeyScope": "READ",
             "AccessorType": "AGENT",
+            "KnowledgeSyncStatus": "SUCCEEDED",
             "JSON": "{}",
         }[kind.name]
     return f"[{value}]" if isinstance(get_nullable_type(type_), GraphQLList) else value

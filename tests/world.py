@@ -371,7 +371,7 @@ async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any
             source=random.choice(DOCUMENTS),
             refresh_schedule=random.choice([None, "0 3 * * *"]),
             metadata_=random.choice(DOCUMENTS),
-            agent_ids=[agent.id for agent in random.sample(agents, number)],
+            agent_ids=[agent.id for agent in agents[: 2 * number]],
         )
         for number in range(5)
     ]

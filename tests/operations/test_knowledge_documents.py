@@ -177,6 +177,21 @@ async def test_many_documents_are_deleted_by_external_id_in_parts(
     assert await untrue(owner, api) == []
 
 
+async def test_a_document_is_deleted_with_its_chunks(api: Api, owner: AsyncEngine) -> None:
+    base = await factories.knowledge_base(api)
+    gone, kept = [await factories.knowledge_document(api, base.id) for _ in range(2)]
+    for document in (gone, kept):
+        await factories.knowledge_chunks_of(api, document.id, "one", "two")
+    delete = "mutation($id: ID!) { deleteKnowledgeDocument(id: $id) { ids } }"
+    deleted = await api.ask(delete, id=str(gone.id))
+    assert deleted == {"deleteKnowledgeDocument": {"ids": [str(gone.id)]}}
+    left = await api.ask("{ knowledgeChunks { totalCount } knowledgeBases { nodes { chunkCount } } }")
+    assert left == {"knowledgeChunks": {"totalCount": 2}, "knowledgeBases": {"nodes": [{"chunkCount": 2}]}}
+    error = await api.error(delete, id=str(gone.id))
+    assert error["extensions"] == {"code": "NOT_FOUND", "field": "id"}
+    assert await untrue(owner, api) == []
+
+
 async def test_deleting_from_an_unknown_base_is_refused(api: Api) -> None:
     error = await api.error(DELETE, base="01900000-0000-7000-8000-000000000000", ids=["a"])
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "knowledgeBaseId"}

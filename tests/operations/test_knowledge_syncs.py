@@ -104,6 +104,25 @@ async def test_a_base_names_its_last_sync_and_the_latest_that_succeeded(api: Api
     ]
 
 
+async def test_a_sync_that_is_deleted_is_no_longer_the_last(api: Api) -> None:
+    base = await factories.knowledge_base(api)
+    syncs = [
+        await factories.knowledge_sync(api, base.id, status="SUCCEEDED", commit_sha=commit, finished_at=DAY)
+        for commit in ("1", "2")
+    ]
+    last = "{ knowledgeBases { nodes { lastCommitSha lastSync { commitSha } } } }"
+    delete = "mutation($id: ID!) { deleteKnowledgeSync(id: $id) { ids } }"
+    assert (await api.ask(last))["knowledgeBases"]["nodes"] == [
+        {"lastCommitSha": "2", "lastSync": {"commitSha": "2"}}
+    ]
+    await api.ask(delete, id=str(syncs[1].id))
+    assert (await api.ask(last))["knowledgeBases"]["nodes"] == [
+        {"lastCommitSha": "1", "lastSync": {"commitSha": "1"}}
+    ]
+    error = await api.error(delete, id=str(syncs[1].id))
+    assert error["extensions"] == {"code": "NOT_FOUND", "field": "id"}
+
+
 async def test_syncs_of_another_system_are_recorded_together_or_not_at_all(api: Api) -> None:
     base = await factories.knowledge_base(api)
     record = """mutation($syncs: [RecordKnowledgeSyncInput!]!) {
