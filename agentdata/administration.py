@@ -195,7 +195,7 @@ async def set_search_language(url: str, language: str) -> None:
             await session.execute(
                 text(f"ALTER TEXT SEARCH CONFIGURATION {_SEARCH} ALTER MAPPING FOR {kind} WITH {name}")
             )
-        for table in ("messages", "memories"):
+        for table in ("messages", "memories", "knowledge_chunks"):
             await session.execute(text(f"REINDEX INDEX {table}_search_idx"))
 
 

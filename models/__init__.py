@@ -8,6 +8,10 @@ from models.api_key import ApiKey
 from models.base import Base
 from models.idempotency_key import IdempotencyKey
 from models.job import Job
+from models.knowledge_base import AgentKnowledgeBase, KnowledgeBase, KnowledgeVersion
+from models.knowledge_chunk import KnowledgeChunk
+from models.knowledge_document import KnowledgeDocument
+from models.knowledge_sync import KnowledgeSync
 from models.memory import Memory, MemoryLink, MemoryRevision, MemorySource
 from models.memory_access import MemoryAccess
 from models.memory_annotation import MemoryAnnotation
@@ -29,12 +33,18 @@ from models.user import User
 __all__ = [
     "AccessRecord",
     "Agent",
+    "AgentKnowledgeBase",
     "AgentMetric",
     "AgentVersion",
     "ApiKey",
     "Base",
     "IdempotencyKey",
     "Job",
+    "KnowledgeBase",
+    "KnowledgeChunk",
+    "KnowledgeDocument",
+    "KnowledgeSync",
+    "KnowledgeVersion",
     "Memory",
     "MemoryAccess",
     "MemoryAnnotation",

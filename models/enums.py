@@ -102,6 +102,24 @@ class AccessorType(ClosedSet):
     SYSTEM = "SYSTEM", "Something else, such as a job that consolidates memories."
 
 
+class KnowledgeDocumentStatus(ClosedSet):
+    """Whether a document of a knowledge base is complete."""
+
+    PENDING = "PENDING", "The document waits to be read."
+    PROCESSING = "PROCESSING", "The document is being read; its chunks may be incomplete."
+    READY = "READY", "The chunks of the document are complete."
+    FAILED = "FAILED", "The document could not be read."
+
+
+class KnowledgeSyncStatus(ClosedSet):
+    """Whether a sync of a knowledge base is running, and how it finished if not."""
+
+    RUNNING = "RUNNING", "The sync has not finished."
+    SUCCEEDED = "SUCCEEDED", "The knowledge base is up to date with its source."
+    FAILED = "FAILED", "The sync stopped with an error."
+    SKIPPED = "SKIPPED", "The sync found nothing to do."
+
+
 class AuditKind(ClosedSet):
     """The kind of subject of an audit trail's entry."""
 
@@ -147,6 +165,10 @@ class ApiKeyScope(ClosedSet):
         "Read, and create, change and delete memories with their links, accesses and annotations.",
     )
     JOBS_WRITE = "JOBS_WRITE", "Read, and write jobs, queues and schedules, as workers do, too."
+    KNOWLEDGE_WRITE = (
+        "KNOWLEDGE_WRITE",
+        "Read, and create, change and delete knowledge bases with their documents, chunks and syncs.",
+    )
 
 
 FULL_ACCESS = (ApiKeyScope.READ, ApiKeyScope.WRITE, ApiKeyScope.ADMIN)

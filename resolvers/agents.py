@@ -1,15 +1,15 @@
-"""Fields of agents that are read from their versions and sessions."""
+"""Fields of agents that are read from their versions, sessions and knowledge bases."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Integer, Select, func, select, true
+from sqlalchemy import Integer, Select, cast, func, select, true
 from sqlalchemy.orm import aliased
 
 from agentdata.engine.sql.links import among_keys, keys_table
 from agentdata.engine.sql.tenancy import owned
-from models import Agent, AgentVersion, Session
+from models import Agent, AgentKnowledgeBase, AgentVersion, Session
 
 MAX_HISTORY = 500
 """The maximum number of versions in a history."""
@@ -26,6 +26,13 @@ def tool_counts() -> Select[Any]:
     """Count the tools of each agent."""
     tools: Any = func.jsonb_array_length(Agent.tools, type_=Integer).label("value")
     return select(Agent.id, tools).where(owned(Agent), among_keys(Agent.id))
+
+
+def knowledge_base_counts() -> Select[Any]:
+    """Count the knowledge bases that each agent uses."""
+    keys = keys_table()
+    used = select(func.count()).where(owned(AgentKnowledgeBase), AgentKnowledgeBase.agent_id == keys.c.key)
+    return select(keys.c.key, cast(used.scalar_subquery(), Integer).label("value"))
 
 
 def active_versions() -> Select[Any]:

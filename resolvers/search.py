@@ -10,20 +10,26 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Float, Select, Text, Uuid, bindparam, cast, func, literal_column, select
+import strawberry
+from sqlalchemy import ARRAY, Float, Select, Text, Uuid, any_, bindparam, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from agentdata.checks import check_text
+from agentdata.checks import check_count, check_text
+from agentdata.engine.binding.inputs import as_uuid
 from agentdata.engine.fields import Bindings, ComputedRow, Cost, argument, computation
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.tenancy import TENANT, owned
-from models import Memory, Message
+from models import KnowledgeChunk, Memory, Message
+from schema.inputs.knowledge_chunk import KnowledgeChunkFilter
 from schema.inputs.memory import MemoryFilter
 from schema.inputs.message import MessageFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    Conditions = Callable[[Any], list[Any]]
+    """Returns further conditions on a row."""
 
 MAX_RANKED = 2_000
 """The maximum number of rows that are read and ranked: the newest of those that have the words.
@@ -43,6 +49,16 @@ _RANK_FLAGS = 1 | 32
 """Flags of the rank: 1 divides it by the logarithm of the text's length, 32 makes it less than 1."""
 
 
+MAX_BASES = 1_000
+"""How many knowledge bases a search may name."""
+
+_BASES, _VERSION = "bases", "version"
+
+
+def _any_row(_row: Any) -> list[Any]:
+    return []
+
+
 class MessageMatch(ComputedRow):
     """A message that matches a query."""
 
@@ -58,6 +74,17 @@ class MemoryMatch(ComputedRow):
     """A memory that matches a query."""
 
     __tablename__ = "memory_matches"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    rank: Mapped[float]
+    excerpt: Mapped[str]
+
+
+class KnowledgeMatch(ComputedRow):
+    """A chunk of a document that matches a query."""
+
+    __tablename__ = "knowledge_matches"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     created_at: Mapped[datetime]
@@ -89,7 +116,34 @@ def _all_memories(filter: Term | None = None) -> Select[Any]:
     return _complete(Memory, _memory_texts, filter)
 
 
-def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
+def _chunk_texts(row: Any) -> list[Any]:
+    return [row.content]
+
+
+def _knowledge(filter: Term | None = None, *, bases: bool = False, version: bool = False) -> Select[Any]:
+    return _matches(KnowledgeChunk, _chunk_texts, filter, _among(bases=bases, version=version))
+
+
+def _all_knowledge(filter: Term | None = None, *, bases: bool = False, version: bool = False) -> Select[Any]:
+    return _complete(KnowledgeChunk, _chunk_texts, filter, _among(bases=bases, version=version))
+
+
+def _among(*, bases: bool, version: bool) -> Conditions:
+    """Return the conditions on a chunk by the bases and the version of a search, if it names any."""
+
+    def conditions(chunk: Any) -> list[Any]:
+        found = []
+        if bases:
+            found.append(chunk.knowledge_base_id == any_(bindparam(_BASES, type_=ARRAY(Uuid))))
+        if version:
+            # As a text: a longer one would be cut to the length of the column, and could equal another.
+            found.append(chunk.version == bindparam(_VERSION, type_=Text))
+        return found
+
+    return conditions
+
+
+def _matches(model: Any, texts: Any, term: Term | None, conditions: Conditions = _any_row) -> Select[Any]:
     """Select the rows that match a query.
 
     An index finds the rows that have the words, but not the positions of the words: for those, the text of a
@@ -102,7 +156,7 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
     exact = select(func.search_query(_QUERY_TEXT)).scalar_subquery()
     words = select(func.tsvector_to_array(func.search_document(_QUERY_TEXT))).scalar_subquery()
     ranked = aliased(model)
-    has_words = _with_words(model, texts, term)
+    has_words = _with_words(model, texts, term, conditions)
     newest = (
         select(has_words.c.id)
         .order_by(has_words.c.created_at.desc(), has_words.c.id.desc())
@@ -140,7 +194,7 @@ def _matches(model: Any, texts: Any, term: Term | None) -> Select[Any]:
     return select(found.c.id, found.c.created_at, found.c.rank, excerpt)
 
 
-def _with_words(model: Any, texts: Any, term: Term | None) -> Any:
+def _with_words(model: Any, texts: Any, term: Term | None, conditions: Conditions) -> Any:
     """Select the rows that have the words anywhere, by an index alone."""
     row = aliased(model)
     # A subquery hides the words from the planner: for words that most texts have, it would scan all texts of
@@ -152,6 +206,7 @@ def _with_words(model: Any, texts: Any, term: Term | None) -> Any:
             owned(row),
             array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
             func.search_document(*texts(row)).op("@@")(loose_query),
+            *conditions(row),
             *([] if term is None else [condition(row, term)]),
         )
         .offset(_FENCE)
@@ -159,18 +214,33 @@ def _with_words(model: Any, texts: Any, term: Term | None) -> Any:
     )
 
 
-def _complete(model: Any, texts: Any, term: Term | None) -> Select[Any]:
+def _complete(model: Any, texts: Any, term: Term | None, conditions: Conditions = _any_row) -> Select[Any]:
     """Select whether every row with the words was ranked.
 
     All of them are counted: a LIMIT would make PostgreSQL read texts one by one instead of using the index.
     """
-    return select(func.count() <= MAX_RANKED).select_from(_with_words(model, texts, term))
+    return select(func.count() <= MAX_RANKED).select_from(_with_words(model, texts, term, conditions))
 
 
 def _bind_query(arguments: Mapping[str, Any]) -> Bindings:
     query = arguments[_QUERY]
     check_text(_QUERY, query, MAX_QUERY)
     return Bindings((), {_QUERY: query})
+
+
+def _bind_knowledge(arguments: Mapping[str, Any]) -> Bindings:
+    bound = _bind_query(arguments)
+    shape: list[tuple[str, Any]] = []
+    values: dict[str, Any] = {}
+    if (ids := arguments.get("knowledge_base_ids")) is not None:
+        check_count("knowledgeBaseIds", ids, MAX_BASES)
+        shape.append((_BASES, True))
+        values[_BASES] = [as_uuid(id_, "knowledgeBaseIds") for id_ in ids]
+    if (version := arguments.get(_VERSION)) is not None:
+        check_text(_VERSION, version)
+        shape.append((_VERSION, True))
+        values[_VERSION] = version
+    return Bindings((*bound.shape, *shape), bound.values | values)
 
 
 _WORDS = argument(
@@ -201,4 +271,19 @@ FOUND_MEMORIES = computation(
     argument("filter", MemoryFilter, "Which memories to search; all by default.", filters=Memory),
     bind=_bind_query,
     is_complete=_all_memories,
+)
+FOUND_KNOWLEDGE = computation(
+    _knowledge,
+    _WORDS,
+    argument(
+        "knowledge_base_ids",
+        list[strawberry.ID],
+        f"The ids of the knowledge bases to search, from 1 to {MAX_BASES:,}; all by default.",
+    ),
+    argument("version", str, "The version of the knowledge bases to search; all by default."),
+    argument(
+        "filter", KnowledgeChunkFilter, "Which chunks to search; all by default.", filters=KnowledgeChunk
+    ),
+    bind=_bind_knowledge,
+    is_complete=_all_knowledge,
 )

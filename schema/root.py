@@ -28,6 +28,10 @@ from agentdata.operations import (
     agents,
     api_keys,
     jobs,
+    knowledge_bases,
+    knowledge_chunks,
+    knowledge_documents,
+    knowledge_syncs,
     memories,
     memory_accesses,
     memory_annotations,
@@ -47,13 +51,14 @@ from agentdata.operations import (
 )
 from agentdata.operations.api_keys import DEFAULT_OVERLAP_S
 from agentdata.operations.jobs import DEFAULT_LEASE_MS
+from models.knowledge_document import MAX_CHUNKS
 from resolvers import rankings, search
 from resolvers.api_keys import create as create_api_key
 from resolvers.api_keys import rotate as rotate_api_key
 from resolvers.nodes import NODES
 from resolvers.statistics import SESSIONS
 from schema.declarations import object_type
-from schema.enums import ApiKeyScope, JobState
+from schema.enums import ApiKeyScope, JobState, KnowledgeDocumentStatus
 from schema.inputs.access_record import AccessRecordFilter, AccessRecordOrder
 from schema.inputs.agent import AgentFilter, AgentOrder, CreateAgentInput, UpdateAgentInput
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder, RecordAgentMetricInput
@@ -71,6 +76,28 @@ from schema.inputs.job import (
     FailJobInput,
     JobFilter,
     JobOrder,
+)
+from schema.inputs.knowledge_base import (
+    CreateKnowledgeBaseInput,
+    KnowledgeBaseFilter,
+    KnowledgeBaseOrder,
+    KnowledgeVersionFilter,
+    KnowledgeVersionOrder,
+    UpdateKnowledgeBaseInput,
+)
+from schema.inputs.knowledge_chunk import KnowledgeChunkFilter, KnowledgeChunkInput, KnowledgeChunkOrder
+from schema.inputs.knowledge_document import (
+    KnowledgeDocumentFilter,
+    KnowledgeDocumentOrder,
+    PutKnowledgeDocumentInput,
+    UpdateKnowledgeDocumentInput,
+)
+from schema.inputs.knowledge_sync import (
+    FinishKnowledgeSyncInput,
+    KnowledgeSyncFilter,
+    KnowledgeSyncOrder,
+    RecordKnowledgeSyncInput,
+    UpdateKnowledgeSyncInput,
 )
 from schema.inputs.match import MatchOrder
 from schema.inputs.memory import CreateMemoryInput, MemoryFilter, MemoryOrder, UpdateMemoryInput
@@ -133,7 +160,11 @@ from schema.types.api_key import ApiKey, CreatedApiKey
 from schema.types.connection import Connection, SearchConnection
 from schema.types.deletion import Deletion
 from schema.types.job import Job
-from schema.types.match import MemoryMatch, MessageMatch
+from schema.types.knowledge_base import KnowledgeBase, KnowledgeVersion
+from schema.types.knowledge_chunk import KnowledgeChunk
+from schema.types.knowledge_document import KnowledgeDocument
+from schema.types.knowledge_sync import KnowledgeSync
+from schema.types.match import KnowledgeMatch, MemoryMatch, MessageMatch
 from schema.types.memory import Memory, MemoryRevision
 from schema.types.memory_access import MemoryAccess
 from schema.types.memory_annotation import MemoryAnnotation
@@ -166,6 +197,7 @@ write_states = partial(mutation, scope=ApiKeyScope.STATES_WRITE)
 write_metrics = partial(mutation, scope=ApiKeyScope.METRICS_WRITE)
 write_memories = partial(mutation, scope=ApiKeyScope.MEMORIES_WRITE)
 write_jobs = partial(mutation, scope=ApiKeyScope.JOBS_WRITE)
+write_knowledge = partial(mutation, scope=ApiKeyScope.KNOWLEDGE_WRITE)
 
 _LATEST = (Ordering("started_at", descending=True),)
 _LAST = (Ordering("timestamp", descending=True),)
@@ -382,6 +414,60 @@ class Query:
         order=ScheduleOrder,
         default=(Ordering("name"),),
     )
+    knowledge_base: KnowledgeBase | None = roots.one(
+        models.KnowledgeBase,
+        "A knowledge base, by exactly one key; NOT_FOUND if there is none.",
+        "id",
+        "name",
+        "external_id",
+    )
+    knowledge_bases: Connection[KnowledgeBase] = page(
+        models.KnowledgeBase,
+        "The knowledge bases, newest first.",
+        filter_=KnowledgeBaseFilter,
+        order=KnowledgeBaseOrder,
+    )
+    knowledge_version: KnowledgeVersion | None = roots.one(
+        models.KnowledgeVersion,
+        "A version of a knowledge base, by its id; NOT_FOUND if there is none.",
+        "id",
+    )
+    knowledge_versions: Connection[KnowledgeVersion] = page(
+        models.KnowledgeVersion,
+        "The versions of all knowledge bases, newest first.",
+        filter_=KnowledgeVersionFilter,
+        order=KnowledgeVersionOrder,
+    )
+    knowledge_document: KnowledgeDocument | None = roots.one(
+        models.KnowledgeDocument,
+        "A document of a knowledge base, by its id; NOT_FOUND if there is none.",
+        "id",
+    )
+    knowledge_documents: Connection[KnowledgeDocument] = page(
+        models.KnowledgeDocument,
+        "The documents of all knowledge bases, newest first.",
+        filter_=KnowledgeDocumentFilter,
+        order=KnowledgeDocumentOrder,
+    )
+    knowledge_chunk: KnowledgeChunk | None = roots.one(
+        models.KnowledgeChunk, "A chunk of a document, by its id; NOT_FOUND if there is none.", "id"
+    )
+    knowledge_chunks: Connection[KnowledgeChunk] = page(
+        models.KnowledgeChunk,
+        "The chunks of all documents, newest first.",
+        filter_=KnowledgeChunkFilter,
+        order=KnowledgeChunkOrder,
+    )
+    knowledge_sync: KnowledgeSync | None = roots.one(
+        models.KnowledgeSync, "A sync of a knowledge base, by its id; NOT_FOUND if there is none.", "id"
+    )
+    knowledge_syncs: Connection[KnowledgeSync] = page(
+        models.KnowledgeSync,
+        "The syncs of all knowledge bases, latest first.",
+        filter_=KnowledgeSyncFilter,
+        order=KnowledgeSyncOrder,
+        default=_LATEST,
+    )
     top_users: Connection[UserRank] = page(
         rankings.UserRank,
         "A ranking of users by totals over their sessions, most messages first. Users with no matching"
@@ -450,6 +536,16 @@ class Query:
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MEMORIES,
+        cost=search.COST,
+    )
+    search_knowledge: SearchConnection[KnowledgeMatch] = page(
+        search.KnowledgeMatch,
+        "The chunks of documents whose content has the words of a query, best matches first. Of the chunks"
+        f" with the words, the newest {search.MAX_RANKED:,} are ranked and counted; `isComplete` tells"
+        " whether there are more.",
+        order=MatchOrder,
+        default=_BEST,
+        computed=search.FOUND_KNOWLEDGE,
         cost=search.COST,
     )
     api_keys: Connection[ApiKey] = page(
@@ -968,6 +1064,137 @@ class Mutation:
     )
     delete_schedule: Deletion | None = write_jobs(
         schedules.delete, "Delete a schedule. Its jobs are kept, without a schedule.", ID, returns=Deleted
+    )
+    create_knowledge_base: KnowledgeBase | None = write_knowledge(
+        knowledge_bases.create, "Add a knowledge base.", input_(CreateKnowledgeBaseInput), creates=True
+    )
+    update_knowledge_base: KnowledgeBase | None = write_knowledge(
+        knowledge_bases.update, "Change a knowledge base.", ID, input_(UpdateKnowledgeBaseInput)
+    )
+    delete_knowledge_base: Deletion | None = write_knowledge(
+        knowledge_bases.delete,
+        "Delete a knowledge base with its versions, documents, chunks and syncs. Its agents are kept.",
+        ID,
+        returns=Deleted,
+    )
+    delete_knowledge_version: Deletion | None = write_knowledge(
+        knowledge_bases.delete_version,
+        "Delete a version of a knowledge base with its documents and chunks.",
+        ID,
+        returns=Deleted,
+    )
+    link_knowledge_bases: Agent | None = write_knowledge(
+        knowledge_bases.link,
+        "Let an agent use knowledge bases; those that it uses already are ignored.",
+        parameter("agent_id", strawberry.ID, "The id of the agent."),
+        parameter(
+            "knowledge_base_ids", list[strawberry.ID], "The ids of the knowledge bases, from 1 to 1,000."
+        ),
+    )
+    unlink_knowledge_bases: Agent | None = write_knowledge(
+        knowledge_bases.unlink,
+        "Let an agent no longer use knowledge bases; those that it does not use are ignored.",
+        parameter("agent_id", strawberry.ID, "The id of the agent."),
+        parameter(
+            "knowledge_base_ids", list[strawberry.ID], "The ids of the knowledge bases, from 1 to 1,000."
+        ),
+    )
+    put_knowledge_document: KnowledgeDocument | None = write_knowledge(
+        knowledge_documents.put,
+        "Add a document to a version of a knowledge base, or change the one that has its `externalId` there.",
+        input_(PutKnowledgeDocumentInput),
+        creates=True,
+    )
+    put_knowledge_documents: list[KnowledgeDocument] | None = write_knowledge(
+        knowledge_documents.put_all,
+        "Add or change documents, each as by `putKnowledgeDocument`: all of them, or none.",
+        parameter("documents", list[PutKnowledgeDocumentInput], "The documents, from 1 to 1,000."),
+        creates=True,
+    )
+    update_knowledge_document: KnowledgeDocument | None = write_knowledge(
+        knowledge_documents.update,
+        "Change a document of a knowledge base.",
+        ID,
+        input_(UpdateKnowledgeDocumentInput),
+    )
+    delete_knowledge_document: Deletion | None = write_knowledge(
+        knowledge_documents.delete, "Delete a document with its chunks.", ID, returns=Deleted
+    )
+    delete_knowledge_documents: Deletion | None = write_knowledge(
+        knowledge_documents.delete_all,
+        "Delete documents of a knowledge base with their chunks, by their external ids, such as the paths of"
+        " files that are gone. External ids that no document has are ignored.",
+        parameter("knowledge_base_id", strawberry.ID, "The id of the knowledge base."),
+        parameter("external_ids", list[str], "The external ids of the documents, from 1 to 1,000."),
+        parameter(
+            "version",
+            str | None,
+            "The version to delete them from; all versions by default.",
+            default=strawberry.UNSET,
+        ),
+        returns=Deleted,
+    )
+    put_knowledge_chunks: KnowledgeDocument | None = write_knowledge(
+        knowledge_chunks.put,
+        "Write the chunks of a document, in order, and set its status. They replace all chunks that the"
+        " document has, unless `replace` is false.",
+        parameter("document_id", strawberry.ID, "The id of the document."),
+        parameter(
+            "chunks",
+            list[KnowledgeChunkInput],
+            "The chunks, at most 1,000; none to empty the document. A document may have up to"
+            f" {MAX_CHUNKS:,}: send the first with `replace`, and the others after them without.",
+        ),
+        parameter(
+            "replace",
+            bool,
+            "Whether the chunks replace those that the document has. If false, they follow its last chunk,"
+            " and there must be at least one.",
+            default=True,
+        ),
+        parameter(
+            "status",
+            KnowledgeDocumentStatus | None,
+            "The new status of the document, READY by default, which clears `statusMessage`; give PROCESSING"
+            " if more chunks follow, and null to leave both as they are.",
+            default=KnowledgeDocumentStatus.READY,
+        ),
+        creates=True,
+    )
+    record_knowledge_accesses: list[KnowledgeDocument] | None = write_knowledge(
+        knowledge_documents.record_accesses,
+        "Count accesses to documents, which updates their `accessCount` and `lastAccessedAt`: all of them,"
+        " or none. The result has each document once.",
+        parameter(
+            "document_ids",
+            list[strawberry.ID],
+            "The ids of the documents, from 1 to 1,000; an id that is given twice counts twice.",
+        ),
+        creates=True,
+    )
+    record_knowledge_sync: KnowledgeSync | None = write_knowledge(
+        knowledge_syncs.record,
+        "Record a sync of a knowledge base: one that starts, or one that has finished.",
+        input_(RecordKnowledgeSyncInput),
+        creates=True,
+    )
+    record_knowledge_syncs: list[KnowledgeSync] | None = write_knowledge(
+        knowledge_syncs.record_all,
+        "Record syncs of knowledge bases: all of them, or none.",
+        parameter("syncs", list[RecordKnowledgeSyncInput], "The syncs, from 1 to 1,000."),
+        creates=True,
+    )
+    update_knowledge_sync: KnowledgeSync | None = write_knowledge(
+        knowledge_syncs.update, "Change a sync, such as its progress.", ID, input_(UpdateKnowledgeSyncInput)
+    )
+    finish_knowledge_sync: KnowledgeSync | None = write_knowledge(
+        knowledge_syncs.finish,
+        "Finish a sync that is RUNNING. Fails with CONFLICT if it has already finished.",
+        ID,
+        input_(FinishKnowledgeSyncInput),
+    )
+    delete_knowledge_sync: Deletion | None = write_knowledge(
+        knowledge_syncs.delete, "Delete a sync.", ID, returns=Deleted
     )
 
 

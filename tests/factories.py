@@ -10,6 +10,10 @@ from agentdata.operations import (
     agent_versions,
     agents,
     jobs,
+    knowledge_bases,
+    knowledge_chunks,
+    knowledge_documents,
+    knowledge_syncs,
     memories,
     memory_accesses,
     memory_annotations,
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
         AgentMetric,
         AgentVersion,
         Job,
+        KnowledgeBase,
+        KnowledgeDocument,
+        KnowledgeSync,
         Memory,
         MemoryAccess,
         MemoryAnnotation,
@@ -185,3 +192,29 @@ async def schedule(api: Api, **values: Any) -> Schedule:
     """Put a schedule, by default of a job each midnight in the queue `mail`."""
     given = {"name": f"Schedule {next(_numbers)}", "queue": "mail", "cron": "0 0 * * *", **values}
     return await api.run(schedules.put, values=given)  # type: ignore[no-any-return]  # as above
+
+
+async def knowledge_base(api: Api, **values: Any) -> KnowledgeBase:
+    """Create a knowledge base; `agent_ids` are the agents that use it."""
+    given = {"name": f"Base {next(_numbers)}", **values}
+    return await api.run(knowledge_bases.create, values=given)  # type: ignore[no-any-return]  # as above
+
+
+async def knowledge_document(api: Api, knowledge_base_id: UUID, **values: Any) -> KnowledgeDocument:
+    """Put a document into a knowledge base, by default into the version `default`."""
+    given = {"knowledge_base_id": knowledge_base_id, "name": f"Document {next(_numbers)}", **values}
+    return await api.run(knowledge_documents.put, values=given)  # type: ignore[no-any-return]  # as above
+
+
+async def knowledge_chunks_of(
+    api: Api, document_id: UUID, *chunks: str | dict[str, Any], **values: Any
+) -> KnowledgeDocument:
+    """Put the chunks of a document, given by their contents or their values."""
+    given = [{"content": chunk} if isinstance(chunk, str) else chunk for chunk in chunks]
+    return await api.run(knowledge_chunks.put, document_id=document_id, chunks=given, **values)  # type: ignore[no-any-return]  # as above
+
+
+async def knowledge_sync(api: Api, knowledge_base_id: UUID, **values: Any) -> KnowledgeSync:
+    """Record a sync of a knowledge base, by default one that is running."""
+    given = {"knowledge_base_id": knowledge_base_id, **values}
+    return await api.run(knowledge_syncs.record, values=given)  # type: ignore[no-any-return]  # as above

@@ -15,6 +15,10 @@ from models import (
     AgentVersion,
     ApiKey,
     Job,
+    KnowledgeBase,
+    KnowledgeChunk,
+    KnowledgeDocument,
+    KnowledgeSync,
     Memory,
     MemoryAccess,
     MemoryAnnotation,
@@ -67,6 +71,12 @@ MODELS = {
     "Memories": Memory,
     "MemoryAccess": MemoryAccess,
     "MemoryAccesses": MemoryAccess,
+    "KnowledgeBase": KnowledgeBase,
+    "KnowledgeDocument": KnowledgeDocument,
+    "KnowledgeDocuments": KnowledgeDocument,
+    "KnowledgeChunks": KnowledgeChunk,
+    "KnowledgeSync": KnowledgeSync,
+    "KnowledgeSyncs": KnowledgeSync,
     "annotateMemory": MemoryAnnotation,
     "annotateMemories": MemoryAnnotation,
     "enqueueJob": Job,
@@ -137,7 +147,9 @@ def of_kind(write: InputMutation, kind: str) -> Iterator[tuple[str, bool]]:
 def column(write: InputMutation, field: str) -> Any:
     """Return the column that a field is stored in, if there is one."""
     model = MODELS[
-        re.sub(r"^(create|update|start|end|append|record|set)(Agent(?=Version))?", "", write.mutation)
+        re.sub(
+            r"^(create|update|start|end|append|record|set|put|finish)(Agent(?=Version))?", "", write.mutation
+        )
     ]
     name = re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", field)
     columns = model.__table__.c
@@ -254,6 +266,8 @@ async def test_values_of_the_wrong_type_are_refused(
         "VerificationStatus": ["verified", "DONE", 1],
         "AccessorType": ["agent", "TEAM", 1],
         "JobBackoff": ["fixed", "NONE", 1],
+        "KnowledgeDocumentStatus": ["ready", "DONE", 1],
+        "KnowledgeSyncStatus": ["running", "DONE", 1],
     }
     for kind, values in wrong.items():
         for field, is_list in of_kind(write, kind):
@@ -275,6 +289,8 @@ async def test_ids_that_are_invalid_unknown_or_of_another_project_are_refused(
             "parentId": "parent",
             "agentVersionId": "version",
             "memberIds": "agent",
+            "agentIds": "agent",
+            "knowledgeBaseId": "knowledge_base",
             "sourceMessageIds": "message",
             "id": "job",
         }
@@ -322,6 +338,11 @@ NUMBERS: dict[str, list[float]] = {
     "latencyMs": [-1],
     "cachedTokens": [-1],
     "expectedVersion": [-1],
+    "size": [-1],
+    "added": [-1],
+    "modified": [-1],
+    "removed": [-1],
+    "chunksWritten": [-1],
     "metricValue": [-1.1e100, 1e101, 1e300],
     "maxAttempts": [0, 1_001],
     "backoffMs": [-1, 86_400_001],
@@ -601,6 +622,7 @@ def _any(type_: Any, ids: dict[str, str]) -> str:
             "ApiKeyScope": "READ",
             "AccessorType": "AGENT",
             "JobState": "COMPLETED",
+            "KnowledgeSyncStatus": "SUCCEEDED",
             "JSON": "{}",
         }[kind.name]
     return f"[{value}]" if isinstance(get_nullable_type(type_), GraphQLList) else value

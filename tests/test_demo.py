@@ -16,6 +16,8 @@ from agentdata.operations import users
 from models.enums import (
     AccessorType,
     JobState,
+    KnowledgeDocumentStatus,
+    KnowledgeSyncStatus,
     MessageRole,
     SessionStatus,
     ToolCallStatus,
@@ -85,6 +87,20 @@ ALL = """
     name externalId state data result error attempts maxAttempts priority backoff backoffMs progress worker
     queue { name } schedule { name }
   } }
+  knowledgeBases(first: 10, orderBy: [{field: CREATED_AT, direction: ASC}]) { nodes {
+    name externalId description source refreshSchedule metadata createdAt documentCount chunkCount
+    lastCommitSha lastSyncedAt lastSync { status } agents(first: 10) { nodes { name } }
+    versions(first: 10, orderBy: [{field: VERSION, direction: ASC}]) { nodes {
+      version documentCount chunkCount
+    } }
+    documents(first: 10, orderBy: [{field: NAME, direction: ASC}]) { nodes {
+      version externalId name type size hash status statusMessage metadata chunkCount accessCount
+      chunks(first: 10) { nodes { position content metadata tags } }
+    } }
+    syncs(first: 10) { nodes {
+      status kind commitSha added modified removed chunksWritten startedAt finishedAt error
+    } }
+  } }
 }
 """
 
@@ -148,6 +164,14 @@ async def test_the_demo_shows_every_feature(api: Api) -> None:
         transition["previousValues"] for state in states for transition in state["transitions"]["nodes"]
     )
     assert any(session["sandbox"] and session["sandbox"]["selection"] for session in sessions)
+    bases = found["knowledgeBases"]["nodes"]
+    documents = [document for base in bases for document in base["documents"]["nodes"]]
+    chunks = [chunk for document in documents for chunk in document["chunks"]["nodes"]]
+    syncs = [sync for base in bases for sync in base["syncs"]["nodes"]]
+    assert {document["status"] for document in documents} == set(KnowledgeDocumentStatus)
+    assert {sync["status"] for sync in syncs} == set(KnowledgeSyncStatus)
+    assert any(len(base["versions"]["nodes"]) > 1 for base in bases)
+    assert any(len(base["agents"]["nodes"]) > 1 for base in bases)
     for noun, rows in (
         ("user", found["users"]["nodes"]),
         ("agent", agents),
@@ -156,6 +180,10 @@ async def test_the_demo_shows_every_feature(api: Api) -> None:
         ("memory", memories),
         ("access to a memory", accesses),
         ("annotation on a memory", annotations),
+        ("knowledge base", bases),
+        ("knowledge document", documents),
+        ("chunk", chunks),
+        ("sync", syncs),
     ):
         for field in rows[0]:
             assert any(row[field] not in (None, {}, [], "", False) for row in rows), f"no {noun} has {field}"

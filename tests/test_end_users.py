@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.world import Rows
 
 NOTHING = {"Agent", "AgentVersion", "AgentMetric", "Team"}
+NOTHING |= {f"Knowledge{kind}" for kind in ("Base", "Version", "Document", "Chunk", "Sync")}
 """The types of which an end user sees no rows."""
 
 LISTS = {name: root for name, root in roots().items() if name not in {"ApiKey", "AccessRecord"}}

@@ -43,6 +43,7 @@ DOMAIN = {
         "id createdAt updatedAt name externalId type description provider model temperature maxTokens"
         " systemPrompt config tools active runId owner specializations learningMode trainingStatus"
         " lastActiveAt totalSessions successRate versions activeVersion versionHistory sessions metrics"
+        " knowledgeBases knowledgeBaseCount"
         " series memories statistics"
     ),
     "AgentVersion": (
@@ -72,6 +73,20 @@ DOMAIN = {
     "MemoryAccess": "id createdAt memory accessType accessedBy accessorType context usefulness",
     "MemoryAnnotation": (
         "id createdAt updatedAt memory annotationType content createdBy isApplied appliedAt"
+    ),
+    "KnowledgeBase": (
+        "id createdAt updatedAt name externalId description source refreshSchedule metadata agents versions"
+        " documents chunks syncs lastSync lastCommitSha lastSyncedAt documentCount chunkCount"
+    ),
+    "KnowledgeVersion": "id createdAt knowledgeBase version documentCount chunkCount documents",
+    "KnowledgeDocument": (
+        "id createdAt updatedAt knowledgeBase version externalId name type size hash status statusMessage"
+        " metadata chunkCount accessCount lastAccessedAt chunks"
+    ),
+    "KnowledgeChunk": "id createdAt knowledgeBase version document position content metadata tags",
+    "KnowledgeSync": (
+        "id createdAt updatedAt knowledgeBase status kind commitSha added modified removed chunksWritten"
+        " startedAt finishedAt error"
     ),
     "ToolCall": (
         "id createdAt updatedAt message callId name arguments result error status startedAt durationMs"

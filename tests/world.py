@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from agentdata.operations import api_keys, jobs, memories, memory_accesses, memory_annotations
+from agentdata.operations import (
+    api_keys,
+    jobs,
+    knowledge_documents,
+    memories,
+    memory_accesses,
+    memory_annotations,
+)
 from models import Base
 from models.enums import (
     AccessorType,
     JobBackoff,
+    KnowledgeDocumentStatus,
+    KnowledgeSyncStatus,
     MessageRole,
     SandboxStatus,
     SessionStatus,
@@ -116,6 +125,7 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
     await _add_metrics(api, random, moment, versions, sessions)
     await _add_memories(random, moment, api, users, agents, sessions, messages)
     await _add_jobs(api, owner, random, moment)
+    await _add_knowledge(random, moment, api, agents)
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
     for _ in range(4):
@@ -417,6 +427,68 @@ async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -
                 text(f"UPDATE jobs SET {change} AND project_id = :id"),  # noqa: S608  # the texts above
                 {"id": api.project_id},
             )
+
+
+async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any]) -> None:
+    bases = [
+        await factories.knowledge_base(
+            api,
+            name=f"base {number}",
+            external_id=None if number % 2 else f"k-{number}",
+            description=random.choice([None, "50% off"]),
+            source=random.choice(DOCUMENTS),
+            refresh_schedule=random.choice([None, "0 3 * * *"]),
+            metadata_=random.choice(DOCUMENTS),
+            agent_ids=[agent.id for agent in agents[: 2 * number]],
+        )
+        for number in range(5)
+    ]
+    documents = [
+        await factories.knowledge_document(
+            api,
+            base.id,
+            name=random.choice(["guide", "price list", "it's"]),
+            external_id=random.choice([None, f"docs/{number}.md"]),
+            type=random.choice([None, "text/markdown"]),
+            size=random.choice([None, 0, 2**33]),
+            hash=random.choice([None, "abc", "abd"]),
+            status=random.choice(list(KnowledgeDocumentStatus)),
+            status_message=random.choice([None, "no such page"]),
+            metadata_=random.choice(DOCUMENTS),
+            **random.choice([{}, {"version": "a"}, {"version": "50%"}]),
+        )
+        for number, base in enumerate((*[bases[0]] * 8, *random.choices(bases[:4], k=12)))
+    ]
+    for document in (documents[0], *random.choices(documents[1:], k=12)):
+        chunks = [
+            {
+                "content": random.choice(["The order of tea", "Two cups", "it's 50% off", "a the be"]),
+                "tags": random.sample(TAGS, random.randrange(3)),
+                "metadata_": random.choice(DOCUMENTS),
+            }
+            for _ in range(7 if document is documents[0] else random.randrange(1, 5))
+        ]
+        await factories.knowledge_chunks_of(api, document.id, *chunks, status=None)
+    for document in random.choices(documents, k=15):
+        await api.run(knowledge_documents.record_accesses, document_ids=[document.id])
+    for base in (*[bases[0]] * 6, *random.choices(bases[:4], k=10)):
+        status = random.choice(list(KnowledgeSyncStatus))
+        started_at = moment()
+        finished = {"finished_at": started_at + timedelta(days=random.randrange(2))}
+        await factories.knowledge_sync(
+            api,
+            base.id,
+            status=status,
+            kind=random.choice([None, "full", "incremental"]),
+            commit_sha=random.choice([None, "c0ffee", "c0ffef"]),
+            added=random.randrange(3),
+            modified=random.randrange(3),
+            removed=random.randrange(3),
+            chunks_written=random.randrange(9),
+            error=random.choice([None, "no network"]) if status == KnowledgeSyncStatus.FAILED else None,
+            started_at=started_at,
+            **({} if status == KnowledgeSyncStatus.RUNNING else finished),
+        )
 
 
 async def _tie_times(api: Api, owner: AsyncEngine) -> None:

@@ -85,6 +85,7 @@ class InputMutation:
 
 _ACCESS = {"memoryId": "@memory", "accessType": "read", "accessedBy": "planner", "accessorType": "AGENT"}
 _HELD_JOB = {"id": "@job", "lease": "@lease"}
+_DOCUMENT = {"knowledgeBaseId": "@knowledge_base", "name": "A guide"}
 _ANNOTATION = {"memoryId": "@memory", "annotationType": "verification", "content": "So it is"}
 
 WRITES = [
@@ -141,6 +142,25 @@ WRITES = [
     InputMutation("completeJobs", "CompleteJobInput", _HELD_JOB),
     InputMutation("failJobs", "FailJobInput", {**_HELD_JOB, "error": "no"}),
     InputMutation("putSchedule", "PutScheduleInput", {"name": "@new", "queue": "mail", "cron": "0 0 * * *"}),
+    InputMutation("createKnowledgeBase", "CreateKnowledgeBaseInput", {"name": "@new"}),
+    InputMutation("updateKnowledgeBase", "UpdateKnowledgeBaseInput", {}, ("id", "knowledge_base")),
+    InputMutation("putKnowledgeDocument", "PutKnowledgeDocumentInput", _DOCUMENT),
+    InputMutation("putKnowledgeDocuments", "PutKnowledgeDocumentInput", _DOCUMENT),
+    InputMutation(
+        "updateKnowledgeDocument", "UpdateKnowledgeDocumentInput", {}, ("id", "knowledge_document")
+    ),
+    InputMutation(
+        "putKnowledgeChunks",
+        "KnowledgeChunkInput",
+        {"content": "A passage"},
+        ("documentId", "knowledge_document"),
+    ),
+    InputMutation("recordKnowledgeSync", "RecordKnowledgeSyncInput", {"knowledgeBaseId": "@knowledge_base"}),
+    InputMutation("recordKnowledgeSyncs", "RecordKnowledgeSyncInput", {"knowledgeBaseId": "@knowledge_base"}),
+    InputMutation("updateKnowledgeSync", "UpdateKnowledgeSyncInput", {}, ("id", "knowledge_sync")),
+    InputMutation(
+        "finishKnowledgeSync", "FinishKnowledgeSyncInput", {"status": "SUCCEEDED"}, ("id", "knowledge_sync")
+    ),
 ]
 
 
@@ -182,6 +202,9 @@ async def some_of_each(api: Api) -> dict[str, str]:
     schedule = await factories.schedule(api)
     await factories.enqueued(api, {})
     [job] = await factories.claimed(api, lease_ms=86_400_000)
+    base = await factories.knowledge_base(api)
+    document = await factories.knowledge_document(api, base.id)
+    sync = await factories.knowledge_sync(api, base.id)
     made = await api.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { apiKey { id } } }')
     project = (await api.ask("{ project { slug } }"))["project"]
     return {
@@ -200,6 +223,9 @@ async def some_of_each(api: Api) -> dict[str, str]:
         "schedule": str(schedule.id),
         "job": str(job.id),
         "lease": str(job.lease),
+        "knowledge_base": str(base.id),
+        "knowledge_document": str(document.id),
+        "knowledge_sync": str(sync.id),
         "api_key": made["createApiKey"]["apiKey"]["id"],
     }
 
@@ -265,10 +291,24 @@ LEFT JOIN (
 WHERE m.project_id = :project_id
   AND (m.access_count <> coalesce(accesses, 0) OR m.last_accessed_at > clock_timestamp()
     OR (at IS NULL OR at <= clock_timestamp()) AND m.last_accessed_at IS DISTINCT FROM at)
+UNION ALL
+SELECT d.id FROM knowledge_documents d WHERE d.project_id = :project_id AND (
+  d.chunk_count <> (SELECT count(*) FROM knowledge_chunks c WHERE c.document_id = d.id)
+  OR d.last_accessed_at > clock_timestamp() OR (d.access_count = 0) <> (d.last_accessed_at IS NULL)
+)
+UNION ALL
+SELECT v.id FROM knowledge_versions v WHERE v.project_id = :project_id
+  AND (v.document_count <> (SELECT count(*) FROM knowledge_documents d WHERE d.version_id = v.id)
+    OR v.chunk_count <> (SELECT count(*) FROM knowledge_chunks c WHERE c.version_id = v.id))
+UNION ALL
+SELECT c.id FROM knowledge_chunks c JOIN knowledge_documents d ON d.id = c.document_id
+JOIN knowledge_versions v ON v.id = d.version_id WHERE c.project_id = :project_id
+  AND ((c.knowledge_base_id, c.version_id, c.version) <> (v.knowledge_base_id, v.id, v.version)
+    OR (d.knowledge_base_id, d.version) <> (v.knowledge_base_id, v.version))
 """
 
 
 async def untrue(owner: AsyncEngine, api: Api) -> list[Any]:
-    """Return the ids of the sessions, agents and memories whose counts differ from their rows."""
+    """Return the ids of the rows whose counts, or copies of values, differ from the rows they are of."""
     async with owner.connect() as connection:
         return list(await connection.scalars(text(UNTRUE), {"project_id": api.project_id}))

@@ -19,6 +19,10 @@ from agentdata.operations import (
     agent_versions,
     agents,
     jobs,
+    knowledge_bases,
+    knowledge_chunks,
+    knowledge_documents,
+    knowledge_syncs,
     memories,
     memory_accesses,
     memory_annotations,
@@ -36,6 +40,7 @@ from agentdata.operations import (
 from agentdata.operations import module_states as module_states_
 from agentdata.operations.jobs import MAX_LEASE_MS
 from models import Agent, Session, User
+from models.enums import KnowledgeDocumentStatus
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -68,6 +73,8 @@ async def load(write: UnitOfWork) -> bool:
     for memory in _read(_HERE / "memories.json"):
         await loading.memory(memory)
     await loading.jobs(_read(_HERE / "jobs.json"))
+    for base in _read(_HERE / "knowledge.json"):
+        await loading.knowledge_base(base)
     return True
 
 
@@ -209,6 +216,31 @@ class _Loading:
                 await settle(self.write, held.id, lease, outcome[name])
         if "progress" in outcome:
             await jobs.extend(self.write, held.id, lease, MAX_LEASE_MS, outcome["progress"])
+
+    async def knowledge_base(self, values: dict[str, Any]) -> None:
+        documents, syncs = values.pop("documents"), values.pop("syncs", [])
+        references = {
+            "agent_ids": [self.agents[name] for name in values.pop("agents")],
+            "metadata_": values.pop("metadata", {}),
+        }
+        base = await knowledge_bases.create(self.write, _timed(values) | references)
+        for document in documents:
+            chunks, accesses = document.pop("chunks", []), document.pop("accesses", 0)
+            status = document.pop("status", KnowledgeDocumentStatus.READY)
+            own = {
+                "knowledge_base_id": base.id,
+                "created_at": base.created_at,
+                "status": status,
+                "metadata_": document.pop("metadata", {}),
+            }
+            made = await knowledge_documents.put(self.write, document | own)
+            given = [{"metadata_": chunk.pop("metadata", {}), **chunk} for chunk in chunks]
+            await knowledge_chunks.put(self.write, made.id, given, status=None)
+            if accesses:
+                await knowledge_documents.record_accesses(self.write, [made.id] * accesses)
+        if syncs:
+            recorded = [_timed(sync) | {"knowledge_base_id": base.id} for sync in syncs]
+            await knowledge_syncs.record_all(self.write, recorded)
 
     def _by(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values of a row with its creator, a user or an agent."""

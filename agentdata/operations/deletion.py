@@ -39,15 +39,45 @@ _RETRY_WITH_FEWER = RETRYABLE | {"57014"}
 """Errors after which a smaller batch may succeed: deadlocks and statement timeouts."""
 
 
-_LOCK_SESSIONS = """held AS MATERIALIZED (
-  SELECT id FROM sessions WHERE project_id = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE
+_LOCK_OWNERS = """held AS MATERIALIZED (
+  SELECT id FROM {owners} WHERE project_id = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE
 ), """
-"""Locks sessions, as all writers of their contents do first."""
+_LOCKED_OWNERS = {"session_id": "sessions", "document_id": "knowledge_documents"}
+"""By column: the owners that all writers of their contents lock first."""
 
 _CLEARED_TOGETHER = {("sessions", "agent_id"): ("agent_id", "agent_version_id")}
 """Columns that are cleared together: a session may not have a version without an agent."""
 
+_CLEARED_CHUNKS = (
+    """, less AS (
+      SELECT document_id, version_id, count(*) AS chunks FROM cleared GROUP BY document_id, version_id
+    ), counted AS (
+      UPDATE knowledge_documents AS own SET chunk_count = greatest(own.chunk_count - less.chunks, 0)
+      FROM less WHERE own.project_id = $1 AND own.id = less.document_id
+    ), counted_too AS (
+      UPDATE knowledge_versions AS own SET chunk_count = greatest(own.chunk_count - less.chunks, 0)
+      FROM (SELECT version_id, sum(chunks) AS chunks FROM less GROUP BY version_id) AS less
+      WHERE own.project_id = $1 AND own.id = less.version_id
+    )""",
+    "own.document_id, own.version_id",
+)
+_CLEARED_DOCUMENTS = (
+    """, less AS (
+      SELECT version_id, count(*) AS documents, sum(chunk_count) AS chunks FROM cleared GROUP BY version_id
+    ), counted AS (
+      UPDATE knowledge_versions AS own SET document_count = greatest(document_count - documents, 0),
+        chunk_count = greatest(chunk_count - chunks, 0)
+      FROM less WHERE own.project_id = $1 AND own.id = less.version_id
+    )""",
+    "own.version_id, own.chunk_count",
+)
+
 _COUNT_UPDATES = {
+    **{
+        ("knowledge_chunks", f"{owner}_id"): _CLEARED_CHUNKS
+        for owner in ("document", "version", "knowledge_base")
+    },
+    **{("knowledge_documents", f"{owner}_id"): _CLEARED_DOCUMENTS for owner in ("version", "knowledge_base")},
     ("sessions", "agent_id"): (
         """, less AS (
           SELECT agent_id, count(*) AS all_, count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
@@ -212,11 +242,12 @@ def _batch(table: Table, key: ForeignKeyConstraint) -> _Batch:
         return _Batch(probe, _DELETE_STATES, lock_all_chains)
     own = [each.name for each in table.primary_key if each.name != "project_id"]
     same = " AND ".join(f"own.{name} = chosen.{name}" for name in own)
-    # Rows that count towards their session are cleared under its lock.
-    held = column == "session_id" and (table.name, column) in _COUNT_UPDATES
+    # Rows that count towards their session or document are cleared under its lock.
+    held = column in _LOCKED_OWNERS and (table.name, column) in _COUNT_UPDATES
+    lock = _LOCK_OWNERS.format(owners=_LOCKED_OWNERS[column]) if held else ""
     # Only names of the models are interpolated.
     chosen = f"""
-      WITH {_LOCK_SESSIONS if held else ""}chosen AS MATERIALIZED (
+      WITH {lock}chosen AS MATERIALIZED (
         SELECT own.* FROM {"held" if held else "unnest($2::uuid[])"} AS gone (id), LATERAL (
           SELECT gone.id AS gone_id, {", ".join(own)} FROM {table.name} AS own
           WHERE own.project_id = $1 AND own.{column} = gone.id LIMIT $3

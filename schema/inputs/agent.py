@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.engine.fields import ToMany, Via, filter_on
-from models import AgentMetric, AgentVersion, Memory, Session, Team, TeamMember, User
+from models import (
+    AgentKnowledgeBase,
+    AgentMetric,
+    AgentVersion,
+    KnowledgeBase,
+    Memory,
+    Session,
+    Team,
+    TeamMember,
+    User,
+)
 from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
 from schema.inputs.filters import (
@@ -26,6 +36,7 @@ from schema.scalars import JSON
 if TYPE_CHECKING:
     from schema.inputs.agent_metric import AgentMetricsFilter
     from schema.inputs.agent_version import AgentVersionsFilter
+    from schema.inputs.knowledge_base import KnowledgeBasesFilter
     from schema.inputs.memory import MemoriesFilter
     from schema.inputs.session import SessionsFilter
     from schema.inputs.team import TeamsFilter
@@ -70,6 +81,13 @@ class AgentFilter:
     )
     metrics: Annotated["AgentMetricsFilter", strawberry.lazy("schema.inputs.agent_metric")] | None = (
         filter_on(AgentMetric, "Conditions on the metrics of the agent.", remote="agent_id")
+    )
+    knowledge_bases: (
+        Annotated["KnowledgeBasesFilter", strawberry.lazy("schema.inputs.knowledge_base")] | None
+    ) = filter_on(
+        KnowledgeBase,
+        "Conditions on the knowledge bases that the agent uses.",
+        via=Via(AgentKnowledgeBase, "agent_id", "knowledge_base_id"),
     )
     memories: Annotated["MemoriesFilter", strawberry.lazy("schema.inputs.memory")] | None = filter_on(
         Memory, "Conditions on the memories of the agent.", remote="agent_id"

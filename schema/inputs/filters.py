@@ -12,6 +12,8 @@ from schema.enums import (
     AccessorType,
     AuditKind,
     JobState,
+    KnowledgeDocumentStatus,
+    KnowledgeSyncStatus,
     MessageRole,
     SandboxStatus,
     SessionStatus,
@@ -201,6 +203,24 @@ class AccessorTypeFilter:
     eq: AccessorType | None = optional(_EQ)
     in_: list[AccessorType] | None = optional(_IN, name="in")
     not_in: list[AccessorType] | None = optional(_NOT_IN)
+
+
+@input_type
+class KnowledgeDocumentStatusFilter:
+    """Conditions on the status of a document of a knowledge base. All given conditions must hold."""
+
+    eq: KnowledgeDocumentStatus | None = optional(_EQ)
+    in_: list[KnowledgeDocumentStatus] | None = optional(_IN, name="in")
+    not_in: list[KnowledgeDocumentStatus] | None = optional(_NOT_IN)
+
+
+@input_type
+class KnowledgeSyncStatusFilter:
+    """Conditions on the status of a sync. All given conditions must hold."""
+
+    eq: KnowledgeSyncStatus | None = optional(_EQ)
+    in_: list[KnowledgeSyncStatus] | None = optional(_IN, name="in")
+    not_in: list[KnowledgeSyncStatus] | None = optional(_NOT_IN)
 
 
 @input_type

@@ -13,7 +13,9 @@ class MatchOrderField(Enum):
     """The fields that matches can be ordered by."""
 
     RANK = enum_value("rank", "How well the text matches.")
-    CREATED_AT = enum_value("created_at", "When the message was said, or the memory was formed.")
+    CREATED_AT = enum_value(
+        "created_at", "When the message was said, the memory was formed, or the chunk was recorded."
+    )
 
 
 @input_type

@@ -9,17 +9,19 @@ import strawberry
 
 from agentdata.engine.fields import Gives, Ordering, Via, batch, column, page, relation
 from models import Agent as AgentRow
+from models import AgentKnowledgeBase, TeamMember
 from models import AgentMetric as AgentMetricRow
 from models import AgentVersion as AgentVersionRow
+from models import KnowledgeBase as KnowledgeBaseRow
 from models import Memory as MemoryRow
 from models import Session as SessionRow
 from models import Team as TeamRow
-from models import TeamMember
 from models import User as UserRow
 from resolvers import agents, series, statistics
 from schema.declarations import object_type
 from schema.inputs.agent_metric import AgentMetricFilter, AgentMetricOrder
 from schema.inputs.agent_version import AgentVersionFilter, AgentVersionOrder
+from schema.inputs.knowledge_base import KnowledgeBaseFilter, KnowledgeBaseOrder
 from schema.inputs.memory import MemoryFilter, MemoryOrder
 from schema.inputs.session import SessionFilter, SessionOrder
 from schema.inputs.team import TeamFilter, TeamOrder
@@ -30,6 +32,7 @@ from schema.types.node import Node
 if TYPE_CHECKING:
     from schema.types.agent_metric import AgentMetric
     from schema.types.agent_version import AgentVersion
+    from schema.types.knowledge_base import KnowledgeBase
     from schema.types.memory import Memory
     from schema.types.series_bucket import SeriesBucket
     from schema.types.session import Session
@@ -110,6 +113,19 @@ class Agent(Node):
         order=TeamOrder,
         via=Via(TeamMember, "agent_id", "team_id"),
         default=(Ordering("name"),),
+    )
+    knowledge_bases: Connection[
+        Annotated["KnowledgeBase", strawberry.lazy("schema.types.knowledge_base")]
+    ] = page(
+        KnowledgeBaseRow,
+        "The knowledge bases that the agent uses, ordered by name.",
+        filter_=KnowledgeBaseFilter,
+        order=KnowledgeBaseOrder,
+        via=Via(AgentKnowledgeBase, "agent_id", "knowledge_base_id"),
+        default=(Ordering("name"),),
+    )
+    knowledge_base_count: int = batch(
+        agents.knowledge_base_counts, "The number of knowledge bases that the agent uses.", Gives.VALUE
     )
     sessions: Connection[Annotated["Session", strawberry.lazy("schema.types.session")]] = page(
         SessionRow,

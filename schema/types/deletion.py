@@ -13,5 +13,5 @@ class Deletion:
 
     ids: list[strawberry.ID] = strawberry.field(
         description="The id that was given and, for a session, the ids of the sessions that were deleted"
-        " with it."
+        " with it; for documents named by external ids, the ids of those found."
     )

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.engine.fields import column, relation
+from models import KnowledgeChunk as KnowledgeChunkRow
 from models import Memory as MemoryRow
 from models import Message as MessageRow
 from resolvers import search
 from schema.declarations import object_type
 
 if TYPE_CHECKING:
+    from schema.types.knowledge_chunk import KnowledgeChunk
     from schema.types.memory import Memory
     from schema.types.message import Message
 
@@ -49,3 +51,14 @@ class MemoryMatch:
         _RANK + " A word in the name weighs most, then one in the description, then one in the content."
     )
     excerpt: str = column(_EXCERPT.format("the name, description and content, with ` · ` between these,"))
+
+
+@object_type(model=search.KnowledgeMatch)
+class KnowledgeMatch:
+    """A chunk of a document that a search found."""
+
+    chunk: Annotated["KnowledgeChunk", strawberry.lazy("schema.types.knowledge_chunk")] = relation(
+        KnowledgeChunkRow, "The chunk, which leads to its document.", local="id"
+    )
+    rank: float = column(_RANK)
+    excerpt: str = column(_EXCERPT.format("the content"))

@@ -268,6 +268,7 @@ def _deep(levels: int) -> Any:
 _TEXTS = {
     "slug": [TAG, TAG, f"{TAG}-again", "No Slug"],
     "idempotencyKey": ["a key", "another key"],
+    "externalIds": [f"docs/{number}.md" for number in range(20)],
     "moduleId": ["cart", "plan", "50% off"],
     "annotationType": ["correction", "enhancement", "verification", "remark"],
     "queue": ["mail", "sync", "50% off", "new"],
@@ -287,6 +288,7 @@ _INTS: dict[str, tuple[list[Any], list[Any]]] = {
 _VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "Boolean": ([True, False], [True]),
     "Int": ([1, 2, 100, 2**31 - 1], [0, -1, -(2**31)]),
+    "BigInt": ([0, 1, 2**33], [-1, 2**63 - 1, -(2**63)]),
     "Float": ([0, 0.5, 1, 0.1], [-0.1, -0.0, 1.5, 100, 101, 999_999_999, 1e9, 1e300]),
     "DateTime": (
         ["2026-01-03T00:00:00Z", "2025-06-01T12:00:00.123456+02:00", "2090-01-01T00:00:00Z"],

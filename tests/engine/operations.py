@@ -475,7 +475,7 @@ class QueryMaker:
     def page(self, type_: Any, name: str, declared: GraphQLField) -> str:
         """Generate the arguments of a connection."""
         given = {
-            argument: self.argument_values(each)
+            argument: self.argument_values(argument, each)
             for argument, each in declared.args.items()
             if argument not in _PAGE_ARGUMENTS and (is_required_argument(each) or self.chance(40))
         }
@@ -498,13 +498,17 @@ class QueryMaker:
             given[self.random.choice(["first", "last"])] = [2] * VARIANTS
         return self.written(declared, given)
 
-    def argument_values(self, argument: GraphQLArgument) -> list[Any]:
-        """Generate the values of an argument from its type alone."""
+    def argument_values(self, name: str, argument: GraphQLArgument) -> list[Any]:
+        """Generate the values of an argument from its type, and ids from its name."""
         type_ = get_named_type(argument.type)
         if type_.name.endswith("Filter"):
             return self.filters(type_.name)
         if isinstance(type_, GraphQLEnumType):
             return self.alternatives(lambda: self.random.choice([*type_.values]))
+        if type_.name == "ID":
+            noun = name[0].upper() + name.removesuffix("Ids")[1:]
+            few = range(self.random.randrange(1, 4))
+            return self.alternatives(lambda: [self.natural_key(noun, "id") for _ in few])
         known = [
             value for value in _ARGUMENT_VALUES[type_.name] if self.may_be_invalid or "\0" not in str(value)
         ]

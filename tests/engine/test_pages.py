@@ -138,6 +138,11 @@ DEFAULTS: dict[str, Order] = {
     "ModuleState.transitions": (("CREATED_AT", "ASC"),),
     "Session.metrics": (("TIMESTAMP", "DESC"),),
     "Message.toolCalls": (("POSITION", "ASC"),),
+    "Query.knowledgeSyncs": (("STARTED_AT", "DESC"),),
+    "Agent.knowledgeBases": (("NAME", "ASC"),),
+    "KnowledgeBase.agents": (("NAME", "ASC"),),
+    "KnowledgeBase.syncs": (("STARTED_AT", "DESC"),),
+    "KnowledgeDocument.chunks": (("POSITION", "ASC"),),
     "Memory.history": (("SEQUENCE", "DESC"),),
     "Memory.sourceMessages": (("CREATED_AT", "ASC"),),
 }

@@ -71,7 +71,18 @@ if TYPE_CHECKING:
 ROWS = {table: counts[0] for table, counts in many_rows.ROWS.items()}
 PROJECT_ID = many_rows.PROJECTS[0]
 
-SMALL = {"api_keys", "teams", "team_members", "agents", "agent_versions", "queues", "schedules"}
+SMALL = {
+    "api_keys",
+    "teams",
+    "team_members",
+    "agents",
+    "agent_versions",
+    "knowledge_bases",
+    "agent_knowledge_bases",
+    "knowledge_versions",
+    "queues",
+    "schedules",
+}
 """Tables that people fill by hand: filters may scan the project's rows, but not those of other projects."""
 
 COMMON = {"ne", "not_in", "is_null", "none"}
@@ -98,11 +109,13 @@ WALKED = {
     ("messages", "token_count"): _MANY,
     ("session_events", "sequence"): _MANY,
     ("module_states", "version"): _MANY,
+    ("knowledge_chunks", "position"): _MANY,
     **{("access_records", name): _EACH_WRITE for name in _OF_ACCESSES},
 }
 """Columns whose filters scan all rows of the project, or of a parent if there is one."""
 
 WITHIN = {
+    ("knowledge_chunks", "position"),
     ("memory_revisions", "sequence"),
     ("messages", "sequence"),
     ("module_states", "version"),
@@ -414,7 +427,7 @@ async def test_an_index_serves_every_order_and_filter(indexes: Indexes) -> None:
     assert indexes.walked == {*WALKED, *WITHIN}
 
 
-@pytest.mark.parametrize("field", ["search_messages", "search_memories"])
+@pytest.mark.parametrize("field", ["search_messages", "search_memories", "search_knowledge"])
 async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
     definition = TYPES["Query"].extensions["strawberry-definition"]
     [page] = [each.metadata[DECLARED] for each in definition.fields if each.python_name == field]

@@ -69,6 +69,10 @@ async def theirs(other: Api) -> Api:
     await factories.memory_annotation(other, memory.id)
     await factories.schedule(other)
     await factories.enqueued(other, {})
+    base = await factories.knowledge_base(other, agent_ids=[agent.id])
+    document = await factories.knowledge_document(other, base.id)
+    await factories.knowledge_chunks_of(other, document.id, "A chunk")
+    await factories.knowledge_sync(other, base.id)
     await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
     await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
     return other

@@ -15,13 +15,27 @@ from agentdata.operations import (
     agent_versions,
     agents,
     deletion,
+    knowledge_bases,
+    knowledge_documents,
     memories,
     messages,
     sessions,
     teams,
     users,
 )
-from models import Agent, AgentVersion, Base, Memory, Message, Session, Team, User
+from models import (
+    Agent,
+    AgentVersion,
+    Base,
+    KnowledgeBase,
+    KnowledgeDocument,
+    KnowledgeVersion,
+    Memory,
+    Message,
+    Session,
+    Team,
+    User,
+)
 from models.enums import MessageRole
 from tests import factories
 from tests.factories import said
@@ -108,6 +122,22 @@ ROWS: dict[str, dict[str, str]] = {
         "next_state_id": "md5(:session || n + 2)::uuid",
         "trigger_type": "'x'",
     },
+    "knowledge_versions": {"knowledge_base_id": ":base", "version": "'v' || n"},
+    "knowledge_documents": {
+        "knowledge_base_id": ":base",
+        "version_id": ":edition",
+        "version": "'default'",
+        "name": "'x'",
+    },
+    "knowledge_chunks": {
+        "knowledge_base_id": ":base",
+        "version_id": ":edition",
+        "version": "'default'",
+        "document_id": ":document",
+        "position": "n",
+        "content": "'x'",
+    },
+    "knowledge_syncs": {"knowledge_base_id": ":base", "started_at": "now()"},
     "team_members": {"team_id": ":team", "agent_id": ":agent"},
 }
 """SQL for the columns of row number `n`."""
@@ -126,6 +156,13 @@ COUNT = (
     WHERE project_id = :project""",
     """UPDATE memories m SET (access_count, last_accessed_at) = (
       SELECT count(*), max(created_at) FROM memory_accesses a WHERE a.memory_id = m.id)
+    WHERE project_id = :project""",
+    """UPDATE knowledge_documents d SET chunk_count = (
+      SELECT count(*) FROM knowledge_chunks c WHERE c.document_id = d.id)
+    WHERE project_id = :project""",
+    """UPDATE knowledge_versions v SET chunk_count = (
+        SELECT count(*) FROM knowledge_chunks c WHERE c.version_id = v.id),
+      document_count = (SELECT count(*) FROM knowledge_documents d WHERE d.version_id = v.id)
     WHERE project_id = :project""",
 )
 
@@ -179,6 +216,9 @@ async def filled(api: Api, owner: AsyncEngine) -> Filled:
     memory = await factories.memory(api)
     values = {"project": api.project_id, "user": user.id, "agent": agent.id, "team": team.id}
     values |= {"version": version.id, "session": session.id, "message": message.id, "memory": memory.id}
+    base = await factories.knowledge_base(api)
+    document = await factories.knowledge_document(api, base.id)
+    values |= {"base": base.id, "edition": document.version_id, "document": document.id}
     return Filled(owner, values)
 
 
@@ -245,6 +285,27 @@ CASES: dict[str, Case] = {
             for table in ("memory_accesses", "memory_annotations", "memory_revisions")
         ],
     ),
+    "base": (
+        KnowledgeBase,
+        knowledge_bases.delete,
+        [],
+        [
+            (f"knowledge_{table}", {"knowledge_base_id": ":base"})
+            for table in ("versions", "documents", "chunks", "syncs")
+        ],
+    ),
+    "edition": (
+        KnowledgeVersion,
+        knowledge_bases.delete_version,
+        [],
+        [(f"knowledge_{table}", {"version_id": ":edition"}) for table in ("documents", "chunks")],
+    ),
+    "document": (
+        KnowledgeDocument,
+        knowledge_documents.delete,
+        [],
+        [("knowledge_chunks", {"document_id": ":document"})],
+    ),
 }
 """By name: the model, its delete operation, referring rows that stay, and referring rows that are deleted."""
 
@@ -291,6 +352,7 @@ def test_the_cases_cover_every_reference_that_batches_clear() -> None:
     """The cases must include all tables of which many rows can refer to one row."""
     few = {("agent", "team_members"), ("team", "team_members")}
     of_one = {"sandboxes", "memory_links", "memory_sources", "agent_versions", "tool_calls"}
+    of_one |= {"agent_knowledge_bases"}
     for name, (model, _, staying, going) in CASES.items():
         tables = {table for table, _ in [*staying, *going]}
         for table in Base.metadata.sorted_tables:

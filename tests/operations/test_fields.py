@@ -97,6 +97,22 @@ PLANNED = {
     "jobName": "send", "data": {"b": 1, "a": [None]}, "priority": 2**31 - 1, "maxAttempts": 1,
     "backoff": "FIXED", "backoffMs": 0,
 }  # fmt: skip
+BASE = {
+    "name": "Handbook", "externalId": "b-1", "description": "How it works ☃", "source": {"url": ["a"]},
+    "refreshSchedule": "0 3 * * *", "metadata": {"m": None},
+}  # fmt: skip
+DOCUMENT = {
+    "name": "Ovens", "externalId": "docs/ovens.md", "type": "text/markdown", "size": 2**62, "hash": "9f",
+    "status": "FAILED", "statusMessage": "not readable", "metadata": {"m": [1]},
+}  # fmt: skip
+SYNC = {
+    "kind": "full", "commitSha": "c0ffee", "added": 1, "modified": 2, "removed": 3,
+    "chunksWritten": 2**31 - 1,
+}  # fmt: skip
+SYNCED = SYNC | {
+    "status": "FAILED", "startedAt": "2025-01-01T00:00:00Z", "finishedAt": "2025-01-01T00:00:00.000001Z",
+    "error": "no network",
+}  # fmt: skip
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("updateProject", {"name": "Renamed", "slug": "@slug"}),
@@ -149,10 +165,25 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("completeJobs", {"result": [1, {"r": None}]}),
     ("failJobs", {"retry": False}),
     ("putSchedule", PLANNED),
+    ("createKnowledgeBase", BASE | {"agentIds": ["@agent"]}),
+    ("updateKnowledgeBase", BASE),
+    ("putKnowledgeDocument", DOCUMENT | {"version": "v1"}),
+    ("putKnowledgeDocuments", DOCUMENT | {"version": "v1"}),
+    ("updateKnowledgeDocument", DOCUMENT),
+    ("putKnowledgeChunks", {"content": "Heat it ☃", "tags": ["oven"], "metadata": {"page": 1}}),
+    ("recordKnowledgeSync", SYNCED),
+    ("recordKnowledgeSyncs", SYNCED),
+    ("updateKnowledgeSync", SYNC),
+    (
+        "finishKnowledgeSync",
+        {name: SYNCED[name] for name in SYNCED if name not in {"kind", "startedAt"}}
+        | {"finishedAt": "2999-01-01T00:00:00Z"},
+    ),
 ]
 BY_NAME = {write.mutation: write for write in WRITES}
 SELECTIONS = {
     "memberIds": "members { nodes { id } }",
+    "agentIds": "agents { nodes { id } }",
     "activate": "isActive",
     "sourceMessageIds": "sourceMessages { nodes { id } }",
     "toolCallId": "toolCall { callId }",
@@ -218,6 +249,8 @@ async def ask(
     selections = {field: selection(write.returns, field) for field in write.fields}
     if write.mutation == "createApiKey":
         document = write.document("apiKey { " + " ".join(write.fields) + " }")
+    elif write.mutation == "putKnowledgeChunks":
+        document = write.document("chunks { nodes { " + " ".join(write.fields) + " } }")
     else:
         document = write.document(
             "status " * (write.returns.name == "ToolCall") + " ".join(selections.values())
@@ -225,6 +258,8 @@ async def ask(
         # Selections of the same field are merged.
         document = document.replace("toolCall { callId } toolCall { error }", "toolCall { callId error }")
     data = (await api.ask(document, **write.variables(things, values)))[write.mutation]
+    if write.mutation == "putKnowledgeChunks":
+        data = data["chunks"]["nodes"]
     if write.is_list:
         [data] = data
     found: dict[str, Any] = data.get("apiKey", data)
@@ -281,7 +316,7 @@ REQUIRED = {
     "performance",
     "versionNumber", "businessContext", "tags", "learningOutcomes", "context", "state", "metadata", "status",
     "startedAt", "flagged", "arguments", "selection", "content", "data", "importance", "verificationStatus",
-    "topics", "sourceMessageIds",
+    "topics", "sourceMessageIds", "source", "added", "modified", "removed", "chunksWritten",
 }  # fmt: skip
 
 
@@ -297,6 +332,7 @@ async def test_null_is_refused_only_for_required_fields(
         ("updateMessage", "content"),
         ("updateToolCall", "startedAt"),
         ("updateMemory", "name"),
+        ("updateSession", "source"),
     }
     for field in write.fields:
         answer = await write.answer(api, things, **{field: None})

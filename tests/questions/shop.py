@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def open_shop(api: Api) -> None:
-    """Fill a project with agents, users (one without sessions), conversations and memories."""
+    """Fill a project with agents, users (one without sessions), conversations, memories and knowledge."""
     ann = await factories.user(api, name="Ann", email="Ann@Example.org")
     bob = await factories.user(api, name="Bob")
     await factories.user(api, name="Cid", email="cid@example.org")
@@ -27,6 +27,7 @@ async def open_shop(api: Api) -> None:
     sessions = await _add_sessions(api, seller, ann, bob)
     await _add_records(api, seller, sessions)
     await _add_memories(api, seller, ann, sessions)
+    await _add_knowledge(api, seller)
 
 
 async def _add_sessions(api: Api, seller: Any, ann: Any, bob: Any) -> list[Any]:
@@ -164,3 +165,29 @@ async def _add_memories(api: Api, seller: Any, ann: Any, sessions: list[Any]) ->
         if memory is price:
             await api.run(memory_annotations.apply, id_=made.id)
     await api.run(memories.link, memory_id=tea.id, related_memory_ids=[price.id])
+
+
+async def _add_knowledge(api: Api, seller: Any) -> None:
+    """Create two knowledge bases of an agent, with chunks in several versions, and syncs."""
+    teas, rules = [
+        await factories.knowledge_base(api, name=name, external_id=name, agent_ids=[seller.id])
+        for name in ("teas", "rules")
+    ]
+    for base, version, chunks in (
+        (teas, "v1", ["old"]),
+        (teas, "v2", ["one", "two", "three"]),
+        (rules, "v1", ["first", "second"]),
+    ):
+        documents = [await factories.knowledge_document(api, base.id, version=version) for _ in chunks]
+        await factories.knowledge_chunks_of(api, documents[0].id, "replaced")
+        for document, chunk in zip(documents, chunks, strict=True):
+            await factories.knowledge_chunks_of(api, document.id, chunk)
+    for hours, status, commit, error in (
+        (50, "SUCCEEDED", "c1", None),
+        (40, "SUCCEEDED", "c2", None),
+        (30, "SKIPPED", "c2", None),
+        (20, "FAILED", None, "no network"),
+    ):
+        await factories.knowledge_sync(
+            api, teas.id, status=status, commit_sha=commit, error=error, finished_at=_ago(hours)
+        )
