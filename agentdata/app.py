@@ -108,9 +108,12 @@ def create_app(
         Middleware(UnreadBodies, max_bytes=_UNREAD_LIMITS * settings.max_body_bytes),
         Middleware(AccessLog, slow_ms=settings.slow_ms, tracing=tracing),
     ]
+    # Answers of the endpoint have the security headers; preflights are answered before it.
+    inside = [Middleware(SecurityHeaders), *cross_origin] if cross_origin else []
     app = _Server(
-        graphql=_wrapped(graphql, [*outside, *cross_origin]),
+        graphql=_wrapped(graphql, [*outside, *inside]),
         routes=[
+            Route("/graphql", graphql),
             Route("/health", health.answer),
             Route("/health/ready", health.answer),
             Route("/health/live", health.live),
@@ -125,7 +128,7 @@ def create_app(
 
 
 class _Server(Starlette):
-    """Starlette, but requests to `/graphql` pass by its router, which takes as long as a small plan."""
+    """Starlette, but requests to `/graphql` bypass its router, which takes as long as a small plan."""
 
     def __init__(self, *, graphql: ASGIApp, **options: Any) -> None:
         super().__init__(**options)

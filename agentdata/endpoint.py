@@ -287,7 +287,7 @@ class _Watch:
         self._client_gone = False
 
     def begin(self) -> None:
-        """Begin to watch the client, which takes a task of its own, unless the work is done."""
+        """Watch the client, in a task of its own, unless the work is done."""
         if self._task is None:
             return
         self._watcher = asyncio.create_task(_disconnected(self._receive))
@@ -299,7 +299,7 @@ class _Watch:
             self._task.cancel()
 
     def end(self) -> None:
-        """End it when the work is done."""
+        """Stop watching."""
         self._task = None
         if self._watcher is not None:
             self._watcher.cancel()

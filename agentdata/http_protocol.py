@@ -7,6 +7,7 @@ come before a request reaches the application, and are GraphQL errors in JSON li
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from enum import IntEnum
 from http import HTTPStatus
@@ -75,8 +76,11 @@ _NAMES = frozenset(
 )
 """The headers of answers whose names need no check; an answer with others is sent in uvicorn's way."""
 
-_JOINED_BYTES = 64 * 1024
-"""A body up to this size is sent in one write with its head."""
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""The control characters other than tabs and the ends of lines."""
+
+_JOINED_BYTES = 32 * 1024
+"""A body up to this size is sent in one write with its head: less than makes the connection pause."""
 
 _RESET = struct.pack("ii", 1, 0)
 
@@ -164,6 +168,11 @@ class _Cycle(RequestResponseCycle):
     _head = b""
     """The head of the answer, until it is sent with the body."""
 
+    @property
+    def is_head_unsent(self) -> bool:
+        """Whether the answer has begun, but nothing of it was sent."""
+        return bool(self._head)
+
     async def send(self, message: Any) -> None:
         """Send the head or a part of the body."""
         if not self.response_started and message["type"] == "http.response.start":
@@ -182,6 +191,8 @@ class _Cycle(RequestResponseCycle):
         lines = [STATUS_LINE[message["status"]]]
         length = None
         for name, value in chain(self.default_headers, message.get("headers", ())):
+            if name in names:
+                return b""
             names.add(name)
             lines.append(name + b": " + value + b"\r\n")
             if name == b"content-length":
@@ -189,7 +200,8 @@ class _Cycle(RequestResponseCycle):
         lines.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
         head = b"".join(lines)
         ends = len(lines) + (not self.keep_alive)
-        is_usual = names <= _NAMES and head.count(b"\r") == head.count(b"\n") == ends and b"\0" not in head
+        has_usual_lines = head.count(b"\r") == head.count(b"\n") == ends and not _CONTROL.search(head)
+        is_usual = names <= _NAMES and has_usual_lines
         if not is_usual or length is None or self.scope["method"] == "HEAD":
             return b""
         self.chunked_encoding = False
@@ -457,7 +469,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-            if cycle.response_started:
+            if cycle.response_started and not (isinstance(cycle, _Cycle) and cycle.is_head_unsent):
                 self.transport.close()
                 return
         body = orjson.dumps({"errors": [exception_entry(refusal.error)]})

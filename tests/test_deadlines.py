@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from typing import Any
 
 from agentdata.deadlines import Deadlines
@@ -47,3 +48,36 @@ async def test_an_error_leaves_the_others_alone() -> None:
         for event in called:
             await event.wait()
     assert [type(context["exception"]) for context in errors] == [LookupError]
+
+
+def test_a_new_event_loop_begins_anew() -> None:
+    deadlines = Deadlines()
+
+    async def watch(seconds: float) -> bool:
+        called = asyncio.Event()
+        deadlines.add(called, asyncio.get_running_loop().time() + seconds, asyncio.Event.set)
+        async with asyncio.timeout(5):
+            return await called.wait() if not seconds else False
+
+    assert not asyncio.run(watch(100))
+    assert asyncio.run(watch(0))
+
+
+async def test_a_call_sees_the_context_in_which_it_was_added() -> None:
+    deadlines, loop = Deadlines(), asyncio.get_running_loop()
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+    seen: list[str] = []
+    done = asyncio.Event()
+
+    def call(thing: str) -> None:
+        seen.append(f"{thing} {name.get()}")
+        if len(seen) == 2:
+            done.set()
+
+    async def add(own: str) -> None:
+        name.set(own)
+        deadlines.add(own, loop.time(), call)
+
+    await asyncio.gather(add("one"), add("two"))
+    await done.wait()
+    assert sorted(seen) == ["one one", "two two"]

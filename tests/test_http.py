@@ -497,6 +497,12 @@ async def test_every_answer_has_the_security_headers(anyone: httpx.AsyncClient, 
     assert headers.get_list("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'none'"]
 
 
+async def test_a_slash_behind_the_path_is_redirected(anyone: httpx.AsyncClient) -> None:
+    response = await anyone.post("/graphql/", json={"query": "{ project { name } }"})
+    assert response.status_code == 307
+    assert response.headers["Location"].endswith("/graphql")
+
+
 PAGE = {"Origin": "https://dashboard.example", "Accept": GRAPHQL}
 ORIGINS = f"https://other.example, {PAGE['Origin']}"
 EXPOSED = "Allow, Retry-After, WWW-Authenticate, X-Request-Id"

@@ -109,6 +109,40 @@ def test_entries_of_an_audit_trail_do_not_share_their_subjects() -> None:
     assert trail.long_repeats < 10
 
 
+def test_an_empty_page_counts_its_connection() -> None:
+    aliases = " ".join(f"{'a' * 190}{number}: hasNextPage" for number in range(150))
+    document = (
+        "query ($n: Int!) { sessions(first: 500) { nodes { messages(first: 40) { nodes {"
+        f" toolCalls(first: $n) {{ pageInfo {{ {aliases} }} }} }} }} }} }} }}"
+    )
+    written = "{" + document.partition("{")[2].replace("$n", "0")
+    for answer in (price(document, n=0), price(written)):
+        assert answer.key_bytes > 500 * 40 * 150 * 190
+
+
+def test_rows_below_a_row_that_many_parents_list_are_counted_for_each() -> None:
+    listed = price(
+        "{ memories(first: 500) { nodes { relatedMemories(first: 40) { nodes {"
+        " sourceMessages(first: 1) { nodes { content } } } } } } }"
+    )
+    assert listed.long_repeats >= 500 * 40
+    # Each pair of a memory and a related one has a record of its own.
+    assert price("{ memories { nodes { relatedMemories { nodes { content } } } } }").long_repeats < 10
+    descendants = "{ sessions(first: 50) { nodes { descendants(first: 9) { nodes { %s } } } } }"
+    assert price(descendants % "messages(first: 1) { nodes { content } }").long_repeats >= 50 * 9
+    assert price(descendants % "id title context").long_repeats < 10
+
+
+def test_an_answer_of_many_written_rows_counts_them_all() -> None:
+    document = (
+        'mutation($e: [RecordEventInput!]!) { recordEvents(sessionId: "0190aaaa-0000-7000-8000-000000000000",'
+        " events: $e) { eventType session { metadata } } }"
+    )
+    many = price(document, e=[{"eventType": "a"}] * 2_000)
+    assert many.short_bytes >= 2_000 * 255 * 6
+    assert many.long_repeats >= 2_000
+
+
 def test_the_same_id_many_times_repeats_one_row() -> None:
     document = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { content } } }"
     ids = ["0190aaaa-0000-7000-8000-000000000000"] * 400

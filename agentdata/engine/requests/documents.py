@@ -83,6 +83,13 @@ def invalid(error: AgentDataError) -> InvalidRequestError:
     return InvalidRequestError([GraphQLError(error.message, original_error=error)])
 
 
+class _NotCompiled:
+    """Stands for a plan that is not compiled yet; None stands for one that cannot be."""
+
+
+_NOT_COMPILED = _NotCompiled()
+
+
 @dataclass(eq=False)
 class Operation:
     """One operation of a valid document."""
@@ -189,11 +196,11 @@ class Operation:
         """
         if compiler is None:
             raise UnplannedError
-        case = self._case(compiler, variables, failing)
-        plan = self._plans.get(case)
-        if plan is None and case in self._plans:
+        # One look-up, because a thread may compile the plan meanwhile.
+        plan = self._plans.get(self._case(compiler, variables, failing), _NOT_COMPILED)
+        if plan is None:
             raise UnplannedError
-        return plan
+        return None if isinstance(plan, _NotCompiled) else plan
 
     def _case(
         self, compiler: Compiler, variables: VariableValues, failing: frozenset[str]

@@ -37,7 +37,8 @@ from agentdata.engine.costs import (
 )
 from agentdata.engine.fields.declare import Either
 from agentdata.engine.fields.roots import NodesById
-from agentdata.engine.sql.links import Link
+from agentdata.engine.sql.batches import Batch
+from agentdata.engine.sql.links import Link, is_list_of_keys
 from agentdata.engine.sql.pages import MAX_SIZE, Page
 from agentdata.engine.strawberry_access import declaration, metadata, model_of, strawberry_field
 
@@ -88,6 +89,10 @@ class _Part(NamedTuple):
     """As ``spots``, of the other values alone."""
     long_linked: float = 0.0
     """As ``linked``, of the other values alone."""
+    below: float = 0.0
+    """The part of ``spots`` in rows that are read below those of the selection."""
+    long_below: float = 0.0
+    """As ``below``, of the other values alone."""
 
     def beside(self, other: _Part) -> _Part:
         """Put two parts of one selection together."""
@@ -171,18 +176,20 @@ class Pricing:
         scan_points = _scan_points(cost, declared, given)
         each = ROW_POINTS + cost.object_points + inner.points
         most = self._most(given, declared, parent, objects)
-        how = declaration(declared)
-        shared = how.shared if isinstance(how, Either) else isinstance(how, Link | NodesById)
+        shared, long_shared = _shared(inner, declaration(declared))
+        spots, long_spots = inner.spots - shared, inner.long_spots - long_shared
         return _Part(
             min(READ_POINTS + cost.points + inner.fixed, _MOST),
             min(PARENT_POINTS + cost.parent_points + inner.scans * scan_points + objects * each, _MOST),
             min(key + most * (inner.key_bytes + 2), _MOST),
-            0 if shared else inner.spots,
-            min(most * (inner.linked + (inner.spots if shared else 0)), _MOST),
+            spots,
+            min(most * (inner.linked + shared), _MOST),
             cost.scans,
             min(most * inner.short_bytes, _MOST),
-            0 if shared else inner.long_spots,
-            min(most * (inner.long_linked + (inner.long_spots if shared else 0)), _MOST),
+            long_spots,
+            min(most * (inner.long_linked + long_shared), _MOST),
+            spots,
+            long_spots,
         )
 
     def _most(
@@ -194,18 +201,37 @@ class Pricing:
     ) -> int:
         """Return the most objects that a field may have; ``objects`` is what is likely."""
         if isinstance(declaration(declared), Page):
-            return self.measure.objects(given, declared, parent, leads_on=True)[1]
+            # Even an empty page has a connection, with totals and cursors.
+            return max(self.measure.objects(given, declared, parent, leads_on=True)[1], 1)
         is_list = objects != 1 and not _cost(declared).arguments
         return MAX_SIZE if is_list else objects
 
 
 def with_items(price: Price, variables: Mapping[str, Any]) -> Price:
-    """Return the price of a mutation with the items of the lists that it was sent."""
+    """Return the price of a mutation with the items of the lists that it was sent.
+
+    It returns as many objects as it was sent items. The lists in a document are not counted: a document is
+    too short for twice the objects of a page.
+    """
     items = sum(len(value) for value in variables.values() if isinstance(value, list))
-    return price._replace(
-        points=price.points + math.ceil(ITEM_POINTS * items),
-        key_bytes=price.key_bytes * max(math.ceil(items / MAX_SIZE), 1),
+    pages = max(math.ceil(items / MAX_SIZE), 2)
+    return Price(
+        price.points + math.ceil(ITEM_POINTS * items),
+        price.key_bytes * pages,
+        price.repeats * pages,
+        price.short_bytes * pages,
+        price.long_repeats * pages,
     )
+
+
+def _shared(inner: _Part, how: Any) -> tuple[float, float]:
+    """Return which of the spots below a field many parents may share: of all values, and of long ones."""
+    if how.shared if isinstance(how, Either) else isinstance(how, Link | NodesById):
+        return inner.spots, inner.long_spots
+    link = how.link if isinstance(how, Page) else None
+    # Such a page, or batch, has a record for each pair of a parent and a row, but reads below the row once.
+    many = link is not None and (link.via is not None or is_list_of_keys(link))
+    return (inner.below, inner.long_below) if many or isinstance(how, Batch) else (0, 0)
 
 
 _NO_COST = Cost()

@@ -72,7 +72,7 @@ class Link:
             # again.
             return pairs.correlate_except(pair).exists()
         column: Any = getattr(target, self.remote)
-        if isinstance(column.type, ARRAY):
+        if is_list_of_keys(self):
             parent: Any = self.model.__table__.alias()
             root = select(parent.c.root_id).where(owned(parent), parent.c.id == key)
             shared = target.root_id == root.correlate_except(parent).scalar_subquery()
@@ -99,3 +99,8 @@ class Link:
             joined = keys.join(self.model.__table__, folded(remote) == func.lower(keys.c.key))
             return select(keys.c.key, *selected).select_from(joined).where(owned(self.model))
         return select(remote, *selected).where(owned(self.model), among_keys(remote))
+
+
+def is_list_of_keys(link: Link) -> bool:
+    """Return whether the remote column of a link lists the keys of several parents."""
+    return isinstance(link.model.__mapper__.columns[link.remote].type, ARRAY)
