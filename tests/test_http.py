@@ -549,6 +549,7 @@ async def test_a_page_of_an_allowed_origin_may_send_any_header(
     assert allowed.headers["Access-Control-Allow-Methods"] == "GET, POST"
     assert allowed.headers["Access-Control-Max-Age"] == "7200"
     assert "Access-Control-Allow-Credentials" not in allowed.headers
+    assert allowed.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_pages_of_other_origins_and_other_methods_are_refused(
