@@ -42,8 +42,8 @@ def _wide() -> dict[str, Any]:
     lists = " ".join(f"s{number}: sessions(first: 1) {{ nodes {{ ...S }} }}" for number in range(50))
     fragments = (
         "fragment S on Session { id externalId title status platform provider purpose tags qualityScore"
-        " source context state metadata lastActivityAt startedAt endedAt isActive interactionCount messageCount"
-        " messages(first: 1) { nodes { id sequence role content model createdAt metadata } } }"
+        " source context state metadata lastActivityAt startedAt endedAt isActive interactionCount"
+        " messageCount messages(first: 1) { nodes { id sequence role content model createdAt metadata } } }"
     )
     return {"query": f"query Q{next(_NUMBERS)} {{ {lists} }} {fragments}"}
 
@@ -97,7 +97,7 @@ KINDS: dict[str, tuple[str, Callable[[], dict[str, Any]], set[str]]] = {
     "chain": ("new documents whose fragments double the fields 15 times", _chain, {"LIMIT_EXCEEDED"}),
     "refused": ("new documents with 1,600 unknown fields", _refused, {"BAD_USER_INPUT", "LIMIT_EXCEEDED"}),
     "conditions": ("filters of 500 new conditions", _conditions, set()),
-    "values": ("variables of 100,000 values", _values, {"LIMIT_EXCEEDED"}),
+    "values": ("variables of 100,000 values", _values, {"BAD_USER_INPUT"}),
     "text": ("a variable of 15 MB", _text, set()),
     "records": ("answers of up to 25,500 records", _records, set()),
 }
