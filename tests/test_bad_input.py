@@ -84,7 +84,7 @@ MODELS = {
     "extendJobs": Job,
     "completeJobs": Job,
     "failJobs": Job,
-    "putSchedule": Schedule,
+    "Schedule": Schedule,
 }
 LEAKS = re.compile(
     r"sqlalchemy|asyncpg|Traceback|[A-Z]\w+Error\b|constraint|violates|relation \"|"
@@ -622,6 +622,7 @@ def _any(type_: Any, ids: dict[str, str]) -> str:
             "ApiKeyScope": "READ",
             "AccessorType": "AGENT",
             "JobState": "COMPLETED",
+            "KnowledgeDocumentStatus": "READY",
             "KnowledgeSyncStatus": "SUCCEEDED",
             "JSON": "{}",
         }[kind.name]

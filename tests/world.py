@@ -373,7 +373,7 @@ async def _add_memories(
 async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -> None:
     """Add jobs in every state, whose times are so far away that no state changes while tests run."""
     for number, queue in enumerate(("mail", "sync", "50% off")):
-        for name in (f"nightly {number}", f"hourly {number}"):
+        for name in (f"nightly {number}", f"hourly {number}", f"weekly {number}"):
             await factories.schedule(
                 api,
                 name=name,
@@ -422,7 +422,11 @@ async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -
             "state = 'DELAYED', run_at = CASE WHEN priority = 0 THEN timestamptz '2900-01-01Z'"
             " ELSE timestamptz '2026-01-09Z' END WHERE state = 'WAITING' AND name IS NOT NULL"
         )
-        for change in (leases, delays):
+        scheduled = (
+            "schedule_id = (SELECT id FROM schedules WHERE project_id = :id AND name = 'nightly 0')"
+            " WHERE priority = 5"
+        )
+        for change in (leases, delays, scheduled):
             await connection.execute(
                 text(f"UPDATE jobs SET {change} AND project_id = :id"),  # noqa: S608  # the texts above
                 {"id": api.project_id},
