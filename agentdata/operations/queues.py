@@ -51,9 +51,11 @@ async def find(write: UnitOfWork, name: str, *, lock: bool = False) -> Queue:
     """Return a queue by its name; ``lock`` locks it against other writers.
 
     Raises:
+        BadUserInputError: The name contains a NUL character.
         NotFoundError: There is no such queue in this project.
 
     """
+    check_text("name", name)
     statement = select(Queue).where(*write.in_project(Queue), Queue.name == name)
     found = await write.scalars(statement.with_for_update(key_share=True) if lock else statement)
     queue: Queue | None = found.one_or_none()

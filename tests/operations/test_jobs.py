@@ -548,3 +548,12 @@ async def test_cleaning_leaves_jobs_that_other_writers_hold(api: Api) -> None:
     await api.ask(COMPLETE, id=job["id"], lease=job["lease"])
     cleaned = await asyncio.gather(*[api.run(queues.clean, name="mail") for _ in range(5)])
     assert sorted(map(len, cleaned)) == [0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("mutation", ["pauseQueue", "resumeQueue", "cleanQueue"])
+async def test_a_name_with_a_nul_character_is_refused(api: Api, mutation: str) -> None:
+    selected = "{ ids }" if mutation == "cleanQueue" else "{ id }"
+    answer = await api.answer(
+        f"mutation($name: String!) {{ {mutation}(name: $name) {selected} }}", name="a\0"
+    )
+    assert answer.codes == ["BAD_USER_INPUT"]
