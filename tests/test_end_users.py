@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.api import Api
     from tests.world import Rows
 
-NOTHING = {"Agent", "AgentVersion", "AgentMetric", "Team"}
+NOTHING = {"Agent", "AgentVersion", "AgentMetric", "Team", "Queue", "Job", "Schedule"}
 NOTHING |= {f"Knowledge{kind}" for kind in ("Base", "Version", "Document", "Chunk", "Sync")}
 """The types of which an end user sees no rows."""
 

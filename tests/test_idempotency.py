@@ -33,7 +33,7 @@ def test_every_creating_mutation_but_create_api_key_takes_a_key() -> None:
     creating = {
         name
         for name in MUTATIONS
-        if name.startswith(("annotate", "append", "create", "put", "record", "set", "start"))
+        if name.startswith(("annotate", "append", "create", "enqueue", "put", "record", "set", "start"))
     }
     # The last one takes a key, too, but no input objects.
     others = {"createApiKey", "recordToolResult", "recordKnowledgeAccesses"}
