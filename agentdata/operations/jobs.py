@@ -209,7 +209,7 @@ async def enqueue_all(write: UnitOfWork, jobs: list[dict[str, Any]]) -> list[Job
 async def claim(
     write: UnitOfWork, queue: str, worker: str, lease_ms: int = DEFAULT_LEASE_MS, limit: int = 1
 ) -> list[Job]:
-    """Give a worker the next jobs of a queue under a new lease; none if there are none or it is paused.
+    """Claim the next jobs of a queue for a worker, under a new lease; a paused queue has none.
 
     Jobs that came due and jobs whose lease ran out are among them, and so are those of schedules that are
     due, which the claim enqueues.

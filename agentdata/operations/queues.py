@@ -95,7 +95,7 @@ async def clean(
     if not chosen or set(chosen) - set(FINISHED_STATES):
         raise BadUserInputError(
             f"states must be some of {', '.join(FINISHED_STATES)}: other jobs have not ended; cancel them"
-            f" first",
+            " first",
             field="states",
         )
     queue = await find(write, name)
@@ -111,7 +111,7 @@ async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
 
 
 def check_name(field: str, name: str) -> None:
-    """Refuse the name of a queue that cannot be one.
+    """Refuse a name that a queue or a worker cannot have.
 
     Raises:
         BadUserInputError: It is blank, too long, or contains a NUL character.
