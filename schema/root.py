@@ -939,8 +939,8 @@ class Mutation:
     claim_jobs: list[Job] | None = write_jobs(
         jobs.claim,
         "Claim the next jobs of a queue for a worker: those of the highest priority, and of these the ones"
-        " that came due first. It holds them under a lease. If the lease runs out before the worker extends it or"
-        " settles them, another worker gets them. The list is empty if no job waits, or if the queue is"
+        " that came due first. It holds them under a lease. If the lease runs out before the worker extends"
+        " it or settles them, another worker gets them. The list is empty if no job waits, or if the queue is"
         " paused or does not exist.",
         parameter("queue", str, "The name of the queue."),
         parameter("worker", str, "The name of the worker, at most 255 characters."),

@@ -375,9 +375,11 @@ async def _write(write: UnitOfWork, statement: str, rows: Sequence[dict[str, Any
     if many:
         check_count(name, rows, MAX_JOBS)
     ids = [row["id"] for row in rows]
+    seen: set[UUID] = set()
     for place, id_ in enumerate(ids):
-        if id_ in ids[:place]:
-            raise BadUserInputError(f"{name} has the job {id_} twice", field=f"{name}.{place}")
+        if id_ in seen:
+            raise BadUserInputError(f"{name} has the job {id_} twice; send it once", field=f"{name}.{place}")
+        seen.add(id_)
     records = await write.fetch(statement, write.project_id, rows_as_json(rows), ids, alone=True, ids=ids)
     found = {record["given_id"]: record for record in records}
     for place, row in enumerate(rows):
