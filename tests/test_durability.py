@@ -97,22 +97,16 @@ REMEMBER = 'mutation { rows: createMemories(memories: [{content: "a"}, {content:
 LINK = """mutation($id: ID!, $others: [ID!]!) {
   row: linkMemories(memoryId: $id, relatedMemoryIds: $others) { id }
 }"""
-FOUND = """query($session: ID!, $agent: ID!, $memory: ID!) {
+FOUND = """query($session: ID!, $memory: ID!) {
   session(id: $session) {
     messageCount interactionCount promptTokens completionTokens costUsd sandbox { kind }
-    messages(first: 500) { totalCount nodes { externalId sequence } }
-    events(first: 500) { totalCount nodes { id sequence } }
-    usage(first: 500) { totalCount nodes { id } }
-    moduleStates(first: 500) { totalCount nodes { version stateHash previousState { version } } }
     stateTransitions { totalCount }
-    metrics(first: 500) { totalCount nodes { id } }
   }
-  agent(id: $agent) { metrics(first: 500) { totalCount nodes { id } } }
-  memory(id: $memory) {
-    content accessCount history { totalCount }
-    accesses(first: 500) { totalCount nodes { id } }
-    annotations(first: 500) { totalCount nodes { content isApplied } }
-    relatedMemories(first: 500) { totalCount nodes { id relatedMemories { nodes { id } } } }
+  memory(id: $memory) { content accessCount history { totalCount } }
+}"""
+PAGE = """query($id: ID!, $after: String) {
+  parent: %s(id: $id) {
+    page: %s(first: 500, after: $after) { totalCount pageInfo { hasNextPage endCursor } nodes { %s } }
   }
 }"""
 
@@ -195,21 +189,36 @@ async def test_acknowledged_writes_survive_a_kill(environment: dict[str, str], k
             acknowledged.sandbox,
         )
     async with running_server(environment) as (client, _):
-        found = await client.ask(FOUND, **acknowledged.ids)
-    _check_session(found["session"], acknowledged)
-    _check_memory(found["memory"], acknowledged)
-    assert acknowledged.rows["ofSession"].keys() <= {row["id"] for row in _rows(found["session"], "metrics")}
-    assert acknowledged.rows["ofAgent"].keys() <= {row["id"] for row in _rows(found["agent"], "metrics")}
+        ids = acknowledged.ids
+        found = await client.ask(FOUND, session=ids["session"], memory=ids["memory"])
+        await _check_session(client, found["session"], acknowledged)
+        await _check_memory(client, found["memory"], acknowledged)
+        measured = await _rows(client, "session", ids, "metrics", "id")
+        assert acknowledged.rows["ofSession"].keys() <= {row["id"] for row in measured}
+        measured = await _rows(client, "agent", ids, "metrics", "id")
+        assert acknowledged.rows["ofAgent"].keys() <= {row["id"] for row in measured}
 
 
-def _rows(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = parent[name]["nodes"]
-    assert len(nodes) == parent[name]["totalCount"]
-    return nodes
+async def _rows(
+    client: Client, parent: str, ids: dict[str, str], name: str, fields: str
+) -> list[dict[str, Any]]:
+    """Return the rows of all pages of a connection."""
+    rows: list[dict[str, Any]] = []
+    after = None
+    while True:
+        asked = await client.ask(PAGE % (parent, name, fields), id=ids[parent], after=after)
+        page = asked["parent"]["page"]
+        rows += page["nodes"]
+        if not page["pageInfo"]["hasNextPage"]:
+            assert len(rows) == page["totalCount"]
+            return rows
+        after = page["pageInfo"]["endCursor"]
 
 
-def _check_session(session: dict[str, Any], acknowledged: Acknowledged) -> None:
-    said = {row["externalId"]: row["sequence"] for row in _rows(session, "messages")}
+async def _check_session(client: Client, session: dict[str, Any], acknowledged: Acknowledged) -> None:
+    ids = acknowledged.ids
+    messages = await _rows(client, "session", ids, "messages", "externalId sequence")
+    said = {row["externalId"]: row["sequence"] for row in messages}
     assert acknowledged.rows["messages"].items() <= said.items()
     assert sorted(said.values()) == list(range(1, len(said) + 1))
     counts = (session["messageCount"], session["interactionCount"], session["promptTokens"])
@@ -217,13 +226,17 @@ def _check_session(session: dict[str, Any], acknowledged: Acknowledged) -> None:
     # The messages of one request are all stored, or none.
     together = Counter(id_.partition(":")[0] for id_ in said)
     assert all(count == int(sent.split()[0]) for sent, count in together.items())
-    happened = {row["id"]: row["sequence"] for row in _rows(session, "events")}
+    events = await _rows(client, "session", ids, "events", "id sequence")
+    happened = {row["id"]: row["sequence"] for row in events}
     assert acknowledged.rows["events"].items() <= happened.items()
     assert sorted(happened.values()) == list(range(1, len(happened) + 1))
-    used = {row["id"] for row in _rows(session, "usage")}
+    used = {row["id"] for row in await _rows(client, "session", ids, "usage", "id")}
     assert acknowledged.rows["usage"].keys() <= used
     assert (session["completionTokens"], session["costUsd"]) == (5 * len(used), 0.25 * len(used))
-    states = sorted(_rows(session, "moduleStates"), key=lambda row: row["version"])
+    states = await _rows(
+        client, "session", ids, "moduleStates", "version stateHash previousState { version }"
+    )
+    states.sort(key=lambda row: row["version"])
     assert acknowledged.rows["states"].items() <= {row["version"]: row["stateHash"] for row in states}.items()
     before = [None, *({"version": version} for version in range(1, len(states)))]
     assert [row["previousState"] for row in states] == before
@@ -231,15 +244,18 @@ def _check_session(session: dict[str, Any], acknowledged: Acknowledged) -> None:
     assert int(session["sandbox"]["kind"]) >= acknowledged.rows["sandbox"]["turn"]
 
 
-def _check_memory(memory: dict[str, Any], acknowledged: Acknowledged) -> None:
-    accesses = {row["id"] for row in _rows(memory, "accesses")}
+async def _check_memory(client: Client, memory: dict[str, Any], acknowledged: Acknowledged) -> None:
+    ids = acknowledged.ids
+    accesses = {row["id"] for row in await _rows(client, "memory", ids, "accesses", "id")}
     assert acknowledged.rows["accesses"].keys() <= accesses
     assert memory["accessCount"] == len(accesses)
-    applied = {row["content"] for row in _rows(memory, "annotations") if row["isApplied"]}
+    annotations = await _rows(client, "memory", ids, "annotations", "content isApplied")
+    applied = {row["content"] for row in annotations if row["isApplied"]}
     assert acknowledged.rows["applied"].keys() <= applied
     # Each annotation was appended once, and each previous content was kept.
     assert sorted(memory["content"].splitlines()) == sorted(["begin", *applied])
     assert memory["history"]["totalCount"] == len(applied)
-    related = {row["id"]: row["relatedMemories"]["nodes"] for row in _rows(memory, "relatedMemories")}
+    linked = await _rows(client, "memory", ids, "relatedMemories", "id relatedMemories { nodes { id } }")
+    related = {row["id"]: row["relatedMemories"]["nodes"] for row in linked}
     assert acknowledged.rows["linked"].keys() <= related.keys()
     assert all(back == [{"id": acknowledged.ids["memory"]}] for back in related.values())
