@@ -136,7 +136,14 @@ def test_the_first_start_creates_the_database_a_project_and_a_key(empty: dict[st
         assert server.end(signal.SIGTERM) == 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        signal.SIGKILL,
+    ],
+)
 def test_a_restart_keeps_the_data_after(environment: dict[str, str], how: signal.Signals) -> None:
     key = key_file(environment).read_text()
     with serving(environment) as server:
@@ -177,7 +184,7 @@ def wait_until_each_answers(server: Serving, key: str) -> None:
             }
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_a_wrong_manifest_ends_the_start_with_a_sentence(environment: dict[str, str], workers: str) -> None:
     manifest = Path(environment["AGENTDATA_DATA_DIR"]) / "manifest.json"
     manifest.write_text('{"a": "{ nope }"}')
@@ -275,6 +282,7 @@ def test_names_cannot_act_on_the_terminal(environment: dict[str, str]) -> None:
     assert r"no project '\x1b[2J'" in refused(environment, "keys", "list", "--project", "\x1b[2J")
 
 
+@pytest.mark.slow
 def test_a_project_is_renamed_and_named_by_its_id(environment: dict[str, str]) -> None:
     [row] = succeeded(environment, "projects", "list").splitlines()
     id_ = row.split("\t")[1]
@@ -288,6 +296,7 @@ def test_a_project_is_renamed_and_named_by_its_id(environment: dict[str, str]) -
     assert "look like the id" in refused(environment, "projects", "create", id_)
 
 
+@pytest.mark.slow
 def test_without_a_project_a_command_uses_the_project_of_the_key(environment: dict[str, str]) -> None:
     def names(environment: dict[str, str], *arguments: str) -> list[str]:
         return [

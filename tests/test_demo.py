@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from agentdata.demo import load
 from agentdata.operations import users
@@ -234,6 +235,7 @@ def _demo(folder: Path) -> str:
     return printed
 
 
+@pytest.mark.slow
 def test_the_demo_has_a_data_folder_of_its_own() -> None:
     with reachable_folder() as folder:
         assert "The demo data is loaded" in _demo(folder)

@@ -310,7 +310,9 @@ CASES: dict[str, Case] = {
 """By name: the model, its delete operation, referring rows that stay, and referring rows that are deleted."""
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [name if name == "user" else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+)
 async def test_a_row_is_deleted_with_many_rows_of_every_table_that_refer_to_it(
     api: Api, owner: AsyncEngine, filled: Filled, name: str
 ) -> None:
@@ -385,7 +387,7 @@ async def test_no_statement_of_a_large_deletion_exceeds_the_timeout(
     assert left == [0]
 
 
-@pytest.mark.parametrize("name", ["user", "session"])
+@pytest.mark.parametrize("name", [pytest.param("user", marks=pytest.mark.slow), "session"])
 async def test_an_interrupted_deletion_can_be_continued(
     api: Api, owner: AsyncEngine, filled: Filled, name: str
 ) -> None:

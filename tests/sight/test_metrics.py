@@ -192,6 +192,7 @@ def metrics_of(server: Serving) -> Scrape:
     return Scrape(response.text)
 
 
+@pytest.mark.slow
 def test_several_processes_tell_the_sum_of_their_counts_even_if_one_is_killed(
     environment: dict[str, str],
 ) -> None:
