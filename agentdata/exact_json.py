@@ -19,6 +19,9 @@ _SLOW_SEPARATORS, _SLOW_BYTES = 100_000, 256_000
 _MANY_VALUES = 2_000
 """More values than this take more than some 10 ms to check against a contract."""
 
+_PIECE_BYTES = 1_000_000
+"""As much of a text is searched at a time; C does not let other threads run meanwhile, for some 2 ms."""
+
 _LONG_RUN = b"0" * 19
 """Whole numbers of more than 64 bits have at least this many digits."""
 
@@ -65,11 +68,11 @@ def read_json(text: bytes | bytearray | str) -> Any:
 
 def has_many_values(text: bytes | bytearray) -> bool:
     """Return whether a JSON text may have so many values that they take many milliseconds to check."""
-    return _separators(text) > _MANY_VALUES
+    return _has_more_separators(text, _MANY_VALUES)
 
 
 def _is_slow(text: bytes | bytearray) -> bool:
-    return _separators(text) > _SLOW_SEPARATORS or _may_have_large_numbers(text)
+    return _has_more_separators(text, _SLOW_SEPARATORS) or _may_have_large_numbers(text)
 
 
 def _read_slowly(text: bytes | bytearray | str) -> Any:
@@ -109,9 +112,15 @@ class _CountingDecoder(json.JSONDecoder):
         return self._scan(text, at)
 
 
-def _separators(text: bytes | bytearray) -> int:
+def _has_more_separators(text: bytes | bytearray, limit: int) -> bool:
     """Count the characters of which each value needs one; those inside of texts count as well."""
-    return text.count(b",") + text.count(b"[") + text.count(b"{")
+    found = 0
+    for start in range(0, len(text), _PIECE_BYTES):
+        end = start + _PIECE_BYTES
+        found += text.count(b",", start, end) + text.count(b"[", start, end) + text.count(b"{", start, end)
+        if found > limit:
+            return True
+    return False
 
 
 def read_stored_json(text: str) -> Any:
@@ -133,11 +142,15 @@ def read_stored_json(text: str) -> Any:
 def _may_have_large_numbers(written: bytes | bytearray) -> bool:
     """Return whether a long run of digits does not follow a decimal point, as it does in most floats."""
     # Searching for a run of one byte is much faster than searching for a run of any digits.
-    zeros = written.translate(_DIGITS_AS_ZEROS)
-    at = zeros.find(_LONG_RUN)
-    while at > 0 and zeros[at - 1] == _POINT:
-        at = zeros.find(_LONG_RUN, at + len(_LONG_RUN))
-    return at >= 0
+    overlap = len(_LONG_RUN)  # a run and the character before it
+    for start in range(0, len(written), _PIECE_BYTES):
+        zeros = written[max(start - overlap, 0) : start + _PIECE_BYTES].translate(_DIGITS_AS_ZEROS)
+        at = zeros.find(_LONG_RUN)
+        while at > 0 and zeros[at - 1] == _POINT:
+            at = zeros.find(_LONG_RUN, at + len(_LONG_RUN))
+        if at >= 0:
+            return True
+    return False
 
 
 def _parse_integer(digits: str) -> int | float:

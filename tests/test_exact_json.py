@@ -46,6 +46,14 @@ def test_integers_of_any_size_are_read_exactly(number: str, around: str) -> None
     assert read_json(written) == read_json(written.encode()) == json.loads(written)
 
 
+def test_a_large_text_is_searched_for_large_integers_in_pieces() -> None:
+    for start in range(999_970, 1_000_002):
+        head, tail = '{"a": "', '", "b": '
+        written = head + "x" * (start - len(head + tail)) + tail + f"{2**64}}}"
+        assert written.index("1") == start
+        assert read_json(written.encode())["b"] == 2**64
+
+
 @pytest.mark.parametrize("number", STORABLE)
 def test_other_numbers_are_read_as_doubles(number: str) -> None:
     for written in (number, f'{{"a": [{number}, {BIG}, "{BIG}"]}}'):

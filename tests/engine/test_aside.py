@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 from uuid import uuid4
+from weakref import finalize
 
 import pytest
 
@@ -66,3 +68,24 @@ async def test_what_was_cancelled_does_not_run() -> None:
 async def test_errors_reach_whoever_waits() -> None:
     with pytest.raises(ZeroDivisionError):
         await Aside("test", 1).run(lambda: 1 // 0)
+
+
+class Circle:
+    """An object that refers to itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_the_cycles_that_a_function_leaves_are_freed_before_the_next_runs() -> None:
+    aside, gone = Aside("test", 10, leaves_cycles=True), list[bool]()
+
+    def leave_a_cycle() -> None:
+        finalize(Circle(), gone.append, True)  # noqa: FBT003  # an argument of `append`
+
+    gc.disable()
+    try:
+        await aside.run(leave_a_cycle)
+        assert await aside.run(gone.copy) == [True]
+    finally:
+        gc.enable()

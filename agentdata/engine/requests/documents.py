@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
     from graphql import DocumentNode, GraphQLInputObjectType, GraphQLSchema
+    from graphql.language import Token
 
     from agentdata.engine.costs import Price
     from agentdata.engine.plans.compiler import Compiler
@@ -345,10 +346,23 @@ class Documents:
             raise invalid(error) from None
         except GraphQLError as error:
             raise InvalidRequestError([_as_limit(error)]) from None
+        _separate_tokens(node)
         errors = validate_document(self._schema, node, self._visibility)
         if errors:
             raise InvalidRequestError([_as_limit(error) for error in errors])
         return node
+
+
+def _separate_tokens(node: DocumentNode) -> None:
+    """Remove the references between the tokens of a document, of which only the parser has use.
+
+    A document whose parts do not refer to each other in cycles is freed as soon as it is no longer used.
+    """
+    token: Token | None = node.loc.start_token if node.loc else None
+    while token is not None:
+        following = token.next
+        token.prev = token.next = None
+        token = following
 
 
 def _as_limit(error: GraphQLError) -> GraphQLError:
