@@ -43,6 +43,7 @@ class Aside:
 
     def __init__(self, name: str, most_waiting: int, *, leaves_cycles: bool = False) -> None:
         self._leaves_cycles = leaves_cycles
+        self._collections = 0
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._most_waiting = most_waiting
         self._lock = Lock()
@@ -93,6 +94,8 @@ class Aside:
                 del self._lines[project]
         if not job.future.set_running_or_notify_cancel():
             return
+        if self._leaves_cycles:
+            self._collect_garbage()
         try:
             result = job.work()
         except BaseException as error:  # noqa: BLE001 - whoever waits gets it
@@ -101,9 +104,15 @@ class Aside:
             job.future.set_result(result)
             del result
         del job  # an error's traceback would hold it, and it the error
-        if self._leaves_cycles:
-            # The garbage of one function takes some 2 ms; that of many would hold up the loop for 100 ms.
-            gc.collect(0)
+
+    def _collect_garbage(self) -> None:
+        """Collect the garbage of the function before, and sometimes that of longer ago.
+
+        It takes the event loop some 2 ms. The garbage of many functions would take it 100 ms at a time.
+        """
+        self._collections += 1
+        # Objects that are still in use now are not looked at again by the most frequent collections.
+        gc.collect(2 if self._collections % 1_024 == 0 else 1 if self._collections % 16 == 0 else 0)
 
     def _refusal(self) -> OverloadedError:
         refusals.count("threads")

@@ -89,3 +89,23 @@ async def test_the_cycles_that_a_function_leaves_are_freed_before_the_next_runs(
         assert await aside.run(gone.copy) == [True]
     finally:
         gc.enable()
+
+
+async def test_results_in_cycles_do_not_pile_up() -> None:
+    aside, alive = Aside("test", 10, leaves_cycles=True), set[int]()
+
+    def make(number: int) -> Circle:
+        circle = Circle()
+        alive.add(number)
+        finalize(circle, alive.remove, number)
+        return circle
+
+    gc.disable()
+    try:
+        for number in range(3_000):
+            # A result is still in use when the next function begins, as an error is until it is sent.
+            circle = await aside.run(make, number)
+            assert circle.itself is circle
+        assert len(alive) < 1_200
+    finally:
+        gc.enable()
