@@ -30,7 +30,7 @@ from models import KnowledgeBase
 from models.enums import KnowledgeDocumentStatus, KnowledgeSyncStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from uuid import UUID
 
     from agentdata.database import Database
@@ -194,7 +194,7 @@ async def sync(
             await _record_failure(database, project_id, row.id, job_id, error)
         raise
     if options.dry_run:
-        await under_way.write_changes(None if row is None else row.id)
+        await under_way.compare(None if row is None else row.id)
         return under_way.result
     row = row or await _create(database, project_id, base)
     async with AsyncExitStack() as stack:
@@ -257,50 +257,53 @@ class _Sync:
         self.result.commit = source.commit
         self.result.skipped.update(source.skipped)
 
+    async def compare(self, base_id: UUID | None) -> None:
+        """Count what would change, and write nothing."""
+        await self._write_changes(base_id, {} if base_id is None else await self._stored(base_id))
+
     async def run(self, base: KnowledgeBase, job_id: UUID | None) -> None:
         """Write what has changed, and record the sync."""
-        opening = {"base": base, "source": self._kept, "job_id": job_id}
-        self.result.sync_id = await self._write(_open, **opening)
+        stored = await self._stored(base.id)
+        digest = f":{self._splitting.digest}"
+        if not any(each.synced and (each.hash or "").endswith(digest) for each in stored.values()):
+            self.result.kind = "full"
+        recorded = {"knowledge_base_id": base.id, "kind": self.result.kind, "job_id": job_id}
+        self.result.sync_id = await self._write(_open, base=base, source=self._kept, recorded=recorded)
         try:
-            await self.write_changes(base.id)
+            await self._write_changes(base.id, stored)
         except BaseException as error:
             self.result.status = KnowledgeSyncStatus.FAILED
             # The database may be the reason; then the next sync marks this one.
             with suppress(Exception):
-                await self._finish(error=_reason(error))
+                await self._finish(_reason(error))
             raise
         result = self.result
         changed = result.added or result.modified or result.removed
         result.status = KnowledgeSyncStatus.SUCCEEDED if changed else KnowledgeSyncStatus.SKIPPED
         await self._finish()
 
-    async def write_changes(self, base_id: UUID | None) -> None:
+    async def _write_changes(self, base_id: UUID | None, stored: dict[str, _Stored]) -> None:
         """Write the documents of files that have changed, and remove those of files that are gone."""
-        stored = await self._stored(base_id) if base_id is not None else {}
-        digest = f":{self._splitting.digest}"
-        if not any(each.synced and (each.hash or "").endswith(digest) for each in stored.values()):
-            self.result.kind = "full"
         self._reported = time.monotonic()
         total = len(self._source.files)
-        async for done, file, read in self._read(stored):
-            known = stored.get(_external_id(file.name))
-            if isinstance(read, str):
-                self.result.skipped[read] += 1
-                self._on_step(Step(done, total, file.name, Change.SKIPPED, reason=read))
+        async for done, file, found in self._read(stored):
+            if isinstance(found, str):
+                self.result.skipped[found] += 1
+                self._on_step(Step(done, total, file.name, Change.SKIPPED, reason=found))
                 continue
-            stored.pop(_external_id(file.name), None)
-            if read is None:
+            known = stored.pop(_external_id(file.name), None)
+            if found is None:
                 self.result.unchanged += 1
                 self._on_step(Step(done, total, file.name, Change.UNCHANGED))
                 continue
-            read = await self._put(base_id, read)
+            written = await self._put(base_id, found)
             change = Change.ADDED if known is None else Change.MODIFIED
-            failure = read.values.get("status_message")
+            failure = written.values.get("status_message")
             self.result.added += known is None
             self.result.modified += known is not None
-            self.result.chunks += len(read.chunks)
+            self.result.chunks += len(written.chunks)
             self.result.failed += failure is not None
-            self._on_step(Step(done, total, file.name, change, len(read.chunks), failure))
+            self._on_step(Step(done, total, file.name, change, len(written.chunks), failure))
             await self._report()
         await self._remove(base_id, [name for name, document in stored.items() if document.synced])
 
@@ -352,8 +355,6 @@ class _Sync:
 
     async def _finish(self, error: str | None = None) -> None:
         own = {"status": self.result.status, "error": error}
-        if self.result.kind == "full":
-            await self._write(knowledge_syncs.update, id_=self.result.sync_id, values={"kind": "full"})
         await self._write(knowledge_syncs.finish, id_=self.result.sync_id, values=self.result.values | own)
 
     async def _write(self, operation: Callable[..., Any], **arguments: Any) -> Any:
@@ -437,6 +438,11 @@ def _read(file: File, known: _Stored | None, how: Splitting) -> _Read | str | No
         return None
     if not data.strip():
         return EMPTY
+    return _document(file, data, values, how)
+
+
+def _document(file: File, data: bytes, values: dict[str, Any], how: Splitting) -> _Read | str:
+    """Return the document of a file, or why the file is skipped."""
     try:
         document = reading.read(reading.clean(file.name), data)
     except reading.UnreadableError as error:
@@ -517,17 +523,16 @@ async def _lock(write: UnitOfWork, base: KnowledgeBase) -> None:
         )
 
 
-async def _open(write: UnitOfWork, base: KnowledgeBase, source: dict[str, Any], job_id: UUID | None) -> UUID:
+async def _open(
+    write: UnitOfWork, base: KnowledgeBase, source: dict[str, Any], recorded: dict[str, Any]
+) -> UUID:
     """Keep the options of a sync, and record that it runs; others that still look so have died."""
     await knowledge_syncs.fail_running(
         write, base.id, "the sync ended without a result: its process was stopped, or lost the database"
     )
     if source != base.source:
         await knowledge_bases.update(write, base.id, {"source": source})
-    recorded = await knowledge_syncs.record(
-        write, {"knowledge_base_id": base.id, "kind": "incremental", "job_id": job_id}
-    )
-    return recorded.id
+    return (await knowledge_syncs.record(write, recorded)).id
 
 
 async def _put(write: UnitOfWork, values: dict[str, Any], chunks: list[dict[str, Any]]) -> None:
