@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentdata.cli.database import database
-from agentdata.cli.printing import printable
+from agentdata.cli.database import database, resumable
+from agentdata.cli.printing import counted, printable
 from agentdata.cli.project import ProjectOption, project_of
 from agentdata.settings import load_settings
 from agentdata.setup_error import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from uuid import UUID
 
     from agentdata.database import Database
@@ -116,6 +115,8 @@ def sync(
             syncing = _run(urls.owner, urls.request, place, path, base, version, options, watch=watch)
             failed = asyncio.run(syncing)
         except KeyboardInterrupt:
+            if watch:
+                sys.exit(0)
             print(
                 "agentdata: interrupted; run the same command again to sync the rest",
                 file=sys.stderr,
@@ -157,7 +158,7 @@ async def _run(
         from watchfiles import awatch
 
         # The watch begins before the first sync, so that it misses no change.
-        changes = awatch(path, recursive=path.is_dir(), yield_on_timeout=False)
+        changes = awatch(path)
         changed = asyncio.ensure_future(anext(changes))
         while True:
             try:
@@ -178,7 +179,6 @@ async def _once(
     """Run one sync, show how far it is, and print its summary."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    from sqlalchemy.exc import DBAPIError
 
     from agentdata.knowledge.sync import sync as run
 
@@ -199,12 +199,8 @@ async def _once(
             console.print(line)
 
     began = time.monotonic()
-    try:
-        with bar:
-            result = await run(pool, project_id, path, base, version=version, options=options, on_step=show)
-    except (DBAPIError, OSError) as error:
-        cause = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise SetupError(f"the sync stopped: {cause}; run the same command again to sync the rest") from None
+    with bar, resumable("sync"):
+        result = await run(pool, project_id, path, base, version=version, options=options, on_step=show)
     _summarize(result, time.monotonic() - began, dry_run=options.dry_run)
     return result
 
@@ -218,7 +214,7 @@ def _line(step: "Step", *, everything: bool) -> str | None:
         return f"failed    {name}: {printable(step.reason or '')}"
     if not everything or step.change in (Change.UNCHANGED, Change.SKIPPED):
         return None
-    chunks = "" if step.change is Change.REMOVED else f"  {_some(step.chunks, 'chunk')}"
+    chunks = "" if step.change is Change.REMOVED else f"  {counted(step.chunks, 'chunk')}"
     return f"{step.change.value:<10}{name}{chunks}"
 
 
@@ -227,15 +223,11 @@ def _summarize(result: "Result", seconds: float, *, dry_run: bool) -> None:
     read = r.added + r.modified + r.unchanged
     skipped = ", ".join(f"{number:,} {reason}" for reason, number in sorted(r.skipped.items()) if number)
     print(
-        f"Read      {_some(read, 'file')} in {seconds:.1f} s"
+        f"Read      {counted(read, 'file')} in {seconds:.1f} s"
         + (f" at commit {r.commit[:12]}" if r.commit else "")
         + f"\n{'Would be' if dry_run else 'Written':<8}  {r.added:,} added, {r.modified:,} modified,"
-        f" {r.removed:,} removed, {r.unchanged:,} unchanged; {_some(r.chunks, 'chunk')}"
+        f" {r.removed:,} removed, {r.unchanged:,} unchanged; {counted(r.chunks, 'chunk')}"
         + (f"\nSkipped   {skipped}" if skipped else "")
-        + (f"\nFailed    {_some(r.failed, 'file')} that could not be read" if r.failed else ""),
+        + (f"\nFailed    {counted(r.failed, 'file')} that could not be read" if r.failed else ""),
         flush=True,
     )
-
-
-def _some(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
