@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.exc import DBAPIError
 
+from agentdata.checks import check
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, LimitExceededError
 from agentdata.knowledge import files, reading, splitting
 from agentdata.operations import knowledge_bases, knowledge_chunks, knowledge_documents, knowledge_syncs
 from agentdata.operations.knowledge_documents import DEFAULT_VERSION
 from agentdata.operations.unit_of_work import UnitOfWork, run
-from models import KnowledgeBase
+from models import KnowledgeBase, KnowledgeVersion
 from models.enums import KnowledgeDocumentStatus, KnowledgeSyncStatus
 
 if TYPE_CHECKING:
@@ -184,9 +185,12 @@ async def sync(
         raise BadUserInputError(
             "a sync needs two connections to the database; remove pool_size from its address"
         )
+    version = version or DEFAULT_VERSION
+    check(KnowledgeBase, {"name": base})
+    check(KnowledgeVersion, {"version": version})
     _check_within(path, within)
     row = await run(database, project_id, _find, {"name": base})
-    under_way = _Sync(database, project_id, version or DEFAULT_VERSION, options, on_step)
+    under_way = _Sync(database, project_id, version, options, on_step)
     try:
         await under_way.begin(path, row)
     except AgentDataError as error:
