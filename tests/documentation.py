@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
-import os
 import sys
 import tempfile
 from contextlib import asynccontextmanager
