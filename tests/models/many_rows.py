@@ -40,11 +40,11 @@ ROWS = {
     "knowledge_versions": (1_000, 3_000, 3_000),
     "knowledge_documents": (10_000, 2_000, 2_000),
     "knowledge_chunks": (20_000, 4_000, 4_000),
-    "knowledge_syncs": (5_000, 1_000, 1_000),
     "access_records": (10_000, 2_000, 2_000),
     "queues": (100, 100, 100),
     "schedules": (200, 200, 200),
     "jobs": (10_000, 2_000, 2_000),
+    "knowledge_syncs": (5_000, 1_000, 1_000),
 }
 """How many rows of each table each project has."""
 
@@ -402,16 +402,6 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "tags": _LABELS,
         "created_at": _TIME,
     },
-    "knowledge_syncs": {
-        "id": "@knowledge_syncs[i]",
-        "knowledge_base_id": "@knowledge_bases[i % #knowledge_bases]",
-        "status": _rare("'FAILED'", "'SUCCEEDED'"),
-        "kind": _one_in(2, _LABEL),
-        "commit_sha": _one_in(2, "'commit-' || i"),
-        "started_at": _TIME,
-        "finished_at": f"{_TIME} + interval '1 minute'",
-        **_TIMES,
-    },
     "access_records": {
         "id": "@access_records[i]",
         "kind": _rare("'READ'", "'WRITE'"),
@@ -457,6 +447,17 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "worker": "CASE WHEN i % 1000 NOT IN (8, 9) THEN " + _rare("'rare'", "'Worker ' || i % 10") + " END",
         "lease": "CASE WHEN i % 1000 = 10 THEN @jobs[i] END",
         "lease_expires_at": "CASE WHEN i % 1000 = 10 THEN timestamptz '2999-01-01Z' END",
+        **_TIMES,
+    },
+    "knowledge_syncs": {
+        "id": "@knowledge_syncs[i]",
+        "knowledge_base_id": "@knowledge_bases[i % #knowledge_bases]",
+        "job_id": _one_in(50, "@jobs[i % #jobs]"),
+        "status": _rare("'FAILED'", "'SUCCEEDED'"),
+        "kind": _one_in(2, _LABEL),
+        "commit_sha": _one_in(2, "'commit-' || i"),
+        "started_at": _TIME,
+        "finished_at": f"{_TIME} + interval '1 minute'",
         **_TIMES,
     },
 }
