@@ -17,6 +17,7 @@ from starlette.routing import Route
 from agentdata import graphiql
 from agentdata.auth import Authenticator
 from agentdata.database import Database
+from agentdata.embeddings import SearchVectors, embedder_of
 from agentdata.endpoint import GraphQLEndpoint
 from agentdata.engine.aside import SWITCH_S
 from agentdata.engine.plans.compiler import Compiler
@@ -70,7 +71,8 @@ def create_app(
     together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics.
 
     Raises:
-        SetupError: The manifest of trusted documents is missing or wrong, or the extra for traces is missing.
+        SetupError: The manifest of trusted documents is missing or wrong, the extra for traces is missing, or
+            the settings of embeddings contradict each other.
 
     """
     tracing = tracing or tracing_of(settings)
@@ -81,7 +83,10 @@ def create_app(
         statement_timeout_ms=settings.statement_timeout_ms,
         queue_length=settings.queue_length,
         secret=secret,
+        embedding_model=settings.embeddings_model,
     )
+    embedder = embedder_of(settings)
+    vectors = None if embedder is None else SearchVectors(embedder, settings.embeddings_search_timeout_s)
     visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
     executor = Executor(schema, compiler=Compiler(schema), visibility=visibility)
     documents = PersistedDocuments(
@@ -101,6 +106,7 @@ def create_app(
         get=settings.get,
         max_body_bytes=settings.max_body_bytes,
         records_reads=settings.audit_reads,
+        vectors=vectors,
     )
     metrics, health = Metrics(database, worker), Health(database)
     cross_origin = _cross_origin(settings)
@@ -121,7 +127,7 @@ def create_app(
             *([Route("/", _home), graphiql.assets] if settings.graphiql else []),
         ],
         middleware=[*outside, Middleware(SecurityHeaders), *cross_origin],
-        lifespan=_lifespan(database, metrics, tokens, tracing),
+        lifespan=_lifespan(database, metrics, tokens, tracing, vectors),
     )
     app.state.metrics = metrics
     return app
@@ -192,7 +198,11 @@ def _metrics(metrics: Metrics, settings: Settings) -> list[Route]:
 
 
 def _lifespan(
-    database: Database, metrics: Metrics, tokens: Tokens | None, tracing: Tracing | None
+    database: Database,
+    metrics: Metrics,
+    tokens: Tokens | None,
+    tracing: Tracing | None,
+    vectors: SearchVectors | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -206,6 +216,8 @@ def _lifespan(
         finally:
             for task in tasks:
                 task.cancel()
+            if vectors is not None:
+                await vectors.close()
             await database.close()
             if tracing is not None:
                 await tracing.stop()

@@ -415,7 +415,7 @@ class SearchVectors:
             making.add_done_callback(lambda made: self._end(key, made))
         try:
             # Other searches may wait for the same vector.
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(within_s if math.isfinite(within_s) else None):
                 return await asyncio.shield(making)
         except TimeoutError:
             raise _unavailable(_TimedOutError.reason) from None

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
+    from agentdata.engine.preparations import Prepare
     from agentdata.engine.sql.computations import Computation
     from agentdata.engine.sql.cursors import Signer
     from agentdata.engine.sql.filters import Filters, Term
@@ -101,6 +102,11 @@ class Page:
     scope: Any = None
     """The scope that a client needs for the page; None if every client may read it."""
     computation: Computation | None = None
+
+    @property
+    def prepare(self) -> Prepare | None:
+        """What prepares the arguments before they are bound, if anything does."""
+        return None if self.computation is None else self.computation.prepare
 
     def request(self, arguments: Mapping[str, Any], client: _Client, *_: Any) -> PageRequest:
         """Return a client's request for a page, made of the field's arguments.
