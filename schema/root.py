@@ -211,7 +211,7 @@ _LEASE_MS = parameter(
 )
 _QUEUE_NAME = parameter("name", str, "The name of the queue.")
 
-_BEST = (Ordering("rank", descending=True),)
+_BEST = (Ordering("score", descending=True),)
 
 
 @object_type
@@ -520,9 +520,9 @@ class Query:
     )
     search_messages: SearchConnection[MessageMatch] = page(
         search.MessageMatch,
-        "The messages whose content has the words of a query, best matches first. Of the messages with the"
-        f" words, the newest {search.MAX_RANKED:,} are ranked and counted; `isComplete` tells whether there"
-        " are more.",
+        "The messages whose content has the words of a query, or that are nearest to an embedding, best"
+        f" matches first. Of the messages with the words, the newest {search.MAX_RANKED:,} are ranked and"
+        " counted; `isComplete` tells whether there are more.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MESSAGES,
@@ -530,9 +530,9 @@ class Query:
     )
     search_memories: SearchConnection[MemoryMatch] = page(
         search.MemoryMatch,
-        "The memories whose name, description and content together have the words of a query, best matches"
-        f" first. Of the memories with the words, the newest {search.MAX_RANKED:,} are ranked and counted;"
-        " `isComplete` tells whether there are more.",
+        "The memories whose name, description and content together have the words of a query, or that are"
+        " nearest to an embedding, best matches first. Of the memories with the words, the newest"
+        f" {search.MAX_RANKED:,} are ranked and counted; `isComplete` tells whether there are more.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MEMORIES,
@@ -540,9 +540,10 @@ class Query:
     )
     search_knowledge: SearchConnection[KnowledgeMatch] = page(
         search.KnowledgeMatch,
-        "The chunks of documents whose content has the words of a query, best matches first. Of the chunks"
-        f" with the words, the newest {search.MAX_RANKED:,} are ranked and counted; `isComplete` tells"
-        " whether there are more.",
+        "The chunks of documents whose content has the words of a query, or that are nearest to an embedding,"
+        f" best matches first. Of the chunks with the words, the newest {search.MAX_RANKED:,} are ranked and"
+        " counted; `isComplete` tells whether there are more. By meaning, the bases are searched whose"
+        " `dimensions` are those of the embedding.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_KNOWLEDGE,

@@ -8,7 +8,7 @@ from sqlalchemy import delete as delete_from
 
 from agentdata.checks import check, check_count
 from agentdata.errors import BadUserInputError
-from agentdata.operations import deletion
+from agentdata.operations import deletion, knowledge_embeddings
 from models import Agent, AgentKnowledgeBase, KnowledgeBase, KnowledgeVersion
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ WHERE own.project_id = $1 AND own.id = held.id"""
 async def create(write: UnitOfWork, values: dict[str, Any]) -> KnowledgeBase:
     """Add a knowledge base; the agents in ``agent_ids`` use it."""
     check(KnowledgeBase, values)
+    await knowledge_embeddings.check_change(write, None, values)
     # Do not change `values`: a retried write gets them again.
     columns = {name: value for name, value in values.items() if name != _AGENTS}
     [base] = await write.insert(KnowledgeBase, [columns])
@@ -58,7 +59,9 @@ async def create(write: UnitOfWork, values: dict[str, Any]) -> KnowledgeBase:
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> KnowledgeBase:
     """Update a knowledge base."""
     check(KnowledgeBase, values)
-    return await write.update(await write.get(KnowledgeBase, id_, lock=True), values)
+    base = await write.get(KnowledgeBase, id_, lock=True)
+    await knowledge_embeddings.check_change(write, base, values)
+    return await write.update(base, values)
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
