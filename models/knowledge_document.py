@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import (
@@ -63,6 +63,21 @@ class KnowledgeDocument(Changing, Base):
         Index(None, "project_id", "status", "created_at", "id"),
         Index(None, "project_id", "access_count", "id"),
         order_index("knowledge_documents", "last_accessed_at"),
+        # The most used documents of a base, those that nobody uses, and the sums over its documents.
+        Index(
+            "knowledge_documents_base_access_count_idx",
+            "project_id",
+            "knowledge_base_id",
+            "access_count",
+            "id",
+        ),
+        Index(
+            "knowledge_documents_base_last_accessed_at_idx",
+            "project_id",
+            "knowledge_base_id",
+            text("last_accessed_at NULLS FIRST"),
+            "id",
+        ),
         json_index("knowledge_documents", "metadata"),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Integer, String, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Changing, in_range, one_of, order_index, owned_by, present_index
@@ -18,6 +18,8 @@ class KnowledgeSync(Changing, Base):
     __tablename__ = "knowledge_syncs"
     __table_args__ = (
         owned_by("knowledge_base_id", "knowledge_bases"),
+        # Without an action: a sync outlives its job, and the deletions of jobs clear this reference first.
+        ForeignKeyConstraint(["project_id", "job_id"], ["jobs.project_id", "jobs.id"]),
         one_of("status", KnowledgeSyncStatus),
         in_range("added", 0),
         in_range("modified", 0),
@@ -43,9 +45,11 @@ class KnowledgeSync(Changing, Base):
         Index(None, "project_id", "status", "started_at", "id"),
         present_index("kind"),
         present_index("commit_sha"),
+        present_index("job_id"),
     )
 
     knowledge_base_id: Mapped[UUID]
+    job_id: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(String(16), server_default=KnowledgeSyncStatus.RUNNING)
     kind: Mapped[str | None] = mapped_column(String(255, "C"))
     commit_sha: Mapped[str | None] = mapped_column(String(255, "C"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Integer, Select, cast, func, literal_column, select, true
+from sqlalchemy import BigInteger, Integer, Select, cast, func, literal_column, select, true
 from sqlalchemy.orm import aliased
 
 from agentdata.engine.sql.links import keys_table
 from agentdata.engine.sql.tenancy import owned
-from models import KnowledgeSync, KnowledgeVersion
+from models import KnowledgeDocument, KnowledgeSync, KnowledgeVersion
 from models.enums import KnowledgeSyncStatus
 
 
@@ -21,6 +21,31 @@ def document_counts() -> Select[Any]:
 def chunk_counts() -> Select[Any]:
     """Sum the chunks of each knowledge base over the counts of its versions."""
     return _sums(KnowledgeVersion.chunk_count)
+
+
+def access_counts() -> Select[Any]:
+    """Sum the recorded accesses to the documents of each knowledge base."""
+    keys = keys_table()
+    total = select(func.coalesce(func.sum(KnowledgeDocument.access_count), 0)).where(
+        owned(KnowledgeDocument),
+        KnowledgeDocument.knowledge_base_id == keys.c.key,
+        # The index leads past the documents that nobody uses.
+        KnowledgeDocument.access_count > literal_column("0"),
+    )
+    return select(keys.c.key, cast(total.scalar_subquery(), BigInteger).label("value"))
+
+
+def last_accessed_at() -> Select[Any]:
+    """Select when an access to a document of each knowledge base was last recorded."""
+    keys = keys_table()
+    latest = (
+        select(KnowledgeDocument.last_accessed_at)
+        .where(owned(KnowledgeDocument), KnowledgeDocument.knowledge_base_id == keys.c.key)
+        # As in the index.
+        .order_by(KnowledgeDocument.last_accessed_at.desc().nulls_last())
+        .limit(1)
+    )
+    return select(keys.c.key, latest.scalar_subquery().label("value"))
 
 
 def last_syncs() -> Select[Any]:

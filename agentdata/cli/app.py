@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from agentdata import __version__
-from agentdata.cli import db, demo, explain, import_, keys, projects, schema, search_language, serve
+from agentdata.cli import (
+    db,
+    demo,
+    explain,
+    import_,
+    keys,
+    knowledge,
+    projects,
+    schema,
+    search_language,
+    serve,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,5 +46,6 @@ app.command("search-language")(search_language.search_language)
 app.add_typer(db.app, name="db")
 app.add_typer(import_.app, name="import")
 app.add_typer(keys.app, name="keys")
+app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(projects.app, name="projects")
 app.add_typer(schema.app, name="schema")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from agentdata.database_urls import DatabaseUrls, database_urls
 from agentdata.settings import Settings
+from agentdata.setup_error import SetupError
 
 
 @contextmanager
@@ -21,3 +22,17 @@ def database(settings: Settings) -> Iterator[DatabaseUrls]:
         if not settings.database_url:
             asyncio.run(prepare(settings, urls))
         yield urls
+
+
+@contextmanager
+def resumable(work: str) -> Iterator[None]:
+    """Raise SetupError if the database is lost during work that the same command completes later."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        cause = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise SetupError(
+            f"the {work} stopped: {cause}; run the same command again to {work} the rest"
+        ) from None

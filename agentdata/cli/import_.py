@@ -4,21 +4,18 @@ import asyncio
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentdata.cli.database import database
-from agentdata.cli.printing import printable
+from agentdata.cli.database import database, resumable
+from agentdata.cli.printing import counted, printable
 from agentdata.cli.project import ProjectOption, project_of
 from agentdata.settings import load_settings
 from agentdata.setup_error import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from agentdata.database_urls import DatabaseUrls
     from agentdata.importers.conversation import Options
     from agentdata.importers.writing import Report
@@ -124,7 +121,7 @@ async def _import(
         lambda place, why: console.print(printable(f"bad: {place}: {why}")),
     )
     try:
-        with bar, _lost_connection():
+        with bar, resumable("import"):
             for path in files:
                 with bar.open(path, "rb", description=path.name) as file:
                     await importing.file(file, str(path))
@@ -134,28 +131,15 @@ async def _import(
         await analyze(urls.owner)
 
 
-@contextmanager
-def _lost_connection() -> "Iterator[None]":
-    from sqlalchemy.exc import DBAPIError
-
-    try:
-        yield
-    except (DBAPIError, OSError) as error:
-        cause = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise SetupError(
-            f"the import stopped: {cause}; run the same command again to import the rest"
-        ) from None
-
-
 def _summarize(report: "Report", seconds: float) -> None:
     r = report
     print(
-        f"Read      {_some(r.read, 'conversation')} in {seconds:.1f} s\n"
-        f"Written   {_some(r.sessions, 'session')}, {_some(r.messages, 'message')},"
-        f" {_some(r.tool_calls, 'tool call')} ({r.answered:,} answered),"
-        f" {_some(r.agents, 'agent')}, {_some(r.users, 'user')}\n"
-        f"Skipped   {_some(r.skipped, 'conversation')} that were already stored\n"
-        f"Bad       {_some(r.bad, 'record')} that could not be imported"
+        f"Read      {counted(r.read, 'conversation')} in {seconds:.1f} s\n"
+        f"Written   {counted(r.sessions, 'session')}, {counted(r.messages, 'message')},"
+        f" {counted(r.tool_calls, 'tool call')} ({r.answered:,} answered),"
+        f" {counted(r.agents, 'agent')}, {counted(r.users, 'user')}\n"
+        f"Skipped   {counted(r.skipped, 'conversation')} that were already stored\n"
+        f"Bad       {counted(r.bad, 'record')} that could not be imported"
         + (
             f"\nWarnings  {r.warnings:,}"
             + (f", of which the first {_SHOWN_WARNINGS} were printed" if r.warnings > _SHOWN_WARNINGS else "")
@@ -163,7 +147,3 @@ def _summarize(report: "Report", seconds: float) -> None:
             else ""
         )
     )
-
-
-def _some(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

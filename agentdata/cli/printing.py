@@ -13,6 +13,11 @@ def printable(text: str) -> str:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 file` or `1,200 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def print_row(*values: object) -> None:
     """Print values as one line, with tabs between them."""
     print(*(printable(str(value)) for value in values), sep="\t")

@@ -78,6 +78,13 @@ _COUNT_UPDATES = {
         for owner in ("document", "version", "knowledge_base")
     },
     **{("knowledge_documents", f"{owner}_id"): _CLEARED_DOCUMENTS for owner in ("version", "knowledge_base")},
+    ("jobs", "queue_id"): (
+        """, released AS (
+          UPDATE knowledge_syncs AS own SET job_id = NULL
+          FROM cleared WHERE own.project_id = $1 AND own.job_id = cleared.id
+        )""",
+        "own.id",
+    ),
     ("sessions", "agent_id"): (
         """, less AS (
           SELECT agent_id, count(*) AS all_, count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
@@ -128,6 +135,8 @@ _COUNT_UPDATES = {
     ),
 }
 """By table and column: the SQL that updates counts after a batch, and the values it needs of cleared rows.
+
+That of jobs clears references that have no action, because a sync outlives its job.
 
 ``greatest`` keeps a wrong count, after direct writes to the database, from blocking the deletion.
 """

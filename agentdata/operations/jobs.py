@@ -193,6 +193,8 @@ _CANCEL = _change(
     "lease uuid",
 )
 
+_RELEASE_SYNCS = "UPDATE knowledge_syncs SET job_id = NULL WHERE project_id = $1 AND job_id = $2"
+
 
 async def enqueue(write: UnitOfWork, values: dict[str, Any]) -> Job:
     """Add a job to a queue; return the one that has its external id if there is one."""
@@ -308,7 +310,8 @@ async def cancel_all(write: UnitOfWork, ids: list[UUID]) -> list[Job]:
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
-    """Delete a job."""
+    """Delete a job. Syncs of knowledge bases that it stands for stay."""
+    await write.fetch(_RELEASE_SYNCS, write.project_id, id_)
     return await write.delete(Job, id_)
 
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 MAX_SYNCS = 1_000
 """How many syncs one write may record."""
 
+_FAIL_RUNNING = """
+UPDATE knowledge_syncs SET status = 'FAILED', error = $3, updated_at = clock_timestamp(),
+  finished_at = greatest(started_at, clock_timestamp())
+WHERE project_id = $1 AND knowledge_base_id = $2 AND status = 'RUNNING'"""
+
 
 async def record(write: UnitOfWork, values: dict[str, Any]) -> KnowledgeSync:
     """Record a sync, RUNNING by default."""
@@ -53,6 +58,11 @@ async def finish(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Knowle
     if sync.finished_at is not None:
         raise ConflictError("the sync has already finished", field="id")
     return await write.update(sync, _timed(values | {"started_at": sync.started_at}, ""))
+
+
+async def fail_running(write: UnitOfWork, knowledge_base_id: UUID, error: str) -> None:
+    """Mark the syncs of a base that are RUNNING as FAILED, as when the programs that ran them have died."""
+    await write.fetch(_FAIL_RUNNING, write.project_id, knowledge_base_id, error)
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:

@@ -37,8 +37,16 @@ _CLEAN = """
 WITH chosen AS MATERIALIZED (
   SELECT id FROM jobs WHERE project_id = $1 AND queue_id = $2 AND state = ANY($3::text[]) AND finished_at < $4
   LIMIT $5 FOR UPDATE SKIP LOCKED
+), released AS (
+  UPDATE knowledge_syncs SET job_id = NULL
+  WHERE project_id = $1 AND job_id = ANY(ARRAY(SELECT id FROM chosen))
 )
 DELETE FROM jobs WHERE project_id = $1 AND id = ANY(ARRAY(SELECT id FROM chosen)) RETURNING id"""
+
+
+_RELEASE_SYNCS = """
+UPDATE knowledge_syncs SET job_id = NULL WHERE project_id = $1
+AND job_id = ANY(ARRAY(SELECT id FROM jobs WHERE project_id = $1 AND queue_id = $2))"""
 
 
 async def add(write: UnitOfWork, names: Iterable[str]) -> None:
@@ -107,6 +115,7 @@ async def clean(
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a queue with its jobs and schedules."""
     await deletion.clear(write, Queue, [id_])
+    await write.fetch(_RELEASE_SYNCS, write.project_id, id_)
     return await write.delete(Queue, id_)
 
 

@@ -24,6 +24,7 @@ class KnowledgeSyncFilter:
 
     id: IDFilter | None = optional("The id of the sync.")
     knowledge_base_id: IDFilter | None = optional("The id of the knowledge base that is synced.")
+    job_id: IDFilter | None = optional("The id of the job whose worker runs the sync.")
     status: KnowledgeSyncStatusFilter | None = optional(
         "Whether the sync is running, and how it finished if not."
     )
@@ -91,6 +92,7 @@ class RecordKnowledgeSyncInput(KnowledgeSyncValues):
     """A sync to record: one that starts now, or one that took place earlier."""
 
     knowledge_base_id: strawberry.ID = required("The id of the knowledge base that is synced.")
+    job_id: strawberry.ID | None = optional("The id of the job whose worker runs the sync.")
     kind: str | None = optional(
         "The kind of sync: `full`, `incremental` or another value; at most 255 characters."
     )

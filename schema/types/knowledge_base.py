@@ -22,7 +22,7 @@ from schema.inputs.knowledge_base import KnowledgeVersionFilter, KnowledgeVersio
 from schema.inputs.knowledge_chunk import KnowledgeChunkFilter, KnowledgeChunkOrder
 from schema.inputs.knowledge_document import KnowledgeDocumentFilter, KnowledgeDocumentOrder
 from schema.inputs.knowledge_sync import KnowledgeSyncFilter, KnowledgeSyncOrder
-from schema.scalars import JSON
+from schema.scalars import JSON, BigInt
 from schema.types.connection import Connection
 from schema.types.node import Node
 
@@ -58,6 +58,16 @@ class KnowledgeBase(Node):
     )
     chunk_count: int = batch(
         knowledge_bases.chunk_counts, "The number of chunks of all versions.", Gives.VALUE
+    )
+    access_count: BigInt = batch(
+        knowledge_bases.access_counts,
+        "The number of recorded accesses to the documents of all versions.",
+        Gives.VALUE,
+    )
+    last_accessed_at: datetime | None = batch(
+        knowledge_bases.last_accessed_at,
+        "When an access to a document of the knowledge base was last recorded; null if never.",
+        Gives.VALUE,
     )
     last_sync: Annotated["KnowledgeSync", strawberry.lazy("schema.types.knowledge_sync")] | None = batch(
         knowledge_bases.last_syncs,

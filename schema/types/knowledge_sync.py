@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.engine.fields import column, relation
+from models import Job as JobRow
 from models import KnowledgeBase as KnowledgeBaseRow
 from models import KnowledgeSync as KnowledgeSyncRow
 from schema.declarations import object_type
@@ -15,6 +16,7 @@ from schema.enums import KnowledgeSyncStatus
 from schema.types.node import Node
 
 if TYPE_CHECKING:
+    from schema.types.job import Job
     from schema.types.knowledge_base import KnowledgeBase
 
 
@@ -24,6 +26,11 @@ class KnowledgeSync(Node):
 
     knowledge_base: Annotated["KnowledgeBase", strawberry.lazy("schema.types.knowledge_base")] = relation(
         KnowledgeBaseRow, "The knowledge base that is synced.", local="knowledge_base_id"
+    )
+    job: Annotated["Job", strawberry.lazy("schema.types.job")] | None = relation(
+        JobRow,
+        "The job whose worker runs the sync; null if there is none, or if it was deleted since.",
+        local="job_id",
     )
     status: KnowledgeSyncStatus = column("Whether the sync is running, and how it finished if not.")
     kind: str | None = column("The kind of sync: `full`, `incremental` or another value.")

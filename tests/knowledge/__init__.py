@@ -1,0 +1,1 @@
+"""Tests of knowledge syncs, on real files, checkouts and PDFs."""
