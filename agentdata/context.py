@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.database import Database
-    from agentdata.embeddings import SearchVectors, Vector
+    from agentdata.embeddings import SearchVectors
     from agentdata.engine.costs import Price
     from agentdata.rates import Rates
+    from agentdata.vectors import Vector
 
 Result = TypeVar("Result")
 

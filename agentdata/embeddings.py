@@ -7,14 +7,11 @@ of any error or line of the log: these name the status, and the code of the erro
 from __future__ import annotations
 
 import asyncio
-import binascii
 import logging
 import math
 import random
 import re
 import ssl
-import sys
-from array import array
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -30,15 +27,14 @@ from agentdata.engine.lru import WeightedLRU
 from agentdata.errors import BadUserInputError, EmbeddingsUnavailableError
 from agentdata.setup_error import SetupError
 from agentdata.sight.counts import COUNTS
+from agentdata.vectors import read_vector
 from models.embedding import MAX_DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
     from agentdata.settings import Settings
-
-    Vector = array[float]
-    """Numbers in single precision."""
+    from agentdata.vectors import Vector
 
 _log = logging.getLogger(__name__)
 
@@ -367,13 +363,14 @@ class Embedder:
             if by_index.keys() != set(range(count)):
                 raise _WrongAnswerError("the indexes of its vectors are not those of the texts")
             entries = sorted(by_index.items())
-        vectors = [_vector(value) for _, value in entries]
+        try:
+            vectors = [read_vector(value) for _, value in entries]
+        except ValueError as error:
+            raise _WrongAnswerError(f"a vector is none: {error}") from None
         for vector in vectors:
-            if not 1 <= len(vector) <= MAX_DIMENSIONS:
-                raise _WrongAnswerError(f"a vector has {len(vector)} numbers, not 1 to {MAX_DIMENSIONS:,}")
-            if self._dimensions not in {None, len(vector)}:
+            if self._dimensions not in {None, vector.dimensions}:
                 raise _WrongAnswerError(
-                    f"a vector has {len(vector)} numbers, not the {self._dimensions} of"
+                    f"a vector has {vector.dimensions} numbers, not the {self._dimensions} of"
                     " AGENTDATA_EMBEDDINGS_DIMENSIONS"
                 )
         _check_sizes(vectors)
@@ -433,7 +430,7 @@ class SearchVectors:
                 " with the mode WORDS",
                 field="query",
             )
-        self._known.put(key, vector, len(vector) * vector.itemsize + len(text))
+        self._known.put(key, vector, len(vector.sent) + len(text))
         return vector
 
     def _end(self, key: Hashable, made: asyncio.Task[Vector]) -> None:
@@ -559,31 +556,6 @@ def _retry_after(value: str | None) -> float | None:
     return None
 
 
-def _vector(value: Any) -> Vector:
-    """Return a vector in single precision, given as numbers or as base64 of them.
-
-    Raises:
-        _WrongAnswerError: It is neither, a number is not finite, or all are 0.
-
-    """
-    try:
-        if isinstance(value, str):
-            vector = array("f")
-            vector.frombytes(binascii.a2b_base64(value, strict_mode=True))
-            if sys.byteorder == "big":
-                vector.byteswap()
-        else:
-            vector = array("f", value)
-    except (TypeError, ValueError, OverflowError):
-        raise _WrongAnswerError("an embedding is neither a list of numbers nor base64 of them") from None
-    # A sum is finite only if all of its terms are.
-    if not math.isfinite(sum(vector)):
-        raise _WrongAnswerError("a vector has a number that is not finite")
-    if not any(vector):
-        raise _WrongAnswerError("all numbers of a vector are 0, so it has no direction")
-    return vector
-
-
 def _check_sizes(vectors: Iterable[Vector | None]) -> None:
     """Check that all vectors have the same size.
 
@@ -591,7 +563,7 @@ def _check_sizes(vectors: Iterable[Vector | None]) -> None:
         _WrongAnswerError: They have not.
 
     """
-    if len({len(vector) for vector in vectors if vector is not None}) > 1:
+    if len({vector.dimensions for vector in vectors if vector is not None}) > 1:
         raise _WrongAnswerError("its vectors have different sizes")
 
 
