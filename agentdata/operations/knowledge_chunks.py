@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentdata.checks import check, check_count, check_tags
 from agentdata.errors import BadUserInputError, LimitExceededError
-from agentdata.operations import knowledge_bases, knowledge_embeddings
+from agentdata.operations import embedding_jobs, knowledge_bases, knowledge_embeddings
 from agentdata.operations.embeddings import CHUNKS, EMBEDDING, store
 from models import KnowledgeChunk, KnowledgeDocument
 from models.enums import KnowledgeDocumentStatus
@@ -86,6 +86,8 @@ async def put(
         ],
     )
     await _embed(write, document, made, rows, embedding_model)
+    if any(row.get(EMBEDDING) is None for row in rows):
+        await embedding_jobs.wake(write)
     more = len(rows) - cleared
     changes: dict[str, Any] = {"chunk_count": len(rows) if replace else document.chunk_count + len(rows)}
     if status is not None:

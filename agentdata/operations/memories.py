@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from agentdata.checks import check, check_count, check_tags
 from agentdata.errors import BadUserInputError, not_found
-from agentdata.operations import deletion
+from agentdata.operations import deletion, embedding_jobs
 from agentdata.operations.embeddings import EMBEDDING, MEMORIES, forget, split, store
 from models import Memory, MemoryRevision, MemorySource, Message
 
@@ -126,6 +126,7 @@ async def revise(
     """
     if any(values.get(name, getattr(memory, name)) != getattr(memory, name) for name in _TEXTS):
         await forget(write, MEMORIES, memory.id)
+        await embedding_jobs.wake(write)
     if values.get("content", memory.content) != memory.content:
         # Not `now()`: if this waited for the lock, the transaction may have begun before the last revision.
         last = select(func.coalesce(func.max(MemoryRevision.sequence), 0) + 1, func.clock_timestamp()).where(
@@ -151,8 +152,9 @@ async def _create(write: UnitOfWork, memories: list[dict[str, Any]], path: str) 
     now = datetime.now(UTC)
     rows = [{"created_at": now, **columns} for columns, _ in checked]
     sources = any(ids for _, ids in checked)
-    has_vectors = any(vector is not None for _, vector, _ in embedded)
-    made = await write.insert(Memory, rows, alone=not sources and not has_vectors)
+    vectors_given = [vector for _, vector, _ in embedded if vector is not None]
+    wakes = write.embedding_model is not None and len(vectors_given) < len(rows)
+    made = await write.insert(Memory, rows, alone=not (sources or vectors_given or wakes))
     if sources:
         triples = zip(paths, made, checked, strict=True)
         await _add_sources(write, [(each, memory.id, ids or []) for each, memory, (_, ids) in triples])
@@ -162,6 +164,8 @@ async def _create(write: UnitOfWork, memories: list[dict[str, Any]], path: str) 
             by_model[model].append((memory.id, vector))
     for model, vectors in by_model.items():
         await store(write, MEMORIES, model, vectors, field=path.format(0) + "embedding")
+    if wakes:
+        await embedding_jobs.wake(write)
     return made
 
 

@@ -74,6 +74,8 @@ class UnitOfWork:
     """Who sent the write; None for a command of the operator, which has no access record."""
     field: str = ""
     """The mutation."""
+    embedding_model: str | None = None
+    """The model that makes vectors of texts that have none; None if nobody makes any."""
 
     @classmethod
     def on(
@@ -94,7 +96,15 @@ class UnitOfWork:
             return cls.on(database, project_id, stack, author, field)
 
         alone = partial(database.statement, project_id, writes=True)
-        return cls(project_id, begin, alone, _separate=separate, author=author, field=field)
+        return cls(
+            project_id,
+            begin,
+            alone,
+            _separate=separate,
+            author=author,
+            field=field,
+            embedding_model=database.embedding_model,
+        )
 
     @classmethod
     def within(cls, session: WriteSession, project_id: UUID) -> UnitOfWork:
