@@ -57,7 +57,9 @@ WITH RECURSIVE sizes (dimensions) AS (
 SELECT dimensions FROM sizes WHERE dimensions IS NOT NULL"""
 
 _IS_LARGE = """
-SELECT count(*) > :compared FROM (SELECT FROM {table} WHERE dimensions = :dimensions LIMIT :compared + 1) AS own"""
+SELECT count(*) > :compared FROM (
+  SELECT FROM {table} WHERE dimensions = :dimensions LIMIT :compared + 1
+) AS own"""
 
 _COUNT = "SELECT count(*) FROM {table} WHERE dimensions = :dimensions"
 
