@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from agentdata import graphiql
+from agentdata import graphiql, vector_indexes
 from agentdata.auth import Authenticator
 from agentdata.database import Database
 from agentdata.embeddings import SearchVectors, embedder_of
@@ -63,12 +63,14 @@ def create_app(
     secret: bytes | None = None,
     worker: Worker | None = None,
     tracing: Tracing | None = None,
+    owner_url: str | None = None,
 ) -> Starlette:
     """Create the server of one database; it connects at the first request and disconnects at shutdown.
 
     ``secret`` signs cursors; servers of one database share it (`administration.server_secret`). Without one,
     the server accepts only its own cursors. ``worker`` is the place of this process, if several serve
     together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics.
+    With ``owner_url``, that of the owner of the tables, the server looks after the indexes of vectors.
 
     Raises:
         SetupError: The manifest of trusted documents is missing or wrong, the extra for traces is missing, or
@@ -127,7 +129,7 @@ def create_app(
             *([Route("/", _home), graphiql.assets] if settings.graphiql else []),
         ],
         middleware=[*outside, Middleware(SecurityHeaders), *cross_origin],
-        lifespan=_lifespan(database, metrics, tokens, tracing, vectors),
+        lifespan=_lifespan(database, metrics, tokens, tracing, vectors, owner_url),
     )
     app.state.metrics = metrics
     return app
@@ -203,6 +205,7 @@ def _lifespan(
     tokens: Tokens | None,
     tracing: Tracing | None,
     vectors: SearchVectors | None,
+    owner_url: str | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -211,6 +214,8 @@ def _lifespan(
         tasks = [asyncio.create_task(metrics.share())]
         if tokens is not None:
             tasks.append(asyncio.create_task(tokens.start()))
+        if owner_url is not None:
+            tasks.append(asyncio.create_task(vector_indexes.maintain(owner_url)))
         try:
             yield
         finally:

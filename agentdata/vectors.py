@@ -120,13 +120,16 @@ def check_dimensions(field: str, vector: Vector, dimensions: int, model: str) ->
         )
 
 
+NO_VECTORS = (
+    "this server has no vectors, because its PostgreSQL lacks the extension pgvector: its operator can"
+    " install pgvector 0.8 or newer and run CREATE EXTENSION vector; the embedded PostgreSQL has it on"
+    " processors with AVX2. Everything else works without it"
+)
+"""What a database without pgvector lacks, and how to mend it."""
+
+
 class NoVectorsError(ConflictError):
     """The database cannot store or compare vectors, because it lacks pgvector."""
 
     def __init__(self, field: str | None = None) -> None:
-        super().__init__(
-            "this server has no vectors, because its PostgreSQL lacks the extension pgvector: its operator"
-            " can install pgvector 0.8 or newer and run CREATE EXTENSION vector; the embedded PostgreSQL has"
-            " it on processors with AVX2. Searches by words work without it",
-            field=field,
-        )
+        super().__init__(NO_VECTORS, field=field)

@@ -18,6 +18,15 @@ MAX_DIMENSIONS = 4_000
 """How many numbers a vector may have: as many as an index in half precision can hold."""
 
 
+INDEX_SUFFIX = "_hnsw_idx"
+"""How the names of the indexes end that the server creates, a size at a time."""
+
+
+def index_name(table: str, dimensions: int) -> str:
+    """Return the name of the index on the vectors of a size."""
+    return f"{table}_{dimensions}{INDEX_SUFFIX}"
+
+
 class Embedding:
     """A vector that a model made of a text. It goes with the text."""
 
@@ -32,6 +41,11 @@ def _checks() -> tuple[CheckConstraint, ...]:
         in_range("dimensions", 1, MAX_DIMENSIONS),
         CheckConstraint("cardinality(embedding) = dimensions", name="embedding"),
     )
+
+
+def _by_size() -> Index:
+    """Return the index by which the server finds the sizes in use."""
+    return Index(None, "dimensions")
 
 
 class KnowledgeEmbedding(Embedding, Base):
@@ -53,6 +67,7 @@ class KnowledgeEmbedding(Embedding, Base):
             "model",
             "dimensions",
         ),
+        _by_size(),
     )
 
     project_id: Mapped[ProjectId]
@@ -65,7 +80,7 @@ class MemoryEmbedding(Embedding, Base):
     """The vector of a memory."""
 
     __tablename__ = "memory_embeddings"
-    __table_args__ = (owned_by("memory_id", "memories"), *_checks())
+    __table_args__ = (owned_by("memory_id", "memories"), *_checks(), _by_size())
 
     project_id: Mapped[ProjectId]
     memory_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -75,7 +90,7 @@ class MessageEmbedding(Embedding, Base):
     """The vector of a message. ``session_id`` repeats that of the message, which decides who sees it."""
 
     __tablename__ = "message_embeddings"
-    __table_args__ = (owned_by("message_id", "messages"), *_checks())
+    __table_args__ = (owned_by("message_id", "messages"), *_checks(), _by_size())
 
     project_id: Mapped[ProjectId]
     message_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -21,6 +21,7 @@ from agentdata.setup_error import SetupError
 from agentdata.sight import logs
 
 if TYPE_CHECKING:
+    from agentdata.database_urls import DatabaseUrls
     from agentdata.sight.metrics import Worker
     from agentdata.sight.sharing import SharedCounts
 
@@ -65,7 +66,7 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
             asyncio.run(fill(urls.owner))
         announce = partial(_announce, settings, listener, scraped, first=first)
         if settings.workers == 1:
-            _serve(settings, limits, urls.request, secret, listener, scraped, None, announce)
+            _serve(settings, limits, urls, secret, listener, scraped, None, announce)
         else:
             from agentdata.sight.sharing import SharedCounts
 
@@ -73,7 +74,7 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
                 _serve_at,
                 settings,
                 limits,
-                urls.request,
+                urls,
                 secret,
                 listener,
                 scraped,
@@ -105,7 +106,7 @@ def _listen(host: str, port: int, variables: str = "AGENTDATA_") -> socket.socke
 def _serve_at(
     settings: Settings,
     limits: Limits,
-    url: str,
+    urls: "DatabaseUrls",
     secret: bytes,
     listener: socket.socket,
     scraped: socket.socket | None,
@@ -116,13 +117,13 @@ def _serve_at(
     """Serve as one of several processes."""
     from agentdata.sight.metrics import Worker
 
-    _serve(settings, limits, url, secret, listener, scraped, Worker(place, shared), announce)
+    _serve(settings, limits, urls, secret, listener, scraped, Worker(place, shared), announce)
 
 
 def _serve(
     settings: Settings,
     limits: Limits,
-    url: str,
+    urls: "DatabaseUrls",
     secret: bytes,
     listener: socket.socket,
     scraped: socket.socket | None,
@@ -135,8 +136,11 @@ def _serve(
     from agentdata.http_protocol import http_protocol
     from agentdata.sight.beside import Beside
 
-    app = create_app(settings, url, secret=secret, worker=worker)
-    beside = Beside(settings, app.state.metrics, scraped, first=worker is None or worker.place == 0)
+    first = worker is None or worker.place == 0
+    app = create_app(
+        settings, urls.request, secret=secret, worker=worker, owner_url=urls.owner if first else None
+    )
+    beside = Beside(settings, app.state.metrics, scraped, first=first)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -71,6 +71,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('project_id', 'message_id', 'model', name=op.f('message_embeddings_pkey'))
     )
     for table in TABLES:
+        op.create_index(op.f(f'{table}_dimensions_idx'), table, ['dimensions'])
         # Vectors do not compress, so do not try.
         op.execute(f"ALTER TABLE {table} ALTER COLUMN embedding SET STORAGE EXTERNAL")
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.engine.fields import ToMany, Via, filter_on
+from agentdata.vectors import Vector
 from models import (
     Agent,
     Memory,
     MemoryAccess,
     MemoryAnnotation,
+    MemoryEmbedding,
     MemoryLink,
     MemorySource,
     Message,
@@ -22,6 +24,7 @@ from models import (
 )
 from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection, VerificationStatus
+from schema.inputs.embedding import EmbeddingsFilter
 from schema.inputs.filters import (
     DateTimeFilter,
     FloatFilter,
@@ -92,6 +95,9 @@ class MemoryFilter:
     annotations: (
         Annotated["MemoryAnnotationsFilter", strawberry.lazy("schema.inputs.memory_annotation")] | None
     ) = filter_on(MemoryAnnotation, "Conditions on the annotations on the memory.", remote="memory_id")
+    embeddings: EmbeddingsFilter | None = filter_on(
+        MemoryEmbedding, "Conditions on the vectors of the memory.", remote="memory_id"
+    )
     and_: list[MemoryFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MemoryFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: MemoryFilter | None = optional("This filter must not hold.", name="not")
@@ -167,6 +173,14 @@ class MemoryValues:
     )
     metadata_: JSON | None = optional(
         "Any other data: a JSON object; `{}` by default on creation.", name="metadata"
+    )
+    embedding: Vector | None = optional(
+        "The vector of the memory, which replaces that of the same model. On a change, null deletes the"
+        " vector of the `embeddingModel`, or all without one. A change of the name, the description or the"
+        " content deletes all other vectors, because they were made of the text before."
+    )
+    embedding_model: str | None = optional(
+        "The name of the model that made the `embedding`, which needs it; at most 255 characters."
     )
 
 
