@@ -163,6 +163,20 @@ class Context:
         """The model of the vectors that this server makes of texts; None if it makes none."""
         return None if self._vectors is None else self._vectors.model
 
+    async def finds_vectors(self, statement: str) -> bool:
+        """Return whether a statement finds vectors of the model to compare with, as lately as a minute ago.
+
+        Its parameters are the project and the model.
+        """
+        if self._vectors is None:
+            return False
+
+        async def look() -> bool:
+            [[found]] = await self.fetch(statement, (self.tenant_id, self.embedding_model))
+            return bool(found)
+
+        return await self._vectors.in_use((self.tenant_id, self.viewer_id, statement), look)
+
     async def vector_of(self, text: str) -> Vector:
         """Return the vector of a text, made by the model; to be awaited in a preparation.
 

@@ -31,7 +31,7 @@ from agentdata.vectors import read_vector
 from models.embedding import MAX_DIMENSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 
     from agentdata.settings import Settings
     from agentdata.vectors import Vector
@@ -64,6 +64,9 @@ _SEARCH_ATTEMPTS = 2
 
 _REMEMBERED_BYTES = 16 * 1024 * 1024
 """How many bytes the remembered vectors of searches may have together, in one process."""
+
+_USED_S, _UNUSED_S, _MOST_REMEMBERED = 60.0, 5.0, 10_000
+"""For how many seconds it is remembered that there are vectors to compare, or none, and for how many keys."""
 
 _REFUSED = frozenset({400, 413, 422})
 """The statuses for texts that are too long or too many, and for all else that an endpoint does not take."""
@@ -389,6 +392,7 @@ class SearchVectors:
         self._timeout_s = timeout_s
         self._known: WeightedLRU[Vector] = WeightedLRU(_REMEMBERED_BYTES)
         self._making: dict[Hashable, asyncio.Task[Vector]] = {}
+        self._in_use: dict[Hashable, tuple[float, bool]] = {}
         self._rests_until = 0.0
         self._why = ""
 
@@ -432,6 +436,17 @@ class SearchVectors:
             )
         self._known.put(key, vector, len(vector.sent) + len(text))
         return vector
+
+    async def in_use(self, key: Hashable, look: Callable[[], Awaitable[bool]]) -> bool:
+        """Return whether there are vectors to compare with; what ``look`` finds is remembered for a while."""
+        now = asyncio.get_running_loop().time()
+        until, found = self._in_use.get(key, (0.0, False))
+        if now >= until:
+            found = await look()
+            if len(self._in_use) >= _MOST_REMEMBERED:
+                self._in_use.clear()
+            self._in_use[key] = now + (_USED_S if found else _UNUSED_S), found
+        return found
 
     def _end(self, key: Hashable, made: asyncio.Task[Vector]) -> None:
         del self._making[key]

@@ -36,7 +36,7 @@ from agentdata.engine.binding.inputs import as_uuid
 from agentdata.engine.fields import Bindings, ComputedRow, Cost, argument, computation
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.tenancy import TENANT, owned
-from agentdata.errors import BadUserInputError
+from agentdata.errors import BadUserInputError, EmbeddingsUnavailableError
 from agentdata.vectors import Vector
 from models import (
     KnowledgeBase,
@@ -65,6 +65,8 @@ from schema.inputs.message import MessageFilter
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from agentdata.context import Context
+    from agentdata.engine.preparations import Prepare
     from resolvers.meaning import Conditions
 
 MAX_RANKED = 2_000
@@ -465,6 +467,52 @@ def _mode(arguments: Mapping[str, Any]) -> tuple[str, Vector | None, SearchMode]
     return query or "", vector, mode
 
 
+def _mode_name(*, words: bool = True, meaning: Meaning | None = None, **_: Any) -> str:
+    """Return the mode of a search, by the shape of its arguments."""
+    mode = SearchMode.WORDS if meaning is None else SearchMode.HYBRID if words else SearchMode.MEANING
+    return mode.name
+
+
+def _preparing(in_use: str | None) -> Prepare:
+    """Return what gives a search for a text its vector, if this server makes vectors.
+
+    Without a mode, it does so if the statement ``in_use`` finds vectors to compare with.
+    """
+
+    async def prepare(arguments: Mapping[str, Any], context: Context) -> Mapping[str, Any]:
+        query, mode = arguments.get(_QUERY), arguments.get("mode")
+        own = context.embedding_model
+        if own is None or query is None or arguments.get("embedding") is not None:
+            return arguments
+        if mode is SearchMode.WORDS or arguments.get("embedding_model") not in {None, own}:
+            return arguments
+        check_text(_QUERY, query, MAX_QUERY)
+        is_open = mode is None and arguments.get(MIN_SCORE) is None
+        if is_open and (in_use is None or not await context.finds_vectors(in_use)):
+            return arguments
+        try:
+            vector = await context.vector_of(query)
+        except (BadUserInputError, EmbeddingsUnavailableError):
+            if mode is SearchMode.MEANING:
+                raise
+            return {**arguments, "mode": SearchMode.WORDS, MIN_SCORE: None, "embedding_model": None}
+        return {**arguments, "embedding": vector, "embedding_model": own}
+
+    return prepare
+
+
+_BASES_IN_USE = """
+SELECT to_regtype('halfvec') IS NOT NULL AND EXISTS (
+  SELECT FROM knowledge_bases WHERE project_id = $1 AND embedding_model = $2 AND dimensions IS NOT NULL
+) AS found"""
+
+_MEMORIES_IN_USE = """
+SELECT EXISTS (
+  SELECT FROM (SELECT model FROM memory_embeddings WHERE project_id = $1 LIMIT 1000) AS own WHERE model = $2
+) AS found"""
+"""No index is by model; a project whose memories have vectors of it hardly has others before them."""
+
+
 def _bind_knowledge(arguments: Mapping[str, Any]) -> Bindings:
     bound = _bind(arguments)
     shape: list[tuple[str, Any]] = []
@@ -496,10 +544,16 @@ _SEARCH = (
     argument(
         "embedding",
         Vector,
-        "The vector to compare with. Only vectors of the same size are compared.",
+        "The vector to compare with. Only vectors of the same size are compared. If it is missing, a server"
+        " with an embeddings endpoint makes it of the `query`.",
     ),
     argument(
-        "mode", SearchMode, "How to search; by default by all of `query` and `embedding` that is given."
+        "mode",
+        SearchMode,
+        "How to search; by default by all of `query` and `embedding` that is given, and by HYBRID, too, if"
+        " this server makes the vector and there are others to compare it with. In the mode MEANING, a search"
+        " without an `embedding` fails with EMBEDDINGS_UNAVAILABLE if the endpoint does not answer; in the"
+        " mode HYBRID it then goes by words, and its connection says so by its `mode`.",
     ),
     argument(
         MIN_SCORE,
@@ -532,6 +586,9 @@ FOUND_MESSAGES = computation(
     argument("filter", MessageFilter, "Which messages to search; all by default.", filters=Message),
     bind=_bind,
     is_complete=_all_messages,
+    mode=_mode_name,
+    # Nobody makes vectors of messages but clients, so a search for words asks for none by default.
+    prepare=_preparing(None),
 )
 FOUND_MEMORIES = computation(
     _memories,
@@ -540,6 +597,8 @@ FOUND_MEMORIES = computation(
     argument("filter", MemoryFilter, "Which memories to search; all by default.", filters=Memory),
     bind=_bind,
     is_complete=_all_memories,
+    mode=_mode_name,
+    prepare=_preparing(_MEMORIES_IN_USE),
 )
 FOUND_KNOWLEDGE = computation(
     _knowledge,
@@ -556,4 +615,6 @@ FOUND_KNOWLEDGE = computation(
     ),
     bind=_bind_knowledge,
     is_complete=_all_knowledge,
+    mode=_mode_name,
+    prepare=_preparing(_BASES_IN_USE),
 )

@@ -11,6 +11,7 @@ from agentdata.engine.reference import connections
 from resolvers.meaning import MAX_COMPARED, MAX_NEAREST
 from resolvers.search import MAX_RANKED
 from schema.declarations import object_type
+from schema.inputs.match import SearchMode
 
 Row = TypeVar("Row")
 
@@ -76,4 +77,11 @@ class SearchConnection(Connection[Row], Generic[Row]):
             f" than {MAX_NEAREST} were near enough: only the nearest {MAX_NEAREST} are listed and counted."
         ),
         metadata=_SCAN,
+    )
+    mode: SearchMode = strawberry.field(
+        resolver=connections.mode,
+        description=(
+            "How the search was made. It is WORDS, though HYBRID was asked for or is the default, if this"
+            " server could make no vector of the query."
+        ),
     )

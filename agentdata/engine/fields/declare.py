@@ -177,6 +177,7 @@ def computation(
     *arguments: StrawberryArgument,
     bind: Callable[..., Bindings] | None = None,
     is_complete: Callable[..., Any] | None = None,
+    mode: Callable[..., str] | None = None,
     prepare: Prepare | None = None,
     **constants: Any,
 ) -> Computation:
@@ -192,7 +193,7 @@ def computation(
         for each in arguments
         if _FILTERED_MODEL in each.metadata
     }
-    return Computation(function, constants, filters, bind, arguments, is_complete, prepare)
+    return Computation(function, constants, filters, bind, arguments, is_complete, mode, prepare)
 
 
 def argument(

@@ -91,6 +91,7 @@ if TYPE_CHECKING:
 LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
     "totalCount": (Page.totals, BigInteger()),
     "isComplete": (Page.is_complete, Boolean()),
+    "mode": (Page.mode, Text()),
 }
 """The fields of connections that are about the list as a whole: their statements and types."""
 

@@ -51,6 +51,8 @@ class Computation:
     arguments: tuple[StrawberryArgument, ...] = ()
     is_complete: Callable[..., Any] | None = None
     """Builds, from the same arguments, the condition that the computation left no row out for its limits."""
+    mode: Callable[..., str] | None = None
+    """Returns, from the same arguments, the name of the way in which the rows are found."""
     prepare: Prepare | None = None
     """Prepares the arguments before they are bound, and before the operation takes a connection."""
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from sqlalchemy import (
     Integer,
     Select,
+    Text,
     and_,
     bindparam,
     func,
+    literal_column,
     null,
     or_,
     select,
@@ -193,6 +195,14 @@ class Page:
         condition_ = None if self.computation is None else self.computation.is_complete
         complete = true() if condition_ is None else condition_(**dict(shape.computed)).scalar_subquery()
         return select(null() if keys is None else keys.c.key, complete)
+
+    def mode(self, shape: PageShape) -> Select[Any]:
+        """Select the name of the way in which the rows of each parent are found, as (parent, name)."""
+        keys = None if self.link is None else keys_table()
+        mode = None if self.computation is None else self.computation.mode
+        # Such names are constants of our code.
+        name = null() if mode is None else literal_column(f"'{mode(**dict(shape.computed))}'", Text)
+        return select(null() if keys is None else keys.c.key, name)
 
     def nullable(self, key: Ordering) -> bool:
         """Return whether the sort key of a row may be null."""
