@@ -2,8 +2,9 @@
 
 A ```graphql block is a request, with the ```json variables block behind it, if there is one. The ```json
 block that follows is the answer. A shell block with `curl` and an answer behind it is a request too, with the
-Authorization header of the command, if any. Each page has its own project, which begins empty, or with the
-demo data for the pages of `ON_DEMO_DATA`.
+Authorization header of the command, if any. A ```markdown block with a path behind its kind is a file, and
+`agentdata knowledge sync` in a shell block reads those above it. Each page has its own project, which begins
+empty, or with the demo data for the pages of `ON_DEMO_DATA`.
 
 Ids and cursors differ from run to run: those of a page are mapped to those of the run wherever they repeat.
 Any time matches any other, unless a request of the page contains it. Locations of errors may be omitted.
@@ -16,9 +17,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import sys
+import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +34,7 @@ from agentdata.administration import acting_in
 from agentdata.app import create_app
 from agentdata.demo import load
 from agentdata.settings import Settings
-from tests import databases
+from tests import commands, databases
 from tests.serving import Key, make_key, serving
 from tests.tables import with_tables
 
@@ -76,6 +79,14 @@ class Example:
     authorization: str | None = OF_THE_PROJECT
 
 
+@dataclass(frozen=True)
+class Sync:
+    """A command `agentdata knowledge sync` of a page, with the files that stand above it by their paths."""
+
+    words: list[str]
+    files: dict[str, str]
+
+
 def blocks(page: str) -> list[Block]:
     """Return the fenced blocks of a page."""
     return [Block(m["kind"], m["text"], m.start("text"), m.end("text")) for m in _FENCE.finditer(page)]
@@ -83,10 +94,20 @@ def blocks(page: str) -> list[Block]:
 
 def examples(page: str) -> list[Example]:
     """Return the requests of a page with their answers; raise ValueError if a request has no answer."""
-    found: list[Example] = []
+    return [step for step in steps(page) if isinstance(step, Example)]
+
+
+def steps(page: str) -> list[Example | Sync]:
+    """Return the requests and syncs of a page in order; raise ValueError if a request has no answer."""
+    found: list[Example | Sync] = []
+    files: dict[str, str] = {}
     rest = blocks(page)
     while rest:
         block = rest.pop(0)
+        if block.kind.startswith("markdown "):
+            files[block.kind.removeprefix("markdown ")] = block.text
+        if block.kind == "sh" and files and block.text.startswith("agentdata knowledge sync "):
+            found.append(Sync(shlex.split(block.text)[1:], dict(files)))
         request = _request(block)
         if request is None:
             continue
@@ -200,6 +221,20 @@ class Project:
             async with acting_in(self.urls.owner, self.key.slug) as write:
                 assert await load(write)
 
+    def sync(self, sync: Sync) -> None:
+        """Run a sync in a folder with its files."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AGENTDATA_")}
+        own = {"DATABASE_URL": self.urls.request, "AGENTDATA_MIGRATION_DATABASE_URL": self.urls.owner}
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in sync.files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            knowledge, command, place, *options = sync.words
+            words = [knowledge, command, str(Path(folder, place)), *options, "--project", self.key.slug]
+            done = commands.run(kept | own, words)
+        assert done.returncode == 0, done.stderr
+
     async def send(self, request: dict[str, Any], authorization: str | None) -> Any:
         """Send the request of an example and return the response."""
         headers = {"Accept": "application/json"}
@@ -212,7 +247,10 @@ class Project:
 async def corrected(page: str, project: Project) -> str:
     """Run the examples of a page, and return the page with wrong answers and tables corrected."""
     run, changes = Run(), []
-    for example in examples(page):
+    for example in steps(page):
+        if isinstance(example, Sync):
+            await asyncio.to_thread(project.sync, example)
+            continue
         answer = await project.send(*run.request_of(example))
         shown = json.loads(example.answer.text) if example.answer.text.strip() else None
         if not run.matches(shown, answer):

@@ -77,6 +77,7 @@ DOMAIN = {
     "KnowledgeBase": (
         "id createdAt updatedAt name externalId description source refreshSchedule metadata agents versions"
         " documents chunks syncs lastSync lastCommitSha lastSyncedAt documentCount chunkCount"
+        " accessCount lastAccessedAt"
     ),
     "KnowledgeVersion": "id createdAt knowledgeBase version documentCount chunkCount documents",
     "KnowledgeDocument": (
@@ -85,7 +86,7 @@ DOMAIN = {
     ),
     "KnowledgeChunk": "id createdAt knowledgeBase version document position content metadata tags",
     "KnowledgeSync": (
-        "id createdAt updatedAt knowledgeBase status kind commitSha added modified removed chunksWritten"
+        "id createdAt updatedAt knowledgeBase job status kind commitSha added modified removed chunksWritten"
         " startedAt finishedAt error"
     ),
     "ToolCall": (

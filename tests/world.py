@@ -124,8 +124,8 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
         await factories.module_state(api, **_state(random, moment, module, session))
     await _add_metrics(api, random, moment, versions, sessions)
     await _add_memories(random, moment, api, users, agents, sessions, messages)
-    await _add_jobs(api, owner, random, moment)
-    await _add_knowledge(random, moment, api, agents)
+    waiting = await _add_jobs(api, owner, random, moment)
+    await _add_knowledge(random, moment, api, agents, waiting)
     for scopes in (["READ"], ["READ", "WRITE"], ["ADMIN"]):
         await api.run(api_keys.create, name="Key", scopes=scopes)
     for _ in range(4):
@@ -370,8 +370,11 @@ async def _add_memories(
             await api.run(memories.update, id_=memory.id, values={"content": f"{random.randrange(9)} cups"})
 
 
-async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -> None:
-    """Add jobs in every state, whose times are so far away that no state changes while tests run."""
+async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -> list[Any]:
+    """Add jobs in every state, whose times are so far away that no state changes while tests run.
+
+    Returns some of them.
+    """
     for number, queue in enumerate(("mail", "sync", "50% off")):
         for name in (f"nightly {number}", f"hourly {number}", f"weekly {number}"):
             await factories.schedule(
@@ -431,9 +434,10 @@ async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -
                 text(f"UPDATE jobs SET {change} AND project_id = :id"),  # noqa: S608  # the texts above
                 {"id": api.project_id},
             )
+    return waiting
 
 
-async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any]) -> None:
+async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any], jobs: list[Any]) -> None:
     bases = [
         await factories.knowledge_base(
             api,
@@ -485,6 +489,7 @@ async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any
             status=status,
             kind=random.choice([None, "full", "incremental"]),
             commit_sha=random.choice([None, "c0ffee", "c0ffef"]),
+            job_id=random.choice([None, *(job.id for job in jobs[:2])]),
             added=random.randrange(3),
             modified=random.randrange(3),
             removed=random.randrange(3),

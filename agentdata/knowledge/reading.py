@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from bs4 import BeautifulSoup, Comment
+from bs4.dammit import UnicodeDammit
 from charset_normalizer import from_bytes
 from markdown_it import MarkdownIt
 from markdownify import MarkdownConverter
@@ -215,7 +216,11 @@ def _headings(text: str) -> Iterator[tuple[int, str, int, int]]:
 
 def _html(path: PurePosixPath, data: bytes) -> Document:
     """Return the text of a web page, as Markdown."""
-    page = BeautifulSoup(data, "html.parser")
+    text = UnicodeDammit(data, is_html=True).unicode_markup
+    if text is None:
+        raise UnreadableError("is in an unknown encoding; save it in UTF-8")
+    # Behind a comment, no text looks like the name of a file or like XML, of which Beautiful Soup warns.
+    page = BeautifulSoup(f"<!---->{text}", "html.parser")
     title = page.title.get_text(" ", strip=True) if page.title else ""
     for element in page.find_all(_NO_TEXT):
         element.decompose()
@@ -225,8 +230,8 @@ def _html(path: PurePosixPath, data: bytes) -> Document:
     converter = MarkdownConverter(
         heading_style="atx", escape_asterisks=False, escape_underscores=False, strip=["img"]
     )
-    text = clean(converter.convert_soup(body)).replace("\r", "")
-    found, sections = _markdown(" ".join(title.split()) or path.stem, text)
+    markdown = clean(converter.convert_soup(body)).replace("\r", "")
+    found, sections = _markdown(" ".join(title.split()) or path.stem, markdown)
     # The lines are those of the converted text, which nobody sees.
     sections = [Section(section.text, section.headings) for section in sections]
     return Document(found, "text/html", MARKDOWN, None, sections)

@@ -32,6 +32,9 @@ It grows if files are read or split in another way.
 
 _SIZES = (200, 20_000)
 
+_HEADING, _HEADINGS = 200, 8
+"""How many characters of a heading, and how many headings, stand above each chunk."""
+
 _GRAMMARS = {
     "go": tree_sitter_go.language,
     "java": tree_sitter_java.language,
@@ -82,12 +85,13 @@ def chunks(document: Document, splitting: Splitting) -> Iterator[dict[str, Any]]
     stands.
     """
     for section in document.sections:
-        above = " > ".join(section.headings)
+        headings = [heading[:_HEADING] for heading in section.headings[:_HEADINGS]]
+        above = " > ".join(headings)
         if not section.text:
-            yield {"content": above, "metadata_": {"headings": [*section.headings]}}
+            yield {"content": above, "metadata_": {"headings": headings}}
         line, counted = section.line, 0
         for offset, text in _split(document, section, splitting):
-            metadata: dict[str, Any] = {"headings": [*section.headings]}
+            metadata: dict[str, Any] = {"headings": headings}
             if line is not None:
                 line += section.text.count("\n", counted, offset)
                 counted = offset

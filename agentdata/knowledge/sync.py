@@ -19,14 +19,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import or_, select
-from sqlalchemy.exc import DBAPIError
 
+from agentdata.checks import check
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, LimitExceededError
 from agentdata.knowledge import files, reading, splitting
 from agentdata.operations import knowledge_bases, knowledge_chunks, knowledge_documents, knowledge_syncs
 from agentdata.operations.knowledge_documents import DEFAULT_VERSION
 from agentdata.operations.unit_of_work import UnitOfWork, run
-from models import KnowledgeBase
+from models import KnowledgeBase, KnowledgeVersion
 from models.enums import KnowledgeDocumentStatus, KnowledgeSyncStatus
 
 if TYPE_CHECKING:
@@ -184,9 +184,12 @@ async def sync(
         raise BadUserInputError(
             "a sync needs two connections to the database; remove pool_size from its address"
         )
+    version = version or DEFAULT_VERSION
+    check(KnowledgeBase, {"name": base})
+    check(KnowledgeVersion, {"version": version})
     _check_within(path, within)
     row = await run(database, project_id, _find, {"name": base})
-    under_way = _Sync(database, project_id, version or DEFAULT_VERSION, options, on_step)
+    under_way = _Sync(database, project_id, version, options, on_step)
     try:
         await under_way.begin(path, row)
     except AgentDataError as error:
@@ -230,9 +233,7 @@ class _Sync:
         before = base.source if base is not None else {}
         self._splitting, include, exclude = _settings(before, self._options)
         source = await asyncio.to_thread(files.find, Path(path), include=include, exclude=exclude)
-        paths = before.get("paths")
-        paths = paths if isinstance(paths, dict) else {}
-        known = paths.get(self._version, source.identity)
+        known = _paths(before).get(self._version, source.identity)
         if known != source.identity and not self._options.replace:
             raise ConflictError(
                 f"the version {self._version} is synced from {known}: choose another --version or --base, or"
@@ -247,12 +248,12 @@ class _Sync:
                 field="path",
             )
         self._source = source
-        self._kept = before | {
+        self._kept = {
             "chunkSize": self._splitting.size,
             "chunkOverlap": self._splitting.overlap,
             "include": [*include],
             "exclude": [*exclude],
-            "paths": paths | {self._version: source.identity},
+            "paths": {self._version: source.identity},
         }
         self.result.commit = source.commit
         self.result.skipped.update(source.skipped)
@@ -268,7 +269,7 @@ class _Sync:
         if not any(each.synced and (each.hash or "").endswith(digest) for each in stored.values()):
             self.result.kind = "full"
         recorded = {"knowledge_base_id": base.id, "kind": self.result.kind, "job_id": job_id}
-        self.result.sync_id = await self._write(_open, base=base, source=self._kept, recorded=recorded)
+        self.result.sync_id = await self._write(_open, base_id=base.id, kept=self._kept, recorded=recorded)
         try:
             await self._write_changes(base.id, stored)
         except BaseException as error:
@@ -392,6 +393,12 @@ def _settings(kept: dict[str, Any], options: Options) -> tuple[Splitting, tuple[
     return chosen, include, _kept_patterns(kept, "exclude", options.exclude)
 
 
+def _paths(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return the path that each version was synced from last."""
+    paths = kept.get("paths")
+    return paths if isinstance(paths, dict) else {}
+
+
 def _kept_number(kept: dict[str, Any], key: str, given: int | None) -> int | None:
     value = kept.get(key) if given is None else given
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
@@ -482,8 +489,8 @@ def _reason(error: BaseException) -> str:
         return error.message
     if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
         return "the sync was interrupted"
-    cause = str(error.orig if isinstance(error, DBAPIError) else error)
-    return cause.partition("\n")[0] or type(error).__name__
+    # Clients of the project read it, and the text of an unknown error may be about anything.
+    return f"the sync was ended by an unexpected error ({type(error).__name__}); its output says which"
 
 
 async def _find(write: UnitOfWork, name: str) -> KnowledgeBase | None:
@@ -523,15 +530,15 @@ async def _lock(write: UnitOfWork, base: KnowledgeBase) -> None:
         )
 
 
-async def _open(
-    write: UnitOfWork, base: KnowledgeBase, source: dict[str, Any], recorded: dict[str, Any]
-) -> UUID:
+async def _open(write: UnitOfWork, base_id: UUID, kept: dict[str, Any], recorded: dict[str, Any]) -> UUID:
     """Keep the options of a sync, and record that it runs; others that still look so have died."""
     await knowledge_syncs.fail_running(
-        write, base.id, "the sync ended without a result: its process was stopped, or lost the database"
+        write, base_id, "the sync ended without a result: its process was stopped, or lost the database"
     )
-    if source != base.source:
-        await knowledge_bases.update(write, base.id, {"source": source})
+    before = (await write.get(KnowledgeBase, base_id, lock=True)).source
+    source = before | kept | {"paths": _paths(before) | kept["paths"]}
+    if source != before:
+        await knowledge_bases.update(write, base_id, {"source": source})
     return (await knowledge_syncs.record(write, recorded)).id
 
 

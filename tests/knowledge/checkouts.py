@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+GIT = shutil.which("git") or "git"
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -20,7 +23,7 @@ def git(folder: Path, *arguments: str) -> str:
         for what in ("NAME", "EMAIL")
     }
     done = subprocess.run(  # noqa: S603 a command of ours
-        ["git", "-C", str(folder), *arguments], env=kept | own, capture_output=True, text=True, check=True
+        [GIT, "-C", str(folder), *arguments], env=kept | own, capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
 

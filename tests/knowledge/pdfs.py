@@ -22,9 +22,9 @@ def pdf(*pages: str, outline: Sequence[tuple[str, int]] = (), password: str | No
     ]
     for index, text in enumerate(pages):
         stream = f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET" if text else ""
+        resources, contents = "<</Font<</F1 3 0 R>>>>", f"{5 + 2 * index} 0 R"
         objects += [
-            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>>>"
-            f"/Contents {5 + 2 * index} 0 R>>",
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources{resources}/Contents {contents}>>",
             f"<</Length {len(stream)}>>stream\n{stream}\nendstream",
         ]
     data, places = "%PDF-1.4\n", []

@@ -40,11 +40,11 @@ ROWS = {
     "knowledge_versions": (1_000, 3_000, 3_000),
     "knowledge_documents": (10_000, 2_000, 2_000),
     "knowledge_chunks": (20_000, 4_000, 4_000),
-    "knowledge_syncs": (5_000, 1_000, 1_000),
     "access_records": (10_000, 2_000, 2_000),
     "queues": (100, 100, 100),
     "schedules": (200, 200, 200),
     "jobs": (10_000, 2_000, 2_000),
+    "knowledge_syncs": (5_000, 1_000, 1_000),
 }
 """How many rows of each table each project has."""
 
@@ -405,6 +405,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
     "knowledge_syncs": {
         "id": "@knowledge_syncs[i]",
         "knowledge_base_id": "@knowledge_bases[i % #knowledge_bases]",
+        "job_id": _one_in(50, "@jobs[i % #jobs]"),
         "status": _rare("'FAILED'", "'SUCCEEDED'"),
         "kind": _one_in(2, _LABEL),
         "commit_sha": _one_in(2, "'commit-' || i"),

@@ -458,6 +458,23 @@ async def test_a_deleted_queue_takes_its_jobs_and_schedules_with_it(api: Api) ->
     assert found == {"jobs": {"totalCount": 0}, "schedules": {"totalCount": 0}, "queues": {"totalCount": 0}}
 
 
+@pytest.mark.parametrize("deleted", ["deleteJob", "cleanQueue", "deleteQueue"])
+async def test_syncs_outlive_their_jobs(api: Api, deleted: str) -> None:
+    job = await held(api)
+    await api.ask(COMPLETE, id=job["id"], lease=job["lease"])
+    base = await factories.knowledge_base(api)
+    await factories.knowledge_sync(api, base.id, job_id=job["id"])
+    queue = (await api.ask('{ queue(name: "mail") { id } }'))["queue"]["id"]
+    document = {
+        "deleteJob": f'mutation {{ deleteJob(id: "{job["id"]}") {{ ids }} }}',
+        "cleanQueue": 'mutation { cleanQueue(name: "mail") { ids } }',
+        "deleteQueue": f'mutation {{ deleteQueue(id: "{queue}") {{ ids }} }}',
+    }
+    assert len((await api.ask(document[deleted]))[deleted]["ids"]) == 1
+    found = await api.ask("{ knowledgeSyncs { nodes { job { id } } } }")
+    assert found["knowledgeSyncs"]["nodes"] == [{"job": None}]
+
+
 async def test_each_step_of_a_job_is_one_statement(api: Api) -> None:
     await enqueue(api)
     with traffic(api.database) as seen:

@@ -138,3 +138,14 @@ async def test_syncs_of_another_system_are_recorded_together_or_not_at_all(api: 
     assert error["extensions"] == {"code": "NOT_FOUND", "field": "syncs.1.knowledgeBaseId"}
     left = await api.ask("{ knowledgeSyncs { totalCount } }")
     assert left == {"knowledgeSyncs": {"totalCount": 2}}
+
+
+async def test_a_sync_may_name_only_a_job_of_its_project(api: Api, other: Api) -> None:
+    base = await factories.knowledge_base(api)
+    [own] = await factories.enqueued(api, {"queue": "sync"})
+    [foreign] = await factories.enqueued(other, {"queue": "sync"})
+    given = {"knowledgeBaseId": str(base.id), "jobId": str(own.id)}
+    recorded = (await api.ask(RECORD.replace("error", "job { id }"), input=given))["recordKnowledgeSync"]
+    assert recorded["job"] == {"id": str(own.id)}
+    error = await api.error(RECORD, input=given | {"jobId": str(foreign.id)})
+    assert error["extensions"] == {"code": "NOT_FOUND", "field": "jobId"}
