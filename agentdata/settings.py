@@ -184,7 +184,7 @@ class Settings(BaseSettings):
         description="Address of an endpoint like OpenAI's `/v1/embeddings`, or its base, that makes vectors.",
     )
     embeddings_model: str | None = Field(
-        default=None, max_length=255, description="Model that the endpoint makes vectors with."
+        default=None, max_length=200, description="Model that the endpoint makes vectors with."
     )
     embeddings_api_key: SecretStr | None = Field(
         default=None, description="Key of the endpoint, which is sent to it as a bearer token."
@@ -218,6 +218,14 @@ class Settings(BaseSettings):
         gt=0,
         le=600,
         description="Seconds that a search waits for the endpoint before it does without.",
+    )
+    knowledge_paths: str = Field(
+        default="",
+        description="Folders that a worker may sync knowledge bases with, with commas; none if empty.",
+    )
+    worker: bool = Field(default=False, description="Whether `agentdata serve` runs a worker beside.")
+    worker_jobs: int = Field(
+        default=4, ge=1, le=100, description="Largest number of jobs that a worker does at a time."
     )
     shutdown_timeout_s: int = Field(
         default=3,
@@ -260,6 +268,11 @@ class Settings(BaseSettings):
     def _check_networks(cls, text: str) -> str:
         networks(text)
         return text
+
+    @property
+    def knowledge_folders(self) -> list[Path]:
+        """The folders that a worker may sync knowledge bases with."""
+        return [Path(name.strip()) for name in self.knowledge_paths.split(",") if name.strip()]
 
     @property
     def proxy_networks(self) -> tuple[Network, ...]:

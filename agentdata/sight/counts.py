@@ -60,6 +60,8 @@ class Counts:
         self.embedding_texts = 0
         """Texts that the endpoint made vectors of."""
         self.embedding_s = _histogram()
+        self.worked: defaultdict[str, int] = defaultdict(int)
+        """Jobs that the worker did, by their kind and what came out, such as `embed:completed`."""
         self.slow = 0
         """Operations that took longer than the setting."""
 

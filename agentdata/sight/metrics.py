@@ -131,6 +131,14 @@ class Metrics(Collector):
         )
         _add(embedding, [], counts["embedding_s"])
         yield embedding
+        worked = CounterMetricFamily(
+            "agentdata_worker_jobs",
+            "Jobs that the worker did, by their kind and what came out.",
+            labels=["kind", "outcome"],
+        )
+        for label, number in counts["worked"].items():
+            worked.add_metric([*label.split(":", 1)], number)
+        yield worked
         for name, (called, description) in _COUNTERS.items():
             yield CounterMetricFamily(f"agentdata_{called}", description, value=counts[name])
         for name, (called, description) in _GAUGES.items():

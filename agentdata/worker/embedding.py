@@ -116,6 +116,8 @@ class _Outcome:
 class Embedding:
     """The kind of work that makes vectors."""
 
+    name = "embed"
+
     def __init__(self, database: Database, finder: Finder, embedder: Embedder) -> None:
         self.queue = embedding_jobs.queue_of(embedder.model)
         self._database = database

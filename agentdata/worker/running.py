@@ -25,6 +25,7 @@ from agentdata.errors import (
 )
 from agentdata.operations import jobs
 from agentdata.operations.unit_of_work import run
+from agentdata.sight.counts import COUNTS
 from agentdata.sight.failures import describe, trace
 
 if TYPE_CHECKING:
@@ -83,8 +84,9 @@ class Work:
 
 
 class Kind(Protocol):
-    """A kind of work: the queue that its jobs wait in, and how they are done."""
+    """A kind of work: its name, the queue that its jobs wait in, and how they are done."""
 
+    name: str
     queue: str
 
     async def work(self, work: Work) -> Any:
@@ -219,24 +221,29 @@ class Worker:
 
     async def _work(self, due: Due, job: Job) -> None:
         """Do a job and settle it, whatever comes out."""
-        kind = self._kinds[due.queue]
+        kind, outcome = self._kinds[due.queue], "lost"
         work = Work(self._database, due.project_id, job, self._stopping)
         try:
             try:
                 result = await self._held(work, kind.work(work))
             except (StoppedError, asyncio.CancelledError):
                 await self._settle(work, jobs.release)
+                outcome = "returned"
             except LeaseLostError:
                 _log.warning("the job %s is left to others", job.id)
             except Exception as error:  # noqa: BLE001  # a fault of one job is not to end the others
                 await self._settle(work, jobs.fail, **_failure(job, error))
+                outcome = "failed"
             else:
                 await self._settle(work, jobs.complete, result=result)
                 kind.ended(due.project_id)
+                outcome = "completed"
         except ConflictError:
             _log.warning("the job %s was settled by someone else", job.id)
         except Exception as error:  # noqa: BLE001  # as above
             _log.warning("the job %s was not settled, and comes back: %s", job.id, describe(error))
+        finally:
+            COUNTS.worked[f"{kind.name}:{outcome}"] += 1
 
     async def _held(self, work: Work, doing: Awaitable[Any]) -> Any:
         """Await work while the lease of its job is extended.
