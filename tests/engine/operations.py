@@ -66,6 +66,8 @@ _ARGUMENT_VALUES: dict[str, list[Any]] = {
         "'\"\\ & | ! ( ) : * <",
         "a\0",
     ],
+    # The vectors of the world have three numbers, or two.
+    "Vector": [[1, 0.5, 0], [-1, 0, 2], [0.5, 1], "AACAPwAAAAAAAIA/", [], "no vector"],
     "DateTime": [
         "2020-01-01T00:00:00Z",
         # Many rows of the world have this time.
