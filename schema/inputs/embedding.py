@@ -1,4 +1,4 @@
-"""Inputs of vectors: those of chunks, memories and messages, and filters on them."""
+"""Inputs of vectors: those of chunks, memories and messages, and a filter on those of chunks."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ import strawberry
 from agentdata.engine.fields import ToMany
 from agentdata.vectors import Vector
 from schema.declarations import input_type, optional, required
-from schema.inputs.filters import DateTimeFilter, IntFilter, StringFilter
+from schema.inputs.filters import StringFilter
 
 _EMBEDDING = "The vector that the model made of the text."
 
 
 @input_type
-class EmbeddingFilter:
-    """Selects vectors. All given conditions must hold."""
+class KnowledgeEmbeddingFilter:
+    """Selects vectors of chunks. All given conditions must hold."""
 
     model: StringFilter | None = optional("The model that made the vector.")
-    dimensions: IntFilter | None = optional("How many numbers the vector has.")
-    created_at: DateTimeFilter | None = optional("When the vector was written.")
 
 
 @input_type
-class EmbeddingsFilter(ToMany):
-    """Conditions on the vectors of an object, such as that it has none of a model."""
+class KnowledgeEmbeddingsFilter(ToMany):
+    """Conditions on the vectors of a chunk, such as that it has none of a model."""
 
-    some: EmbeddingFilter | None = optional("At least one related object meets this filter.")
-    none: EmbeddingFilter | None = optional("No related object meets this filter.")
+    some: KnowledgeEmbeddingFilter | None = optional("At least one related object meets this filter.")
+    none: KnowledgeEmbeddingFilter | None = optional("No related object meets this filter.")
 
 
 @input_type

@@ -12,7 +12,7 @@ from agentdata.vectors import Vector
 from models import KnowledgeBase, KnowledgeDocument, KnowledgeEmbedding
 from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
-from schema.inputs.embedding import EmbeddingsFilter
+from schema.inputs.embedding import KnowledgeEmbeddingsFilter
 from schema.inputs.filters import DateTimeFilter, IDFilter, IntFilter, JSONFilter, ListFilter, StringFilter
 from schema.scalars import JSON
 
@@ -31,7 +31,7 @@ class KnowledgeChunkFilter:
     document_id: IDFilter | None = optional("The id of the document of the chunk.")
     position: IntFilter | None = optional("The position in the document, from 1.")
     tags: ListFilter | None = optional("The tags of the chunk.")
-    embeddings: EmbeddingsFilter | None = filter_on(
+    embeddings: KnowledgeEmbeddingsFilter | None = filter_on(
         KnowledgeEmbedding, "Conditions on the vectors of the chunk.", remote="chunk_id"
     )
     created_at: DateTimeFilter | None = optional("When the chunk was recorded.")

@@ -15,7 +15,6 @@ from models import (
     Memory,
     MemoryAccess,
     MemoryAnnotation,
-    MemoryEmbedding,
     MemoryLink,
     MemorySource,
     Message,
@@ -24,7 +23,6 @@ from models import (
 )
 from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection, VerificationStatus
-from schema.inputs.embedding import EmbeddingsFilter
 from schema.inputs.filters import (
     DateTimeFilter,
     FloatFilter,
@@ -95,9 +93,6 @@ class MemoryFilter:
     annotations: (
         Annotated["MemoryAnnotationsFilter", strawberry.lazy("schema.inputs.memory_annotation")] | None
     ) = filter_on(MemoryAnnotation, "Conditions on the annotations on the memory.", remote="memory_id")
-    embeddings: EmbeddingsFilter | None = filter_on(
-        MemoryEmbedding, "Conditions on the vectors of the memory.", remote="memory_id"
-    )
     and_: list[MemoryFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MemoryFilter] | None = optional("At least one of these filters must hold.", name="or")
     not_: MemoryFilter | None = optional("This filter must not hold.", name="not")

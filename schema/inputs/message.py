@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.engine.fields import ToMany, Via, filter_on
-from models import Agent, Memory, MemorySource, MessageEmbedding, Session, ToolCall, User
+from models import Agent, Memory, MemorySource, Session, ToolCall, User
 from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import MessageRole, OrderDirection
-from schema.inputs.embedding import EmbeddingsFilter
 from schema.inputs.filters import (
     BooleanFilter,
     DateTimeFilter,
@@ -72,9 +71,6 @@ class MessageFilter:
         Memory,
         "Conditions on the memories that were made from the message.",
         via=Via(MemorySource, "message_id", "memory_id"),
-    )
-    embeddings: EmbeddingsFilter | None = filter_on(
-        MessageEmbedding, "Conditions on the vectors of the message.", remote="message_id"
     )
     and_: list[MessageFilter] | None = optional("All of these filters must hold.", name="and")
     or_: list[MessageFilter] | None = optional("At least one of these filters must hold.", name="or")
