@@ -213,7 +213,10 @@ async def test_a_refusal_names_its_status_and_what_to_do(
         ),
         (
             {"data": [{"embedding": [0, 0]}]},
-            "a vector is none: it is zero, and so has no direction to compare; a number must be at least 6e-8",
+            (
+                "a vector is none: it is zero, and so has no direction to compare; a number must be at least"
+                " 6e-8"
+            ),
         ),
         (
             {"data": [{"embedding": [1.0] * 4_001}]},

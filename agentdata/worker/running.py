@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -67,10 +67,10 @@ class Work:
     project_id: UUID
     job: Job
     stopping: asyncio.Event
+    until: float
+    """When the lease runs out, by the clock of this process."""
     progress: float | None = None
     """How far the work is, from 0 to 1, which the next extension of the lease stores."""
-    until: float = field(default_factory=lambda: monotonic() + LEASE_MS / 1_000)
-    """When the lease runs out, by the clock of this process."""
 
     def check(self) -> None:
         """Stop here if the worker ends.
@@ -120,6 +120,7 @@ class Worker:
         slots: int = 4,
         grace_s: float = 3,
         interval_s: float = _INTERVAL_S,
+        lease_ms: int = LEASE_MS,
     ) -> None:
         self.name = f"agentdata@{socket.gethostname()[:100]}:{os.getpid()}"
         self._database = database
@@ -128,6 +129,7 @@ class Worker:
         self._slots = slots
         self._grace_s = grace_s
         self._interval_s = interval_s
+        self._lease_ms = lease_ms
         self._stopping = asyncio.Event()
         self._done = asyncio.Event()
         self._running: dict[Due, asyncio.Task[None]] = {}
@@ -195,7 +197,7 @@ class Worker:
             self._database,
             due.project_id,
             jobs.claim,
-            {"queue": due.queue, "worker": self.name, "lease_ms": LEASE_MS},
+            {"queue": due.queue, "worker": self.name, "lease_ms": self._lease_ms},
         )
         return claimed[0] if claimed else None
 
@@ -222,7 +224,8 @@ class Worker:
     async def _work(self, due: Due, job: Job) -> None:
         """Do a job and settle it, whatever comes out."""
         kind, outcome = self._kinds[due.queue], "lost"
-        work = Work(self._database, due.project_id, job, self._stopping)
+        until = monotonic() + self._lease_ms / 1_000
+        work = Work(self._database, due.project_id, job, self._stopping, until)
         try:
             try:
                 result = await self._held(work, kind.work(work))
@@ -267,11 +270,11 @@ class Worker:
     async def _keep(self, work: Work) -> None:
         """Extend the lease of a job, and return when it is lost."""
         while True:
-            await asyncio.sleep(LEASE_MS / 3_000)
+            await asyncio.sleep(self._lease_ms / 3_000)
             try:
                 extended = monotonic()
-                await self._write(work, jobs.extend, lease_ms=LEASE_MS, progress=work.progress)
-                work.until = extended + LEASE_MS / 1_000
+                await self._write(work, jobs.extend, lease_ms=self._lease_ms, progress=work.progress)
+                work.until = extended + self._lease_ms / 1_000
             except Exception as error:  # noqa: BLE001  # without the lease the work has to end
                 _log.warning("the lease of the job %s was lost: %s", work.job.id, describe(error))
                 return
