@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from agentdata.database_urls import DatabaseUrls
     from tests.databases import Server
 
-_INDEXES = "SELECT coalesce(array_agg(indexname::text ORDER BY 1), '{}') FROM pg_indexes WHERE indexname LIKE '%hnsw%'"
+_INDEXES = """
+SELECT coalesce(array_agg(indexname::text ORDER BY 1), '{}') FROM pg_indexes WHERE indexname LIKE '%hnsw%'"""
 _NAME = "memory_embeddings_3_hnsw_idx"
 
 
