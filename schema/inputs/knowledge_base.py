@@ -102,7 +102,8 @@ class KnowledgeBaseValues:
     )
     refresh_schedule: str | None = optional(
         "When the knowledge base is to be synced, as a cron expression, such as `0 3 * * *`; at most 255"
-        " characters. It is stored for your own scheduler: the server starts nothing by it."
+        " characters. If the `source` has a `path`, a worker syncs the base with it at these times; else nobody"
+        " does but you."
     )
     embedding_model: str | None = optional(
         "The name of the model that makes the vectors of the chunks; at most 255 characters. Once there are"

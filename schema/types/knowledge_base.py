@@ -50,8 +50,8 @@ class KnowledgeBase(Node):
         "Where the documents come from, such as an address, and how they are split: a JSON object."
     )
     refresh_schedule: str | None = column(
-        "When the knowledge base is to be synced, as a cron expression; null if at no fixed times. It is"
-        " stored for your own scheduler: the server starts nothing by it."
+        "When the knowledge base is to be synced, as a cron expression; null if at no fixed times. If the"
+        " `source` has a `path`, a worker syncs the base with it at these times; else nobody does but you."
     )
     embedding_model: str | None = column(
         "The model whose vectors searches compare; null if the base has no vectors."

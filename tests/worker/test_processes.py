@@ -203,7 +203,8 @@ def test_a_server_with_a_worker_makes_vectors_of_what_it_is_sent(
         base = ask('mutation { createKnowledgeBase(input: {name: "B"}) { id embeddingModel } }')
         assert base["createKnowledgeBase"]["embeddingModel"] == MODEL
         document = ask(
-            'mutation ($base: ID!) { putKnowledgeDocument(input: {knowledgeBaseId: $base, name: "D"}) { id } }',
+            "mutation ($base: ID!) {"
+            ' putKnowledgeDocument(input: {knowledgeBaseId: $base, name: "D"}) { id } }',
             base=base["createKnowledgeBase"]["id"],
         )
         ask(
