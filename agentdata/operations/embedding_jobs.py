@@ -26,7 +26,8 @@ _ENDED = ", ".join(f"'{state}'" for state in FINISHED_STATES)
 
 _WAKE = f"""
 WITH made_queue AS (
-  INSERT INTO queues (project_id, id, name) VALUES ($1, $2, $4) ON CONFLICT DO NOTHING RETURNING id
+  INSERT INTO queues (project_id, id, name) VALUES ($1, $2::uuid, $4::varchar)
+  ON CONFLICT DO NOTHING RETURNING id
 ), queue AS (
   SELECT id FROM made_queue UNION ALL SELECT id FROM queues WHERE project_id = $1 AND name = $4
 ), ended AS MATERIALIZED (
@@ -38,7 +39,7 @@ WITH made_queue AS (
   WHERE project_id = $1 AND id = ANY (ARRAY(SELECT id FROM ended)) RETURNING id
 ), made AS (
   INSERT INTO jobs (project_id, id, queue_id, external_id, name, data, max_attempts, backoff_ms)
-  SELECT $1, $3, queue.id, $4, 'embed', '{{}}', {_MAX_ATTEMPTS}, {_BACKOFF_MS} FROM queue
+  SELECT $1, $3::uuid, queue.id, $4, 'embed', '{{}}', {_MAX_ATTEMPTS}, {_BACKOFF_MS} FROM queue
   WHERE NOT EXISTS (SELECT FROM jobs WHERE project_id = $1 AND external_id = $4)
   ON CONFLICT (project_id, external_id) WHERE external_id IS NOT NULL DO NOTHING RETURNING id
 )

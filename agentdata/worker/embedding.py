@@ -288,13 +288,6 @@ async def _store(
 async def _one_done(running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
     """Wait until one of the tasks has ended, and return the others; raise the error of one that failed."""
     done, others = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    try:
-        for task in done:
-            task.result()
-    except BaseException:
-        # The caller cancels those that it knows.
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        raise
+    for task in done:
+        task.result()
     return others

@@ -35,9 +35,9 @@ class Recording:
     """A kind of work that does what the names of its jobs say."""
 
     name = "test"
-    queue = QUEUE
 
-    def __init__(self) -> None:
+    def __init__(self, queue: str = QUEUE) -> None:
+        self.queue = queue
         self.done: list[tuple[UUID, str | None]] = []
         self.running: Counter[UUID] = Counter()
         self.most_at_a_time = 0
@@ -90,8 +90,9 @@ class Recording:
         self.ends.append(project_id)
 
 
-async def enqueue(api: Api, *names: str, **values: Any) -> None:
-    await api.run(jobs.enqueue_all, jobs=[{"queue": QUEUE, "name": name, **values} for name in names])
+async def enqueue(api: Api, *names: str, queue: str = QUEUE, **values: Any) -> None:
+    """Enqueue jobs of these names."""
+    await api.run(jobs.enqueue_all, jobs=[{"queue": queue, "name": name, **values} for name in names])
 
 
 async def seen(api: Api) -> list[dict[str, Any]]:
@@ -139,9 +140,11 @@ async def test_projects_take_turns(
     api: Api, other: Api, working: Working, database_urls: DatabaseUrls
 ) -> None:
     everywhere = Finder(database_urls.owner)
-    kind = Recording()
-    await enqueue(api, *["mine"] * 20)
-    await enqueue(other, *["theirs"] * 3)
+    # Other tests leave jobs behind.
+    queue = f"{QUEUE}:{api.project_id}"
+    kind = Recording(queue)
+    await enqueue(api, *["mine"] * 20, queue=queue)
+    await enqueue(other, *["theirs"] * 3, queue=queue)
     async with working([kind], slots=1, finder=everywhere):
         await reached(other, *["COMPLETED"] * 3)
         await reached(api, *["COMPLETED"] * 20)
