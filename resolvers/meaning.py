@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Select, Text, bindparam, cast, func, literal_column, not_, select, union_all
+from sqlalchemy import Select, Text, bindparam, cast, func, literal_column, not_, select, true, union_all
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import Float, UserDefinedType
 
@@ -46,8 +46,10 @@ class Vectors(NamedTuple):
     model: Any
     key: str
     """The column with the id of the row."""
-    conditions: Callable[[Any, Meaning], list[Any]]
+    conditions: Callable[[Any], list[Any]]
     """Returns further conditions on a vector."""
+    among: Conditions
+    """Returns further conditions on a row, which those on its vector imply."""
 
 
 class _Single(UserDefinedType[Any]):
@@ -70,14 +72,6 @@ class _Half(_Single):
     precision = "halfvec"
 
 
-def of_model(vector: Any, meaning: Meaning) -> list[Any]:
-    """Return the condition on a vector by the model of a search, if it names one."""
-    if not meaning.with_model:
-        return []
-    # As a text: a longer one would be cut to the length of the column, and could equal another.
-    return [vector.model == bindparam(VECTOR_MODEL, type_=Text)]
-
-
 def nearest(
     searched: Any,
     vectors: Vectors,
@@ -87,7 +81,7 @@ def nearest(
     limit: int = MAX_NEAREST,
 ) -> Select[Any]:
     """Select the id and the similarity of the rows nearest to a vector."""
-    candidates = _candidates(searched, term, conditions)
+    candidates = _candidates(searched, vectors, term, conditions)
     few = _are_few(candidates)
     size = literal_column(str(meaning.dimensions))
 
@@ -95,7 +89,7 @@ def nearest(
         own = getattr(vector, vectors.key)
         similarity = 1 - _distance(vector.embedding, _Single(meaning.dimensions))
         return select(own.label("id"), similarity.label("similarity")).where(
-            owned(vector), vector.dimensions == size, *vectors.conditions(vector, meaning), *restricted
+            owned(vector), vector.dimensions == size, *vectors.conditions(vector), *restricted
         )
 
     compared = aliased(vectors.model)
@@ -108,8 +102,9 @@ def nearest(
     row = aliased(searched)
     narrower = [*conditions(row), *([] if term is None else [condition(row, term)])]
     if narrower:
-        own = select(1).where(owned(row), row.id == getattr(indexed, vectors.key), *narrower)
-        among = [own.correlate_except(row).exists()]
+        # Not EXISTS, which PostgreSQL may turn into a join and so lose the order of the index.
+        own = select(true()).where(owned(row), row.id == getattr(indexed, vectors.key), *narrower)
+        among = [own.correlate_except(row).scalar_subquery()]
     approximate = (
         found(indexed, *among, not_(few))
         .order_by(_distance(indexed.embedding, _Half(meaning.dimensions)))
@@ -128,19 +123,24 @@ def has_all(
     searched: Any, vectors: Vectors, meaning: Meaning, term: Term | None, conditions: Conditions
 ) -> Any:
     """Return the condition that a search by meaning compared all rows and lists all that it may."""
-    candidates = _candidates(searched, term, conditions)
+    candidates = _candidates(searched, vectors, term, conditions)
     found = nearest(searched, vectors, meaning, term, conditions, MAX_NEAREST + 1).subquery()
     listed = select(func.count() <= MAX_NEAREST).select_from(found).scalar_subquery()
     few = select(func.count() <= MAX_COMPARED).select_from(candidates).add_cte(candidates, nest_here=True)
     return few.scalar_subquery() & listed
 
 
-def _candidates(searched: Any, term: Term | None, conditions: Conditions) -> Any:
+def _candidates(searched: Any, vectors: Vectors, term: Term | None, conditions: Conditions) -> Any:
     """Select the ids of the rows to search: all of them, or one more than may be compared."""
     row = aliased(searched)
     return (
         select(row.id)
-        .where(owned(row), *conditions(row), *([] if term is None else [condition(row, term)]))
+        .where(
+            owned(row),
+            *vectors.among(row),
+            *conditions(row),
+            *([] if term is None else [condition(row, term)]),
+        )
         .limit(literal_column(str(MAX_COMPARED + 1)))
         .cte("candidates", nesting=True)
     )

@@ -7,6 +7,7 @@ the other functions that begin with `search_`.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -55,7 +56,6 @@ from resolvers.meaning import (
     Vectors,
     has_all,
     nearest,
-    of_model,
 )
 from schema.inputs.knowledge_chunk import KnowledgeChunkFilter
 from schema.inputs.match import SearchMode
@@ -97,6 +97,7 @@ _BEGINNING = 300
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 _BASES, _VERSION = "bases", "version"
+_BASE_IDS: Any = bindparam(_BASES, type_=ARRAY(Uuid))
 
 
 class Searched(NamedTuple):
@@ -104,7 +105,9 @@ class Searched(NamedTuple):
 
     model: Any
     texts: Callable[[Any], list[Any]]
-    vectors: Vectors
+    vectors: Callable[[Meaning], Vectors]
+    among: Conditions
+    """Returns further conditions on a row, which those on its vector imply."""
 
 
 class _Match:
@@ -140,40 +143,61 @@ def _any_row(_row: Any) -> list[Any]:
     return []
 
 
-def _of_complete_model(vector: Any, meaning: Meaning, *, bases: bool) -> list[Any]:
-    """Restrict the vectors of chunks to those of the complete models of their bases."""
-    complete = _bases_of_size(meaning, KnowledgeBase.id, KnowledgeBase.embedding_model, bases=bases)
-    # "IS TRUE" keeps PostgreSQL from joining the bases, which would cost the order of the index.
-    return [tuple_(vector.knowledge_base_id, vector.model).in_(complete).is_(True)]
+_MODEL_NAME = bindparam(VECTOR_MODEL, type_=Text)
+"""As a text: a longer one would be cut to the length of the column, and could equal another."""
 
 
-def _bases_of_size(meaning: Meaning, *columns: Any, bases: bool) -> Select[Any]:
-    """Select columns of the bases of a search whose complete model has vectors of its size."""
-    found = select(*columns).where(
-        owned(KnowledgeBase), KnowledgeBase.dimensions == literal_column(str(meaning.dimensions))
-    )
-    if meaning.with_model:
-        found = found.where(KnowledgeBase.embedding_model == bindparam(VECTOR_MODEL, type_=Text))
-    if bases:
-        found = found.where(KnowledgeBase.id == any_(bindparam(_BASES, type_=ARRAY(Uuid))))
-    return found
+def _own_vectors(model: Any, key: str) -> Callable[[Meaning], Vectors]:
+    """Return the vectors of rows that each have their own models."""
+
+    def vectors(meaning: Meaning) -> Vectors:
+        def of_model(vector: Any) -> list[Any]:
+            return [vector.model == _MODEL_NAME] if meaning.with_model else []
+
+        return Vectors(model, key, of_model, _any_row)
+
+    return vectors
 
 
-_MESSAGES = Searched(Message, lambda row: [row.content], Vectors(MessageEmbedding, "message_id", of_model))
+def _chunk_vectors(meaning: Meaning, *, bases: bool) -> Vectors:
+    """Return the vectors of chunks by the complete models of their bases."""
+
+    def complete(*columns: Any) -> Select[Any]:
+        found = select(*columns).where(
+            owned(KnowledgeBase), KnowledgeBase.dimensions == literal_column(str(meaning.dimensions))
+        )
+        if meaning.with_model:
+            found = found.where(KnowledgeBase.embedding_model == _MODEL_NAME)
+        return found.where(KnowledgeBase.id == any_(_BASE_IDS)) if bases else found
+
+    def of_complete_model(vector: Any) -> list[Any]:
+        found = complete(KnowledgeBase.id, KnowledgeBase.embedding_model)
+        # "IS TRUE" keeps PostgreSQL from joining the bases, which would cost the order of the index.
+        return [tuple_(vector.knowledge_base_id, vector.model).in_(found).is_(True)]
+
+    def of_complete_base(chunk: Any) -> list[Any]:
+        return [chunk.knowledge_base_id == any_(func.array(complete(KnowledgeBase.id).scalar_subquery()))]
+
+    return Vectors(KnowledgeEmbedding, "chunk_id", of_complete_model, of_complete_base)
+
+
+_MESSAGES = Searched(
+    Message, lambda row: [row.content], _own_vectors(MessageEmbedding, "message_id"), _any_row
+)
 _MEMORIES = Searched(
     Memory,
     lambda row: [row.name, row.description, row.content],
-    Vectors(MemoryEmbedding, "memory_id", of_model),
+    _own_vectors(MemoryEmbedding, "memory_id"),
+    _any_row,
 )
 
 
 def _chunks(*, bases: bool) -> Searched:
-    def complete(vector: Any, meaning: Meaning) -> list[Any]:
-        return _of_complete_model(vector, meaning, bases=bases)
+    def of_bases(chunk: Any) -> list[Any]:
+        return [chunk.knowledge_base_id == any_(_BASE_IDS)] if bases else []
 
-    return Searched(
-        KnowledgeChunk, lambda row: [row.content], Vectors(KnowledgeEmbedding, "chunk_id", complete)
-    )
+    vectors = partial(_chunk_vectors, bases=bases)
+    return Searched(KnowledgeChunk, lambda row: [row.content], vectors, of_bases)
 
 
 def _messages(
@@ -208,8 +232,7 @@ def _knowledge(
     bases: bool = False,
     version: bool = False,
 ) -> Select[Any]:
-    conditions = _among(bases=bases, version=version)
-    return _matches(_chunks(bases=bases), filter, meaning, conditions, words=words)
+    return _matches(_chunks(bases=bases), filter, meaning, _of_version(version=version), words=words)
 
 
 def _all_knowledge(
@@ -220,21 +243,15 @@ def _all_knowledge(
     bases: bool = False,
     version: bool = False,
 ) -> Select[Any]:
-    conditions = _among(bases=bases, version=version)
-    return _complete(_chunks(bases=bases), filter, meaning, conditions, words=words)
+    return _complete(_chunks(bases=bases), filter, meaning, _of_version(version=version), words=words)
 
 
-def _among(*, bases: bool, version: bool) -> Conditions:
-    """Return the conditions on a chunk by the bases and the version of a search, if it names any."""
+def _of_version(*, version: bool) -> Conditions:
+    """Return the condition on a chunk by the version of a search, if it names one."""
 
     def conditions(chunk: Any) -> list[Any]:
-        found = []
-        if bases:
-            found.append(chunk.knowledge_base_id == any_(bindparam(_BASES, type_=ARRAY(Uuid))))
-        if version:
-            # As a text: a longer one would be cut to the length of the column, and could equal another.
-            found.append(chunk.version == bindparam(_VERSION, type_=Text))
-        return found
+        # As a text: a longer one would be cut to the length of the column, and could equal another.
+        return [chunk.version == bindparam(_VERSION, type_=Text)] if version else []
 
     return conditions
 
@@ -250,7 +267,7 @@ def _matches(
     """Select the rows that have the words of a query, that are nearest to a vector, or both."""
     if meaning is None:
         return _by_words(searched, term, conditions)
-    near = nearest(searched.model, searched.vectors, meaning, term, conditions).subquery()
+    near = nearest(searched.model, searched.vectors(meaning), meaning, term, conditions).subquery()
     if not words:
         return _with_excerpts(
             searched, select(near.c.id, near.c.similarity, near.c.similarity.label("score"))
@@ -392,6 +409,7 @@ def _with_words(searched: Searched, term: Term | None, conditions: Conditions) -
             owned(row),
             array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
             func.search_document(*searched.texts(row)).op("@@")(loose_query),
+            *searched.among(row),
             *conditions(row),
             *([] if term is None else [condition(row, term)]),
         )
@@ -418,7 +436,7 @@ def _complete(
         with_words = _with_words(searched, term, conditions)
         parts.append(select(func.count() <= MAX_RANKED).select_from(with_words).scalar_subquery())
     if meaning is not None:
-        parts.append(has_all(searched.model, searched.vectors, meaning, term, conditions))
+        parts.append(has_all(searched.model, searched.vectors(meaning), meaning, term, conditions))
     return select(and_(*parts))
 
 
