@@ -164,9 +164,10 @@ def _walk(root: Path, skipped: Counter[str]) -> Iterator[tuple[str, None]]:
 
     for folder, folders, names in os.walk(root, onerror=fail):
         below = Path(folder).relative_to(root)
-        skipped[HIDDEN] += sum(name.startswith(".") for name in folders)
-        skipped[LINK] += sum(Path(folder, name).is_symlink() for name in folders if name[0] != ".")
+        skipped.update(HIDDEN for name in folders if name[0] == ".")
         folders[:] = [name for name in folders if name[0] != "."]
+        # The walk does not follow those.
+        skipped.update(LINK for name in folders if Path(folder, name).is_symlink())
         for name in names:
             yield (below / name).as_posix(), None
 
@@ -203,7 +204,8 @@ class _Checkout:
         yield from names.items()
 
     def _list(self, command: str, *arguments: str) -> list[str]:
-        listed = _git(self.folder, command, "-z", *arguments, "--", self.only)
+        # Without this option, a name such as `:a` would be a pattern.
+        listed = _git(self.folder, "--literal-pathspecs", command, "-z", *arguments, "--", self.only)
         return [each for each in listed.split("\0") if each]
 
 
@@ -219,7 +221,7 @@ def _checkout(folder: Path, root: Path) -> _Checkout | None:
     return _Checkout(folder, "" if below == "." else below, only)
 
 
-def _git(folder: Path, command: str, *arguments: str, fails: bool = False) -> str:
+def _git(folder: Path, *arguments: str, fails: bool = False) -> str:
     """Run git, and return its output; ``fails`` returns an empty text if it fails.
 
     Raises:
@@ -228,9 +230,9 @@ def _git(folder: Path, command: str, *arguments: str, fails: bool = False) -> st
     """
     # A hook of git, which may run this command, sets variables that would lead git elsewhere.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1", "LC_ALL": "C"}
+    environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     # A checkout's own configuration could name a program to run.
-    line = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", command, *arguments]
+    line = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
     try:
         done = subprocess.run(line, env=environment, capture_output=True, check=False)  # noqa: S603 no shell
     except FileNotFoundError:
@@ -239,5 +241,5 @@ def _git(folder: Path, command: str, *arguments: str, fails: bool = False) -> st
         ) from None
     if done.returncode and not fails:
         reason = os.fsdecode(done.stderr).strip().partition("\n")[0]
-        raise BadUserInputError(f"git {command} fails in {folder}: {reason}", field="path")
+        raise BadUserInputError(f"git fails in {folder}: {reason}", field="path")
     return "" if done.returncode else os.fsdecode(done.stdout)

@@ -37,7 +37,7 @@ def pdf(*pages: str, outline: Sequence[tuple[str, int]] = (), password: str | No
     data += f"startxref\n{data.index('xref')}\n%%EOF\n"
     writer = PdfWriter(clone_from=PdfReader(BytesIO(data.encode("latin-1"))))
     for title, page in outline:
-        writer.add_outline_item(title, page)
+        writer.add_outline_item(title=title, page_number=page)
     if password is not None:
         writer.encrypt(password, algorithm="RC4-128")
     written = BytesIO()

@@ -238,7 +238,7 @@ async def test_a_document_with_too_many_chunks_fails_alone(
     result = await run(api, tmp_path, chunk_size=400)
     assert (result.added, result.failed) == (2, 1)
     failed, ready = (await stored(api))["documents"]
-    assert failed["statusMessage"].startswith("the document would have 4 chunks")
+    assert failed["statusMessage"].startswith("the document would have 5 chunks")
     assert (failed["status"], failed["chunkCount"], ready["status"]) == ("FAILED", 0, "READY")
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from agentdata.operations import jobs, queues
+from agentdata.operations import deletion, jobs, knowledge_syncs, queues
 from models.enums import JobState
 from tests import factories
 from tests.api import traffic
@@ -473,6 +473,18 @@ async def test_syncs_outlive_their_jobs(api: Api, deleted: str) -> None:
     assert len((await api.ask(document[deleted]))[deleted]["ids"]) == 1
     found = await api.ask("{ knowledgeSyncs { nodes { job { id } } } }")
     assert found["knowledgeSyncs"]["nodes"] == [{"job": None}]
+
+
+async def test_a_queue_of_many_jobs_is_deleted_although_syncs_name_them(api: Api) -> None:
+    base = await factories.knowledge_base(api)
+    for _ in range(3):
+        made = await factories.enqueued(api, *[{"queue": "mail"}] * deletion.FEW)
+        syncs = [{"knowledge_base_id": base.id, "job_id": job.id} for job in made]
+        await api.run(knowledge_syncs.record_all, syncs=syncs)
+    queue = (await api.ask('{ queue(name: "mail") { id } }'))["queue"]["id"]
+    await api.ask("mutation($id: ID!) { deleteQueue(id: $id) { ids } }", id=queue)
+    found = await api.ask("{ jobs { totalCount } knowledgeSyncs { totalCount } }")
+    assert found == {"jobs": {"totalCount": 0}, "knowledgeSyncs": {"totalCount": 3 * deletion.FEW}}
 
 
 async def test_each_step_of_a_job_is_one_statement(api: Api) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from agentdata.operations import memories, memory_accesses, memory_annotations
+from agentdata.operations import knowledge_documents, memories, memory_accesses, memory_annotations
 from models.enums import AccessorType, MessageRole
 from tests import factories
 from tests.factories import called, happened, measured, said, used
@@ -182,6 +182,9 @@ async def _add_knowledge(api: Api, seller: Any) -> None:
         await factories.knowledge_chunks_of(api, documents[0].id, "replaced")
         for document, chunk in zip(documents, chunks, strict=True):
             await factories.knowledge_chunks_of(api, document.id, chunk)
+        if base is teas:
+            ids = [documents[0].id, documents[0].id, documents[-1].id]
+            await api.run(knowledge_documents.record_accesses, document_ids=ids)
     for hours, status, commit, error in (
         (50, "SUCCEEDED", "c1", None),
         (40, "SUCCEEDED", "c2", None),

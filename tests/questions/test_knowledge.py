@@ -45,3 +45,20 @@ async def test_the_state_of_a_sync_is_that_of_the_latest_success(shop: Project) 
         WHERE project_id = :project AND status = 'SUCCEEDED' ORDER BY finished_at DESC LIMIT 1
     """)
     assert data["knowledgeBase"] == row | {"lastSync": {"status": "FAILED", "error": "no network"}}
+
+
+async def test_the_use_of_a_knowledge_base_sums_up_that_of_its_documents(shop: Project) -> None:
+    data = await shop.query("""{ knowledgeBases(orderBy: [{field: NAME, direction: ASC}]) { nodes {
+        name accessCount lastAccessedAt
+        documents(first: 1, orderBy: [{field: ACCESS_COUNT, direction: DESC}]) { nodes { accessCount } }
+    } } }""")
+    rows = await shop.sql("""
+        SELECT b.name, sum(d.access_count) AS "accessCount", max(d.last_accessed_at) AS "lastAccessedAt",
+            jsonb_build_object(
+                'nodes', jsonb_build_array(jsonb_build_object('accessCount', max(d.access_count)))
+            ) AS documents
+        FROM knowledge_documents d JOIN knowledge_bases b ON b.id = d.knowledge_base_id
+        WHERE d.project_id = :project GROUP BY b.name ORDER BY b.name COLLATE "C"
+    """)
+    assert data["knowledgeBases"]["nodes"] == rows
+    assert [row["accessCount"] for row in rows] == [0, 6]
