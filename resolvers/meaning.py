@@ -52,24 +52,18 @@ class Vectors(NamedTuple):
     """Returns further conditions on a row, which those on its vector imply."""
 
 
-class _Single(UserDefinedType[Any]):
-    """A vector of pgvector in single precision."""
+class _Type(UserDefinedType[Any]):
+    """A type of pgvector: ``vector`` in single precision, or ``halfvec`` in half, as indexes hold it."""
 
     cache_ok = True
-    precision = "vector"
 
-    def __init__(self, dimensions: int) -> None:
+    def __init__(self, name: str, dimensions: int) -> None:
+        self.name = name
         self.dimensions = dimensions
 
     def get_col_spec(self, **_: Any) -> str:
         """Return the name of the type in SQL."""
-        return f"{self.precision}({self.dimensions})"
-
-
-class _Half(_Single):
-    """A vector of pgvector in half precision, as indexes hold it."""
-
-    precision = "halfvec"
+        return f"{self.name}({self.dimensions})"
 
 
 def nearest(
@@ -87,7 +81,7 @@ def nearest(
 
     def found(vector: Any, *restricted: Any) -> Select[Any]:
         own = getattr(vector, vectors.key)
-        similarity = 1 - _distance(vector.embedding, _Single(meaning.dimensions))
+        similarity = 1 - _distance(vector.embedding, _Type("vector", meaning.dimensions))
         return select(own.label("id"), similarity.label("similarity")).where(
             owned(vector), vector.dimensions == size, *vectors.conditions(vector), *restricted
         )
@@ -107,7 +101,7 @@ def nearest(
         among = [own.correlate_except(row).scalar_subquery()]
     approximate = (
         found(indexed, *among, not_(few))
-        .order_by(_distance(indexed.embedding, _Half(meaning.dimensions)))
+        .order_by(_distance(indexed.embedding, _Type("halfvec", meaning.dimensions)))
         .limit(literal_column(str(limit)))
     )
     together = union_all(exact, approximate).subquery()
@@ -150,7 +144,7 @@ def _are_few(candidates: Any) -> Any:
     return select(func.count() <= MAX_COMPARED).select_from(candidates).scalar_subquery()
 
 
-def _distance(embedding: Any, type_: _Single) -> Any:
+def _distance(embedding: Any, type_: _Type) -> Any:
     """Return the cosine distance of a vector from the given one, which a subquery reads once."""
     given = select(cast(bindparam(VECTOR, type_=Text), type_)).scalar_subquery()
     return cast(embedding, type_).op("<=>", return_type=Float())(given)

@@ -30,9 +30,8 @@ _SET_DIMENSIONS = """
 UPDATE knowledge_bases SET dimensions = $3, updated_at = clock_timestamp()
 WHERE project_id = $1 AND id = $2"""
 
-_KEEP_CHUNKS = """
-SELECT id FROM knowledge_chunks WHERE project_id = $1 AND knowledge_base_id = $2 AND id = ANY($3::uuid[])
-ORDER BY id FOR KEY SHARE"""
+_FIND_CHUNKS = """
+SELECT id FROM knowledge_chunks WHERE project_id = $1 AND knowledge_base_id = $2 AND id = ANY($3::uuid[])"""
 
 _HAS_VECTORS = """
 SELECT FROM knowledge_embeddings WHERE project_id = $1 AND knowledge_base_id = $2 LIMIT 1"""
@@ -68,10 +67,10 @@ async def put(
     vectors = [vector for _, vector in found]
     paths = [f"embeddings.{place}.embedding" for place in range(len(vectors))]
     await hold(write, knowledge_base_id, model, vectors, paths, "model")
-    ids = sorted(id_ for id_, _ in found)
-    kept = {row["id"] for row in await write.fetch(_KEEP_CHUNKS, write.project_id, knowledge_base_id, ids)}
+    ids = [id_ for id_, _ in found]
+    known = {row["id"] for row in await write.fetch(_FIND_CHUNKS, write.project_id, knowledge_base_id, ids)}
     for place, each in enumerate(embeddings):
-        if each["chunk_id"] not in kept:
+        if each["chunk_id"] not in known:
             raise not_found(KnowledgeChunk, each["chunk_id"], f"embeddings.{place}.chunkId")
     await vectors_.store(write, CHUNKS, model, found, field="embeddings")
     return await write.get(KnowledgeBase, knowledge_base_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -220,7 +221,7 @@ async def test_an_applied_correction_deletes_the_vectors_of_a_memory(api: Api, o
     given = {"content": "a", "embedding": [1], "embeddingModel": "m"}
     [memory] = (await api.ask(CREATE, memories=[given]))["createMemories"]
     annotation = await factories.memory_annotation(
-        api, memory["id"], annotation_type="correction", content="b"
+        api, UUID(memory["id"]), annotation_type="correction", content="b"
     )
     await api.run(memory_annotations.apply, id_=annotation.id)
     assert await vectors(owner, api, "memory_embeddings") == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from random import Random
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -113,7 +114,7 @@ async def test_min_score_leaves_out_what_is_less_similar(api: Api) -> None:
     assert [node["chunk"]["content"] for node in answer["nodes"]] == ["green tea", "black tea"]
     assert answer["totalCount"] == 2
     # Words find what they find.
-    assert await contents(api, query="coffee", embedding=[1, 0, 0], least=0.9) == ["green tea", "coffee"]
+    assert await contents(api, query="coffee", embedding=[1, 0, 0], least=0.9) == ["coffee", "green tea"]
 
 
 async def test_both_ways_of_search_are_fused_by_their_places(api: Api) -> None:
@@ -162,12 +163,12 @@ async def test_bases_of_other_sizes_and_models_are_not_compared(api: Api) -> Non
     assert await contents(api, embedding=[1, 0, 0], model="small") == []
     assert await contents(api, embedding=[1, 0, 0, 0]) == []
     # The vectors of a next model are not compared, although another base is complete with it.
-    await api.run(knowledge_embeddings.start, id_=third, embedding_model="large", dimensions=3)
+    await api.run(knowledge_embeddings.start, id_=UUID(third), embedding_model="large", dimensions=3)
     [chunk] = (
         await api.ask('{ knowledgeChunks(filter: {version: {eq: "default"}}, first: 1) { nodes { id } } }')
     )["knowledgeChunks"]["nodes"]
-    put = [{"chunk_id": chunk["id"], "embedding": vector_of([0, 1, 0])}]
-    await api.run(knowledge_embeddings.put, knowledge_base_id=third, model="large", embeddings=put)
+    put = [{"chunk_id": UUID(chunk["id"]), "embedding": vector_of([0, 1, 0])}]
+    await api.run(knowledge_embeddings.put, knowledge_base_id=UUID(third), model="large", embeddings=put)
     assert await contents(api, embedding=[0, 1, 0], model="large") == ["three"]
 
 
