@@ -17,7 +17,7 @@ from zlib import crc32
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-DIMENSIONS = 64
+DIMENSIONS = 512
 MODEL = "bags-of-words"
 
 

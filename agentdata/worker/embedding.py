@@ -46,6 +46,9 @@ _AGAIN_S = 60.0
 _SWEEP_S = 300.0
 """How often all projects are looked at."""
 
+_ATTEMPTS = 3
+"""How often the vectors of a batch are stored while its texts are deleted."""
+
 _LOOKS = 10
 """How many projects are looked at between two claims."""
 
@@ -78,8 +81,6 @@ ORDER BY page.at, page.id"""  # noqa: S608  # as above
 _CHUNKS = """
 SELECT id, content FROM knowledge_chunks
 WHERE project_id = $1 AND knowledge_base_id = $2 AND id = ANY($3::uuid[])"""
-
-_KEEP_CHUNKS = f"{_CHUNKS} ORDER BY id FOR KEY SHARE"
 
 _MEMORIES = """
 SELECT id, concat_ws(E'\\n\\n', name, description, content) AS content FROM memories
@@ -236,18 +237,16 @@ class Embedding:
             if base_id is None
             else partial(_store_chunks, base_id=base_id)
         )
-        try:
-            outcome.embedded += await run(
-                self._database,
-                work.project_id,
-                store,
-                {"model": self._embedder.model, "vectors": vectors},
-            )
-        except NotFoundError:
-            # The base was deleted meanwhile.
+        arguments = {"model": self._embedder.model, "vectors": vectors}
+        for _ in range(_ATTEMPTS):
+            try:
+                outcome.embedded += await run(self._database, work.project_id, store, arguments)
+            except NotFoundError:
+                # A text, or the whole base, was deleted just now; the next attempt leaves it out.
+                continue
+            except BadUserInputError as error:
+                outcome.failures.setdefault(base_id, error)
             return
-        except BadUserInputError as error:
-            outcome.failures.setdefault(base_id, error)
 
 
 async def _wake(write: UnitOfWork) -> None:
@@ -259,7 +258,7 @@ async def _store_chunks(write: UnitOfWork, model: str, vectors: dict[UUID, Vecto
     found = [*vectors.values()]
     paths = ["embedding"] * len(found)
     await knowledge_embeddings.hold(write, base_id, model, found, paths, "embeddingModel")
-    kept = await write.fetch(_KEEP_CHUNKS, write.project_id, base_id, [*vectors])
+    kept = await write.fetch(_CHUNKS, write.project_id, base_id, [*vectors])
     return await _store(write, embeddings.CHUNKS, model, vectors, kept)
 
 

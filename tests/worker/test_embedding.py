@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -18,7 +19,6 @@ from tests.worker.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from uuid import UUID
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -275,7 +275,7 @@ async def test_writers_of_one_project_do_not_wait_for_the_job_of_each_other(
     [row] = (await embedded.ask("{ jobs { nodes { id } } }"))["jobs"]["nodes"]
     await embedded.run(jobs.cancel, id_=row["id"])
     async with owner.begin() as connection:
-        await connection.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), row)
+        await connection.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": UUID(row["id"])})
         async with asyncio.timeout(5):
             await factories.memory(embedded)
 

@@ -207,7 +207,7 @@ async def test_paused_queues_and_other_queues_are_left_alone(api: Api, working: 
     kind = Recording()
     await enqueue(api, "one")
     await api.run(queues.pause, name=QUEUE)
-    await factories.job(api, queue="mail")
+    await factories.enqueued(api, {"queue": "mail"})
     async with working([kind]):
         await until(kind.has_looked)
         assert kind.done == []
