@@ -105,11 +105,13 @@ class _Source(NamedTuple):
 
 @dataclass
 class _Outcome:
-    """What a job has done."""
+    """What a job has done so far."""
 
+    sent: int = 0
+    """How many texts were sent to the endpoint; some of them may have changed meanwhile."""
     embedded: int = 0
-    refused: int = 0
-    """Texts that the endpoint does not take, each of which was tried by itself."""
+    refused: set[UUID] = field(default_factory=set)
+    """The texts that the endpoint does not take, each of which was tried by itself."""
     failures: dict[UUID | None, AgentDataError] = field(default_factory=dict)
     """Why bases do not take the vectors."""
 
@@ -138,14 +140,18 @@ class Embedding:
             StoppedError: The worker ends.
 
         """
-        began = datetime.now(UTC)
-        outcome = _Outcome()
-        for source in await self._sources(work.project_id):
-            await self._fill(work, source, outcome)
+        outcome, before = _Outcome(), -1
+        # Texts that are written meanwhile do not wake a job that is being done, so it looks again.
+        while outcome.sent > before:
+            began, before = datetime.now(UTC), outcome.sent
+            for source in await self._sources(work.project_id):
+                if source.base_id not in outcome.failures:
+                    await self._fill(work, source, outcome)
+            if not outcome.failures:
+                self._complete_until[work.project_id] = began
         if outcome.failures:
             raise next(iter(outcome.failures.values()))
-        self._complete_until[work.project_id] = began
-        return {"embedded": outcome.embedded, "refused": outcome.refused}
+        return {"embedded": outcome.embedded, "refused": len(outcome.refused)}
 
     async def look(self) -> None:
         """Wake the jobs of projects that lack vectors, of a few projects whose time has come."""
@@ -205,7 +211,8 @@ class Embedding:
         size = self._embedder.batch
         try:
             async with aclosing(self._missing(work.project_id, source)) as pages:
-                async for missing in pages:
+                async for page in pages:
+                    missing = [id_ for id_ in page if id_ not in outcome.refused]
                     for start in range(0, len(missing), size):
                         work.check()
                         if source.base_id in outcome.failures:
@@ -227,9 +234,10 @@ class Embedding:
         text, *arguments = which
         records = await self._database.statement(work.project_id, text, (work.project_id, *arguments))
         texts: dict[UUID, str] = {record["id"]: record["content"] for record in records}
+        outcome.sent += len(texts)
         made = await self._embedder.embed([*texts.values()])
         vectors = {id_: vector for id_, vector in zip(texts, made, strict=True) if vector is not None}
-        outcome.refused += len(texts) - len(vectors)
+        outcome.refused |= texts.keys() - vectors.keys()
         if not vectors:
             return
         store = (

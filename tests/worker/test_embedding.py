@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from agentdata.database import Database
 from agentdata.embeddings import Embedder
 from agentdata.operations import jobs, knowledge_bases, knowledge_embeddings, memories
 from agentdata.worker import embedding as module
@@ -143,26 +145,26 @@ async def test_a_base_that_is_re_embedded_gets_vectors_of_the_next_model(
 
 
 async def test_no_connection_is_held_while_the_endpoint_works(
-    embedded: Api, working: Working, kind: Embedding, served: Endpoint
+    embedded: Api, working: Working, finder: Finder, served: Endpoint, database_url: str
 ) -> None:
-    await base_with(embedded, "one", "two")
+    await base_with(embedded, *[f"chunk {number}" for number in range(12)])
+    # This pool is that of the work alone: claims and looks have another one.
+    database = Database(database_url, embedding_model=MODEL)
+    embedder = Embedder(served.url, MODEL, batch=4, requests=1)
+    kind = Embedding(database, finder, embedder)
+    kind._next_sweep = inf  # noqa: SLF001  # no looks
     in_use: list[int] = []
 
     def answer(request: dict[str, Any]) -> Answer:
-        in_use.append(embedded.database.pool.in_use)
+        in_use.append(database.pool.in_use)
         return served.usual(request)
 
-    served.next += [answer, answer]
-    # Looks of the worker hold one for a moment, so this one looks rarely.
-    async with working([kind], interval_s=5):
-        await completed_without_looking(embedded)
-    assert in_use
-    assert set(in_use) == {0}
-
-
-async def completed_without_looking(api: Api) -> None:
-    """Wait until the job is completed; what looks uses connections of its own."""
-    await completed(api)
+    served.next += [answer] * 3
+    async with working([kind]):
+        await completed(embedded)
+    await embedder.close()
+    await database.close()
+    assert in_use == [0, 0, 0]
 
 
 async def test_a_vector_of_an_older_text_is_not_stored(

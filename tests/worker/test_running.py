@@ -111,8 +111,8 @@ async def test_jobs_are_done_and_completed_with_their_result(api: Api, working: 
         found = await reached(api, *["COMPLETED"] * 3)
         assert [job["result"] for job in found] == [{"done": name} for name in ("one", "two", "three")]
         assert {job["worker"] for job in found} == {worker.name}
-        assert kind.ends == [api.project_id] * 3
-        assert kind.looks > 0
+    assert kind.ends == [api.project_id] * 3
+    assert kind.looks > 0
 
 
 async def test_jobs_that_fail_are_tried_again_unless_their_input_is_wrong(api: Api, working: Working) -> None:
