@@ -275,9 +275,10 @@ async def test_writers_of_one_project_do_not_wait_for_the_job_of_each_other(
 ) -> None:
     await factories.memory(embedded)
     [row] = (await embedded.ask("{ jobs { nodes { id } } }"))["jobs"]["nodes"]
-    await embedded.run(jobs.cancel, id_=row["id"])
+    job_id = UUID(row["id"])
+    await embedded.run(jobs.cancel, id_=job_id)
     async with owner.begin() as connection:
-        await connection.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": UUID(row["id"])})
+        await connection.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": job_id})
         async with asyncio.timeout(5):
             await factories.memory(embedded)
 
