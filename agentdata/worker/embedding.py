@@ -23,7 +23,7 @@ from agentdata.operations import embedding_jobs, embeddings, knowledge_embedding
 from agentdata.operations.unit_of_work import run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from asyncpg import Record
 
@@ -192,7 +192,7 @@ class Embedding:
             *[_Source(base["id"], since if base["updated_at"] < since else _BEGINNING) for base in bases],
         ]
 
-    async def _missing(self, project_id: UUID, source: _Source) -> AsyncIterator[list[UUID]]:
+    async def _missing(self, project_id: UUID, source: _Source) -> AsyncGenerator[list[UUID], None]:
         """Yield the ids of texts without a vector, page by page."""
         after = (source.since, _FIRST_ID)
         while True:
@@ -245,10 +245,10 @@ class Embedding:
             if base_id is None
             else partial(_store_chunks, base_id=base_id)
         )
-        arguments = {"model": self._embedder.model, "vectors": vectors}
+        values = {"model": self._embedder.model, "vectors": vectors}
         for _ in range(_ATTEMPTS):
             try:
-                outcome.embedded += await run(self._database, work.project_id, store, arguments)
+                outcome.embedded += await run(self._database, work.project_id, store, values)
             except NotFoundError:
                 # A text, or the whole base, was deleted just now; the next attempt leaves it out.
                 continue

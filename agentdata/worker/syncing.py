@@ -54,7 +54,7 @@ class Syncing:
             AgentDataError: The data of the job is wrong, or its path may not or cannot be read.
 
         """
-        data = work.job.data
+        data: Any = work.job.data
         asked = await _read(work, orjson.loads(data) if isinstance(data, str | bytes) else data)
 
         def step(each: Step) -> None:

@@ -48,7 +48,7 @@ class Found(ComputedRow):
 
 
 def _found() -> Select[Any]:
-    agent = models.Agent
+    agent: Any = models.Agent
     return select(agent.id, agent.created_at, agent.name).where(
         owned(agent), agent.name == bindparam("name", type_=Text)
     )
@@ -138,7 +138,7 @@ async def test_fields_that_are_skipped_are_not_prepared(words: Api) -> None:
 
 async def test_preparations_run_together_and_before_the_operation_takes_a_connection(words: Api) -> None:
     both = asyncio.Barrier(2)
-    in_use = []
+    in_use: list[int] = []
 
     async def wait(*_: Any) -> None:
         async with asyncio.timeout(10):

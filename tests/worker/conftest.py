@@ -54,7 +54,7 @@ def working(api: Api, finder: Finder) -> Working:
 
     @asynccontextmanager
     async def working(kinds: Sequence[Kind], **options: Any) -> AsyncIterator[Worker]:
-        given = {"interval_s": 0.01, "grace_s": 5, "finder": finder} | options
+        given: dict[str, Any] = {"interval_s": 0.01, "grace_s": 5, "finder": finder} | options
         worker = Worker(api.database, kinds=kinds, **given)
         task = asyncio.create_task(worker.run())
         try:
