@@ -77,7 +77,7 @@ def nearest(
     """Select the id and the similarity of the rows nearest to a vector."""
     candidates = _candidates(searched, vectors, term, conditions)
     few = _are_few(candidates)
-    size = literal_column(str(meaning.dimensions))
+    size: Any = literal_column(str(meaning.dimensions))
 
     def found(vector: Any, *restricted: Any) -> Select[Any]:
         own = getattr(vector, vectors.key)

@@ -297,7 +297,7 @@ def _fused(ranked: Any, near: Any) -> Select[Any]:
         return select(list_.c.id, list_.c[by], reciprocal.label("part")).subquery()
 
     worded, meant = places(ranked, "rank"), places(near, "similarity")
-    nothing = literal_column("0")
+    nothing: Any = literal_column("0")
     score = func.coalesce(worded.c.part, nothing) + func.coalesce(meant.c.part, nothing)
     return select(
         func.coalesce(worded.c.id, meant.c.id).label("id"),
@@ -311,7 +311,8 @@ def _with_excerpts(searched: Searched, found: Select[Any], *, words: bool = Fals
     """Select found rows with their excerpts: passages with the words, or the beginning."""
     matches, row = found.offset(_FENCE).subquery(), aliased(searched.model)
     text = _joined(searched.texts(row))
-    rank, excerpt = cast(null(), Float).label("rank"), _beginning(text)
+    rank: Any = cast(null(), Float).label("rank")
+    excerpt = _beginning(text)
     if words:
         rank, excerpt = matches.c.rank, case((matches.c.rank.is_not(None), _marked(text)), else_=excerpt)
     return (
@@ -336,7 +337,7 @@ def _beginning(text: Any) -> Any:
     # A message may have no content.
     whole = func.coalesce(text, "")
     cut = func.regexp_replace(func.left(whole, literal_column(str(_BEGINNING))), r"\s+\S*$", "")
-    beginning = case((func.length(whole) <= literal_column(str(_BEGINNING)), whole), else_=cut)
+    beginning: Any = case((func.length(whole) <= literal_column(str(_BEGINNING)), whole), else_=cut)
     for character, escaped in _ESCAPES.items():
         beginning = func.replace(beginning, character, escaped, type_=Text)
     return beginning

@@ -14,6 +14,7 @@ from agentdata import migrations, provision, vector_indexes
 from agentdata.connection import transaction
 from agentdata.database import Database
 from agentdata.database_url import parse
+from resolvers.meaning import MAX_COMPARED
 from tests import factories
 from tests.api import make_api
 from tests.databases import run
@@ -70,7 +71,7 @@ def add(urls: DatabaseUrls, project: UUID, number: int, dimensions: int) -> None
 def test_an_index_comes_with_many_vectors_of_a_size_and_goes_with_them(
     urls: DatabaseUrls, project: UUID
 ) -> None:
-    add(urls, project, vector_indexes.MAX_COMPARED, 3)
+    add(urls, project, MAX_COMPARED, 3)
     add(urls, project, 5, 2)
     assert asyncio.run(vector_indexes.update(urls.owner)) == []
     add(urls, project, 1, 3)
@@ -85,7 +86,7 @@ def test_an_index_comes_with_many_vectors_of_a_size_and_goes_with_them(
 
 
 def test_an_index_that_was_not_completed_is_built_anew(urls: DatabaseUrls, admin: str, project: UUID) -> None:
-    add(urls, project, vector_indexes.MAX_COMPARED + 1, 3)
+    add(urls, project, MAX_COMPARED + 1, 3)
     asyncio.run(vector_indexes.update(urls.owner))
     run(admin, f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{_NAME}'::regclass")  # noqa: S608  # ours
     assert asyncio.run(vector_indexes.update(urls.owner)) == [_NAME, _NAME]
@@ -94,7 +95,7 @@ def test_an_index_that_was_not_completed_is_built_anew(urls: DatabaseUrls, admin
 
 
 def test_one_server_at_a_time_creates_indexes(urls: DatabaseUrls, project: UUID) -> None:
-    add(urls, project, vector_indexes.MAX_COMPARED + 1, 3)
+    add(urls, project, MAX_COMPARED + 1, 3)
 
     async def with_lock() -> list[str]:
         async with transaction(urls.owner) as connection:
@@ -106,7 +107,7 @@ def test_one_server_at_a_time_creates_indexes(urls: DatabaseUrls, project: UUID)
 
 
 def test_writers_go_on_while_an_index_is_created(urls: DatabaseUrls, project: UUID) -> None:
-    add(urls, project, vector_indexes.MAX_COMPARED + 1, 3)
+    add(urls, project, MAX_COMPARED + 1, 3)
 
     async def at_once() -> int:
         target = parse(urls.owner)

@@ -144,7 +144,7 @@ async def test_preparations_run_together_and_before_the_operation_takes_a_connec
         async with asyncio.timeout(10):
             await both.wait()
         # The other fields of the operation get time to take one.
-        for _ in range(20):
+        for _turn in range(20):
             await asyncio.sleep(0)
         in_use.append(words.database.pool.in_use)
 
