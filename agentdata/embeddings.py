@@ -24,9 +24,10 @@ import orjson
 
 from agentdata import __version__
 from agentdata.engine.lru import WeightedLRU
-from agentdata.errors import BadUserInputError, EmbeddingsUnavailableError
+from agentdata.errors import BadUserInputError, EmbeddingsUnavailableError, OverloadedError
 from agentdata.setup_error import SetupError
 from agentdata.sight.counts import COUNTS
+from agentdata.turns import Turns
 from agentdata.vectors import read_vector
 from models.embedding import MAX_DIMENSIONS
 
@@ -392,6 +393,9 @@ class SearchVectors:
         self._timeout_s = timeout_s
         self._known: WeightedLRU[Vector] = WeightedLRU(_REMEMBERED_BYTES)
         self._making: dict[Hashable, asyncio.Task[Vector]] = {}
+        # No project takes all requests that the endpoint may have at a time.
+        self._share = max(embedder.requests // 2, 1)
+        self._turns = Turns(timeout_s, kind="embeddings")
         self._in_use: dict[Hashable, tuple[float, bool]] = {}
         self._rests_until = 0.0
         self._why = ""
@@ -412,7 +416,7 @@ class SearchVectors:
         if making is None:
             if asyncio.get_running_loop().time() < self._rests_until:
                 raise EmbeddingsUnavailableError(self._why)
-            making = self._making[key] = asyncio.create_task(self._make(key, text))
+            making = self._making[key] = asyncio.create_task(self._make(key, project_id, text))
             making.add_done_callback(lambda made: self._end(key, made))
         try:
             # Other searches may wait for the same vector.
@@ -421,9 +425,14 @@ class SearchVectors:
         except TimeoutError:
             raise _unavailable(_TimedOutError.reason) from None
 
-    async def _make(self, key: Hashable, text: str) -> Vector:
+    async def _make(self, key: Hashable, project_id: Hashable, text: str) -> Vector:
         try:
-            [vector] = await self._embedder.embed([text], within_s=self._timeout_s, attempts=_SEARCH_ATTEMPTS)
+            async with self._turns.take([(project_id, self._share)]):
+                [vector] = await self._embedder.embed(
+                    [text], within_s=self._timeout_s, attempts=_SEARCH_ATTEMPTS
+                )
+        except OverloadedError:
+            raise _unavailable("is busy with other searches of this project") from None
         except EmbeddingsUnavailableError as error:
             self._why = error.message
             self._rests_until = asyncio.get_running_loop().time() + _REST_S

@@ -330,6 +330,21 @@ async def test_searches_remember_vectors_within_their_project(served: Endpoint) 
         assert len(served.requests) == 2
 
 
+async def test_one_project_does_not_take_all_requests_of_the_endpoint(served: Endpoint) -> None:
+    one, other = uuid4(), uuid4()
+    searches = SearchVectors(Embedder(served.url, MODEL, requests=2), 30)
+    async with aclosing(_Closing(searches)):
+        served.waits.clear()
+        many = [asyncio.create_task(searches.of(one, f"text {place}", within_s=30)) for place in range(10)]
+        single = asyncio.create_task(searches.of(other, "a word", within_s=30))
+        async with asyncio.timeout(10):
+            while "a word" not in served.texts:  # noqa: ASYNC110  # the endpoint is another thread
+                await asyncio.sleep(0.01)
+        assert len(served.texts) == 2
+        served.waits.set()
+        await asyncio.gather(single, *many)
+
+
 async def test_searches_leave_an_endpoint_alone_that_does_not_answer(served: Endpoint) -> None:
     searches = SearchVectors(Embedder(served.url, MODEL), 5)
     async with aclosing(_Closing(searches)):
