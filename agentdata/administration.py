@@ -45,6 +45,7 @@ async def prepare(settings: Settings, urls: DatabaseUrls) -> bool:
     if settings.database_url:
         await provision.ensure_role(urls.owner, request_url=urls.request)
         await provision.check(urls.request)
+        await provision.ensure_vectors(urls.owner)
     await migrations.upgrade(urls.owner)
     async with _session(urls.owner) as session:
         # If several servers start at the same time, only one creates the project.

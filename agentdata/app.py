@@ -14,9 +14,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from agentdata import graphiql
+from agentdata import graphiql, vector_indexes
 from agentdata.auth import Authenticator
 from agentdata.database import Database
+from agentdata.embeddings import SearchVectors, embedder_of
 from agentdata.endpoint import GraphQLEndpoint
 from agentdata.engine.aside import SWITCH_S
 from agentdata.engine.plans.compiler import Compiler
@@ -62,15 +63,18 @@ def create_app(
     secret: bytes | None = None,
     worker: Worker | None = None,
     tracing: Tracing | None = None,
+    owner_url: str | None = None,
 ) -> Starlette:
     """Create the server of one database; it connects at the first request and disconnects at shutdown.
 
     ``secret`` signs cursors; servers of one database share it (`administration.server_secret`). Without one,
     the server accepts only its own cursors. ``worker`` is the place of this process, if several serve
     together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics.
+    With ``owner_url``, that of the owner of the tables, the server looks after the indexes of vectors.
 
     Raises:
-        SetupError: The manifest of trusted documents is missing or wrong, or the extra for traces is missing.
+        SetupError: The manifest of trusted documents is missing or wrong, the extra for traces is missing, or
+            the settings of embeddings contradict each other.
 
     """
     tracing = tracing or tracing_of(settings)
@@ -81,7 +85,10 @@ def create_app(
         statement_timeout_ms=settings.statement_timeout_ms,
         queue_length=settings.queue_length,
         secret=secret,
+        embedding_model=settings.embeddings_model,
     )
+    embedder = embedder_of(settings)
+    vectors = None if embedder is None else SearchVectors(embedder, settings.embeddings_search_timeout_s)
     visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
     executor = Executor(schema, compiler=Compiler(schema), visibility=visibility)
     documents = PersistedDocuments(
@@ -101,6 +108,7 @@ def create_app(
         get=settings.get,
         max_body_bytes=settings.max_body_bytes,
         records_reads=settings.audit_reads,
+        vectors=vectors,
     )
     metrics, health = Metrics(database, worker), Health(database)
     cross_origin = _cross_origin(settings)
@@ -121,7 +129,7 @@ def create_app(
             *([Route("/", _home), graphiql.assets] if settings.graphiql else []),
         ],
         middleware=[*outside, Middleware(SecurityHeaders), *cross_origin],
-        lifespan=_lifespan(database, metrics, tokens, tracing),
+        lifespan=_lifespan(database, metrics, tokens, tracing, vectors, owner_url),
     )
     app.state.metrics = metrics
     return app
@@ -192,7 +200,12 @@ def _metrics(metrics: Metrics, settings: Settings) -> list[Route]:
 
 
 def _lifespan(
-    database: Database, metrics: Metrics, tokens: Tokens | None, tracing: Tracing | None
+    database: Database,
+    metrics: Metrics,
+    tokens: Tokens | None,
+    tracing: Tracing | None,
+    vectors: SearchVectors | None,
+    owner_url: str | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -201,11 +214,15 @@ def _lifespan(
         tasks = [asyncio.create_task(metrics.share())]
         if tokens is not None:
             tasks.append(asyncio.create_task(tokens.start()))
+        if owner_url is not None:
+            tasks.append(asyncio.create_task(vector_indexes.maintain(owner_url)))
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
+            if vectors is not None:
+                await vectors.close()
             await database.close()
             if tracing is not None:
                 await tracing.stop()

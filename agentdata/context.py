@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
 
+from agentdata.engine.preparations import Preparations
 from agentdata.engine.reference.reader import Reader
 from agentdata.engine.sql.cursors import Signer
-from agentdata.errors import ForbiddenError
+from agentdata.errors import EmbeddingsUnavailableError, ForbiddenError
 from agentdata.operations import access_records
 from agentdata.operations.access_records import Author, Origin
 from agentdata.operations.unit_of_work import run
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.database import Database
+    from agentdata.embeddings import SearchVectors
     from agentdata.engine.costs import Price
     from agentdata.rates import Rates
+    from agentdata.vectors import Vector
 
 Result = TypeVar("Result")
 
@@ -91,6 +94,7 @@ class Context:
         principal: Principal,
         origin: Origin = _UNKNOWN_ORIGIN,
         rates: Rates | None = None,
+        vectors: SearchVectors | None = None,
     ) -> None:
         self.principal = principal
         self._origin = origin
@@ -104,6 +108,8 @@ class Context:
         self.points_left: int | None = None
         """How many points the key has left; None without a rate limit."""
         self._rates = rates
+        self._vectors = vectors
+        self._preparations: Preparations | None = None
         self._database = database
         self._reader: Reader | None = None
         self._signer: Signer | None = None
@@ -146,6 +152,48 @@ class Context:
         return self._signer
 
     @property
+    def preparations(self) -> Preparations:
+        """What fields wait for before the operation reads."""
+        if self._preparations is None:
+            self._preparations = Preparations()
+        return self._preparations
+
+    @property
+    def embedding_model(self) -> str | None:
+        """The model of the vectors that this server makes of texts; None if it makes none."""
+        return None if self._vectors is None else self._vectors.model
+
+    async def finds_vectors(self, statement: str) -> bool:
+        """Return whether a statement finds vectors of the model to compare with, as lately as a minute ago.
+
+        Its parameters are the project and the model.
+        """
+        if self._vectors is None:
+            return False
+
+        async def look() -> bool:
+            [[found]] = await self.fetch(statement, (self.tenant_id, self.embedding_model))
+            return bool(found)
+
+        return await self._vectors.in_use((self.tenant_id, self.viewer_id, statement), look)
+
+    async def vector_of(self, text: str) -> Vector:
+        """Return the vector of a text, made by the model; to be awaited in a preparation.
+
+        Raises:
+            BadUserInputError: The endpoint does not take the text.
+            EmbeddingsUnavailableError: There is no endpoint, or it does not answer as it should.
+            TimedOutError: The operation has reached its time limit.
+
+        """
+        if self._vectors is None:
+            raise EmbeddingsUnavailableError(
+                "this server makes no vectors of texts: send a vector, or search by words; or its operator"
+                " sets AGENTDATA_EMBEDDINGS_URL"
+            )
+        return await self._vectors.of(self.tenant_id, text, within_s=self._database.left_s())
+
+    @property
     def reader(self) -> Reader:
         """The reader of the reference way; plans do not use it."""
         if self._reader is None:
@@ -154,6 +202,7 @@ class Context:
                 self.tenant_id,
                 viewer_id=self.viewer_id,
                 signer=self.signer,
+                preparations=self.preparations,
                 ended=self._closed,
             )
         return self._reader
@@ -204,6 +253,8 @@ class Context:
     async def close(self) -> None:
         """End the operation and give its connection back; tasks of it that still run can no longer read."""
         self._closed = True
+        if self._preparations is not None:
+            self._preparations.cancel()
         if self._reader is not None:
             await self._reader.end()
 

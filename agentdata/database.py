@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from contextlib import AsyncExitStack, asynccontextmanager
 from time import perf_counter
@@ -53,9 +54,12 @@ class Database:
         statement_timeout_ms: int = 10_000,
         queue_length: int | None = None,
         secret: bytes | None = None,
+        embedding_model: str | None = None,
     ) -> None:
         self.secret = secret or secrets.token_bytes(32)
         """Signs cursors. The servers of a database share it; alone, this pool has one of its own."""
+        self.embedding_model = embedding_model
+        """The model that makes vectors of texts that have none; None if nobody makes any."""
         self.pool = Pool(
             parse(url), size=pool_size, timeout_s=pool_timeout_s, statement_timeout_ms=statement_timeout_ms
         )
@@ -73,6 +77,18 @@ class Database:
         """Let the operation run for as long again as an operation may."""
         if self._allowance is not None:
             self._allowance.renew()
+
+    def left_s(self) -> float:
+        """Return how many seconds the operation may still run.
+
+        Raises:
+            TimedOutError: The operation has reached its time limit.
+
+        """
+        if self._allowance is None:
+            return math.inf
+        self._allowance.check()
+        return self._allowance.left_s
 
     def turn_to_write(
         self, project_id: UUID, contended: Iterable[Hashable]

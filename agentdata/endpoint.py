@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from agentdata.context import Principal
     from agentdata.database import Database
     from agentdata.deadlines import Deadlines
+    from agentdata.embeddings import SearchVectors
     from agentdata.engine.requests.documents import Operation
     from agentdata.engine.requests.executor import Executor
     from agentdata.fairness import Fairness
@@ -98,6 +99,7 @@ class GraphQLEndpoint:
         get: bool = True,
         max_body_bytes: int,
         records_reads: bool = False,
+        vectors: SearchVectors | None = None,
     ) -> None:
         self._executor = executor
         self._database = database
@@ -108,6 +110,7 @@ class GraphQLEndpoint:
         self._methods = ("GET", "POST") if get else ("POST",)
         self._max_body_bytes = max_body_bytes
         self._records_reads = records_reads
+        self._vectors = vectors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -183,7 +186,8 @@ class GraphQLEndpoint:
         """Return the context of a new operation, with its origin if that is recorded."""
         is_recorded = self._records_reads or operation.node.operation is OperationType.MUTATION
         from_ = origin(scope, operation.name) if is_recorded else Origin()
-        return Context(self._database.within(allowance), principal, from_, self._fairness.rates)
+        database = self._database.within(allowance)
+        return Context(database, principal, from_, self._fairness.rates, self._vectors)
 
     async def _read(
         self, scope: Scope, receive: Receive, headers: dict[bytes, str]

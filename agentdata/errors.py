@@ -74,6 +74,12 @@ class OverloadedError(AgentDataError):
     code = "OVERLOADED"
 
 
+class EmbeddingsUnavailableError(AgentDataError):
+    """The endpoint that makes vectors of texts does not answer as it should; it may do so later."""
+
+    code = "EMBEDDINGS_UNAVAILABLE"
+
+
 class RateLimitedError(AgentDataError):
     """A key has spent its points, or an address has sent too many unknown keys; time mends both."""
 

@@ -115,6 +115,14 @@ class Meter(asyncio.Protocol):
             self._feed(data)
 
 
+INDEX_SETTINGS = (
+    # As many as a search by meaning finds at most; an index looks for no fewer.
+    "hnsw.ef_search = 100",
+    # If other rows of the index are nearer than those of the search, it goes on. Searches sort what it finds.
+    "hnsw.iterative_scan = relaxed_order",
+)
+"""The settings of searches by the indexes of pgvector. A server without it accepts and ignores them."""
+
 _ALL_IN_USE = "all database connections are in use; try again shortly"
 
 
@@ -198,6 +206,7 @@ class Pool:
             "TimeZone = 'UTC'",
             # Times are read from the text that the server writes.
             "DateStyle = 'ISO'",
+            *INDEX_SETTINGS,
         )
         self.engine = self._engine_of(target.connect_args, prepares=not target.pgbouncer)
 

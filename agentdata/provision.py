@@ -4,6 +4,7 @@ Requests always switch to one of them, so the user of DATABASE_URL can own the t
 under row-level security.
 """
 
+import logging
 from typing import Any
 
 from sqlalchemy import text
@@ -13,7 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agentdata.connection import DENIED, transaction
 from agentdata.database_url import parse
 from agentdata.setup_error import SetupError
+from agentdata.sight.failures import describe
 from models.base import END_USER_ROLE, REQUEST_ROLE
+
+_log = logging.getLogger(__name__)
 
 ROLES = (REQUEST_ROLE, END_USER_ROLE)
 """The roles of requests: with a key, and for an end user."""
@@ -49,6 +53,21 @@ async def ensure_role(url: str, *, request_url: str | None = None) -> None:
                     grant = f"GRANT {role} TO {_quoted(member)} WITH INHERIT FALSE, SET TRUE"
                     await _run(connection, grant)
         await _open_schema(connection, user)
+
+
+async def ensure_vectors(url: str) -> bool:
+    """Create the extension pgvector, if it is missing and can be created, and return whether it exists.
+
+    Only searches by meaning need it, so nothing fails without it. Creating it takes a superuser, or a server
+    that trusts the extension to owners of databases.
+    """
+    async with transaction(url) as connection:
+        try:
+            async with connection.begin_nested():
+                await connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
+        except DBAPIError as error:
+            _log.debug("pgvector could not be created: %s", describe(error))
+        return bool(await _scalar(connection, "SELECT to_regtype('halfvec') IS NOT NULL"))
 
 
 async def _open_schema(connection: AsyncConnection, user: str) -> None:

@@ -179,6 +179,54 @@ class Settings(BaseSettings):
     jwt_user_claim: str = Field(
         default="agentdata_user", description="Claim with the id or externalId of a token's end user."
     )
+    embeddings_url: str | None = Field(
+        default=None,
+        description="Address of an endpoint like OpenAI's `/v1/embeddings`, or its base, that makes vectors.",
+    )
+    embeddings_model: str | None = Field(
+        default=None, max_length=200, description="Model that the endpoint makes vectors with."
+    )
+    embeddings_api_key: SecretStr | None = Field(
+        default=None, description="Key of the endpoint, which is sent to it as a bearer token."
+    )
+    embeddings_dimensions: int | None = Field(
+        default=None,
+        ge=1,
+        le=4_000,
+        description="Size of the vectors to ask the endpoint for; that of the model if empty.",
+    )
+    embeddings_batch: int = Field(
+        default=32, ge=1, le=2048, description="Largest number of texts in a request to the endpoint."
+    )
+    embeddings_max_characters: int = Field(
+        default=8_000,
+        ge=100,
+        le=1_000_000,
+        description="Characters of a text that are sent to the endpoint; it does not see the rest.",
+    )
+    embeddings_requests: int = Field(
+        default=4, ge=1, le=100, description="Largest number of requests that the endpoint has at a time."
+    )
+    embeddings_timeout_s: float = Field(
+        default=60,
+        gt=0,
+        le=3600,
+        description="Seconds after which a worker gives up a request to the endpoint, and sends it again.",
+    )
+    embeddings_search_timeout_s: float = Field(
+        default=5,
+        gt=0,
+        le=600,
+        description="Seconds that a search waits for the endpoint before it does without.",
+    )
+    knowledge_paths: str = Field(
+        default="",
+        description="Folders that a worker may sync knowledge bases with, with commas; none if empty.",
+    )
+    worker: bool = Field(default=False, description="Whether `agentdata serve` runs a worker beside.")
+    worker_jobs: int = Field(
+        default=4, ge=1, le=100, description="Largest number of jobs that a worker does at a time."
+    )
     shutdown_timeout_s: int = Field(
         default=3,
         ge=0,
@@ -220,6 +268,11 @@ class Settings(BaseSettings):
     def _check_networks(cls, text: str) -> str:
         networks(text)
         return text
+
+    @property
+    def knowledge_folders(self) -> list[Path]:
+        """The folders that a worker may sync knowledge bases with."""
+        return [Path(name.strip()) for name in self.knowledge_paths.split(",") if name.strip()]
 
     @property
     def proxy_networks(self) -> tuple[Network, ...]:

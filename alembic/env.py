@@ -11,6 +11,7 @@ from agentdata.database_urls import database_urls
 from agentdata.settings import load_settings
 from alembic import context
 from models.base import Base
+from models.embedding import INDEX_SUFFIX
 from models.server_secret import SERVER
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ TABLES = [Base.metadata, SERVER]
 
 def run(connection: "Connection") -> None:
     """Run the migrations in the connection's transaction."""
-    context.configure(connection=connection, target_metadata=TABLES, compare_server_default=True)
+    context.configure(
+        connection=connection,
+        target_metadata=TABLES,
+        compare_server_default=True,
+        include_name=lambda name, kind, _parents: kind != "index" or not name.endswith(INDEX_SUFFIX),
+    )
     with context.begin_transaction(), warnings.catch_warnings():
         # Alembic compares our text with what PostgreSQL made of it, which is never the same.
         warnings.filterwarnings("ignore", message="Computed default on .* cannot be modified")

@@ -6,6 +6,7 @@ from models.agent_metric import AgentMetric
 from models.agent_version import AgentVersion
 from models.api_key import ApiKey
 from models.base import Base
+from models.embedding import KnowledgeEmbedding, MemoryEmbedding, MessageEmbedding
 from models.idempotency_key import IdempotencyKey
 from models.job import Job
 from models.knowledge_base import AgentKnowledgeBase, KnowledgeBase, KnowledgeVersion
@@ -43,15 +44,18 @@ __all__ = [
     "KnowledgeBase",
     "KnowledgeChunk",
     "KnowledgeDocument",
+    "KnowledgeEmbedding",
     "KnowledgeSync",
     "KnowledgeVersion",
     "Memory",
     "MemoryAccess",
     "MemoryAnnotation",
+    "MemoryEmbedding",
     "MemoryLink",
     "MemoryRevision",
     "MemorySource",
     "Message",
+    "MessageEmbedding",
     "ModuleState",
     "Project",
     "Queue",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Integer, String, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, Index, Integer, String, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import (
@@ -20,10 +20,15 @@ from models.base import (
     owned_by,
     present_index,
 )
+from models.embedding import MAX_DIMENSIONS
 
 
 class KnowledgeBase(Changing, Base):
-    """A named collection of documents that agents look things up in."""
+    """A named collection of documents that agents look things up in.
+
+    Searches compare the vectors of ``embedding_model``. While those of ``next_embedding_model`` are being
+    written, both stand side by side.
+    """
 
     __tablename__ = "knowledge_bases"
     __table_args__ = (
@@ -32,6 +37,14 @@ class KnowledgeBase(Changing, Base):
         UniqueConstraint("project_id", "name"),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
+        in_range("dimensions", 1, MAX_DIMENSIONS),
+        in_range("next_dimensions", 1, MAX_DIMENSIONS),
+        CheckConstraint("dimensions IS NULL OR embedding_model IS NOT NULL", name="embedding_model"),
+        CheckConstraint(
+            "(next_embedding_model IS NULL) = (next_dimensions IS NULL)"
+            " AND (next_embedding_model IS NULL OR next_embedding_model <> embedding_model)",
+            name="next_embedding_model",
+        ),
         present_index("refresh_schedule"),
         json_index("knowledge_bases", "source"),
         json_index("knowledge_bases", "metadata"),
@@ -42,6 +55,10 @@ class KnowledgeBase(Changing, Base):
     description: Mapped[str | None]
     source: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     refresh_schedule: Mapped[str | None] = mapped_column(String(255, "C"))
+    embedding_model: Mapped[str | None] = mapped_column(String(255, "C"))
+    dimensions: Mapped[int | None] = mapped_column(Integer)
+    next_embedding_model: Mapped[str | None] = mapped_column(String(255, "C"))
+    next_dimensions: Mapped[int | None] = mapped_column(Integer)
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
 
 

@@ -18,6 +18,8 @@ class Queue(Changing, Base):
         belongs_to_project(),
         UniqueConstraint("project_id", "name"),
         Index(None, "project_id", "created_at", "id"),
+        # Workers look for the queues of a name in all projects.
+        Index("queues_name_idx", "name", "project_id"),
     )
 
     name: Mapped[str] = mapped_column(String(255, "C"))

@@ -1,4 +1,4 @@
-"""Full-text search: matches, their ranks, and their excerpts.
+"""Search: by the words of texts, by the meaning of their vectors, and by both together.
 
 The database parses texts and queries: the migrations 0012 and 0015 create and describe `search_document` and
 the other functions that begin with `search_`.
@@ -7,29 +7,67 @@ the other functions that begin with `search_`.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ARRAY, Float, Select, Text, Uuid, any_, bindparam, cast, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    Float,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    null,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from agentdata.checks import check_count, check_text
+from agentdata.checks import check_count, check_range, check_text
 from agentdata.engine.binding.inputs import as_uuid
 from agentdata.engine.fields import Bindings, ComputedRow, Cost, argument, computation
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.tenancy import TENANT, owned
-from models import KnowledgeChunk, Memory, Message
+from agentdata.errors import BadUserInputError, EmbeddingsUnavailableError
+from agentdata.vectors import Vector
+from models import (
+    KnowledgeBase,
+    KnowledgeChunk,
+    KnowledgeEmbedding,
+    Memory,
+    MemoryEmbedding,
+    Message,
+    MessageEmbedding,
+)
+from resolvers.meaning import (
+    MIN_SCORE,
+    VECTOR,
+    VECTOR_MODEL,
+    Meaning,
+    Vectors,
+    has_all,
+    nearest,
+)
 from schema.inputs.knowledge_chunk import KnowledgeChunkFilter
+from schema.inputs.match import SearchMode
 from schema.inputs.memory import MemoryFilter
 from schema.inputs.message import MessageFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Conditions = Callable[[Any], list[Any]]
-    """Returns further conditions on a row."""
+    from agentdata.context import Context
+    from agentdata.engine.preparations import Prepare
+    from resolvers.meaning import Conditions
 
 MAX_RANKED = 2_000
 """The maximum number of rows that are read and ranked: the newest of those that have the words.
@@ -40,6 +78,9 @@ Each costs about 100 ns per character of its text: 40 µs for a short one, 6 ms 
 MAX_QUERY = 1_000
 """The maximum number of characters of a query."""
 
+MAX_BASES = 1_000
+"""How many knowledge bases a search may name."""
+
 _QUERY = "query"
 _QUERY_TEXT = bindparam(_QUERY, type_=Text)
 _FENCE: Any = literal_column("0")
@@ -48,103 +89,271 @@ _FENCE: Any = literal_column("0")
 _RANK_FLAGS = 1 | 32
 """Flags of the rank: 1 divides it by the logarithm of the text's length, 32 makes it less than 1."""
 
+_DAMPING = 60
+"""Of reciprocal rank fusion: how little the first places of a list count beside the next ones."""
 
-MAX_BASES = 1_000
-"""How many knowledge bases a search may name."""
+_BEGINNING = 300
+"""How many characters of a text its excerpt has at most, if no words of it were searched for."""
 
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 _BASES, _VERSION = "bases", "version"
+_BASE_IDS: Any = bindparam(_BASES, type_=ARRAY(Uuid))
+
+
+class Searched(NamedTuple):
+    """The rows that a search finds: their model, their texts, and their vectors."""
+
+    model: Any
+    texts: Callable[[Any], list[Any]]
+    vectors: Callable[[Meaning], Vectors]
+    among: Conditions
+    """Returns further conditions on a row, which those on its vector imply."""
+
+
+class _Match:
+    """A row that matches a query, or whose vector is near to the given one."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime]
+    score: Mapped[float]
+    similarity: Mapped[float | None]
+    rank: Mapped[float | None]
+    excerpt: Mapped[str]
+
+
+class MessageMatch(_Match, ComputedRow):
+    """A message that a search found."""
+
+    __tablename__ = "message_matches"
+
+
+class MemoryMatch(_Match, ComputedRow):
+    """A memory that a search found."""
+
+    __tablename__ = "memory_matches"
+
+
+class KnowledgeMatch(_Match, ComputedRow):
+    """A chunk of a document that a search found."""
+
+    __tablename__ = "knowledge_matches"
 
 
 def _any_row(_row: Any) -> list[Any]:
     return []
 
 
-class MessageMatch(ComputedRow):
-    """A message that matches a query."""
-
-    __tablename__ = "message_matches"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime]
-    rank: Mapped[float]
-    excerpt: Mapped[str]
+_MODEL_NAME = bindparam(VECTOR_MODEL, type_=Text)
+"""As a text: a longer one would be cut to the length of the column, and could equal another."""
 
 
-class MemoryMatch(ComputedRow):
-    """A memory that matches a query."""
+def _own_vectors(model: Any, key: str) -> Callable[[Meaning], Vectors]:
+    """Return the vectors of rows that each have their own models."""
 
-    __tablename__ = "memory_matches"
+    def vectors(meaning: Meaning) -> Vectors:
+        def of_model(vector: Any) -> list[Any]:
+            return [vector.model == _MODEL_NAME] if meaning.with_model else []
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime]
-    rank: Mapped[float]
-    excerpt: Mapped[str]
+        return Vectors(model, key, of_model, _any_row)
 
-
-class KnowledgeMatch(ComputedRow):
-    """A chunk of a document that matches a query."""
-
-    __tablename__ = "knowledge_matches"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime]
-    rank: Mapped[float]
-    excerpt: Mapped[str]
+    return vectors
 
 
-def _message_texts(row: Any) -> list[Any]:
-    return [row.content]
+def _chunk_vectors(meaning: Meaning, *, bases: bool) -> Vectors:
+    """Return the vectors of chunks by the complete models of their bases."""
+
+    def complete(*columns: Any) -> Select[Any]:
+        found = select(*columns).where(
+            owned(KnowledgeBase), KnowledgeBase.dimensions == literal_column(str(meaning.dimensions))
+        )
+        if meaning.with_model:
+            found = found.where(KnowledgeBase.embedding_model == _MODEL_NAME)
+        return found.where(KnowledgeBase.id == any_(_BASE_IDS)) if bases else found
+
+    def of_complete_model(vector: Any) -> list[Any]:
+        found = complete(KnowledgeBase.id, KnowledgeBase.embedding_model)
+        # "IS TRUE" keeps PostgreSQL from joining the bases, which would cost the order of the index.
+        return [tuple_(vector.knowledge_base_id, vector.model).in_(found).is_(True)]
+
+    def of_complete_base(chunk: Any) -> list[Any]:
+        return [chunk.knowledge_base_id == any_(func.array(complete(KnowledgeBase.id).scalar_subquery()))]
+
+    return Vectors(KnowledgeEmbedding, "chunk_id", of_complete_model, of_complete_base)
 
 
-def _memory_texts(row: Any) -> list[Any]:
-    return [row.name, row.description, row.content]
+_MESSAGES = Searched(
+    Message, lambda row: [row.content], _own_vectors(MessageEmbedding, "message_id"), _any_row
+)
+_MEMORIES = Searched(
+    Memory,
+    lambda row: [row.name, row.description, row.content],
+    _own_vectors(MemoryEmbedding, "memory_id"),
+    _any_row,
+)
 
 
-def _messages(filter: Term | None = None) -> Select[Any]:
-    return _matches(Message, _message_texts, filter)
+def _chunks(*, bases: bool) -> Searched:
+    def of_bases(chunk: Any) -> list[Any]:
+        return [chunk.knowledge_base_id == any_(_BASE_IDS)] if bases else []
+
+    vectors = partial(_chunk_vectors, bases=bases)
+    return Searched(KnowledgeChunk, lambda row: [row.content], vectors, of_bases)
 
 
-def _memories(filter: Term | None = None) -> Select[Any]:
-    return _matches(Memory, _memory_texts, filter)
+def _messages(
+    filter: Term | None = None, meaning: Meaning | None = None, *, words: bool = True
+) -> Select[Any]:
+    return _matches(_MESSAGES, filter, meaning, words=words)
 
 
-def _all_messages(filter: Term | None = None) -> Select[Any]:
-    return _complete(Message, _message_texts, filter)
+def _all_messages(
+    filter: Term | None = None, meaning: Meaning | None = None, *, words: bool = True
+) -> Select[Any]:
+    return _complete(_MESSAGES, filter, meaning, words=words)
 
 
-def _all_memories(filter: Term | None = None) -> Select[Any]:
-    return _complete(Memory, _memory_texts, filter)
+def _memories(
+    filter: Term | None = None, meaning: Meaning | None = None, *, words: bool = True
+) -> Select[Any]:
+    return _matches(_MEMORIES, filter, meaning, words=words)
 
 
-def _chunk_texts(row: Any) -> list[Any]:
-    return [row.content]
+def _all_memories(
+    filter: Term | None = None, meaning: Meaning | None = None, *, words: bool = True
+) -> Select[Any]:
+    return _complete(_MEMORIES, filter, meaning, words=words)
 
 
-def _knowledge(filter: Term | None = None, *, bases: bool = False, version: bool = False) -> Select[Any]:
-    return _matches(KnowledgeChunk, _chunk_texts, filter, _among(bases=bases, version=version))
+def _knowledge(
+    filter: Term | None = None,
+    meaning: Meaning | None = None,
+    *,
+    words: bool = True,
+    bases: bool = False,
+    version: bool = False,
+) -> Select[Any]:
+    return _matches(_chunks(bases=bases), filter, meaning, _of_version(version=version), words=words)
 
 
-def _all_knowledge(filter: Term | None = None, *, bases: bool = False, version: bool = False) -> Select[Any]:
-    return _complete(KnowledgeChunk, _chunk_texts, filter, _among(bases=bases, version=version))
+def _all_knowledge(
+    filter: Term | None = None,
+    meaning: Meaning | None = None,
+    *,
+    words: bool = True,
+    bases: bool = False,
+    version: bool = False,
+) -> Select[Any]:
+    return _complete(_chunks(bases=bases), filter, meaning, _of_version(version=version), words=words)
 
 
-def _among(*, bases: bool, version: bool) -> Conditions:
-    """Return the conditions on a chunk by the bases and the version of a search, if it names any."""
+def _of_version(*, version: bool) -> Conditions:
+    """Return the condition on a chunk by the version of a search, if it names one."""
 
     def conditions(chunk: Any) -> list[Any]:
-        found = []
-        if bases:
-            found.append(chunk.knowledge_base_id == any_(bindparam(_BASES, type_=ARRAY(Uuid))))
-        if version:
-            # As a text: a longer one would be cut to the length of the column, and could equal another.
-            found.append(chunk.version == bindparam(_VERSION, type_=Text))
-        return found
+        # As a text: a longer one would be cut to the length of the column, and could equal another.
+        return [chunk.version == bindparam(_VERSION, type_=Text)] if version else []
 
     return conditions
 
 
-def _matches(model: Any, texts: Any, term: Term | None, conditions: Conditions = _any_row) -> Select[Any]:
-    """Select the rows that match a query.
+def _matches(
+    searched: Searched,
+    term: Term | None,
+    meaning: Meaning | None,
+    conditions: Conditions = _any_row,
+    *,
+    words: bool,
+) -> Select[Any]:
+    """Select the rows that have the words of a query, that are nearest to a vector, or both."""
+    if meaning is None:
+        return _by_words(searched, term, conditions)
+    near = nearest(searched.model, searched.vectors(meaning), meaning, term, conditions).subquery()
+    if not words:
+        return _with_excerpts(
+            searched, select(near.c.id, near.c.similarity, near.c.similarity.label("score"))
+        )
+    return _with_excerpts(searched, _fused(_ranked(searched, term, conditions), near), words=True)
+
+
+def _by_words(searched: Searched, term: Term | None, conditions: Conditions) -> Select[Any]:
+    """Select the rows that have the words of a query."""
+    found = _ranked(searched, term, conditions)
+    return select(
+        found.c.id,
+        found.c.created_at,
+        found.c.rank.label("score"),
+        cast(null(), Float).label("similarity"),
+        found.c.rank,
+        _marked(found.c.text).label("excerpt"),
+    )
+
+
+def _fused(ranked: Any, near: Any) -> Select[Any]:
+    """Select the rows of both lists; the score adds the reciprocals of a row's places in them."""
+
+    def places(list_: Any, by: str) -> Any:
+        place = func.row_number().over(order_by=(list_.c[by].desc(), list_.c.id.desc()))
+        reciprocal = cast(literal_column("1"), Float) / (place + literal_column(str(_DAMPING)))
+        return select(list_.c.id, list_.c[by], reciprocal.label("part")).subquery()
+
+    worded, meant = places(ranked, "rank"), places(near, "similarity")
+    nothing: Any = literal_column("0")
+    score = func.coalesce(worded.c.part, nothing) + func.coalesce(meant.c.part, nothing)
+    return select(
+        func.coalesce(worded.c.id, meant.c.id).label("id"),
+        worded.c.rank,
+        meant.c.similarity,
+        score.label("score"),
+    ).select_from(worded.join(meant, worded.c.id == meant.c.id, full=True))
+
+
+def _with_excerpts(searched: Searched, found: Select[Any], *, words: bool = False) -> Select[Any]:
+    """Select found rows with their excerpts: passages with the words, or the beginning."""
+    matches, row = found.offset(_FENCE).subquery(), aliased(searched.model)
+    text = _joined(searched.texts(row))
+    rank: Any = cast(null(), Float).label("rank")
+    excerpt = _beginning(text)
+    if words:
+        rank, excerpt = matches.c.rank, case((matches.c.rank.is_not(None), _marked(text)), else_=excerpt)
+    return (
+        select(row.id, row.created_at, matches.c.score, matches.c.similarity, rank, excerpt.label("excerpt"))
+        .join(matches, row.id == matches.c.id)
+        .where(owned(row))
+    )
+
+
+def _joined(columns: list[Any]) -> Any:
+    # concat_ws skips texts that are null.
+    return columns[0] if len(columns) == 1 else func.concat_ws(" · ", *columns)
+
+
+def _marked(text: Any) -> Any:
+    """Return the passages of a text that have the words, as HTML."""
+    return func.search_excerpt(text, _exact_query(), _query_words(), type_=Text)
+
+
+def _beginning(text: Any) -> Any:
+    """Return the beginning of a text, up to the end of a word, as HTML."""
+    # A message may have no content.
+    whole = func.coalesce(text, "")
+    cut = func.regexp_replace(func.left(whole, literal_column(str(_BEGINNING))), r"\s+\S*$", "")
+    beginning: Any = case((func.length(whole) <= literal_column(str(_BEGINNING)), whole), else_=cut)
+    for character, escaped in _ESCAPES.items():
+        beginning = func.replace(beginning, character, escaped, type_=Text)
+    return beginning
+
+
+# Scalar subqueries run once; a cached generic plan would parse the query again for every row.
+def _exact_query() -> Any:
+    return select(func.search_query(_QUERY_TEXT)).scalar_subquery()
+
+
+def _query_words() -> Any:
+    return select(func.tsvector_to_array(func.search_document(_QUERY_TEXT))).scalar_subquery()
+
+
+def _ranked(searched: Searched, term: Term | None, conditions: Conditions) -> Any:
+    """Select the rows that match a query, with their ranks and texts.
 
     An index finds the rows that have the words, but not the positions of the words: for those, the text of a
     row has to be read, which is the expensive part. So only the newest rows with the words are ranked, and
@@ -152,32 +361,29 @@ def _matches(model: Any, texts: Any, term: Term | None, conditions: Conditions =
     read texts more than once, or go through the rows from the newest on and read all of them. The excerpt is
     outermost, so that it is only made for the rows of a page.
     """
-    # Scalar subqueries run once; a cached generic plan would parse the query again for every row.
-    exact = select(func.search_query(_QUERY_TEXT)).scalar_subquery()
-    words = select(func.tsvector_to_array(func.search_document(_QUERY_TEXT))).scalar_subquery()
-    ranked = aliased(model)
-    has_words = _with_words(model, texts, term, conditions)
+    exact = _exact_query()
+    ranked = aliased(searched.model)
+    has_words = _with_words(searched, term, conditions)
     newest = (
         select(has_words.c.id)
         .order_by(has_words.c.created_at.desc(), has_words.c.id.desc())
         .limit(literal_column(str(MAX_RANKED)))
         .subquery()
     )
-    columns = texts(ranked)
+    columns = searched.texts(ranked)
     documents = (
         select(
             ranked.id,
             ranked.created_at,
             func.search_document(*columns).label("document"),
-            # concat_ws skips texts that are null.
-            (columns[0] if len(columns) == 1 else func.concat_ws(" · ", *columns)).label("text"),
+            _joined(columns).label("text"),
         )
         .join(newest, ranked.id == newest.c.id)
         .where(owned(ranked))
         .offset(_FENCE)
         .subquery()
     )
-    found = (
+    return (
         select(
             documents.c.id,
             documents.c.created_at,
@@ -190,13 +396,11 @@ def _matches(model: Any, texts: Any, term: Term | None, conditions: Conditions =
         .offset(_FENCE)
         .subquery()
     )
-    excerpt = func.search_excerpt(found.c.text, exact, words, type_=Text).label("excerpt")
-    return select(found.c.id, found.c.created_at, found.c.rank, excerpt)
 
 
-def _with_words(model: Any, texts: Any, term: Term | None, conditions: Conditions) -> Any:
+def _with_words(searched: Searched, term: Term | None, conditions: Conditions) -> Any:
     """Select the rows that have the words anywhere, by an index alone."""
-    row = aliased(model)
+    row = aliased(searched.model)
     # A subquery hides the words from the planner: for words that most texts have, it would scan all texts of
     # the table, and it underestimates by far how long that takes.
     loose_query = select(func.search_loosely(_QUERY_TEXT)).scalar_subquery()
@@ -205,7 +409,8 @@ def _with_words(model: Any, texts: Any, term: Term | None, conditions: Condition
         .where(
             owned(row),
             array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
-            func.search_document(*texts(row)).op("@@")(loose_query),
+            func.search_document(*searched.texts(row)).op("@@")(loose_query),
+            *searched.among(row),
             *conditions(row),
             *([] if term is None else [condition(row, term)]),
         )
@@ -214,22 +419,121 @@ def _with_words(model: Any, texts: Any, term: Term | None, conditions: Condition
     )
 
 
-def _complete(model: Any, texts: Any, term: Term | None, conditions: Conditions = _any_row) -> Select[Any]:
-    """Select whether every row with the words was ranked.
+def _complete(
+    searched: Searched,
+    term: Term | None,
+    meaning: Meaning | None,
+    conditions: Conditions = _any_row,
+    *,
+    words: bool,
+) -> Select[Any]:
+    """Select whether every row with the words was ranked, and every row with a vector compared and listed.
 
-    All of them are counted: a LIMIT would make PostgreSQL read texts one by one instead of using the index.
+    All rows with the words are counted: a LIMIT would make PostgreSQL read texts one by one instead of using
+    the index.
     """
-    return select(func.count() <= MAX_RANKED).select_from(_with_words(model, texts, term, conditions))
+    parts = []
+    if words:
+        with_words = _with_words(searched, term, conditions)
+        parts.append(select(func.count() <= MAX_RANKED).select_from(with_words).scalar_subquery())
+    if meaning is not None:
+        parts.append(has_all(searched.model, searched.vectors(meaning), meaning, term, conditions))
+    return select(and_(*parts))
 
 
-def _bind_query(arguments: Mapping[str, Any]) -> Bindings:
-    query = arguments[_QUERY]
-    check_text(_QUERY, query, MAX_QUERY)
-    return Bindings((), {_QUERY: query})
+def _bind(arguments: Mapping[str, Any]) -> Bindings:
+    """Bind the query, the vector and the mode of a search.
+
+    Raises:
+        BadUserInputError: One of them is wrong, or missing in this mode.
+
+    """
+    query, vector, mode = _mode(arguments)
+    shape: list[tuple[str, Any]] = [("words", mode is not SearchMode.MEANING)]
+    values: dict[str, Any] = {}
+    if mode is not SearchMode.MEANING:
+        check_text(_QUERY, query, MAX_QUERY)
+        values[_QUERY] = query
+    model, least = arguments.get("embedding_model"), arguments.get(MIN_SCORE)
+    for name, given in (("embeddingModel", model), ("minScore", least)):
+        if given is not None and vector is None:
+            raise BadUserInputError(f"{name} is about an embedding; give one, or omit it", field=name)
+    if model is not None:
+        check_text("embeddingModel", model)
+        values[VECTOR_MODEL] = model
+    if least is not None:
+        check_range("minScore", least, -1, 1)
+        values[MIN_SCORE] = least
+    if mode is SearchMode.WORDS or vector is None:
+        return Bindings(tuple(shape), {_QUERY: query})
+    values[VECTOR] = vector.text
+    shape.append(("meaning", Meaning(vector.dimensions, model is not None, least is not None)))
+    return Bindings(tuple(shape), values)
+
+
+def _mode(arguments: Mapping[str, Any]) -> tuple[str, Vector | None, SearchMode]:
+    """Return the query, the vector and the mode of a search; without a mode, the others decide."""
+    query: str | None = arguments.get(_QUERY)
+    vector: Vector | None = arguments.get("embedding")
+    mode: SearchMode | None = arguments.get("mode")
+    if mode is None:
+        has_both = query is not None and vector is not None
+        mode = SearchMode.HYBRID if has_both else SearchMode.WORDS if vector is None else SearchMode.MEANING
+    if query is None and mode is not SearchMode.MEANING:
+        raise BadUserInputError("give a query, an embedding, or both", field=_QUERY)
+    if vector is None and mode is not SearchMode.WORDS:
+        raise BadUserInputError(f"the mode {mode.name} needs an embedding", field="embedding")
+    return query or "", vector, mode
+
+
+def _mode_name(*, words: bool = True, meaning: Meaning | None = None, **_: Any) -> str:
+    """Return the mode of a search, by the shape of its arguments."""
+    mode = SearchMode.WORDS if meaning is None else SearchMode.HYBRID if words else SearchMode.MEANING
+    return mode.name
+
+
+def _preparing(in_use: str | None) -> Prepare:
+    """Return what gives a search for a text its vector, if this server makes vectors.
+
+    Without a mode, it does so if the statement ``in_use`` finds vectors to compare with.
+    """
+
+    async def prepare(arguments: Mapping[str, Any], context: Context) -> Mapping[str, Any]:
+        query, mode = arguments.get(_QUERY), arguments.get("mode")
+        own = context.embedding_model
+        if own is None or query is None or arguments.get("embedding") is not None:
+            return arguments
+        if mode is SearchMode.WORDS or arguments.get("embedding_model") not in {None, own}:
+            return arguments
+        check_text(_QUERY, query, MAX_QUERY)
+        is_open = mode is None and arguments.get(MIN_SCORE) is None
+        if is_open and (in_use is None or not await context.finds_vectors(in_use)):
+            return arguments
+        try:
+            vector = await context.vector_of(query)
+        except (BadUserInputError, EmbeddingsUnavailableError):
+            if mode is SearchMode.MEANING:
+                raise
+            return {**arguments, "mode": SearchMode.WORDS, MIN_SCORE: None, "embedding_model": None}
+        return {**arguments, "embedding": vector, "embedding_model": own}
+
+    return prepare
+
+
+_BASES_IN_USE = """
+SELECT to_regtype('halfvec') IS NOT NULL AND EXISTS (
+  SELECT FROM knowledge_bases WHERE project_id = $1 AND embedding_model = $2 AND dimensions IS NOT NULL
+) AS found"""
+
+_MEMORIES_IN_USE = """
+SELECT EXISTS (
+  SELECT FROM (SELECT model FROM memory_embeddings WHERE project_id = $1 LIMIT 1000) AS own WHERE model = $2
+) AS found"""
+"""No index is by model; a project whose memories have vectors of it hardly has others before them."""
 
 
 def _bind_knowledge(arguments: Mapping[str, Any]) -> Bindings:
-    bound = _bind_query(arguments)
+    bound = _bind(arguments)
     shape: list[tuple[str, Any]] = []
     values: dict[str, Any] = {}
     if (ids := arguments.get("knowledge_base_ids")) is not None:
@@ -243,16 +547,52 @@ def _bind_knowledge(arguments: Mapping[str, Any]) -> Bindings:
     return Bindings((*bound.shape, *shape), bound.values | values)
 
 
-_WORDS = argument(
-    _QUERY,
-    str,
-    (
-        f"The words to search for, in at most {MAX_QUERY:,} characters. All words must occur, in any order."
-        ' `"two words"` in quotation marks must stand next to each other, `or` between words requires only'
-        " one of them, and `-word` must not occur. No other character has a meaning, and no text is an error;"
-        " a text without words finds nothing."
+_SEARCH = (
+    argument(
+        _QUERY,
+        str,
+        (
+            f"The words to search for, in at most {MAX_QUERY:,} characters. All words must occur, in any"
+            " order."
+            ' `"two words"` in quotation marks must stand next to each other, `or` between words requires'
+            " only"
+            " one of them, and `-word` must not occur. No other character has a meaning, and no text is an"
+            " error; a text without words finds nothing. Required unless there is an `embedding`."
+        ),
     ),
-    required=True,
+    argument(
+        "embedding",
+        Vector,
+        "The vector to compare with. Only vectors of the same size are compared. If it is missing, a server"
+        " with an embeddings endpoint makes it of the `query`.",
+    ),
+    argument(
+        "mode",
+        SearchMode,
+        "How to search; by default by all of `query` and `embedding` that is given, and by HYBRID, too, if"
+        " this server makes the vector and there are others to compare it with. In the mode MEANING, a search"
+        " without an `embedding` fails with EMBEDDINGS_UNAVAILABLE if the endpoint does not answer; in the"
+        " mode HYBRID it then goes by words, and its connection says so by its `mode`.",
+    ),
+    argument(
+        MIN_SCORE,
+        float,
+        "The least `similarity` of what is found by meaning, from -1 to 1; any by default. What has the words"
+        " of the query is found whatever its similarity.",
+    ),
+)
+
+_EMBEDDING_MODEL = argument(
+    "embedding_model",
+    str,
+    "The model that made the `embedding`: only its vectors are compared. Give it if several models with"
+    " vectors of this size are in use; by default vectors of any model are compared.",
+)
+_BASE_MODEL = argument(
+    "embedding_model",
+    str,
+    "The model that made the `embedding`: only bases with this `embeddingModel` are searched by meaning. Give"
+    " it if bases use several models with vectors of this size; all such bases by default.",
 )
 
 COST = Cost(rows=50_000, points=400, scan_points=200)
@@ -260,21 +600,29 @@ COST = Cost(rows=50_000, points=400, scan_points=200)
 
 FOUND_MESSAGES = computation(
     _messages,
-    _WORDS,
+    *_SEARCH,
+    _EMBEDDING_MODEL,
     argument("filter", MessageFilter, "Which messages to search; all by default.", filters=Message),
-    bind=_bind_query,
+    bind=_bind,
     is_complete=_all_messages,
+    mode=_mode_name,
+    # Nobody makes vectors of messages but clients, so a search for words asks for none by default.
+    prepare=_preparing(None),
 )
 FOUND_MEMORIES = computation(
     _memories,
-    _WORDS,
+    *_SEARCH,
+    _EMBEDDING_MODEL,
     argument("filter", MemoryFilter, "Which memories to search; all by default.", filters=Memory),
-    bind=_bind_query,
+    bind=_bind,
     is_complete=_all_memories,
+    mode=_mode_name,
+    prepare=_preparing(_MEMORIES_IN_USE),
 )
 FOUND_KNOWLEDGE = computation(
     _knowledge,
-    _WORDS,
+    *_SEARCH,
+    _BASE_MODEL,
     argument(
         "knowledge_base_ids",
         list[strawberry.ID],
@@ -286,4 +634,6 @@ FOUND_KNOWLEDGE = computation(
     ),
     bind=_bind_knowledge,
     is_complete=_all_knowledge,
+    mode=_mode_name,
+    prepare=_preparing(_BASES_IN_USE),
 )

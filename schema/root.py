@@ -27,10 +27,12 @@ from agentdata.operations import (
     agent_versions,
     agents,
     api_keys,
+    embeddings,
     jobs,
     knowledge_bases,
     knowledge_chunks,
     knowledge_documents,
+    knowledge_embeddings,
     knowledge_syncs,
     memories,
     memory_accesses,
@@ -69,6 +71,11 @@ from schema.inputs.agent_version import (
     UpdateAgentVersionInput,
 )
 from schema.inputs.api_key import ApiKeyFilter, ApiKeyOrder, CreateApiKeyInput, UpdateApiKeyInput
+from schema.inputs.embedding import (
+    KnowledgeEmbeddingInput,
+    MemoryEmbeddingInput,
+    MessageEmbeddingInput,
+)
 from schema.inputs.job import (
     CompleteJobInput,
     EnqueueJobInput,
@@ -211,7 +218,10 @@ _LEASE_MS = parameter(
 )
 _QUEUE_NAME = parameter("name", str, "The name of the queue.")
 
-_BEST = (Ordering("rank", descending=True),)
+_EMBEDDING_MODEL = parameter(
+    "model", str, "The name of the model that made the vectors; at most 255 characters."
+)
+_BEST = (Ordering("score", descending=True),)
 
 
 @object_type
@@ -520,9 +530,9 @@ class Query:
     )
     search_messages: SearchConnection[MessageMatch] = page(
         search.MessageMatch,
-        "The messages whose content has the words of a query, best matches first. Of the messages with the"
-        f" words, the newest {search.MAX_RANKED:,} are ranked and counted; `isComplete` tells whether there"
-        " are more.",
+        "The messages whose content has the words of a query, or that are nearest to an embedding, best"
+        f" matches first. Of the messages with the words, the newest {search.MAX_RANKED:,} are ranked and"
+        " counted; `isComplete` tells whether there are more.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MESSAGES,
@@ -530,9 +540,9 @@ class Query:
     )
     search_memories: SearchConnection[MemoryMatch] = page(
         search.MemoryMatch,
-        "The memories whose name, description and content together have the words of a query, best matches"
-        f" first. Of the memories with the words, the newest {search.MAX_RANKED:,} are ranked and counted;"
-        " `isComplete` tells whether there are more.",
+        "The memories whose name, description and content together have the words of a query, or that are"
+        " nearest to an embedding, best matches first. Of the memories with the words, the newest"
+        f" {search.MAX_RANKED:,} are ranked and counted; `isComplete` tells whether there are more.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MEMORIES,
@@ -540,9 +550,10 @@ class Query:
     )
     search_knowledge: SearchConnection[KnowledgeMatch] = page(
         search.KnowledgeMatch,
-        "The chunks of documents whose content has the words of a query, best matches first. Of the chunks"
-        f" with the words, the newest {search.MAX_RANKED:,} are ranked and counted; `isComplete` tells"
-        " whether there are more.",
+        "The chunks of documents whose content has the words of a query, or that are nearest to an embedding,"
+        f" best matches first. Of the chunks with the words, the newest {search.MAX_RANKED:,} are ranked and"
+        " counted; `isComplete` tells whether there are more. By meaning, the bases are searched whose"
+        " `dimensions` are those of the embedding.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_KNOWLEDGE,
@@ -736,6 +747,17 @@ class Mutation:
     update_message: Message | None = write_messages(
         messages.update, "Change a message.", ID, input_(UpdateMessageInput)
     )
+    put_message_embeddings: list[Message] | None = write_messages(
+        embeddings.put_for_messages,
+        "Add the vectors that a model made of messages, or replace those that it made before: all of them, or"
+        " none. A change of the content deletes them. Returns the messages in the order of the vectors.",
+        _EMBEDDING_MODEL,
+        parameter(
+            "embeddings",
+            list[MessageEmbeddingInput],
+            "The vectors, from 1 to 1,000, each of another message.",
+        ),
+    )
     redact_message: Message | None = write_messages(
         messages.redact,
         "Remove the contents of a message and of its tool calls for good. Who spoke and when is kept.",
@@ -882,6 +904,16 @@ class Mutation:
         parameter("memory_id", strawberry.ID, "The id of the memory."),
         parameter(
             "related_memory_ids", list[strawberry.ID], "The ids of the other memories, from 1 to 1,000."
+        ),
+    )
+    put_memory_embeddings: list[Memory] | None = write_memories(
+        embeddings.put_for_memories,
+        "Add the vectors that a model made of memories, or replace those that it made before: all of them, or"
+        " none. A change of the name, the description or the content deletes them. Returns the memories in"
+        " the order of the vectors.",
+        _EMBEDDING_MODEL,
+        parameter(
+            "embeddings", list[MemoryEmbeddingInput], "The vectors, from 1 to 1,000, each of another memory."
         ),
     )
     record_memory_access: MemoryAccess | None = write_memories(
@@ -1159,7 +1191,56 @@ class Mutation:
             " if more chunks follow, and null to leave both as they are.",
             default=KnowledgeDocumentStatus.READY,
         ),
+        parameter(
+            "embedding_model",
+            str | None,
+            "The model that made the vectors of the chunks: the `embeddingModel` of the base, which is the"
+            " default, or its `nextEmbeddingModel`.",
+            default=strawberry.UNSET,
+        ),
         creates=True,
+    )
+    put_knowledge_embeddings: KnowledgeBase | None = write_knowledge(
+        knowledge_embeddings.put,
+        "Add the vectors that a model made of chunks of a knowledge base, or replace those that it made"
+        " before: all of them, or none. The first vectors of a base set its `dimensions`, unless it has"
+        " them.",
+        parameter("knowledge_base_id", strawberry.ID, "The id of the knowledge base."),
+        parameter("model", str, "The model: the `embeddingModel` of the base, or its `nextEmbeddingModel`."),
+        parameter(
+            "embeddings",
+            list[KnowledgeEmbeddingInput],
+            "The vectors, from 1 to 1,000, each of another chunk of the base.",
+        ),
+    )
+    start_knowledge_reembedding: KnowledgeBase | None = write_knowledge(
+        knowledge_embeddings.start,
+        "Let a knowledge base take vectors of another model beside those that it has, as its"
+        " `nextEmbeddingModel`. Searches compare those of `embeddingModel` until"
+        " `finishKnowledgeReembedding`. Fails with CONFLICT if another model is being filled in.",
+        ID,
+        parameter("embedding_model", str, "The name of the other model; at most 255 characters."),
+        parameter("dimensions", int, "How many numbers its vectors have, from 1 to 4,000."),
+    )
+    finish_knowledge_reembedding: KnowledgeBase | None = write_knowledge(
+        knowledge_embeddings.finish,
+        "Let searches compare the vectors of `nextEmbeddingModel` from now on, which becomes the"
+        " `embeddingModel`, and then delete the vectors of the model before. Fails with CONFLICT if chunks"
+        " have no vector of the next model.",
+        ID,
+        parameter(
+            "allow_missing",
+            bool,
+            "Whether to go on if chunks have no vector of the next model; searches by meaning then do not"
+            " find them.",
+            default=False,
+        ),
+    )
+    cancel_knowledge_reembedding: KnowledgeBase | None = write_knowledge(
+        knowledge_embeddings.cancel,
+        "Give up the `nextEmbeddingModel` of a knowledge base, and delete all vectors that are not of its"
+        " `embeddingModel`.",
+        ID,
     )
     record_knowledge_accesses: list[KnowledgeDocument] | None = write_knowledge(
         knowledge_documents.record_accesses,

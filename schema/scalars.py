@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NewType
 import strawberry
 from graphql import GraphQLError, ListValueNode, ObjectValueNode, VariableNode, value_from_ast_untyped
 
+from agentdata.vectors import Vector, read_vector
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -91,6 +93,17 @@ def _read_json(node: ValueNode, variables: Mapping[str, Any] | None = None) -> A
     return value_from_ast_untyped(node)
 
 
+def _read_vector(value: object) -> Vector:
+    try:
+        return read_vector(value)
+    except ValueError as error:
+        raise GraphQLError(f"a Vector must be numbers, or their bytes in base64: {error}") from None
+
+
+def _read_vector_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Vector:
+    return _read_vector(_read_json(node, variables))
+
+
 def _as_json(value: Any) -> Any:
     """Return the value of a variable of any type in the form that responses have."""
     match value:
@@ -135,5 +148,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://ecma-international.org/publications-and-standards/standards/ecma-404/",
         parse_value=lambda value: value,
         parse_literal=_read_json,
+    ),
+    Vector: _scalar(
+        "Vector",
+        "A vector that a model made of a text, as a list of 1 to 4,000 numbers, or as a text: the base64 of"
+        " the same numbers as little-endian floats of 32 bits, which is half as long and faster to read. It"
+        " is stored in single precision. Each number must be from -65504 to 65504, and not all may be zero.",
+        parse_value=_read_vector,
+        parse_literal=_read_vector_literal,
     ),
 }

@@ -38,6 +38,7 @@ def database_urls(database_server: databases.Server) -> Iterator[DatabaseUrls]:
     """Provide a migrated database that all tests share: each test writes to its own projects."""
     with database_server.fresh_database() as urls:
         asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
+        asyncio.run(provision.ensure_vectors(urls.owner))
         asyncio.run(migrations.upgrade(urls.owner))
         yield urls
 

@@ -63,12 +63,13 @@ DOMAIN = {
     "Message": (
         "id createdAt updatedAt session externalId sequence role content parts mediaUrl mediaType user agent"
         " model tokenCount promptTokens completionTokens latencyMs feedback flagged rawPayload metadata"
-        " redactedAt toolCalls toolCall"
+        " redactedAt toolCalls toolCall embedding embeddedAt embeddingModel"
     ),
     "Memory": (
         "id createdAt updatedAt externalId name description content data memoryType user agent session"
         " importance confidence sourceType verificationStatus topics readMode expiresAt lastAccessedAt"
         " accessCount metadata relatedMemories accesses annotations usefulness sourceMessages history"
+        " embedding embeddedAt embeddingModel"
     ),
     "MemoryAccess": "id createdAt memory accessType accessedBy accessorType context usefulness",
     "MemoryAnnotation": (
@@ -78,13 +79,19 @@ DOMAIN = {
         "id createdAt updatedAt name externalId description source refreshSchedule metadata agents versions"
         " documents chunks syncs lastSync lastCommitSha lastSyncedAt documentCount chunkCount"
         " accessCount lastAccessedAt"
+        " embeddingModel dimensions nextEmbeddingModel nextDimensions embeddedCount nextEmbeddedCount"
     ),
-    "KnowledgeVersion": "id createdAt knowledgeBase version documentCount chunkCount documents",
+    "KnowledgeVersion": (
+        "id createdAt knowledgeBase version documentCount chunkCount documents embeddedCount"
+        " nextEmbeddedCount"
+    ),
     "KnowledgeDocument": (
         "id createdAt updatedAt knowledgeBase version externalId name type size hash status statusMessage"
         " metadata chunkCount accessCount lastAccessedAt chunks"
     ),
-    "KnowledgeChunk": "id createdAt knowledgeBase version document position content metadata tags",
+    "KnowledgeChunk": (
+        "id createdAt knowledgeBase version document position content metadata tags embedding embeddedAt"
+    ),
     "KnowledgeSync": (
         "id createdAt updatedAt knowledgeBase job status kind commitSha added modified removed chunksWritten"
         " startedAt finishedAt error"

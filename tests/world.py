@@ -10,12 +10,15 @@ from sqlalchemy import text
 
 from agentdata.operations import (
     api_keys,
+    embeddings,
     jobs,
     knowledge_documents,
+    knowledge_embeddings,
     memories,
     memory_accesses,
     memory_annotations,
 )
+from agentdata.vectors import Vector, vector_of
 from models import Base
 from models.enums import (
     AccessorType,
@@ -368,6 +371,7 @@ async def _add_memories(
             await api.run(memory_annotations.apply, id_=annotation.id)
         else:
             await api.run(memories.update, id_=memory.id, values={"content": f"{random.randrange(9)} cups"})
+    await _add_embeddings(api, made, messages)
 
 
 async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -> list[Any]:
@@ -437,6 +441,20 @@ async def _add_jobs(api: Api, owner: AsyncEngine, random: Random, moment: Any) -
     return waiting
 
 
+def _vector(random: Random) -> Vector:
+    """Return a vector of few values, so that similarities have ties."""
+    return vector_of([1, *random.choices([0.0, 0.5, -1.0], k=2)])
+
+
+async def _add_embeddings(api: Api, memories: list[Any], messages: list[Any]) -> None:
+    random = Random(5)  # noqa: S311  # test data
+    for model in ("model 0", "model 9"):
+        chosen = [{"memory_id": each.id, "embedding": _vector(random)} for each in memories[::2]]
+        await api.run(embeddings.put_for_memories, model=model, embeddings=chosen)
+        chosen = [{"message_id": each.id, "embedding": _vector(random)} for each in messages[::3]]
+        await api.run(embeddings.put_for_messages, model=model, embeddings=chosen)
+
+
 async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any], jobs: list[Any]) -> None:
     bases = [
         await factories.knowledge_base(
@@ -448,6 +466,7 @@ async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any
             refresh_schedule=random.choice([None, "0 3 * * *"]),
             metadata_=random.choice(DOCUMENTS),
             agent_ids=[agent.id for agent in agents[: 2 * number]],
+            **({"embedding_model": f"model {number}", "dimensions": 3} if number < 3 else {}),
         )
         for number in range(5)
     ]
@@ -467,16 +486,21 @@ async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any
         )
         for number, base in enumerate((*[bases[0]] * 8, *random.choices(bases[:4], k=12)))
     ]
+    # Of its own, so that all else stays as it was.
+    vectors = Random(5)  # noqa: S311  # test data
     for document in (documents[0], *random.choices(documents[1:], k=12)):
+        embedded = document.knowledge_base_id in {base.id for base in bases[:2]}
         chunks = [
             {
                 "content": random.choice(["The order of tea", "Two cups", "it's 50% off", "a the be"]),
                 "tags": random.sample(TAGS, random.randrange(3)),
                 "metadata_": random.choice(DOCUMENTS),
+                **({"embedding": _vector(vectors)} if embedded and vectors.randrange(4) else {}),
             }
             for _ in range(7 if document is documents[0] else random.randrange(1, 5))
         ]
         await factories.knowledge_chunks_of(api, document.id, *chunks, status=None)
+    await api.run(knowledge_embeddings.start, id_=bases[0].id, embedding_model="next", dimensions=2)
     for document in random.choices(documents, k=15):
         await api.run(knowledge_documents.record_accesses, document_ids=[document.id])
     for base in (*[bases[0]] * 6, *random.choices(bases[:4], k=10)):

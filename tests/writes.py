@@ -40,6 +40,8 @@ class InputMutation:
     """The smallest valid input; `@noun` stands for the id of a row of that noun, `@new` for a new text."""
     target: tuple[str, str] | None = None
     """The argument for an id beside the input, and the noun of that id."""
+    also: str = ""
+    """Further arguments that the mutation requires, as literals."""
 
     @property
     def is_list(self) -> bool:
@@ -70,6 +72,7 @@ class InputMutation:
         type_ = f"[{self.input}!]!" if self.is_list else f"{self.input}!"
         declared = f"${self.argument}: {type_}" + (", $target: ID!" if self.target else "")
         given = f"{self.argument}: ${self.argument}" + (f", {self.target[0]}: $target" if self.target else "")
+        given += f", {self.also}" if self.also else ""
         return f"mutation({declared}) {{ {self.mutation}({given}) {{ {selection} }} }}"
 
     def variables(self, things: dict[str, str], values: dict[str, Any]) -> dict[str, Any]:
@@ -155,6 +158,25 @@ WRITES = [
         {"content": "A passage"},
         ("documentId", "knowledge_document"),
     ),
+    InputMutation(
+        "putKnowledgeEmbeddings",
+        "KnowledgeEmbeddingInput",
+        {"chunkId": "@knowledge_chunk", "embedding": [1, 0.5, 0]},
+        ("knowledgeBaseId", "knowledge_base"),
+        also='model: "small"',
+    ),
+    InputMutation(
+        "putMemoryEmbeddings",
+        "MemoryEmbeddingInput",
+        {"memoryId": "@memory", "embedding": [1, 0.5, 0]},
+        also='model: "small"',
+    ),
+    InputMutation(
+        "putMessageEmbeddings",
+        "MessageEmbeddingInput",
+        {"messageId": "@message", "embedding": [1, 0.5, 0]},
+        also='model: "small"',
+    ),
     InputMutation("recordKnowledgeSync", "RecordKnowledgeSyncInput", {"knowledgeBaseId": "@knowledge_base"}),
     InputMutation("recordKnowledgeSyncs", "RecordKnowledgeSyncInput", {"knowledgeBaseId": "@knowledge_base"}),
     InputMutation("updateKnowledgeSync", "UpdateKnowledgeSyncInput", {}, ("id", "knowledge_sync")),
@@ -202,8 +224,10 @@ async def some_of_each(api: Api) -> dict[str, str]:
     schedule = await factories.schedule(api)
     await factories.enqueued(api, {})
     [job] = await factories.claimed(api, lease_ms=86_400_000)
-    base = await factories.knowledge_base(api)
+    base = await factories.knowledge_base(api, embedding_model="small", dimensions=3)
     document = await factories.knowledge_document(api, base.id)
+    await factories.knowledge_chunks_of(api, document.id, "A passage")
+    chunks = await api.ask("{ knowledgeChunks { nodes { id } } }")
     sync = await factories.knowledge_sync(api, base.id)
     made = await api.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { apiKey { id } } }')
     project = (await api.ask("{ project { slug } }"))["project"]
@@ -225,6 +249,7 @@ async def some_of_each(api: Api) -> dict[str, str]:
         "lease": str(job.lease),
         "knowledge_base": str(base.id),
         "knowledge_document": str(document.id),
+        "knowledge_chunk": chunks["knowledgeChunks"]["nodes"][0]["id"],
         "knowledge_sync": str(sync.id),
         "api_key": made["createApiKey"]["apiKey"]["id"],
     }
@@ -305,6 +330,13 @@ SELECT c.id FROM knowledge_chunks c JOIN knowledge_documents d ON d.id = c.docum
 JOIN knowledge_versions v ON v.id = d.version_id WHERE c.project_id = :project_id
   AND ((c.knowledge_base_id, c.version_id, c.version) <> (v.knowledge_base_id, v.id, v.version)
     OR (d.knowledge_base_id, d.version) <> (v.knowledge_base_id, v.version))
+UNION ALL
+SELECT c.id FROM knowledge_chunks c JOIN knowledge_embeddings e ON e.chunk_id = c.id
+WHERE c.project_id = :project_id
+  AND (c.knowledge_base_id, c.version_id) <> (e.knowledge_base_id, e.version_id)
+UNION ALL
+SELECT m.id FROM messages m JOIN message_embeddings e ON e.message_id = m.id
+WHERE m.project_id = :project_id AND m.session_id <> e.session_id
 """
 
 

@@ -16,6 +16,7 @@ from agentdata.cli import (
     schema,
     search_language,
     serve,
+    worker,
 )
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ def _options(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
+app.command("worker")(worker.worker)
 app.command("search-language")(search_language.search_language)
 app.add_typer(db.app, name="db")
 app.add_typer(import_.app, name="import")

@@ -29,6 +29,7 @@ def init() -> None:
         if settings.database_url:
             asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
         asyncio.run(provision.check(urls.request))
+        _print_vectors(urls.owner)
     print(f"The role {REQUEST_ROLE} is ready.")
 
 
@@ -40,6 +41,7 @@ def upgrade(revision: Revision = "head") -> None:
 
     with database_urls(load_settings()) as urls:
         asyncio.run(migrations.upgrade(urls.owner, revision))
+        _print_vectors(urls.owner)
         _print_current(urls.owner)
 
 
@@ -72,6 +74,14 @@ def current() -> None:
 
     with database_urls(load_settings()) as urls:
         _print_current(urls.owner)
+
+
+def _print_vectors(url: str) -> None:
+    from agentdata import provision
+    from agentdata.vectors import NO_VECTORS
+
+    if not asyncio.run(provision.ensure_vectors(url)):
+        print(f"Note: {NO_VECTORS}.")
 
 
 def _print_current(url: str) -> None:

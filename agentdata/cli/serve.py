@@ -1,6 +1,7 @@
 """`agentdata serve`: serves the API from the embedded database, or from that of DATABASE_URL."""
 
 import asyncio
+import os
 import shlex
 import signal
 import socket
@@ -21,6 +22,7 @@ from agentdata.setup_error import SetupError
 from agentdata.sight import logs
 
 if TYPE_CHECKING:
+    from agentdata.database_urls import DatabaseUrls
     from agentdata.sight.metrics import Worker
     from agentdata.sight.sharing import SharedCounts
 
@@ -32,10 +34,20 @@ def serve(
             min=1, max=MOST_WORKERS, help="Number of server processes; by default AGENTDATA_WORKERS."
         ),
     ] = None,
+    *,
+    worker: Annotated[
+        bool | None,
+        typer.Option(
+            "--worker/--no-worker",
+            help="Whether a worker runs beside, as `agentdata worker` does; by default AGENTDATA_WORKER.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Serve the API until Ctrl-C or SIGTERM; the first start creates a database, a project and an API key."""
-    settings = load_settings()
-    run(settings if workers is None else settings.model_copy(update={"workers": workers}))
+    given = {"workers": workers, "worker": worker}
+    changed = {name: value for name, value in given.items() if value is not None}
+    run(load_settings().model_copy(update=changed))
 
 
 def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] | None = None) -> None:
@@ -44,12 +56,16 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
         signal.signal(how, _end)
     logs.configure(settings.log_level, settings.log_format)
     limits = limits_of(settings)
+    if settings.worker:
+        from agentdata.worker import starting
+
+        starting.check(settings)
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(settings.host, settings.port))
+        listener = stack.enter_context(listen(settings.host, settings.port))
         scraped = None
         if settings.metrics_port is not None:
             scraped = stack.enter_context(
-                _listen(settings.metrics_host, settings.metrics_port, variables="AGENTDATA_METRICS_")
+                listen(settings.metrics_host, settings.metrics_port, variables="AGENTDATA_METRICS_")
             )
         print(f"agentdata {__version__} is starting", flush=True)
 
@@ -64,23 +80,16 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
         if fill:
             asyncio.run(fill(urls.owner))
         announce = partial(_announce, settings, listener, scraped, first=first)
-        if settings.workers == 1:
-            _serve(settings, limits, urls.request, secret, listener, scraped, None, announce)
+        if settings.workers == 1 and not settings.worker:
+            _serve(settings, limits, urls, secret, listener, scraped, None, announce)
         else:
             from agentdata.sight.sharing import SharedCounts
 
-            serve_at = partial(
-                _serve_at,
-                settings,
-                limits,
-                urls.request,
-                secret,
-                listener,
-                scraped,
-                SharedCounts(settings.workers),
-            )
-            # The embedded database and the workers both end with this process.
-            processes.run(settings.workers, serve_at, partial(serve_at, announce=announce))
+            shared = SharedCounts(settings.workers + settings.worker)
+            serve_at = partial(_serve_at, settings, limits, urls, secret, listener, scraped, shared)
+            beside = partial(_work_at, settings, urls, shared) if settings.worker else None
+            # The embedded database and the processes all end with this one.
+            processes.run(settings.workers, serve_at, partial(serve_at, announce=announce), beside)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
@@ -88,7 +97,8 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _listen(host: str, port: int, variables: str = "AGENTDATA_") -> socket.socket:
+def listen(host: str, port: int, variables: str = "AGENTDATA_") -> socket.socket:
+    """Return a socket that is bound to an address; raises SetupError that names the settings of it."""
     try:
         [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         listener = socket.socket(family, kind, protocol)
@@ -105,7 +115,7 @@ def _listen(host: str, port: int, variables: str = "AGENTDATA_") -> socket.socke
 def _serve_at(
     settings: Settings,
     limits: Limits,
-    url: str,
+    urls: "DatabaseUrls",
     secret: bytes,
     listener: socket.socket,
     scraped: socket.socket | None,
@@ -116,13 +126,24 @@ def _serve_at(
     """Serve as one of several processes."""
     from agentdata.sight.metrics import Worker
 
-    _serve(settings, limits, url, secret, listener, scraped, Worker(place, shared), announce)
+    _serve(settings, limits, urls, secret, listener, scraped, Worker(place, shared), announce)
+
+
+def _work_at(settings: Settings, urls: "DatabaseUrls", shared: "SharedCounts", place: int) -> None:
+    """Run a worker in a process beside the server's, so that it takes no time of their event loops."""
+    from agentdata.sight.metrics import Worker
+    from agentdata.worker import starting
+
+    asyncio.run(starting.work(settings, urls, place=Worker(place, shared)))
+    # A worker that a signal has ended is replaced, unless the server ends.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _serve(
     settings: Settings,
     limits: Limits,
-    url: str,
+    urls: "DatabaseUrls",
     secret: bytes,
     listener: socket.socket,
     scraped: socket.socket | None,
@@ -135,8 +156,11 @@ def _serve(
     from agentdata.http_protocol import http_protocol
     from agentdata.sight.beside import Beside
 
-    app = create_app(settings, url, secret=secret, worker=worker)
-    beside = Beside(settings, app.state.metrics, scraped, first=worker is None or worker.place == 0)
+    first = worker is None or worker.place == 0
+    app = create_app(
+        settings, urls.request, secret=secret, worker=worker, owner_url=urls.owner if first else None
+    )
+    beside = Beside(settings, app.state.metrics, scraped, first=first)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

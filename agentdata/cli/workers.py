@@ -18,16 +18,24 @@ _PAUSE_S = 1.0
 """The least number of seconds between two replacements."""
 
 
-def run(count: int, serve: Callable[[int], None], first: Callable[[int], None]) -> None:
+def run(
+    count: int,
+    serve: Callable[[int], None],
+    first: Callable[[int], None],
+    beside: Callable[[int], None] | None = None,
+) -> None:
     """Run `first` in one worker process and `serve` in the others, until this process ends.
 
-    Both take the place of their process, from 0; the process that replaces another takes over its place.
+    If there is `beside`, it runs in one process more.
+
+    All take the place of their process, from 0; the process that replaces another takes over its place.
     The workers end with this process, however it ends. A worker that a signal ended is replaced. Call this
     before the process has threads or an event loop, which a fork does not copy.
 
     Raises SetupError if a worker ends by itself, as it does when it cannot start.
     """
-    workers = [_start(first, 0), *(_start(serve, place) for place in range(1, count))]
+    tasks = [serve] * count + ([] if beside is None else [beside])
+    workers = [_start(first, 0), *(_start(task, place) for place, task in enumerate(tasks) if place)]
     began = time.monotonic()
     try:
         while True:
@@ -44,7 +52,7 @@ def run(count: int, serve: Callable[[int], None], first: Callable[[int], None]) 
                 # Something may end every worker at once: do not fork in a busy loop.
                 time.sleep(max(0, began + _PAUSE_S - time.monotonic()))
                 began = time.monotonic()
-                workers[place] = _start(serve, place)
+                workers[place] = _start(tasks[place], place)
     finally:
         for worker in workers:
             worker.terminate()

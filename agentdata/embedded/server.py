@@ -17,6 +17,7 @@ from urllib.parse import quote
 from agentdata.embedded.lifeline import lifeline
 from agentdata.embedded.lock import DataFolderInUseError, locked
 from agentdata.embedded.place import Place, find_place, socket_folder
+from agentdata.embedded.processor import runs_vectors
 from agentdata.setup_error import SetupError
 from models.base import END_USER_ROLE, INDEXED_FUNCTIONS, REQUEST_ROLE
 
@@ -61,6 +62,13 @@ END_USERS = f"""
 DO $$ BEGIN IF to_regrole('{END_USER_ROLE}') IS NULL THEN CREATE ROLE {END_USER_ROLE} NOLOGIN; END IF; END $$;
 GRANT {END_USER_ROLE} TO {OWNER}, {REQUEST_ROLE} WITH INHERIT FALSE, SET TRUE;
 """
+
+# The numbers of vectors stand in tables, so no data goes with the extension.
+VECTORS = {
+    True: "CREATE EXTENSION IF NOT EXISTS vector;\n",
+    False: "DROP EXTENSION IF EXISTS vector CASCADE;\n",
+}
+"""By whether the processor can run the extension for vectors: it would end the server if it could not."""
 
 # Runs in the template, for every new database, and in the database that exists already.
 TRUST = END_USERS + "".join(f"ALTER FUNCTION {function} LEAKPROOF;\n" for function in INDEXED_FUNCTIONS)
@@ -204,16 +212,17 @@ def _admit_owner(place: Place) -> None:
 
 
 def _trust(place: Place) -> None:
-    """Create the role for end users, and mark the functions of indexes as LEAKPROOF.
+    """Create the role for end users, mark the functions of indexes as LEAKPROOF, and add vectors.
 
-    This runs once for each data folder and list of functions.
+    This runs once for each data folder, list of functions, and kind of processor.
     """
     mark = place.folder / "trusted"
-    if mark.exists() and mark.read_text() == TRUST:
+    wanted = TRUST + VECTORS[runs_vectors()]
+    if mark.exists() and mark.read_text() == wanted:
         return
     for database in ("template1", DATABASE):
-        _run(place, "postgres", "--single", "-D", str(place.cluster), database, given=TRUST)
-    mark.write_text(TRUST)
+        _run(place, "postgres", "--single", "-D", str(place.cluster), database, given=wanted)
+    mark.write_text(wanted)
 
 
 def _sync(folder: Path) -> None:

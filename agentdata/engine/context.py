@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.engine.costs import Price
+    from agentdata.engine.preparations import Preparations
     from agentdata.engine.reference.reader import Reader
     from agentdata.engine.sql.cursors import Signer
 
@@ -36,6 +37,10 @@ class Context(Protocol):
     @property
     def reader(self) -> Reader:
         """The reader of the reference way; a plan does without."""
+
+    @property
+    def preparations(self) -> Preparations:
+        """What fields wait for before the operation reads."""
 
     def charge(self, price: Price) -> None:
         """Take the price of the operation before anything of it runs.

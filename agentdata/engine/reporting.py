@@ -21,6 +21,7 @@ from agentdata.errors import (
 )
 from agentdata.sight.counts import COUNTS
 from agentdata.sight.failures import describe, place, trace
+from agentdata.vectors import NoVectorsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,8 @@ _MAX_MESSAGE = 1_000
 """Longer messages are cut: they repeat the client's text."""
 
 _STATEMENT_STOPPED = "57014"
+_NO_TYPE = "42704"
+_VECTOR_TYPE = re.compile(r'type "(vector|halfvec)" does not exist')
 _TOO_COMPLEX = "54"
 """SQLSTATEs of statements beyond PostgreSQL's limits, such as its stack depth, begin so."""
 _NO_ROOM = ("08", "53", "57P", "55P03", "40001", "40P01")
@@ -57,6 +60,8 @@ def client_error(error: BaseException | None) -> AgentDataError | None:
     if isinstance(error, AgentDataError):
         return error
     state = _sqlstate(error)
+    if state == _NO_TYPE and _VECTOR_TYPE.search(str(error)):
+        return NoVectorsError()
     if state == _STATEMENT_STOPPED:
         return TimedOutError("the database took too long for this; ask for less at once, or filter more")
     if state.startswith(_TOO_COMPLEX):

@@ -193,6 +193,12 @@ _CANCEL = _change(
     "lease uuid",
 )
 
+_RETURN = _change(
+    f"state = 'WAITING', attempts = greatest(attempts - 1, 0), run_at = {_NOW}, {_WITHOUT_LEASE}",
+    _HELD,
+    "lease uuid",
+)
+
 _RELEASE_SYNCS = "UPDATE knowledge_syncs SET job_id = NULL WHERE project_id = $1 AND job_id = $2"
 
 
@@ -285,6 +291,12 @@ async def fail(write: UnitOfWork, id_: UUID, lease: UUID, error: str, *, retry: 
 async def fail_all(write: UnitOfWork, jobs: list[dict[str, Any]]) -> list[Job]:
     """Fail jobs that the caller holds: all of them, or none."""
     return await _fail(write, jobs, "jobs.{}.")
+
+
+async def release(write: UnitOfWork, id_: UUID, lease: UUID) -> Job:
+    """Return a job that the caller holds, so that it waits as if it had not been claimed."""
+    [job] = await _write(write, _RETURN, [{"id": id_, "lease": lease}], "")
+    return job
 
 
 async def retry(write: UnitOfWork, id_: UUID) -> Job:

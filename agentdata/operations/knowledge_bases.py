@@ -8,7 +8,7 @@ from sqlalchemy import delete as delete_from
 
 from agentdata.checks import check, check_count
 from agentdata.errors import BadUserInputError
-from agentdata.operations import deletion
+from agentdata.operations import deletion, knowledge_embeddings, knowledge_refreshes
 from models import Agent, AgentKnowledgeBase, KnowledgeBase, KnowledgeVersion
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ WHERE own.project_id = $1 AND own.id = held.id"""
 async def create(write: UnitOfWork, values: dict[str, Any]) -> KnowledgeBase:
     """Add a knowledge base; the agents in ``agent_ids`` use it."""
     check(KnowledgeBase, values)
+    if write.embedding_model is not None and "embedding_model" not in values:
+        # Texts may be sent without vectors, so the base takes those that are made of them.
+        values = {**values, "embedding_model": write.embedding_model}
+    await knowledge_embeddings.check_change(write, None, values)
     # Do not change `values`: a retried write gets them again.
     columns = {name: value for name, value in values.items() if name != _AGENTS}
     [base] = await write.insert(KnowledgeBase, [columns])
@@ -52,18 +56,29 @@ async def create(write: UnitOfWork, values: dict[str, Any]) -> KnowledgeBase:
     await write.get_all(Agent, agent_ids, field="agentIds", keep=True)
     if agent_ids:
         await write.fetch(_LINK, write.project_id, agent_ids, [base.id] * len(agent_ids))
+    if knowledge_refreshes.is_refreshed(base):
+        await knowledge_refreshes.put(write, base)
     return base
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> KnowledgeBase:
     """Update a knowledge base."""
     check(KnowledgeBase, values)
-    return await write.update(await write.get(KnowledgeBase, id_, lock=True), values)
+    base = await write.get(KnowledgeBase, id_, lock=True)
+    await knowledge_embeddings.check_change(write, base, values)
+    was_refreshed = knowledge_refreshes.is_refreshed(base)
+    base = await write.update(base, values)
+    if knowledge_refreshes.is_refreshed(base):
+        await knowledge_refreshes.put(write, base)
+    elif was_refreshed:
+        await knowledge_refreshes.delete(write, base.id)
+    return base
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a knowledge base with its versions, documents, chunks and syncs. Its agents stay."""
     await deletion.clear(write, KnowledgeBase, [id_])
+    await knowledge_refreshes.delete(write, id_)
     return await write.delete(KnowledgeBase, id_)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from agentdata.checks import check, check_count, check_tags
 from agentdata.errors import BadUserInputError, LimitExceededError
-from agentdata.operations import knowledge_bases
+from agentdata.operations import embedding_jobs, knowledge_bases, knowledge_embeddings
+from agentdata.operations.embeddings import CHUNKS, EMBEDDING, store
 from models import KnowledgeChunk, KnowledgeDocument
 from models.enums import KnowledgeDocumentStatus
 from models.knowledge_document import MAX_CHUNKS
@@ -36,10 +37,14 @@ async def put(
     *,
     replace: bool = True,
     status: str | None = KnowledgeDocumentStatus.READY,
+    embedding_model: str | None = None,
 ) -> KnowledgeDocument:
     """Replace the chunks of a document, or add chunks after those that it has; set the document's status.
 
+    The vectors of the chunks are those of a model of the base, by default of the one that searches compare.
+
     Raises:
+        BadUserInputError: A vector is not one of the base's.
         LimitExceededError: The document would have too many chunks.
 
     """
@@ -73,9 +78,16 @@ async def put(
         "version_id": document.version_id,
         "version": document.version,
     }
-    await write.insert(
-        KnowledgeChunk, [row | own | {"position": place} for place, row in enumerate(rows, start=last + 1)]
+    made = await write.insert(
+        KnowledgeChunk,
+        [
+            {name: value for name, value in row.items() if name != EMBEDDING} | own | {"position": place}
+            for place, row in enumerate(rows, start=last + 1)
+        ],
     )
+    await _embed(write, document, made, rows, embedding_model)
+    if any(row.get(EMBEDDING) is None for row in rows):
+        await embedding_jobs.wake(write)
     more = len(rows) - cleared
     changes: dict[str, Any] = {"chunk_count": len(rows) if replace else document.chunk_count + len(rows)}
     if status is not None:
@@ -83,6 +95,25 @@ async def put(
     document = await write.update(document, changes)
     await knowledge_bases.count(write, {document.version_id: (0, more)})
     return document
+
+
+async def _embed(
+    write: UnitOfWork,
+    document: KnowledgeDocument,
+    made: list[KnowledgeChunk],
+    rows: list[dict[str, Any]],
+    model: str | None,
+) -> None:
+    """Store the vectors of new chunks, if they have any."""
+    places = [place for place, row in enumerate(rows) if row.get(EMBEDDING) is not None]
+    if not places:
+        return
+    vectors = [rows[place][EMBEDDING] for place in places]
+    paths = [f"chunks.{place}.embedding" for place in places]
+    base_id = document.knowledge_base_id
+    used = await knowledge_embeddings.hold(write, base_id, model, vectors, paths, "embeddingModel")
+    ids = [made[place].id for place in places]
+    await store(write, CHUNKS, used, zip(ids, vectors, strict=True), field=paths[0])
 
 
 def _normalize(values: dict[str, Any], path: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,15 @@ from sqlalchemy import func, select
 
 from agentdata.checks import check, check_count, check_tags
 from agentdata.errors import BadUserInputError, not_found
-from agentdata.operations import deletion
+from agentdata.operations import deletion, embedding_jobs
+from agentdata.operations.embeddings import EMBEDDING, MEMORIES, forget, split, store
 from models import Memory, MemoryRevision, MemorySource, Message
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.operations.unit_of_work import UnitOfWork
+    from agentdata.vectors import Vector
 
 MAX_MEMORIES = 1_000
 """How many memories one write may create, link or unlink."""
@@ -25,6 +28,8 @@ MAX_SOURCES = 1_000
 """How many source messages a memory may have."""
 
 _SOURCES = "source_message_ids"
+_TEXTS = ("name", "description", "content")
+"""The texts that searches read, of which vectors are made."""
 
 _KEEP_MESSAGES = """
 SELECT id FROM messages WHERE project_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR KEY SHARE"""
@@ -70,10 +75,19 @@ async def create_all(write: UnitOfWork, memories: list[dict[str, Any]]) -> list[
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Memory:
-    """Update a memory. A replaced content is kept as a revision; sources are replaced as a whole."""
+    """Update a memory. A replaced content is kept as a revision; sources are replaced as a whole.
+
+    A vector replaces that of its model, and null deletes those of the model, or of all models.
+    """
+    clears = EMBEDDING in values
+    values, vector, model = split(values)
     columns, sources = _normalize(values, "")
     memory = await write.get(Memory, id_, lock=True)
     memory = await revise(write, memory, columns)
+    if vector is not None and model is not None:
+        await store(write, MEMORIES, model, [(id_, vector)], field="embedding")
+    elif clears:
+        await forget(write, MEMORIES, id_, model)
     if sources is not None:
         await write.execute(
             delete_from(MemorySource).where(*write.in_project(MemorySource), MemorySource.memory_id == id_)
@@ -106,7 +120,13 @@ async def unlink(write: UnitOfWork, memory_id: UUID, related_memory_ids: list[UU
 async def revise(
     write: UnitOfWork, memory: Memory, values: dict[str, Any], *, annotation_id: UUID | None = None
 ) -> Memory:
-    """Update a locked memory; keep a replaced content as a revision, with the annotation that replaced it."""
+    """Update a locked memory; keep a replaced content as a revision, with the annotation that replaced it.
+
+    If a text changes, the vectors that were made of it are deleted.
+    """
+    if any(values.get(name, getattr(memory, name)) != getattr(memory, name) for name in _TEXTS):
+        await forget(write, MEMORIES, memory.id)
+        await embedding_jobs.wake(write)
     if values.get("content", memory.content) != memory.content:
         # Not `now()`: if this waited for the lock, the transaction may have begun before the last revision.
         last = select(func.coalesce(func.max(MemoryRevision.sequence), 0) + 1, func.clock_timestamp()).where(
@@ -127,14 +147,25 @@ async def revise(
 async def _create(write: UnitOfWork, memories: list[dict[str, Any]], path: str) -> list[Memory]:
     """Add memories; ``path``, formatted with an index, is the client's path to each of them."""
     paths = [path.format(place) for place in range(len(memories))]
-    checked = [_normalize(*each) for each in zip(memories, paths, strict=True)]
+    embedded = [split(*each) for each in zip(memories, paths, strict=True)]
+    checked = [_normalize(values, each) for (values, *_), each in zip(embedded, paths, strict=True)]
     now = datetime.now(UTC)
     rows = [{"created_at": now, **columns} for columns, _ in checked]
     sources = any(ids for _, ids in checked)
-    made = await write.insert(Memory, rows, alone=not sources)
+    vectors_given = [vector for _, vector, _ in embedded if vector is not None]
+    wakes = write.embedding_model is not None and len(vectors_given) < len(rows)
+    made = await write.insert(Memory, rows, alone=not (sources or vectors_given or wakes))
     if sources:
         triples = zip(paths, made, checked, strict=True)
         await _add_sources(write, [(each, memory.id, ids or []) for each, memory, (_, ids) in triples])
+    by_model: defaultdict[str, list[tuple[UUID, Vector]]] = defaultdict(list)
+    for memory, (_, vector, model) in zip(made, embedded, strict=True):
+        if vector is not None and model is not None:
+            by_model[model].append((memory.id, vector))
+    for model, vectors in by_model.items():
+        await store(write, MEMORIES, model, vectors, field=path.format(0) + "embedding")
+    if wakes:
+        await embedding_jobs.wake(write)
     return made
 
 

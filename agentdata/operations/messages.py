@@ -23,7 +23,7 @@ from uuid_utils.compat import uuid7
 
 from agentdata.checks import JSON_SPACE, check, check_count, check_items, check_text, parse_json
 from agentdata.errors import BadUserInputError, ConflictError, not_found
-from agentdata.operations import activity, deletion
+from agentdata.operations import activity, deletion, embeddings
 from agentdata.operations.access_records import mark
 from agentdata.operations.unit_of_work import json_columns, plain_row_class, rows_as_json
 from models import Message, Session, ToolCall
@@ -94,7 +94,7 @@ async def append_all(write: UnitOfWork, messages: dict[UUID, list[dict[str, Any]
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Message:
-    """Update a message and its session's totals."""
+    """Update a message and its session's totals. If its content changes, its vectors are deleted."""
     check(Message, values)
     session_id = (await write.get(Message, id_)).session_id
     # The session is locked first, as by every writer of its messages.
@@ -107,6 +107,8 @@ async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Messag
         for name in _SUMMED
     }
     after = await write.update(before, values)
+    if values.get("content", before.content) != before.content:
+        await embeddings.forget(write, embeddings.MESSAGES, id_)
     await _add_to_totals(write, session_id, increments)
     return after
 

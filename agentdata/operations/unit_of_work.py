@@ -7,9 +7,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache, partial
+from operator import attrgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
+from weakref import WeakSet
 
 import orjson
 from asyncpg import PostgresError
@@ -24,6 +26,7 @@ from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, N
 from agentdata.naming import camel, noun
 from agentdata.operations import access_records
 from agentdata.sight.counts import COUNTS
+from agentdata.vectors import NoVectorsError
 from models import Base, IdempotencyKey, Project
 from models.base import hybrids_of
 from models.enums import AccessKind
@@ -40,6 +43,13 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound=Base)
 Result = TypeVar("Result")
+
+_FIND_VECTORS = """
+SELECT nspname AS schema FROM pg_type JOIN pg_namespace AS own ON own.oid = typnamespace
+WHERE pg_type.oid = to_regtype('vector')"""
+
+_TAKING_VECTORS: WeakSet[Any] = WeakSet()
+"""The connections of the driver whose statements can take vectors."""
 
 _ATTEMPTS = 5
 RETRYABLE = frozenset({"40P01", "40001"})
@@ -64,6 +74,8 @@ class UnitOfWork:
     """Who sent the write; None for a command of the operator, which has no access record."""
     field: str = ""
     """The mutation."""
+    embedding_model: str | None = None
+    """The model that makes vectors of texts that have none; None if nobody makes any."""
 
     @classmethod
     def on(
@@ -84,7 +96,15 @@ class UnitOfWork:
             return cls.on(database, project_id, stack, author, field)
 
         alone = partial(database.statement, project_id, writes=True)
-        return cls(project_id, begin, alone, _separate=separate, author=author, field=field)
+        return cls(
+            project_id,
+            begin,
+            alone,
+            _separate=separate,
+            author=author,
+            field=field,
+            embedding_model=database.embedding_model,
+        )
 
     @classmethod
     def within(cls, session: WriteSession, project_id: UUID) -> UnitOfWork:
@@ -160,8 +180,7 @@ class UnitOfWork:
                     values = access_records.values(self.author, AccessKind.WRITE, [self.field], ids)
                     return await self._run_alone(recording, (*arguments, *values))
                 return await self._run_alone(text, arguments)
-            connection = await (await self.session()).connection()
-            driver: Any = (await connection.get_raw_connection()).driver_connection
+            driver = await self._driver()
             started = perf_counter()
             try:
                 records: list[Record] = await driver.fetch(text, *arguments)
@@ -171,6 +190,31 @@ class UnitOfWork:
             # Raised as SQLAlchemy would raise it, so that callers handle one kind of error.
             raise DBAPIError(text, None, error) from error
         return records
+
+    async def accept_vectors(self, field: str) -> None:
+        """Let the statements of the transaction take vectors; ``field`` is the input that has them.
+
+        Raises:
+            NoVectorsError: The database lacks pgvector.
+
+        """
+        driver = await self._driver()
+        if driver not in _TAKING_VECTORS:
+            found = await self.fetch(_FIND_VECTORS)
+            if not found:
+                raise NoVectorsError(field)
+            await driver.set_type_codec(
+                "vector",
+                schema=found[0]["schema"],
+                encoder=attrgetter("sent"),
+                decoder=bytes,
+                format="binary",
+            )
+            _TAKING_VECTORS.add(driver)
+
+    async def _driver(self) -> Any:
+        connection = await (await self.session()).connection()
+        return (await connection.get_raw_connection()).driver_connection
 
     async def insert(
         self, model: type[Row], rows: Sequence[dict[str, Any]], *, alone: bool = False

@@ -55,6 +55,13 @@ class Counts:
         self.compilations = 0
         self.compile_s = 0.0
         """The time in seconds that documents and plans took that were not cached."""
+        self.embedding_requests: defaultdict[str, int] = defaultdict(int)
+        """Requests to the embeddings endpoint by their outcome."""
+        self.embedding_texts = 0
+        """Texts that the endpoint made vectors of."""
+        self.embedding_s = _histogram()
+        self.worked: defaultdict[str, int] = defaultdict(int)
+        """Jobs that the worker did, by their kind and what came out, such as `embed:completed`."""
         self.slow = 0
         """Operations that took longer than the setting."""
 
@@ -99,6 +106,14 @@ class Counts:
         """Count the compilation of a document or a plan, by the time when it started."""
         self.compilations += 1
         self.compile_s += perf_counter() - started
+
+    def embedded(self, outcome: str, texts: int, seconds: float) -> None:
+        """Count a request to the embeddings endpoint; ``outcome`` is a name from our code."""
+        self.embedding_requests[outcome] += 1
+        if outcome == "ok":
+            self.embedding_texts += texts
+        self.embedding_s[bisect_left(BUCKETS_S, seconds)] += 1
+        self.embedding_s[-1] += seconds
 
     def error(self, code: str) -> None:
         """Count an error in an answer to the current request."""

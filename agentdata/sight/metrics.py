@@ -39,6 +39,7 @@ _COUNTERS = {
     "reference_runs": ("reference_runs", "Operations that no plan could hold and graphql-core ran."),
     "compilations": ("compilations", "Documents and plans that were compiled, because no cache had them."),
     "compile_s": ("compile_seconds", "Seconds that compiling documents and plans took."),
+    "embedding_texts": ("embedding_texts", "Texts that the embeddings endpoint made vectors of."),
     "slow": ("slow_operations", "Operations that took longer than AGENTDATA_SLOW_MS."),
 }
 _GAUGES = {
@@ -118,6 +119,26 @@ class Metrics(Collector):
         )
         _add(statements, [], counts["statements"])
         yield statements
+        yield _by_label(
+            "embedding_requests",
+            "Requests to the embeddings endpoint, by their outcome.",
+            "outcome",
+            counts["embedding_requests"],
+        )
+        embedding = HistogramMetricFamily(
+            "agentdata_embedding_duration_seconds",
+            "Seconds of requests to the embeddings endpoint, whatever their outcome.",
+        )
+        _add(embedding, [], counts["embedding_s"])
+        yield embedding
+        worked = CounterMetricFamily(
+            "agentdata_worker_jobs",
+            "Jobs that the worker did, by their kind and what came out.",
+            labels=["kind", "outcome"],
+        )
+        for label, number in counts["worked"].items():
+            worked.add_metric([*label.split(":", 1)], number)
+        yield worked
         for name, (called, description) in _COUNTERS.items():
             yield CounterMetricFamily(f"agentdata_{called}", description, value=counts[name])
         for name, (called, description) in _GAUGES.items():

@@ -1,13 +1,13 @@
 """The job of a sync, and indexes for the use of a knowledge base's documents.
 
-Revision: 0026, after 0024
+Revision: 0026, after 0025
 
 Writers of `knowledge_documents` wait while the two indexes are built.
 """
 import sqlalchemy as sa
 from alembic import op
 revision = '0026'
-down_revision = '0024'
+down_revision = '0025'
 branch_labels = None
 depends_on = None
 

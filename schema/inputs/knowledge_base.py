@@ -102,7 +102,16 @@ class KnowledgeBaseValues:
     )
     refresh_schedule: str | None = optional(
         "When the knowledge base is to be synced, as a cron expression, such as `0 3 * * *`; at most 255"
-        " characters. It is stored for your own scheduler: the server starts nothing by it."
+        " characters. If the `source` has a `path`, a worker syncs the base with it at these times; else"
+        " nobody does but you."
+    )
+    embedding_model: str | None = optional(
+        "The name of the model that makes the vectors of the chunks; at most 255 characters. On creation, by"
+        " default the model of the server's embeddings endpoint, if it has one. Once there are vectors,"
+        " change it by `startKnowledgeReembedding`."
+    )
+    dimensions: int | None = optional(
+        "How many numbers the vectors have, from 1 to 4,000; by default as many as the first vector."
     )
     metadata_: JSON | None = optional(
         "Any other data: a JSON object; `{}` by default on creation.", name="metadata"

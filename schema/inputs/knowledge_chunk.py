@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.engine.fields import ToMany, filter_on
-from models import KnowledgeBase, KnowledgeDocument
+from agentdata.vectors import Vector
+from models import KnowledgeBase, KnowledgeDocument, KnowledgeEmbedding
 from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import OrderDirection
+from schema.inputs.embedding import KnowledgeEmbeddingsFilter
 from schema.inputs.filters import DateTimeFilter, IDFilter, IntFilter, JSONFilter, ListFilter, StringFilter
 from schema.scalars import JSON
 
@@ -29,6 +31,9 @@ class KnowledgeChunkFilter:
     document_id: IDFilter | None = optional("The id of the document of the chunk.")
     position: IntFilter | None = optional("The position in the document, from 1.")
     tags: ListFilter | None = optional("The tags of the chunk.")
+    embeddings: KnowledgeEmbeddingsFilter | None = filter_on(
+        KnowledgeEmbedding, "Conditions on the vectors of the chunk.", remote="chunk_id"
+    )
     created_at: DateTimeFilter | None = optional("When the chunk was recorded.")
     metadata_: JSONFilter | None = optional("Any other data.", name="metadata")
     knowledge_base: (
@@ -77,4 +82,7 @@ class KnowledgeChunkInput:
     metadata_: JSON | None = optional(
         "Any other data, such as the heading above the passage: a JSON object; `{}` by default.",
         name="metadata",
+    )
+    embedding: Vector | None = optional(
+        "The vector of the text; without one, searches by meaning do not find the chunk."
     )

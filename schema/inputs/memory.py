@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.engine.fields import ToMany, Via, filter_on
+from agentdata.vectors import Vector
 from models import (
     Agent,
     Memory,
@@ -167,6 +168,14 @@ class MemoryValues:
     )
     metadata_: JSON | None = optional(
         "Any other data: a JSON object; `{}` by default on creation.", name="metadata"
+    )
+    embedding: Vector | None = optional(
+        "The vector of the memory, which replaces that of the same model. On a change, null deletes the"
+        " vector of the `embeddingModel`, or all without one. A change of the name, the description or the"
+        " content deletes all other vectors, because they were made of the text before."
+    )
+    embedding_model: str | None = optional(
+        "The name of the model that made the `embedding`, which needs it; at most 255 characters."
     )
 
 

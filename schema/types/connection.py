@@ -8,8 +8,10 @@ import strawberry
 
 from agentdata.engine.costs import COST, Cost
 from agentdata.engine.reference import connections
+from resolvers.meaning import MAX_COMPARED, MAX_NEAREST
 from resolvers.search import MAX_RANKED
 from schema.declarations import object_type
+from schema.inputs.match import SearchMode
 
 Row = TypeVar("Row")
 
@@ -68,9 +70,18 @@ class SearchConnection(Connection[Row], Generic[Row]):
     is_complete: bool = strawberry.field(
         resolver=connections.is_complete,
         description=(
-            "Whether all objects with the words were ranked and counted. If false, more than"
-            f" {MAX_RANKED:,} have the words: only the newest {MAX_RANKED:,} of them were ranked, and the"
-            " older ones are missing from the list and from `totalCount`."
+            "Whether nothing is missing from the list. False if more than"
+            f" {MAX_RANKED:,} objects have the words: only the newest {MAX_RANKED:,} of them were ranked, and"
+            " the others are missing from the list and from `totalCount`. By meaning, false if more than"
+            f" {MAX_COMPARED:,} objects were to be compared, so that an index chose the nearest, or if more"
+            f" than {MAX_NEAREST} were near enough: only the nearest {MAX_NEAREST} are listed and counted."
         ),
         metadata=_SCAN,
+    )
+    mode: SearchMode = strawberry.field(
+        resolver=connections.mode,
+        description=(
+            "How the search was made. It is WORDS, though HYBRID was asked for or is the default, if this"
+            " server could make no vector of the query."
+        ),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.engine.fields import Gives, Ordering, Via, batch, column, page, relation
+from agentdata.engine.fields import Cost, Gives, Ordering, Via, batch, column, page, relation
 from models import Agent as AgentRow
 from models import AgentKnowledgeBase
 from models import KnowledgeBase as KnowledgeBaseRow
@@ -15,7 +15,7 @@ from models import KnowledgeChunk as KnowledgeChunkRow
 from models import KnowledgeDocument as KnowledgeDocumentRow
 from models import KnowledgeSync as KnowledgeSyncRow
 from models import KnowledgeVersion as KnowledgeVersionRow
-from resolvers import knowledge_bases
+from resolvers import embeddings, knowledge_bases
 from schema.declarations import object_type
 from schema.inputs.agent import AgentFilter, AgentOrder
 from schema.inputs.knowledge_base import KnowledgeVersionFilter, KnowledgeVersionOrder
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from schema.types.knowledge_sync import KnowledgeSync
 
 
+_COUNTED = Cost(parent_points=20)
+"""An index is scanned for 100,000 chunks in some 10 ms; most bases have fewer."""
+
+
 @object_type(model=KnowledgeBaseRow)
 class KnowledgeBase(Node):
     """A named collection of documents that agents look things up in."""
@@ -46,9 +50,19 @@ class KnowledgeBase(Node):
         "Where the documents come from, such as an address, and how they are split: a JSON object."
     )
     refresh_schedule: str | None = column(
-        "When the knowledge base is to be synced, as a cron expression; null if at no fixed times. It is"
-        " stored for your own scheduler: the server starts nothing by it."
+        "When the knowledge base is to be synced, as a cron expression; null if at no fixed times. If the"
+        " `source` has a `path`, a worker syncs the base with it at these times; else nobody does but you."
     )
+    embedding_model: str | None = column(
+        "The model whose vectors searches compare; null if the base has no vectors."
+    )
+    dimensions: int | None = column(
+        "How many numbers the vectors of `embeddingModel` have; null before the first."
+    )
+    next_embedding_model: str | None = column(
+        "The model whose vectors are being filled in, to replace those of `embeddingModel`; null if none is."
+    )
+    next_dimensions: int | None = column("How many numbers the vectors of `nextEmbeddingModel` have.")
     metadata_: JSON = column("Any other data: a JSON object.", name="metadata")
     updated_at: datetime = column(
         "When the knowledge base itself last changed; documents and syncs do not count as changes."
@@ -68,6 +82,20 @@ class KnowledgeBase(Node):
         knowledge_bases.last_accessed_at,
         "When an access to a document of the knowledge base was last recorded; null if never.",
         Gives.VALUE,
+    )
+    embedded_count: int = batch(
+        embeddings.counts_of_bases,
+        "The number of chunks that have a vector of `embeddingModel`. It is counted anew each time.",
+        Gives.VALUE,
+        cost=_COUNTED,
+        next_=False,
+    )
+    next_embedded_count: int = batch(
+        embeddings.counts_of_bases,
+        "The number of chunks that have a vector of `nextEmbeddingModel`. It is counted anew each time.",
+        Gives.VALUE,
+        cost=_COUNTED,
+        next_=True,
     )
     last_sync: Annotated["KnowledgeSync", strawberry.lazy("schema.types.knowledge_sync")] | None = batch(
         knowledge_bases.last_syncs,
@@ -138,6 +166,22 @@ class KnowledgeVersion(Node):
     version: str = column("The name of the version, unique among those of the knowledge base.")
     document_count: int = column("The number of documents of the version. Maintained automatically.")
     chunk_count: int = column("The number of chunks of the version. Maintained automatically.")
+    embedded_count: int = batch(
+        embeddings.counts_of_versions,
+        "The number of chunks that have a vector of the base's `embeddingModel`. It is counted anew each"
+        " time.",
+        Gives.VALUE,
+        cost=_COUNTED,
+        next_=False,
+    )
+    next_embedded_count: int = batch(
+        embeddings.counts_of_versions,
+        "The number of chunks that have a vector of the base's `nextEmbeddingModel`. It is counted anew each"
+        " time.",
+        Gives.VALUE,
+        cost=_COUNTED,
+        next_=True,
+    )
     documents: Connection[
         Annotated["KnowledgeDocument", strawberry.lazy("schema.types.knowledge_document")]
     ] = page(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from agentdata.engine.fields import column, relation
+from agentdata.engine.fields import Cost, Gives, batch, column, relation
 from models import KnowledgeBase as KnowledgeBaseRow
 from models import KnowledgeChunk as KnowledgeChunkRow
 from models import KnowledgeDocument as KnowledgeDocumentRow
+from resolvers import embeddings
 from schema.declarations import object_type
 from schema.scalars import JSON
 from schema.types.node import Node
@@ -17,6 +19,10 @@ from schema.types.node import Node
 if TYPE_CHECKING:
     from schema.types.knowledge_base import KnowledgeBase
     from schema.types.knowledge_document import KnowledgeDocument
+
+
+_NUMBERS = Cost(parent_points=0.5)
+"""A vector of 1,536 numbers is read and written in some 50 µs."""
 
 
 @object_type(model=KnowledgeChunkRow)
@@ -36,3 +42,12 @@ class KnowledgeChunk(Node):
         "Any other data, such as the heading above the passage: a JSON object.", name="metadata"
     )
     tags: list[str] = column("The tags of the chunk, in the order in which they were given.")
+    embedding: list[float] | None = batch(
+        embeddings.of_chunks,
+        "The vector of the text by the `embeddingModel` of the base; null if it has none.",
+        Gives.VALUE,
+        cost=_NUMBERS,
+    )
+    embedded_at: datetime | None = batch(
+        embeddings.times_of_chunks, "When the `embedding` was written; null if there is none.", Gives.VALUE
+    )

@@ -271,6 +271,7 @@ _TEXTS = {
     "externalIds": [f"docs/{number}.md" for number in range(20)],
     "moduleId": ["cart", "plan", "50% off"],
     "annotationType": ["correction", "enhancement", "verification", "remark"],
+    "embeddingModel": ["small", "large"],
     "queue": ["mail", "sync", "50% off", "new"],
     "cron": ["0 0 1 1 *", "30 3 1 1 *", "every day"],
     "timeZone": ["UTC", "Asia/Kolkata", "Mars"],
@@ -282,6 +283,7 @@ _INTS: dict[str, tuple[list[Any], list[Any]]] = {
     "limit": ([1, 2, 100], [0]),
     "backoffMs": ([600_000], [-1]),
     "maxAttempts": ([1, 2, 3], [0, 1_001]),
+    "dimensions": ([2, 3], [0, 4_001]),
 }
 """Whole numbers that have bounds of their own, and that let no state change while a test runs."""
 
@@ -290,6 +292,7 @@ _VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "Int": ([1, 2, 100, 2**31 - 1], [0, -1, -(2**31)]),
     "BigInt": ([0, 1, 2**33], [-1, 2**63 - 1, -(2**63)]),
     "Float": ([0, 0.5, 1, 0.1], [-0.1, -0.0, 1.5, 100, 101, 999_999_999, 1e9, 1e300]),
+    "Vector": ([[1, 0.5, 0], [0.5, 1], "AACAPwAAAAAAAIA/"], [[], [0, 0], [1e30, 1], "no vector"]),
     "DateTime": (
         ["2026-01-03T00:00:00Z", "2025-06-01T12:00:00.123456+02:00", "2090-01-01T00:00:00Z"],
         ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"],

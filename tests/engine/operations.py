@@ -66,6 +66,9 @@ _ARGUMENT_VALUES: dict[str, list[Any]] = {
         "'\"\\ & | ! ( ) : * <",
         "a\0",
     ],
+    # The vectors of the world have three numbers, or two.
+    "Vector": [[1, 0.5, 0], [-1, 0, 2], [0.5, 1], "AACAPwAAAAAAAIA/"],
+    "Float": [0, 0.5, -1],
     "DateTime": [
         "2020-01-01T00:00:00Z",
         # Many rows of the world have this time.
@@ -479,6 +482,8 @@ class QueryMaker:
             for argument, each in declared.args.items()
             if argument not in _PAGE_ARGUMENTS and (is_required_argument(each) or self.chance(40))
         }
+        if "embedding" in declared.args:
+            self.complete_search(declared, given)
         order: list[dict[str, str]] = []
         if self.chance(40):
             order = self.order(declared.args["orderBy"])
@@ -497,6 +502,21 @@ class QueryMaker:
         if self.may_be_invalid and self.chance(10):
             given[self.random.choice(["first", "last"])] = [2] * VARIANTS
         return self.written(declared, given)
+
+    def complete_search(self, declared: GraphQLField, given: dict[str, list[Any]]) -> None:
+        """Give a search what its mode needs, or wrong values."""
+        needed = ("query",) if self.chance(30) else ("query", "embedding")
+        if self.may_be_invalid and self.chance(20):
+            given["embedding"] = self.alternatives(
+                lambda: self.random.choice([[], [0, 0], "no vector", None])
+            )
+            given["minScore"] = self.alternatives(lambda: self.random.choice([0.5, 2]))
+            return
+        for name in needed:
+            given[name] = self.argument_values(name, declared.args[name])
+        if "embedding" not in needed:
+            for name in ("embedding", "mode", "minScore", "embeddingModel"):
+                given.pop(name, None)
 
     def argument_values(self, name: str, argument: GraphQLArgument) -> list[Any]:
         """Generate the values of an argument from its type, and ids from its name."""

@@ -40,6 +40,9 @@ ROWS = {
     "knowledge_versions": (1_000, 3_000, 3_000),
     "knowledge_documents": (10_000, 2_000, 2_000),
     "knowledge_chunks": (20_000, 4_000, 4_000),
+    "knowledge_embeddings": (20_000, 4_000, 4_000),
+    "memory_embeddings": (10_000, 2_000, 2_000),
+    "message_embeddings": (10_000, 2_000, 2_000),
     "access_records": (10_000, 2_000, 2_000),
     "queues": (100, 100, 100),
     "schedules": (200, 200, 200),
@@ -99,6 +102,12 @@ _LABEL = _rare("'rare'", "(ARRAY['one', 'two', 'three'])[1 + i % 3]")
 _LABELS = (
     f"CASE WHEN i % 1000 = {RARE} THEN ARRAY['rare'] WHEN i % 3 = 0 THEN '{{}}' ELSE ARRAY['common'] END"
 )
+_VECTOR = {
+    "model": _rare("'rare'", "'common'"),
+    "dimensions": _rare("2", "3"),
+    "embedding": _rare("'{1,1}'", "ARRAY[1, i, 0]"),
+    "created_at": _TIME,
+}
 _ERROR = f"i % 1000 = {RARE} OR i % 50 = 1"
 
 _MEASURED = {
@@ -401,6 +410,18 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "metadata": _JSON,
         "tags": _LABELS,
         "created_at": _TIME,
+    },
+    "knowledge_embeddings": {
+        "chunk_id": "@knowledge_chunks[i]",
+        "knowledge_base_id": "@knowledge_bases[i / 2 % #knowledge_versions / 2]",
+        "version_id": "@knowledge_versions[i / 2 % #knowledge_versions]",
+        **_VECTOR,
+    },
+    "memory_embeddings": {"memory_id": "@memories[i]", **_VECTOR},
+    "message_embeddings": {
+        "message_id": "@messages[i]",
+        "session_id": "@sessions[i / 3]",
+        **_VECTOR,
     },
     "access_records": {
         "id": "@access_records[i]",

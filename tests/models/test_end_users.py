@@ -44,6 +44,8 @@ VISIBLE = {
     "memory_revisions": _MY_MEMORIES,
     "memory_accesses": _MY_MEMORIES,
     "memory_annotations": _MY_MEMORIES,
+    "memory_embeddings": _MY_MEMORIES,
+    "message_embeddings": _MY_SESSIONS,
 }
 """The rows that an end user sees, by table."""
 
@@ -58,6 +60,7 @@ HIDDEN = {
     "knowledge_versions",
     "knowledge_documents",
     "knowledge_chunks",
+    "knowledge_embeddings",
     "knowledge_syncs",
     "api_keys",
     "access_records",

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 MANY = 2 * deletion.FEW + 1
 
+_VECTOR = {"model": "'model ' || n", "dimensions": "1", "embedding": "'{1}'"}
+
 ROWS: dict[str, dict[str, str]] = {
     "agents": {"name": "'agent ' || n"},
     "sessions": {"root_id": "id", "started_at": "now()", "last_activity_at": "now()", "status": "'ACTIVE'"},
@@ -137,6 +139,8 @@ ROWS: dict[str, dict[str, str]] = {
         "position": "n",
         "content": "'x'",
     },
+    "memory_embeddings": {"memory_id": ":memory", **_VECTOR},
+    "message_embeddings": {"message_id": ":message", "session_id": ":session", **_VECTOR},
     "knowledge_syncs": {"knowledge_base_id": ":base", "started_at": "now()"},
     "team_members": {"team_id": ":team", "agent_id": ":agent"},
 }
@@ -275,14 +279,19 @@ CASES: dict[str, Case] = {
             )
         ],
     ),
-    "message": (Message, messages.delete, [], [("tool_calls", {"message_id": ":message"})]),
+    "message": (
+        Message,
+        messages.delete,
+        [],
+        [(table, {"message_id": ":message"}) for table in ("tool_calls", "message_embeddings")],
+    ),
     "memory": (
         Memory,
         memories.delete,
         [],
         [
             (table, {"memory_id": ":memory"})
-            for table in ("memory_accesses", "memory_annotations", "memory_revisions")
+            for table in ("memory_accesses", "memory_annotations", "memory_revisions", "memory_embeddings")
         ],
     ),
     "base": (

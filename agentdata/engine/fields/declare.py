@@ -27,7 +27,9 @@ from agentdata.engine.strawberry_access import DECLARED, core_info
 from agentdata.errors import ForbiddenError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from agentdata.engine.preparations import Prepare
 
 _FILTERED_MODEL = "filters"
 """The key in an argument's metadata under which the model stands whose rows the argument filters."""
@@ -103,13 +105,33 @@ def page(
     A row belongs to this one if its ``remote`` column is, or contains, this row's id, or if the table of
     pairs ``via`` says so. ``computed`` is a computation that gives the rows; its
     arguments precede those of the page. ``scope`` is what a client needs to read the page, if anything.
+
+    Raises:
+        TypeError: The computation prepares its arguments, but the page belongs to rows. Those are read first,
+            so the operation would hold a connection while it prepares.
+
     """
     link = None if remote is None and via is None else Link(model, remote=remote or "id", via=via)
     filters = None if filter_ is None else filters_for(model, filter_)
     declared = Page(model, link, tuple(default), filters, scope, computed)
+    prepare = declared.prepare
+    if prepare is not None and link is not None:
+        raise TypeError("only a page of the tenant can prepare its arguments")
 
     def resolve(root: Any, info: Info, **_arguments: Any) -> Any:
-        request = declared.request(arguments_of(info), info.context)
+        arguments = arguments_of(info)
+        if prepare is not None:
+            # All fields that an operation begins with are resolved before the first of them reads.
+            key = str(core_info(info).path.key)
+            info.context.preparations.begin(key, prepare, arguments, info.context)
+            return prepared(info, key)
+        return connection(root, info, arguments)
+
+    async def prepared(info: Info, key: str) -> LazyConnection:
+        return connection(None, info, await info.context.preparations.arguments(key))
+
+    def connection(root: Any, info: Info, arguments: Mapping[str, Any]) -> LazyConnection:
+        request = declared.request(arguments, info.context)
         # One place in a document has the same arguments for every parent.
         place = (declared, _place(info))
         parent = None if link is None else getattr(root, link.local)
@@ -155,19 +177,23 @@ def computation(
     *arguments: StrawberryArgument,
     bind: Callable[..., Bindings] | None = None,
     is_complete: Callable[..., Any] | None = None,
+    mode: Callable[..., str] | None = None,
+    prepare: Prepare | None = None,
     **constants: Any,
 ) -> Computation:
     """Declare a statement that a function builds from the arguments of a field.
 
     An argument that is a filter reaches the function under its own name. ``bind`` turns the other arguments
     into what the function takes; ``constants`` are fixed values, which both ``bind`` and the function take.
+    ``prepare`` is awaited before ``bind``, which takes the arguments that it returns: while it waits, the
+    operation holds no connection, and its other preparations run. It bounds its own time.
     """
     filters = {
         each.python_name: filters_for(each.metadata[_FILTERED_MODEL], each.type)
         for each in arguments
         if _FILTERED_MODEL in each.metadata
     }
-    return Computation(function, constants, filters, bind, arguments, is_complete)
+    return Computation(function, constants, filters, bind, arguments, is_complete, mode, prepare)
 
 
 def argument(

@@ -79,8 +79,10 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
     from sqlalchemy import Select
 
+    from agentdata.engine.context import Context
     from agentdata.engine.plans.projection import Step
     from agentdata.engine.plans.run import Run
+    from agentdata.engine.preparations import Prepare
 
     Keys = RequestKeys | list[ReadKeys] | None
     Inherited = tuple[Batch, int] | None
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
 LIST_FIELDS: dict[str, tuple[Callable[[Page, Any], Select[Any]], Any]] = {
     "totalCount": (Page.totals, BigInteger()),
     "isComplete": (Page.is_complete, Boolean()),
+    "mode": (Page.mode, Text()),
 }
 """The fields of connections that are about the list as a whole: their statements and types."""
 
@@ -449,7 +452,13 @@ class _Compilation:
         return None
 
     def _page(self, declared: Page, type_: GraphQLObjectType, nodes: list[FieldNode], keys: Keys) -> PageStep:
-        slot = self._slot(type_, nodes[0], declared.request, each_request=declared.scope is not None)
+        slot = self._slot(
+            type_,
+            nodes[0],
+            declared.request,
+            each_request=declared.scope is not None,
+            prepare=declared.prepare,
+        )
         key_type = None if keys is None else Uuid()
         read = Read(
             (declared, "rows"),
@@ -532,18 +541,24 @@ class _Compilation:
         *,
         inherits: int | None = None,
         each_request: bool = False,
+        prepare: Prepare | None = None,
     ) -> int:
         """Have a field's arguments bound before the plan runs, and return the number of their slot.
 
         Arguments are bound once, while the plan is compiled, if they hold no variables and no cursors (which
-        belong to a tenant), inherit nothing, and ``each_request`` does not ask for it.
+        belong to a tenant), inherit nothing, are not prepared, and ``each_request`` does not ask for it.
 
         Raises:
             _FieldFailsError: The arguments are wrong in every request of the plan.
 
         """
         coerce = binding(type_.fields[node.name.value], node)
-        slot = ArgumentSlot(len(self.arguments.slots), ".".join(self.path), coerce, bind, inherits)
+        path = ".".join(self.path)
+        slot = ArgumentSlot(len(self.arguments.slots), path, coerce, bind, inherits, prepare=prepare)
+        if prepare is not None:
+            each_request = True
+            slot = replace(slot, bind=partial(_bind_prepared, path, bind))
+            self.arguments.prepared.append(slot)
         names = {argument.name.value for argument in node.arguments or ()}
         fails = slot.path in self.failing
         if not (fails or each_request or inherits is not None or names & {"after", "before"}) and not any(
@@ -598,6 +613,17 @@ _NOBODY = _Nobody()
 
 def _coerced(value: Any, *_: Any) -> Any:
     return value
+
+
+def _bind_prepared(
+    place: str,
+    bind: Callable[[Any, Any, Mapping[int, Any]], Any],
+    _arguments: Any,
+    context: Context,
+    *rest: Any,
+) -> Any:
+    """Bind the arguments that were prepared for a place, instead of those that were given."""
+    return bind(context.preparations.prepared(place), context, *rest)
 
 
 def _field_name(node: FieldNode, type_: Any) -> str:

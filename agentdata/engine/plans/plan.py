@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from agentdata.engine.plans.projection import Projection
     from agentdata.engine.plans.statements import ReadSet
     from agentdata.engine.plans.steps import NodeStep, PageStep, RowStep
+    from agentdata.engine.preparations import Prepare
 
 
 _MOST_COMPUTED = 4
@@ -61,6 +63,8 @@ class ArgumentSlot:
     """The slot whose arguments the field takes as well."""
     fails: bool = False
     """Whether the plan expects the arguments to be wrong; the slot then holds the error."""
+    prepare: Prepare | None = None
+    """Prepares coerced arguments for a request before they are bound."""
 
 
 @dataclass
@@ -70,12 +74,24 @@ class ArgumentSlots:
     slots: list[ArgumentSlot] = field(default_factory=list)
     computed: int = 0
     """How many of them computations bind for each request, which takes up to some milliseconds each."""
+    prepared: list[ArgumentSlot] = field(default_factory=list)
+    """Those that are prepared."""
 
     async def bind_aside(self, context: Context, variables: VariableValues) -> dict[int, Any]:
-        """Bind all arguments as ``bind`` does, in a thread if that takes long."""
+        """Prepare and bind all arguments as ``bind`` does, in a thread if that takes long."""
+        if self.prepared:
+            await self._prepare(context, variables)
         if self.computed > _MOST_COMPUTED:
             return await COMPILING.run(self.bind, context, variables)
         return self.bind(context, variables)
+
+    async def _prepare(self, context: Context, variables: VariableValues) -> None:
+        """Run all preparations together; binding reports those that fail, and arguments that are wrong."""
+        for slot in self.prepared:
+            assert slot.prepare is not None  # noqa: S101  # only such slots are prepared
+            with suppress(AgentDataError, GraphQLError):
+                context.preparations.begin(slot.path, slot.prepare, slot.coerce(variables), context)
+        await context.preparations.end()
 
     def bind(self, context: Context, variables: VariableValues) -> dict[int, Any]:
         """Bind all arguments for a request; slots that fail hold the error.

@@ -57,3 +57,8 @@ def total_count(root: LazyConnection):  # type: ignore[no-untyped-def]  # noqa: 
 def is_complete(root: LazyConnection):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
     """Return whether the list has all rows."""
     return root.is_complete()
+
+
+def mode(root: LazyConnection):  # type: ignore[no-untyped-def]  # noqa: ANN201  # the contract types it
+    """Return the name of the way in which the rows are found."""
+    return root.mode()

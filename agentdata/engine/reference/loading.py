@@ -103,6 +103,10 @@ class LazyConnection:
         """Return whether the list has all rows."""
         return self._list_value(Page.is_complete)
 
+    def mode(self) -> Awaitable[str]:
+        """Return the name of the way in which the rows are found."""
+        return self._list_value(Page.mode)
+
     def _list_value(self, statement: Callable[[Page, PageShape], Select[Any]]) -> Awaitable[Any]:
         return self.reader.load(
             (self._place, statement), _ListValueLoader(self.request, statement), self.parent

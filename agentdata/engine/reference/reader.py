@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import Executable
 
     from agentdata.database import Database, ReadSession
+    from agentdata.engine.preparations import Preparations
     from agentdata.engine.sql.cursors import Signer
 
 
@@ -43,10 +44,12 @@ class Reader:
         *,
         viewer_id: UUID | None,
         signer: Signer,
+        preparations: Preparations,
         ended: bool = False,
     ) -> None:
         self.tenant_id = tenant_id
         self.signer = signer
+        self._preparations = preparations
         # The person whose rows alone the database shows; None shows all of the tenant.
         self._viewer_id = viewer_id
         self._database = database
@@ -67,6 +70,8 @@ class Reader:
     async def execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
         """Run a statement in the operation's snapshot, for its tenant, and return all of its rows."""
         async with self._turn:
+            if self._session is None:
+                await self._preparations.end()
             if self._ended:
                 raise _EndedError
             if self._session is None:

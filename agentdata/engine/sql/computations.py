@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from strawberry.types.arguments import StrawberryArgument
 
+    from agentdata.engine.preparations import Prepare
     from agentdata.engine.sql.filters import Filters, Term
 
 
@@ -50,6 +51,10 @@ class Computation:
     arguments: tuple[StrawberryArgument, ...] = ()
     is_complete: Callable[..., Any] | None = None
     """Builds, from the same arguments, the condition that the computation left no row out for its limits."""
+    mode: Callable[..., str] | None = None
+    """Returns, from the same arguments, the name of the way in which the rows are found."""
+    prepare: Prepare | None = None
+    """Prepares the arguments before they are bound, and before the operation takes a connection."""
 
     @property
     def takes_arguments(self) -> bool:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from sqlalchemy import (
     Integer,
     Select,
+    Text,
     and_,
     bindparam,
     func,
+    literal_column,
     null,
     or_,
     select,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
+    from agentdata.engine.preparations import Prepare
     from agentdata.engine.sql.computations import Computation
     from agentdata.engine.sql.cursors import Signer
     from agentdata.engine.sql.filters import Filters, Term
@@ -101,6 +104,11 @@ class Page:
     scope: Any = None
     """The scope that a client needs for the page; None if every client may read it."""
     computation: Computation | None = None
+
+    @property
+    def prepare(self) -> Prepare | None:
+        """What prepares the arguments before they are bound, if anything does."""
+        return None if self.computation is None else self.computation.prepare
 
     def request(self, arguments: Mapping[str, Any], client: _Client, *_: Any) -> PageRequest:
         """Return a client's request for a page, made of the field's arguments.
@@ -187,6 +195,14 @@ class Page:
         condition_ = None if self.computation is None else self.computation.is_complete
         complete = true() if condition_ is None else condition_(**dict(shape.computed)).scalar_subquery()
         return select(null() if keys is None else keys.c.key, complete)
+
+    def mode(self, shape: PageShape) -> Select[Any]:
+        """Select the name of the way in which the rows of each parent are found, as (parent, name)."""
+        keys = None if self.link is None else keys_table()
+        mode = None if self.computation is None else self.computation.mode
+        # Such names are constants of our code.
+        name = null() if mode is None else literal_column(f"'{mode(**dict(shape.computed))}'", Text)
+        return select(null() if keys is None else keys.c.key, name)
 
     def nullable(self, key: Ordering) -> bool:
         """Return whether the sort key of a row may be null."""

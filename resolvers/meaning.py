@@ -1,0 +1,150 @@
+"""Search by meaning: the rows whose vectors are nearest to a given one.
+
+Few rows are compared one by one, which is exact. If there are more, an index (HNSW) finds the nearest, nearly
+always: it holds the vectors of all projects and bases, in half precision, so it is of use only where many
+rows are searched. The statement itself counts and chooses, so no cached plan decides for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Select, Text, bindparam, cast, func, literal_column, not_, select, true, union_all
+from sqlalchemy.orm import aliased
+from sqlalchemy.types import Float, UserDefinedType
+
+from agentdata.engine.sql.filters import Term, condition
+from agentdata.engine.sql.tenancy import owned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Conditions = Callable[[Any], list[Any]]
+    """Returns further conditions on a row."""
+
+MAX_COMPARED = 2_000
+"""How many rows are compared one by one at most. Each costs about 10 µs at 1,536 dimensions."""
+
+MAX_NEAREST = 100
+"""The maximum number of rows that a search by meaning finds."""
+
+VECTOR, VECTOR_MODEL, MIN_SCORE = "vector", "vector_model", "min_score"
+"""The names of parameters: the vector to compare with, the model that made it, and the least similarity."""
+
+
+class Meaning(NamedTuple):
+    """The part of a search by meaning that its SQL depends on."""
+
+    dimensions: int
+    with_model: bool = False
+    with_min_score: bool = False
+
+
+class Vectors(NamedTuple):
+    """The vectors of a model's rows."""
+
+    model: Any
+    key: str
+    """The column with the id of the row."""
+    conditions: Callable[[Any], list[Any]]
+    """Returns further conditions on a vector."""
+    among: Conditions
+    """Returns further conditions on a row, which those on its vector imply."""
+
+
+class _Type(UserDefinedType[Any]):
+    """A type of pgvector: ``vector`` in single precision, or ``halfvec`` in half, as indexes hold it."""
+
+    cache_ok = True
+
+    def __init__(self, name: str, dimensions: int) -> None:
+        self.name = name
+        self.dimensions = dimensions
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the name of the type in SQL."""
+        return f"{self.name}({self.dimensions})"
+
+
+def nearest(
+    searched: Any,
+    vectors: Vectors,
+    meaning: Meaning,
+    term: Term | None,
+    conditions: Conditions,
+    limit: int = MAX_NEAREST,
+) -> Select[Any]:
+    """Select the id and the similarity of the rows nearest to a vector."""
+    candidates = _candidates(searched, vectors, term, conditions)
+    few = _are_few(candidates)
+    size: Any = literal_column(str(meaning.dimensions))
+
+    def found(vector: Any, *restricted: Any) -> Select[Any]:
+        own = getattr(vector, vectors.key)
+        similarity = 1 - _distance(vector.embedding, _Type("vector", meaning.dimensions))
+        return select(own.label("id"), similarity.label("similarity")).where(
+            owned(vector), vector.dimensions == size, *vectors.conditions(vector), *restricted
+        )
+
+    compared = aliased(vectors.model)
+    exact = found(compared, getattr(compared, vectors.key).in_(select(candidates.c.id)), few)
+    exact = exact.order_by(literal_column("similarity").desc(), getattr(compared, vectors.key)).limit(
+        literal_column(str(limit))
+    )
+    indexed = aliased(vectors.model)
+    among: list[Any] = []
+    row = aliased(searched)
+    narrower = [*conditions(row), *([] if term is None else [condition(row, term)])]
+    if narrower:
+        # Not EXISTS, which PostgreSQL may turn into a join and so lose the order of the index.
+        own = select(true()).where(owned(row), row.id == getattr(indexed, vectors.key), *narrower)
+        among = [own.correlate_except(row).scalar_subquery()]
+    approximate = (
+        found(indexed, *among, not_(few))
+        .order_by(_distance(indexed.embedding, _Type("halfvec", meaning.dimensions)))
+        .limit(literal_column(str(limit)))
+    )
+    together = union_all(exact, approximate).subquery()
+    # A row may have vectors of several models.
+    best = func.max(together.c.similarity).label("similarity")
+    chosen = select(together.c.id, best).group_by(together.c.id).add_cte(candidates, nest_here=True)
+    if meaning.with_min_score:
+        chosen = chosen.where(together.c.similarity >= bindparam(MIN_SCORE, type_=Float))
+    return chosen
+
+
+def has_all(
+    searched: Any, vectors: Vectors, meaning: Meaning, term: Term | None, conditions: Conditions
+) -> Any:
+    """Return the condition that a search by meaning compared all rows and lists all that it may."""
+    candidates = _candidates(searched, vectors, term, conditions)
+    found = nearest(searched, vectors, meaning, term, conditions, MAX_NEAREST + 1).subquery()
+    listed = select(func.count() <= MAX_NEAREST).select_from(found).scalar_subquery()
+    few = select(func.count() <= MAX_COMPARED).select_from(candidates).add_cte(candidates, nest_here=True)
+    return few.scalar_subquery() & listed
+
+
+def _candidates(searched: Any, vectors: Vectors, term: Term | None, conditions: Conditions) -> Any:
+    """Select the ids of the rows to search: all of them, or one more than may be compared."""
+    row = aliased(searched)
+    return (
+        select(row.id)
+        .where(
+            owned(row),
+            *vectors.among(row),
+            *conditions(row),
+            *([] if term is None else [condition(row, term)]),
+        )
+        .limit(literal_column(str(MAX_COMPARED + 1)))
+        .cte("candidates", nesting=True)
+    )
+
+
+def _are_few(candidates: Any) -> Any:
+    return select(func.count() <= MAX_COMPARED).select_from(candidates).scalar_subquery()
+
+
+def _distance(embedding: Any, type_: _Type) -> Any:
+    """Return the cosine distance of a vector from the given one, which a subquery reads once."""
+    given = select(cast(bindparam(VECTOR, type_=Text), type_)).scalar_subquery()
+    return cast(embedding, type_).op("<=>", return_type=Float())(given)

@@ -1,0 +1,352 @@
+"""Searches by meaning, and by words and meaning together, compared with what Python computes."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from agentdata import vector_indexes
+from agentdata.operations import embeddings, knowledge_embeddings
+from agentdata.vectors import vector_of
+from resolvers import meaning
+from tests import factories
+from tests.api import traffic
+from tests.factories import said
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from agentdata.database_urls import DatabaseUrls
+    from tests.api import Api
+
+SEARCH = """query(
+  $query: String, $embedding: Vector, $model: String, $mode: SearchMode, $least: Float, $bases: [ID!]
+  $version: String, $filter: KnowledgeChunkFilter, $first: Int, $after: String, $orderBy: [MatchOrder!]
+) {
+  searchKnowledge(
+    query: $query, embedding: $embedding, embeddingModel: $model, mode: $mode, minScore: $least
+    knowledgeBaseIds: $bases, version: $version, filter: $filter, first: $first, after: $after
+    orderBy: $orderBy
+  ) {
+    isComplete totalCount pageInfo { hasNextPage endCursor }
+    nodes { score similarity rank excerpt chunk { content } }
+  }
+}"""
+
+
+def similarity(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the cosine similarity of two vectors."""
+    product = math.fsum(a * b for a, b in zip(one, other, strict=True))
+    return product / math.hypot(*one) / math.hypot(*other)
+
+
+def numbers_of(random: Random, size: int = 8) -> list[float]:
+    """Return the numbers of a vector in a random direction."""
+    return [random.gauss(0, 1) for _ in range(size)]
+
+
+async def found(api: Api, **asked: Any) -> dict[str, Any]:
+    """Return what a search finds by both ways, which must agree."""
+    answer = (await api.ask(SEARCH, **asked))["searchKnowledge"]
+    assert (await api.by_reference().ask(SEARCH, **asked))["searchKnowledge"] == answer
+    return answer  # type: ignore[no-any-return]  # an object of JSON
+
+
+async def contents(api: Api, **asked: Any) -> list[str]:
+    """Return the contents of the chunks that a search finds."""
+    return [node["chunk"]["content"] for node in (await found(api, **asked))["nodes"]]
+
+
+async def base_of(api: Api, vectors: dict[str, list[float] | None], **values: Any) -> str:
+    """Create a base with chunks, each with a vector or none."""
+    version = {"version": values.pop("version")} if "version" in values else {}
+    base = await factories.knowledge_base(api, **{"embedding_model": "m", **values})
+    document = await factories.knowledge_document(api, base.id, **version)
+    chunks = [
+        {"content": content, "tags": [content[0]]}
+        | ({} if numbers is None else {"embedding": vector_of(numbers)})
+        for content, numbers in vectors.items()
+    ]
+    await factories.knowledge_chunks_of(api, document.id, *chunks)
+    return str(base.id)
+
+
+CHUNKS: dict[str, list[float] | None] = {
+    "green tea": [1, 0, 0],
+    "black tea": [0.8, 0.6, 0],
+    "coffee": [0, 1, 0],
+    "water <b>": [-1, 0, 0],
+    "tea without a vector": None,
+}
+
+
+async def test_the_nearest_chunks_come_first_with_their_similarity(api: Api) -> None:
+    await base_of(api, CHUNKS)
+    answer = await found(api, embedding=[2, 0, 0])
+    assert [(node["chunk"]["content"], node["score"]) for node in answer["nodes"]] == [
+        ("green tea", 1),
+        ("black tea", pytest.approx(0.8)),
+        ("coffee", 0),
+        ("water <b>", -1),
+    ]
+    assert all(node["similarity"] == node["score"] and node["rank"] is None for node in answer["nodes"])
+    assert answer["nodes"][-1]["excerpt"] == "water &lt;b&gt;"
+    assert (answer["totalCount"], answer["isComplete"]) == (4, True)
+
+
+async def test_a_search_by_meaning_takes_one_statement(api: Api) -> None:
+    await base_of(api, CHUNKS)
+    with traffic(api.database) as seen:
+        await api.ask(SEARCH, query="tea", embedding=[1, 0, 0])
+    assert len(seen.statements) == 1
+
+
+async def test_min_score_leaves_out_what_is_less_similar(api: Api) -> None:
+    await base_of(api, CHUNKS)
+    answer = await found(api, embedding=[1, 0, 0], least=0.5)
+    assert [node["chunk"]["content"] for node in answer["nodes"]] == ["green tea", "black tea"]
+    assert answer["totalCount"] == 2
+    # Words find what they find.
+    assert await contents(api, query="coffee", embedding=[1, 0, 0], least=0.9) == ["coffee", "green tea"]
+
+
+async def test_both_ways_of_search_are_fused_by_their_places(api: Api) -> None:
+    await base_of(api, CHUNKS)
+    answer = await found(api, query="tea", embedding=[0, 1, 0])
+    by_words = await contents(api, query="tea", mode="WORDS", embedding=[0, 1, 0])
+    by_meaning = await contents(api, query="tea", mode="MEANING", embedding=[0, 1, 0])
+    assert by_words == await contents(api, query="tea")
+    assert by_meaning == await contents(api, embedding=[0, 1, 0])
+    scores = {
+        content: sum(1 / (61 + list_.index(content)) for list_ in (by_words, by_meaning) if content in list_)
+        for content in {*by_words, *by_meaning}
+    }
+    assert {node["chunk"]["content"]: node["score"] for node in answer["nodes"]} == pytest.approx(scores)
+    assert [node["score"] for node in answer["nodes"]] == sorted(scores.values(), reverse=True)
+    assert (answer["totalCount"], answer["isComplete"]) == (5, True)
+    parts = {node["chunk"]["content"]: node for node in answer["nodes"]}
+    assert parts["green tea"]["excerpt"] == "green <mark>tea</mark>"
+    assert parts["coffee"]["excerpt"] == "coffee"
+    assert parts["coffee"]["rank"] is None
+    assert parts["tea without a vector"]["similarity"] is None
+    assert parts["tea without a vector"]["rank"] > 0
+
+
+async def test_filters_versions_and_bases_restrict_a_search_by_meaning(api: Api) -> None:
+    first = await base_of(api, CHUNKS, version="v1")
+    await base_of(api, {"a lake": [1, 0, 0], "g": [0, 1, 0]}, version="v2")
+    vector = [1, 0, 0]
+    assert (await contents(api, embedding=vector))[:3] == ["a lake", "green tea", "black tea"]
+    assert await contents(api, embedding=vector, bases=[first], first=1) == ["green tea"]
+    assert await contents(api, embedding=vector, version="v2") == ["a lake", "g"]
+    filter_ = {"tags": {"containsAny": ["g", "c"]}}
+    assert set(await contents(api, embedding=vector, filter=filter_)) == {"green tea", "g", "coffee"}
+    assert await contents(api, embedding=vector, filter=filter_, bases=[first]) == ["green tea", "coffee"]
+    assert await contents(api, embedding=vector, filter={"id": {"in": [first]}}) == []
+
+
+async def test_bases_of_other_sizes_and_models_are_not_compared(api: Api) -> None:
+    await base_of(api, {"two": [1, 0]}, embedding_model="small")
+    await base_of(api, {"three": [1, 0, 0]}, embedding_model="large")
+    third = await base_of(api, {"three too": [1, 0, 0]}, embedding_model="larger")
+    assert await contents(api, embedding=[1, 0]) == ["two"]
+    assert set(await contents(api, embedding=[1, 0, 0])) == {"three", "three too"}
+    assert await contents(api, embedding=[1, 0, 0], model="large") == ["three"]
+    assert await contents(api, embedding=[1, 0, 0], model="larger", bases=[third]) == ["three too"]
+    assert await contents(api, embedding=[1, 0, 0], model="small") == []
+    assert await contents(api, embedding=[1, 0, 0, 0]) == []
+    # The vectors of a next model are not compared, although another base is complete with it.
+    await api.run(knowledge_embeddings.start, id_=UUID(third), embedding_model="large", dimensions=3)
+    [chunk] = (
+        await api.ask('{ knowledgeChunks(filter: {version: {eq: "default"}}, first: 1) { nodes { id } } }')
+    )["knowledgeChunks"]["nodes"]
+    put = [{"chunk_id": UUID(chunk["id"]), "embedding": vector_of([0, 1, 0])}]
+    await api.run(knowledge_embeddings.put, knowledge_base_id=UUID(third), model="large", embeddings=put)
+    assert await contents(api, embedding=[0, 1, 0], model="large") == ["three"]
+
+
+async def test_pages_go_through_all_matches_in_every_order(api: Api) -> None:
+    random = Random(3)  # noqa: S311  # test data
+    await base_of(api, {f"tea {n}": numbers_of(random) for n in range(30)})
+    vector = numbers_of(random)
+    for asked in ({"embedding": vector}, {"embedding": vector, "query": "tea"}):
+        for order in (
+            [],
+            [{"field": "CREATED_AT", "direction": "ASC"}],
+            [{"field": "RANK", "direction": "DESC"}],
+        ):
+            everything = await contents(api, orderBy=order, **asked)
+            assert len(everything) == 30
+            seen: list[str] = []
+            after = None
+            while True:
+                page = await found(api, first=7, after=after, orderBy=order, **asked)
+                seen += [node["chunk"]["content"] for node in page["nodes"]]
+                after = page["pageInfo"]["endCursor"]
+                if not page["pageInfo"]["hasNextPage"]:
+                    break
+            assert seen == everything
+
+
+async def test_only_the_nearest_are_listed_and_the_answer_says_so(api: Api) -> None:
+    random = Random(4)  # noqa: S311  # test data
+    numbers = {f"number {n}": numbers_of(random) for n in range(meaning.MAX_NEAREST + 20)}
+    await base_of(api, {**numbers})
+    vector = numbers_of(random)
+    answer = await found(api, embedding=vector, first=500)
+    nearest = sorted(numbers, key=lambda content: -similarity(numbers[content], vector))
+    assert [node["chunk"]["content"] for node in answer["nodes"]] == nearest[: meaning.MAX_NEAREST]
+    assert answer["totalCount"] == meaning.MAX_NEAREST
+    assert not answer["isComplete"]
+    assert (await found(api, embedding=vector, filter={"position": {"lt": 50}}))["isComplete"]
+
+
+async def test_memories_and_messages_are_found_by_meaning(api: Api, other: Api) -> None:
+    user = await factories.user(api)
+    mine = await factories.memory(api, content="likes tea", user_id=user.id)
+    theirs = await factories.memory(api, content="likes coffee")
+    session = await factories.session(api, user_id=user.id)
+    foreign = await factories.session(api)
+    [said_] = await factories.say(api, session.id, said(content="tea, please"))
+    [heard] = await factories.say(api, foreign.id, said(content="coffee, please"))
+    for model, one, two in (("m", [1, 0], [0.6, 0.8]), ("n", [0, 1], [1, 0])):
+        memories = [(mine.id, one), (theirs.id, two)]
+        await api.run(
+            embeddings.put_for_memories,
+            model=model,
+            embeddings=[{"memory_id": id_, "embedding": vector_of(each)} for id_, each in memories],
+        )
+        messages = [(said_.id, one), (heard.id, two)]
+        await api.run(
+            embeddings.put_for_messages,
+            model=model,
+            embeddings=[{"message_id": id_, "embedding": vector_of(each)} for id_, each in messages],
+        )
+    search = """query($embedding: Vector!, $model: String, $query: String) {
+      memories: searchMemories(embedding: $embedding, embeddingModel: $model, query: $query) {
+        isComplete nodes { similarity excerpt memory { content } }
+      }
+      messages: searchMessages(embedding: $embedding, embeddingModel: $model, query: $query) {
+        isComplete nodes { similarity excerpt message { content } }
+      }
+    }"""
+
+    async def texts(way: Api, **asked: Any) -> list[list[tuple[str, float]]]:
+        data = await way.ask(search, **asked)
+        assert await way.by_reference().ask(search, **asked) == data
+        return [
+            [(node[noun]["content"], round(node["similarity"], 3)) for node in data[field]["nodes"]]
+            for field, noun in (("memories", "memory"), ("messages", "message"))
+        ]
+
+    assert await texts(api, embedding=[1, 0], model="m") == [
+        [("likes tea", 1), ("likes coffee", 0.6)],
+        [("tea, please", 1), ("coffee, please", 0.6)],
+    ]
+    # Of several models, the nearest vector of each counts.
+    assert await texts(api, embedding=[1, 0]) == [
+        [("likes coffee", 1), ("likes tea", 1)],
+        [("coffee, please", 1), ("tea, please", 1)],
+    ]
+    assert await texts(api.as_user(user.id), embedding=[1, 0], model="n") == [
+        [("likes tea", 0)],
+        [("tea, please", 0)],
+    ]
+    assert await texts(other, embedding=[1, 0]) == [[], []]
+
+
+async def test_nothing_of_another_project_or_for_an_end_user_is_found(api: Api, other: Api) -> None:
+    base = await base_of(api, CHUNKS)
+    user = await factories.user(api)
+    for way in (other, api.as_user(user.id)):
+        assert await contents(way, embedding=[1, 0, 0]) == []
+        assert await contents(way, embedding=[1, 0, 0], query="tea", bases=[base]) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "field", "message"),
+    [
+        ({}, "query", "give a query, an embedding, or both"),
+        ({"mode": "WORDS", "embedding": [1]}, "query", "give a query"),
+        ({"mode": "MEANING", "query": "tea"}, "embedding", "MEANING needs an embedding"),
+        ({"mode": "HYBRID", "query": "tea"}, "embedding", "HYBRID needs an embedding"),
+        ({"mode": "HYBRID", "embedding": [1]}, "query", "give a query"),
+        ({"query": "tea", "least": 0.5}, "minScore", "about an embedding"),
+        ({"query": "tea", "model": "m"}, "embeddingModel", "about an embedding"),
+        ({"embedding": [1], "least": 1.5}, "minScore", "from -1 to 1"),
+        ({"embedding": [1], "model": "a\0"}, "embeddingModel", "NUL"),
+        ({"embedding": [1], "query": "a\0"}, "query", "NUL"),
+    ],
+)
+async def test_a_wrong_argument_is_named(api: Api, asked: dict[str, Any], field: str, message: str) -> None:
+    for way in (api, api.by_reference()):
+        error = await way.error(SEARCH, **asked)
+        assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+        assert message in error["message"]
+
+
+async def test_a_wrong_vector_is_refused(api: Api) -> None:
+    for wrong in ([], [0, 0], ["a"], "no base64"):
+        error = await api.error(SEARCH, embedding=wrong)
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert "embedding" in error["message"]
+
+
+@pytest.fixture
+async def many(api: Api) -> tuple[str, dict[str, list[float]]]:
+    """Provide a base of more chunks than are compared one by one, in a size of their own."""
+    random = Random(6)  # noqa: S311  # test data
+    centers = [numbers_of(random, 19) for _ in range(50)]
+    numbers = {
+        f"number {n}": [each + random.gauss(0, 0.3) for each in centers[n % 50]]
+        for n in range(meaning.MAX_COMPARED + 500)
+    }
+    base = await factories.knowledge_base(api, embedding_model="m")
+    for start in range(0, len(numbers), 500):
+        document = await factories.knowledge_document(api, base.id)
+        part = [*numbers.items()][start : start + 500]
+        chunks = [
+            {"content": content, "tags": [content[-2:]], "embedding": vector_of(each)}
+            for content, each in part
+        ]
+        await factories.knowledge_chunks_of(api, document.id, *chunks)
+    return str(base.id), numbers
+
+
+async def test_an_index_finds_the_nearest_of_many_chunks(
+    api: Api, owner: AsyncEngine, database_urls: DatabaseUrls, many: tuple[str, dict[str, list[float]]]
+) -> None:
+    base, numbers = many
+    assert "knowledge_embeddings_19_hnsw_idx" in await vector_indexes.update(database_urls.owner)
+    async with owner.connect() as connection:
+        before = await connection.scalar(text(_USES))
+    random = Random(7)  # noqa: S311  # test data
+    hits = 0
+    for _ in range(20):
+        vector = [each + random.gauss(0, 0.3) for each in random.choice([*numbers.values()])]
+        best = sorted(numbers, key=lambda content: -similarity(numbers[content], vector))[:10]
+        answer = await found(api, embedding=vector, bases=[base], first=10)
+        assert not answer["isComplete"]
+        assert answer["totalCount"] == meaning.MAX_NEAREST
+        hits += len({*best} & {node["chunk"]["content"] for node in answer["nodes"]})
+    assert hits >= 0.97 * 200
+    # A filter leaves so few that they are compared one by one.
+    answer = await found(api, embedding=vector, bases=[base], filter={"tags": {"containsAny": ["07"]}})
+    few = [content for content in numbers if content.endswith("07")]
+    assert answer["isComplete"]
+    assert [node["chunk"]["content"] for node in answer["nodes"]] == sorted(
+        few, key=lambda content: -similarity(numbers[content], vector)
+    )
+    async with owner.connect() as connection:
+        await connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        assert await connection.scalar(text(_USES)) > before
+
+
+_USES = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'knowledge_embeddings_19_hnsw_idx'"
