@@ -211,7 +211,8 @@ def _headings(text: str) -> Iterator[tuple[int, str, int, int]]:
                 for child in inline.children or ()
                 if child.type != "html_inline"
             )
-            yield int(token.tag[1:]), " ".join(words.split()), *token.map
+            first, after = token.map
+            yield int(token.tag[1:]), " ".join(words.split()), first, after
 
 
 def _html(path: PurePosixPath, data: bytes) -> Document:

@@ -315,7 +315,7 @@ class _Sync:
             records = await write.fetch(_STORED, write.project_id, base_id, self._version)
             return {each["external_id"]: _Stored(*tuple(each)[1:]) for each in records}
 
-        return await self._write(find)
+        return await run(self._database, self._project_id, find, {})
 
     async def _read(self, stored: dict[str, _Stored]) -> AsyncIterator[tuple[int, File, _Read | str | None]]:
         """Read each file: yield why it was skipped, None if it has not changed, or its document."""

@@ -18,4 +18,4 @@ async def test_words_alone_find_the_page_of_most_questions_among_the_first_three
         if page not in await first_pages(api, base, any_word(question))
     ]
     assert len(QUESTIONS) == 20
-    assert len(missed) <= 5, missed
+    assert len(missed) <= 2, missed
