@@ -248,7 +248,9 @@ class Embedding:
         values = {"model": self._embedder.model, "vectors": vectors}
         for _ in range(_ATTEMPTS):
             try:
-                outcome.embedded += await run(self._database, work.project_id, store, values)
+                # Added after the wait: other batches count meanwhile.
+                stored = await run(self._database, work.project_id, store, values)
+                outcome.embedded += stored
             except NotFoundError:
                 # A text, or the whole base, was deleted just now; the next attempt leaves it out.
                 continue

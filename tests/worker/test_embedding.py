@@ -107,19 +107,19 @@ async def test_a_server_without_an_endpoint_wakes_nobody(api: Api) -> None:
 async def test_vectors_are_made_of_all_texts_that_lack_one(
     embedded: Api, owner: AsyncEngine, working: Working, kind: Embedding, served: Endpoint
 ) -> None:
-    chunks = [f"chunk {number}" for number in range(10)]
+    chunks = [f"chunk {number}" for number in range(50)]
     await base_with(embedded, *chunks)
     await base_with(embedded, "not this one", embedding_model=None)
     await factories.memory(embedded, name="Tea", description="Green", content="at four")
     async with working([kind]):
         done = await completed(embedded)
-    assert done["result"] == {"embedded": 11, "refused": 0}
+    assert done["result"] == {"embedded": 51, "refused": 0}
     assert await stored(owner, embedded) == {chunk: vector(chunk) for chunk in chunks}
     assert await stored(owner, embedded, "memory_embeddings") == {"at four": vector("Tea Green at four")}
     assert max(len(request["input"]) for request in served.requests) == 4
     found = await embedded.ask("{ knowledgeBases { nodes { embeddingModel dimensions embeddedCount } } }")
     assert {tuple(each.values()) for each in found["knowledgeBases"]["nodes"]} == {
-        (MODEL, DIMENSIONS, 10),
+        (MODEL, DIMENSIONS, 50),
         (None, None, 0),
     }
 
