@@ -110,6 +110,7 @@ WALKED = {
     ("session_events", "sequence"): _MANY,
     ("module_states", "version"): _MANY,
     ("knowledge_chunks", "position"): _MANY,
+    ("knowledge_chunks", "embeddings"): "most chunks have a vector of the model that is asked for",
     **{("access_records", name): _EACH_WRITE for name in _OF_ACCESSES},
 }
 """Columns whose filters scan all rows of the project, or of a parent if there is one."""
@@ -217,7 +218,9 @@ class Indexes:
     async def _look(self, model: Any, column: Any) -> Values:
         table = model.__tablename__
         rare = many_rows.row_id(table, ROWS[table] // 2000 * 1000 + many_rows.RARE)
-        first = select(column).where(owned(model), column.is_not(None)).order_by(model.id != rare).limit(1)
+        first = select(column).where(owned(model), column.is_not(None)).limit(1)
+        if hasattr(model, "id"):
+            first = first.order_by(model.id != rare)
         ends = select(
             func.percentile_disc(0.001).within_group(column), func.percentile_disc(0.999).within_group(column)
         ).where(owned(model))
@@ -244,7 +247,9 @@ class Indexes:
                 ]
             else:
                 many = issubclass(type_, ToMany)
-                some = {"id": {"eq": (await self.values(link.model, "id")).rare}}
+                # Vectors have no ids, and are selected by their model.
+                key = "id" if hasattr(link.model, "id") else "model"
+                some = {key: {"eq": (await self.values(link.model, key)).rare}}
                 if many:
                     given.append((name, "some", {camel(name): {"some": some}}))
                     given.append((name, "none", {camel(name): {"none": some}}))
