@@ -90,12 +90,17 @@ def roots() -> dict[str, ConnectionField]:
 
 
 def listed() -> dict[str, tuple[str, GraphQLField]]:
-    """Return the root connections without required arguments, even computed ones, by type of row."""
+    """Return the root connections that need no arguments, even computed ones, by type of row."""
     return {
         node_of(field): (name, field)
         for name, field in QUERY.fields.items()
-        if is_connection(field) and not any(map(is_required_argument, field.args.values()))
+        if is_connection(field) and not needs_arguments(field)
     }
+
+
+def needs_arguments(field: GraphQLField) -> bool:
+    """Return whether a field needs arguments: those that it requires, or what a search is to find."""
+    return "embedding" in field.args or any(map(is_required_argument, field.args.values()))
 
 
 def is_connection(field: GraphQLField) -> bool:
