@@ -159,7 +159,7 @@ class ObservedAnswer:
 
 
 def _with_floats(value: Any) -> Any:
-    """Return JSON with floats in lists of numbers: a plan writes a vector as PostgreSQL does, without ``.0``."""
+    """Return JSON with floats in lists of numbers: a plan leaves out `.0` in vectors, as PostgreSQL does."""
     if isinstance(value, dict):
         return {key: _with_floats(each) for key, each in value.items()}
     if isinstance(value, list):
