@@ -639,12 +639,14 @@ class QueryMaker:
         for name, values in given.items():
             type_ = declared.args[name].type
             if values[0] is None or self.chance(50):
-                # A lookup needs a key.
+                # A lookup needs a key, and a search what it is to find.
                 omits = not isinstance(type_, GraphQLNonNull) and name not in {
                     "id",
                     "name",
                     "email",
                     "externalId",
+                    "query",
+                    "embedding",
                 }
                 # A cursor belongs to its order.
                 omits = omits and not (name == "orderBy" and given.keys() & {"after", "before"})

@@ -158,6 +158,16 @@ class ObservedAnswer:
         return json.dumps([self.data, errors], sort_keys=True)
 
 
+def _with_floats(value: Any) -> Any:
+    """Return JSON with floats in lists of numbers: a plan leaves out `.0` in vectors, as PostgreSQL does."""
+    if isinstance(value, dict):
+        return {key: _with_floats(each) for key, each in value.items()}
+    if isinstance(value, list):
+        numbers = bool(value) and {int, float}.issuperset(map(type, value))
+        return [float(each) if numbers else _with_floats(each) for each in value]
+    return value
+
+
 async def observe(api: Api, executor: Executor, document: str, variables: dict[str, Any]) -> ObservedAnswer:
     """Run an operation and return its answer as it goes over the wire."""
     context = WatchedContext(api.database, api.principal)
@@ -174,7 +184,7 @@ async def observe(api: Api, executor: Executor, document: str, variables: dict[s
         ran, content = False, {"data": None, "errors": request_errors(error.errors)}
     finally:
         await context.close()
-    answer = orjson.loads(orjson.dumps(content, option=orjson.OPT_UTC_Z))
+    answer = _with_floats(orjson.loads(orjson.dumps(content, option=orjson.OPT_UTC_Z)))
     return ObservedAnswer(
         _without_times(answer["data"]), answer["errors"], ran, context.planned, context.statements, bounded
     )
