@@ -93,7 +93,10 @@ async def _embedded(api: Api, base: str, urls: DatabaseUrls, embedder: Embedder)
         try:
             await until(counts, lambda found: found["chunkCount"] == found["embeddedCount"] > 0)
         except TimeoutError:
-            print(await counts(), await api.ask("{ jobs { nodes { state error attempts result queue { name } } } }"))
+            print(
+                await counts(),
+                await api.ask("{ jobs { nodes { state error attempts result queue { name } } } }"),
+            )
             raise
         yield
     finally:
