@@ -507,9 +507,7 @@ class QueryMaker:
         """Give a search what its mode needs, or wrong values."""
         needed = ("query",) if self.chance(30) else ("query", "embedding")
         if self.may_be_invalid and self.chance(20):
-            given["embedding"] = self.alternatives(
-                lambda: self.random.choice([[], [0, 0], "no vector", None])
-            )
+            given["embedding"] = self.alternatives(lambda: self.random.choice([[1], [1, 2, 3, 4], None]))
             given["minScore"] = self.alternatives(lambda: self.random.choice([0.5, 2]))
             return
         for name in needed:
@@ -570,6 +568,9 @@ class QueryMaker:
 
     def values(self, noun: str, name: str) -> list[Any]:
         """Return the values of a field of rows, or possible values if the rows are computed."""
+        if noun == "KnowledgeEmbedding":
+            # Vectors are no type of their own; a filter selects them by the models of knowledge bases.
+            return self.values("KnowledgeBase", "embeddingModel")
         if noun in self.facts.rows:
             return [value_of(row, name) for row in self.facts.rows[noun].values()]
         if noun in self.facts.computed:
