@@ -2,14 +2,13 @@
 
     python tests/knowledge/model_endpoint.py
 
-It prints its port. The environment has the library `wordllama`, whose wheel brings the model: it is trained on
-text pairs, has 256 dimensions, and needs no graphics processor.
+It prints its port. The environment has the library `wordllama`, whose wheel brings a model of 256 dimensions.
 """
 
 from __future__ import annotations
 
 import json
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import wordllama
@@ -37,6 +36,6 @@ class Handler(BaseHTTPRequestHandler):
         """Write nothing."""
 
 
-server = HTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_port, flush=True)
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)  # noqa: T201  # the test reads it
 server.serve_forever()
