@@ -17,6 +17,11 @@ class KnowledgeEmbeddingFilter:
     """Selects vectors of chunks. All given conditions must hold."""
 
     model: StringFilter | None = optional("The model that made the vector.")
+    and_: list[KnowledgeEmbeddingFilter] | None = optional("All of these filters must hold.", name="and")
+    or_: list[KnowledgeEmbeddingFilter] | None = optional(
+        "At least one of these filters must hold.", name="or"
+    )
+    not_: KnowledgeEmbeddingFilter | None = optional("This filter must not hold.", name="not")
 
 
 @input_type
