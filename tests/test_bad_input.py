@@ -318,6 +318,7 @@ async def test_ids_that_are_invalid_unknown_or_of_another_project_are_refused(
             "agentIds": "agent",
             "knowledgeBaseId": "knowledge_base",
             "sourceMessageIds": "message",
+            "chunkId": "knowledge_chunk",
             "id": "job",
         }
         noun = theirs.get(field) or re.sub(r"^createdBy|Id$", "", field).lower()

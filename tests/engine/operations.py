@@ -568,9 +568,6 @@ class QueryMaker:
 
     def values(self, noun: str, name: str) -> list[Any]:
         """Return the values of a field of rows, or possible values if the rows are computed."""
-        if noun == "KnowledgeEmbedding":
-            # Vectors are no type of their own; a filter selects them by the models of knowledge bases.
-            return self.values("KnowledgeBase", "embeddingModel")
         if noun in self.facts.rows:
             return [value_of(row, name) for row in self.facts.rows[noun].values()]
         if noun in self.facts.computed:

@@ -10,7 +10,8 @@ from asyncpg.exceptions import ForeignKeyViolationError, InsufficientPrivilegeEr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from agentdata.operations import memories
+from agentdata.operations import embeddings, memories
+from agentdata.vectors import read_vector
 from models import Base
 from models.base import PROJECT_SETTING, REQUEST_ROLE
 from models.enums import MessageRole
@@ -69,9 +70,16 @@ async def theirs(other: Api) -> Api:
     await factories.memory_annotation(other, memory.id)
     await factories.schedule(other)
     await factories.enqueued(other, {})
-    base = await factories.knowledge_base(other, agent_ids=[agent.id])
+    base = await factories.knowledge_base(other, agent_ids=[agent.id], embedding_model="small")
     document = await factories.knowledge_document(other, base.id)
-    await factories.knowledge_chunks_of(other, document.id, "A chunk")
+    vector = read_vector([1, 0.5, 0])
+    await factories.knowledge_chunks_of(other, document.id, {"content": "A chunk", "embedding": vector})
+    of_memory, of_message = (
+        {f"{kind}_id": id_, "embedding": vector}
+        for kind, id_ in (("memory", memory.id), ("message", message.id))
+    )
+    await other.run(embeddings.put_for_memories, model="small", embeddings=[of_memory])
+    await other.run(embeddings.put_for_messages, model="small", embeddings=[of_message])
     await factories.knowledge_sync(other, base.id)
     await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
     await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
