@@ -45,6 +45,9 @@ _SHORTEST = 500
 _WORD = "word"
 """A text that any endpoint takes: if it is refused, the request is at fault and not its texts."""
 
+_LEAST_S = 0.25
+"""How much time a retry has at least: with less, its timeout would hide why the request before it failed."""
+
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
 """The pause before a second attempt, which doubles with each further one, and its upper bound, in seconds."""
 
@@ -296,7 +299,7 @@ class Embedder:
                     # Workers that failed together are not to come back together.
                     wait_s = pause_s * random.uniform(0.5, 1)  # noqa: S311  # no secret
                     pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-                if sent == attempts or loop.time() + wait_s >= deadline:
+                if sent == attempts or loop.time() + wait_s + _LEAST_S >= deadline:
                     raise
             await asyncio.sleep(wait_s)
 

@@ -249,6 +249,7 @@ def test_a_restart_does_not_replace_a_lost_key(environment: dict[str, str]) -> N
         assert answer(server, key_file(environment).read_text().strip()).status_code == 200
 
 
+@pytest.mark.slow
 def test_keys_can_be_managed_with_and_without_a_running_server(environment: dict[str, str]) -> None:
     with serving(environment) as server:
         secret = succeeded(environment, "keys", "create", "reader", "--scope", "read").strip()
@@ -360,6 +361,7 @@ def test_db_upgrades_and_downgrades(empty: dict[str, str]) -> None:
     assert "is ready" in succeeded(empty, "db", "init")
 
 
+@pytest.mark.slow
 def test_the_server_uses_the_database_of_database_url(empty: dict[str, str], database_server: Server) -> None:
     with database_server.fresh_database() as urls:
         environment = empty | {"DATABASE_URL": urls.request, "AGENTDATA_MIGRATION_DATABASE_URL": urls.owner}
@@ -426,6 +428,7 @@ def test_a_command_runs_in_a_fresh_interpreter(environment: dict[str, str]) -> N
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_explain_prints_the_plan_of_a_query(environment: dict[str, str]) -> None:
     printed = succeeded(environment, "explain", "--analyze", "{ users { totalCount nodes { name } } }")
     assert "users (r0): 0 rows, " in printed

@@ -132,6 +132,7 @@ def test_a_terminal_shows_a_bar_instead_of_lines(project: Project, tmp_path: Pat
     assert b"added" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 async def test_an_interrupted_sync_is_completed_by_running_it_again(
     project: Project, owner: AsyncEngine, tmp_path: Path, how: signal.Signals

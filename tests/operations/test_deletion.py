@@ -419,6 +419,7 @@ async def test_an_interrupted_deletion_can_be_continued(
     assert await untrue(owner, api) == []
 
 
+@pytest.mark.slow
 async def test_a_child_that_comes_during_a_large_deletion_is_reported_with_what_is_gone(
     api: Api, owner: AsyncEngine, filled: Filled
 ) -> None:

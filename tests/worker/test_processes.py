@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["environment", "started"]
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [f"chunk {number}" for number in range(20)]
 
 
