@@ -144,8 +144,8 @@ async def _write(port: int, formula: Formula, chunks: int) -> str:
     return base
 
 
-async def _ask(client: Client, query: str, **variables: Any) -> Any:
-    return await client.read(request("/graphql", {"query": query, "variables": variables}))
+async def _ask(client: Client, document: str, /, **variables: Any) -> Any:
+    return await client.read(request("/graphql", {"query": document, "variables": variables}))
 
 
 async def _fill_floor(urls: Urls, formula: Formula, chunks: int) -> tuple[float, float]:
