@@ -153,7 +153,7 @@ class Context:
 
     @property
     def preparations(self) -> Preparations:
-        """What fields wait for before the operation reads."""
+        """The preparations that the fields of the operation wait for before it reads."""
         if self._preparations is None:
             self._preparations = Preparations()
         return self._preparations

@@ -39,7 +39,7 @@ LOCK = 0x766563746F72
 _TABLES = tuple(str(each.__tablename__) for each in (KnowledgeEmbedding, MemoryEmbedding, MessageEmbedding))
 
 _NODE_BYTES = 600
-"""What a vector takes while its index is built, beside its numbers: its neighbors in the graph."""
+"""The memory that the neighbors of a vector in the graph take while its index is built."""
 
 _LEAST_MB, _MOST_MB = 64, 2_000
 

@@ -125,7 +125,7 @@ NO_VECTORS = (
     " install pgvector 0.8 or newer and run CREATE EXTENSION vector; the embedded PostgreSQL has it on"
     " processors with AVX2. Everything else works without it"
 )
-"""What a database without pgvector lacks, and how to mend it."""
+"""The message for a database without pgvector."""
 
 
 class NoVectorsError(ConflictError):

@@ -1,4 +1,4 @@
-"""What the processor of this machine can do."""
+"""The instructions of this machine's processor that the embedded PostgreSQL needs."""
 
 import platform
 import subprocess

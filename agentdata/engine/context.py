@@ -40,7 +40,7 @@ class Context(Protocol):
 
     @property
     def preparations(self) -> Preparations:
-        """What fields wait for before the operation reads."""
+        """The preparations that the fields of the operation wait for before it reads."""
 
     def charge(self, price: Price) -> None:
         """Take the price of the operation before anything of it runs.

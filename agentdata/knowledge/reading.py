@@ -92,7 +92,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """What a file holds."""
+    """The text of a file, in sections."""
 
     title: str
     type: str

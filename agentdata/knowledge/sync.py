@@ -77,7 +77,7 @@ class Options:
 
 
 class Change(Enum):
-    """What a sync does with the document of a file."""
+    """The change that a sync makes to the document of a file."""
 
     ADDED = "added"
     MODIFIED = "modified"

@@ -209,7 +209,7 @@ async def finish(write: UnitOfWork, id_: UUID, *, allow_missing: bool = False) -
 
 
 async def cancel(write: UnitOfWork, id_: UUID) -> KnowledgeBase:
-    """Give up the next model of a base, and delete all vectors that are not of its model."""
+    """Clear the next model of a base, and delete all vectors that are not of its present model."""
 
     async def clear(part: UnitOfWork) -> None:
         base = await part.get(KnowledgeBase, id_, lock=True)

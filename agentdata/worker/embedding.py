@@ -105,7 +105,7 @@ class _Source(NamedTuple):
 
 @dataclass
 class _Outcome:
-    """What a job has done so far."""
+    """The counts of a job so far."""
 
     sent: int = 0
     """How many texts were sent to the endpoint; some of them may have changed meanwhile."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class _Request(NamedTuple):
-    """What a job asks for."""
+    """The data of a job: which base to sync from which path."""
 
     base: str
     """The name or the external id of the base."""

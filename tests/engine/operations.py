@@ -504,7 +504,7 @@ class QueryMaker:
         return self.written(declared, given)
 
     def complete_search(self, declared: GraphQLField, given: dict[str, list[Any]]) -> None:
-        """Give a search what its mode needs, or wrong values."""
+        """Add the arguments that the mode of a search needs, or wrong values."""
         needed = ("query",) if self.chance(30) else ("query", "embedding")
         if self.may_be_invalid and self.chance(20):
             given["embedding"] = self.alternatives(lambda: self.random.choice([[1], [1, 2, 3, 4], None]))

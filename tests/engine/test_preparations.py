@@ -59,7 +59,7 @@ def _bind(arguments: Mapping[str, Any]) -> Bindings:
 
 
 prepared: list[str] = []
-"""What was prepared, in order."""
+"""The texts that were prepared, in order."""
 _waiting: list[Waiting] = []
 
 

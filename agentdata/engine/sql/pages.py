@@ -107,7 +107,7 @@ class Page:
 
     @property
     def prepare(self) -> Prepare | None:
-        """What prepares the arguments before they are bound, if anything does."""
+        """The function that prepares the arguments before they are bound; None if there is none."""
         return None if self.computation is None else self.computation.prepare
 
     def request(self, arguments: Mapping[str, Any], client: _Client, *_: Any) -> PageRequest:
