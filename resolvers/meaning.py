@@ -76,18 +76,22 @@ def nearest(
 ) -> Select[Any]:
     """Select the id and the similarity of the rows nearest to a vector."""
     candidates = _candidates(searched, vectors, term, conditions)
-    few = _are_few(candidates)
+    few = select(_are_few(candidates)).cte("few", nesting=True)
+    given = select(
+        cast(bindparam(VECTOR, type_=Text), _Type("vector", meaning.dimensions)).label(VECTOR)
+    ).cte("given", nesting=True)
+    is_few = select(few.c.few).scalar_subquery()
     size: Any = literal_column(str(meaning.dimensions))
 
     def found(vector: Any, *restricted: Any) -> Select[Any]:
         own = getattr(vector, vectors.key)
-        similarity = 1 - _distance(vector.embedding, _Type("vector", meaning.dimensions))
+        similarity = 1 - _distance(vector.embedding, given, _Type("vector", meaning.dimensions))
         return select(own.label("id"), similarity.label("similarity")).where(
             owned(vector), vector.dimensions == size, *vectors.conditions(vector), *restricted
         )
 
     compared = aliased(vectors.model)
-    exact = found(compared, getattr(compared, vectors.key).in_(select(candidates.c.id)), few)
+    exact = found(compared, getattr(compared, vectors.key).in_(select(candidates.c.id)), is_few)
     exact = exact.order_by(literal_column("similarity").desc(), getattr(compared, vectors.key)).limit(
         literal_column(str(limit))
     )
@@ -100,14 +104,15 @@ def nearest(
         own = select(true()).where(owned(row), row.id == getattr(indexed, vectors.key), *narrower)
         among = [own.correlate_except(row).scalar_subquery()]
     approximate = (
-        found(indexed, *among, not_(few))
-        .order_by(_distance(indexed.embedding, _Type("halfvec", meaning.dimensions)))
+        found(indexed, *among, not_(is_few))
+        .order_by(_distance(indexed.embedding, given, _Type("halfvec", meaning.dimensions)))
         .limit(literal_column(str(limit)))
     )
     together = union_all(exact, approximate).subquery()
     # A row may have vectors of several models.
     best = func.max(together.c.similarity).label("similarity")
-    chosen = select(together.c.id, best).group_by(together.c.id).add_cte(candidates, nest_here=True)
+    chosen = select(together.c.id, best).group_by(together.c.id)
+    chosen = chosen.add_cte(candidates, few, given, nest_here=True)
     if meaning.with_min_score:
         chosen = chosen.where(together.c.similarity >= bindparam(MIN_SCORE, type_=Float))
     return chosen
@@ -120,7 +125,7 @@ def has_all(
     candidates = _candidates(searched, vectors, term, conditions)
     found = nearest(searched, vectors, meaning, term, conditions, MAX_NEAREST + 1).subquery()
     listed = select(func.count() <= MAX_NEAREST).select_from(found).scalar_subquery()
-    few = select(func.count() <= MAX_COMPARED).select_from(candidates).add_cte(candidates, nest_here=True)
+    few = select(_are_few(candidates)).add_cte(candidates, nest_here=True)
     return few.scalar_subquery() & listed
 
 
@@ -141,10 +146,11 @@ def _candidates(searched: Any, vectors: Vectors, term: Term | None, conditions: 
 
 
 def _are_few(candidates: Any) -> Any:
-    return select(func.count() <= MAX_COMPARED).select_from(candidates).scalar_subquery()
+    counted = select(func.count() <= MAX_COMPARED).select_from(candidates).scalar_subquery()
+    return counted.label("few")
 
 
-def _distance(embedding: Any, type_: _Type) -> Any:
-    """Return the cosine distance of a vector from the given one, which a subquery reads once."""
-    given = select(cast(bindparam(VECTOR, type_=Text), type_)).scalar_subquery()
-    return cast(embedding, type_).op("<=>", return_type=Float())(given)
+def _distance(embedding: Any, given: Any, type_: _Type) -> Any:
+    """Return the cosine distance of a vector from the given one, which is read from its text once."""
+    other = select(cast(given.c[VECTOR], type_)).scalar_subquery()
+    return cast(embedding, type_).op("<=>", return_type=Float())(other)
