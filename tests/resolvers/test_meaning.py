@@ -17,6 +17,7 @@ from resolvers import meaning
 from tests import factories
 from tests.api import traffic
 from tests.factories import said
+from tests.worker.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -344,9 +345,14 @@ async def test_an_index_finds_the_nearest_of_many_chunks(
     assert [node["chunk"]["content"] for node in answer["nodes"]] == sorted(
         few, key=lambda content: -similarity(numbers[content], vector)
     )
-    async with owner.connect() as connection:
-        await connection.execute(text("SELECT pg_stat_force_next_flush()"))
-        assert await connection.scalar(text(_USES)) > before
+
+    async def uses() -> int:
+        # The session that searches reports its use of indexes once a second, when it searches again.
+        await found(api, embedding=vector, bases=[base], first=10)
+        async with owner.connect() as connection:
+            return await connection.scalar(text(_USES)) or 0
+
+    await until(uses, lambda uses: uses > before)
 
 
 _USES = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'knowledge_embeddings_19_hnsw_idx'"
