@@ -108,6 +108,8 @@ class Searched(NamedTuple):
     vectors: Callable[[Meaning], Vectors]
     among: Conditions
     """Returns further conditions on a row, which those on its vector imply."""
+    conditions: Conditions
+    """Returns conditions on a row that those on its vector do not imply."""
 
 
 class _Match:
@@ -181,103 +183,53 @@ def _chunk_vectors(meaning: Meaning, *, bases: bool) -> Vectors:
     return Vectors(KnowledgeEmbedding, "chunk_id", of_complete_model, of_complete_base)
 
 
-_MESSAGES = Searched(
-    Message, lambda row: [row.content], _own_vectors(MessageEmbedding, "message_id"), _any_row
-)
-_MEMORIES = Searched(
-    Memory,
-    lambda row: [row.name, row.description, row.content],
-    _own_vectors(MemoryEmbedding, "memory_id"),
-    _any_row,
-)
+def _messages() -> Searched:
+    vectors = _own_vectors(MessageEmbedding, "message_id")
+    return Searched(Message, lambda row: [row.content], vectors, _any_row, _any_row)
 
 
-def _chunks(*, bases: bool) -> Searched:
+def _memories() -> Searched:
+    vectors = _own_vectors(MemoryEmbedding, "memory_id")
+    return Searched(Memory, lambda row: [row.name, row.description, row.content], vectors, _any_row, _any_row)
+
+
+def _chunks(*, bases: bool = False, version: bool = False) -> Searched:
+    """Return the chunks of the bases and of the version that a search names, or of all."""
+
     def of_bases(chunk: Any) -> list[Any]:
         return [chunk.knowledge_base_id == any_(_BASE_IDS)] if bases else []
 
-    vectors = partial(_chunk_vectors, bases=bases)
-    return Searched(KnowledgeChunk, lambda row: [row.content], vectors, of_bases)
-
-
-def _messages(
-    filter: Term | None = None, meaning: Meaning | None = None, *, words: bool = True
-) -> Select[Any]:
-    return _matches(_MESSAGES, filter, meaning, words=words)
-
-
-def _all_messages(
-    filter: Term | None = None, meaning: Meaning | None = None, *, words: bool = True
-) -> Select[Any]:
-    return _complete(_MESSAGES, filter, meaning, words=words)
-
-
-def _memories(
-    filter: Term | None = None, meaning: Meaning | None = None, *, words: bool = True
-) -> Select[Any]:
-    return _matches(_MEMORIES, filter, meaning, words=words)
-
-
-def _all_memories(
-    filter: Term | None = None, meaning: Meaning | None = None, *, words: bool = True
-) -> Select[Any]:
-    return _complete(_MEMORIES, filter, meaning, words=words)
-
-
-def _knowledge(
-    filter: Term | None = None,
-    meaning: Meaning | None = None,
-    *,
-    words: bool = True,
-    bases: bool = False,
-    version: bool = False,
-) -> Select[Any]:
-    return _matches(_chunks(bases=bases), filter, meaning, _of_version(version=version), words=words)
-
-
-def _all_knowledge(
-    filter: Term | None = None,
-    meaning: Meaning | None = None,
-    *,
-    words: bool = True,
-    bases: bool = False,
-    version: bool = False,
-) -> Select[Any]:
-    return _complete(_chunks(bases=bases), filter, meaning, _of_version(version=version), words=words)
-
-
-def _of_version(*, version: bool) -> Conditions:
-    """Return the condition on a chunk by the version of a search, if it names one."""
-
-    def conditions(chunk: Any) -> list[Any]:
+    def of_version(chunk: Any) -> list[Any]:
         # As a text: a longer one would be cut to the length of the column, and could equal another.
         return [chunk.version == bindparam(_VERSION, type_=Text)] if version else []
 
-    return conditions
+    vectors = partial(_chunk_vectors, bases=bases)
+    return Searched(KnowledgeChunk, lambda row: [row.content], vectors, of_bases, of_version)
 
 
 def _matches(
-    searched: Searched,
-    term: Term | None,
-    meaning: Meaning | None,
-    conditions: Conditions = _any_row,
+    rows: Callable[..., Searched],
     *,
-    words: bool,
+    filter: Term | None = None,
+    meaning: Meaning | None = None,
+    words: bool = True,
+    **which: bool,
 ) -> Select[Any]:
     """Select the rows that have the words of a query, that are nearest to a vector, or both."""
+    searched = rows(**which)
     if meaning is None:
-        return _by_words(searched, term, conditions)
-    near = nearest(searched.model, searched.vectors(meaning), meaning, term, conditions).subquery()
+        return _by_words(searched, filter)
+    near = nearest(searched.model, searched.vectors(meaning), meaning, filter, searched.conditions).subquery()
     if not words:
         return _with_excerpts(
             searched, select(near.c.id, near.c.similarity, near.c.similarity.label("score"))
         )
-    return _with_excerpts(searched, _fused(_ranked(searched, term, conditions), near), words=True)
+    return _with_excerpts(searched, _fused(_ranked(searched, filter), near), words=True)
 
 
-def _by_words(searched: Searched, term: Term | None, conditions: Conditions) -> Select[Any]:
+def _by_words(searched: Searched, term: Term | None) -> Select[Any]:
     """Select the rows that have the words of a query."""
-    found = _ranked(searched, term, conditions)
+    found = _ranked(searched, term)
     return select(
         found.c.id,
         found.c.created_at,
@@ -352,7 +304,7 @@ def _query_words() -> Any:
     return select(func.tsvector_to_array(func.search_document(_QUERY_TEXT))).scalar_subquery()
 
 
-def _ranked(searched: Searched, term: Term | None, conditions: Conditions) -> Any:
+def _ranked(searched: Searched, term: Term | None) -> Any:
     """Select the rows that match a query, with their ranks and texts.
 
     An index finds the rows that have the words, but not the positions of the words: for those, the text of a
@@ -363,7 +315,7 @@ def _ranked(searched: Searched, term: Term | None, conditions: Conditions) -> An
     """
     exact = _exact_query()
     ranked = aliased(searched.model)
-    has_words = _with_words(searched, term, conditions)
+    has_words = _with_words(searched, term)
     newest = (
         select(has_words.c.id)
         .order_by(has_words.c.created_at.desc(), has_words.c.id.desc())
@@ -398,7 +350,7 @@ def _ranked(searched: Searched, term: Term | None, conditions: Conditions) -> An
     )
 
 
-def _with_words(searched: Searched, term: Term | None, conditions: Conditions) -> Any:
+def _with_words(searched: Searched, term: Term | None) -> Any:
     """Select the rows that have the words anywhere, by an index alone."""
     row = aliased(searched.model)
     # A subquery hides the words from the planner: for words that most texts have, it would scan all texts of
@@ -411,7 +363,7 @@ def _with_words(searched: Searched, term: Term | None, conditions: Conditions) -
             array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
             func.search_document(*searched.texts(row)).op("@@")(loose_query),
             *searched.among(row),
-            *conditions(row),
+            *searched.conditions(row),
             *([] if term is None else [condition(row, term)]),
         )
         .offset(_FENCE)
@@ -420,24 +372,24 @@ def _with_words(searched: Searched, term: Term | None, conditions: Conditions) -
 
 
 def _complete(
-    searched: Searched,
-    term: Term | None,
-    meaning: Meaning | None,
-    conditions: Conditions = _any_row,
+    rows: Callable[..., Searched],
     *,
-    words: bool,
+    filter: Term | None = None,
+    meaning: Meaning | None = None,
+    words: bool = True,
+    **which: bool,
 ) -> Select[Any]:
     """Select whether every row with the words was ranked, and every row with a vector compared and listed.
 
     All rows with the words are counted: a LIMIT would make PostgreSQL read texts one by one instead of using
     the index.
     """
-    parts = []
+    searched, parts = rows(**which), []
     if words:
-        with_words = _with_words(searched, term, conditions)
+        with_words = _with_words(searched, filter)
         parts.append(select(func.count() <= MAX_RANKED).select_from(with_words).scalar_subquery())
     if meaning is not None:
-        parts.append(has_all(searched.model, searched.vectors(meaning), meaning, term, conditions))
+        parts.append(has_all(searched.model, searched.vectors(meaning), meaning, filter, searched.conditions))
     return select(and_(*parts))
 
 
@@ -599,28 +551,28 @@ COST = Cost(rows=50_000, points=400, scan_points=200)
 """Ranking reads thousands of texts to find the best, and counting finds all of them."""
 
 FOUND_MESSAGES = computation(
-    _messages,
+    partial(_matches, _messages),
     *_SEARCH,
     _EMBEDDING_MODEL,
     argument("filter", MessageFilter, "Which messages to search; all by default.", filters=Message),
     bind=_bind,
-    is_complete=_all_messages,
+    is_complete=partial(_complete, _messages),
     mode=_mode_name,
     # Nobody makes vectors of messages but clients, so a search for words asks for none by default.
     prepare=_preparing(None),
 )
 FOUND_MEMORIES = computation(
-    _memories,
+    partial(_matches, _memories),
     *_SEARCH,
     _EMBEDDING_MODEL,
     argument("filter", MemoryFilter, "Which memories to search; all by default.", filters=Memory),
     bind=_bind,
-    is_complete=_all_memories,
+    is_complete=partial(_complete, _memories),
     mode=_mode_name,
     prepare=_preparing(_MEMORIES_IN_USE),
 )
 FOUND_KNOWLEDGE = computation(
-    _knowledge,
+    partial(_matches, _chunks),
     *_SEARCH,
     _BASE_MODEL,
     argument(
@@ -633,7 +585,7 @@ FOUND_KNOWLEDGE = computation(
         "filter", KnowledgeChunkFilter, "Which chunks to search; all by default.", filters=KnowledgeChunk
     ),
     bind=_bind_knowledge,
-    is_complete=_all_knowledge,
+    is_complete=partial(_complete, _chunks),
     mode=_mode_name,
     prepare=_preparing(_BASES_IN_USE),
 )
