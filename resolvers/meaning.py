@@ -2,14 +2,28 @@
 
 Few rows are compared one by one, which is exact. If there are more, an index (HNSW) finds the nearest, nearly
 always: it holds the vectors of all projects and bases, in half precision, so it is of use only where many
-rows are searched. The statement itself counts and chooses, so no cached plan decides for it.
+rows are searched. If it finds too few, because so many others are nearer, more rows are compared one by one.
+The statement itself counts and chooses, so no cached plan decides for it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Select, Text, bindparam, cast, func, literal_column, not_, select, true, union_all
+from sqlalchemy import (
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    false,
+    func,
+    literal_column,
+    not_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import Float, UserDefinedType
 
@@ -24,6 +38,9 @@ if TYPE_CHECKING:
 
 MAX_COMPARED = 2_000
 """How many rows are compared one by one at most. Each costs about 10 µs at 1,536 dimensions."""
+
+MAX_SOUGHT = 50_000
+"""How many rows are compared one by one if the index finds too few: those nearer are not to be searched."""
 
 MAX_NEAREST = 100
 """The maximum number of rows that a search by meaning finds."""
@@ -90,11 +107,14 @@ def nearest(
             owned(vector), vector.dimensions == size, *vectors.conditions(vector), *restricted
         )
 
-    compared = aliased(vectors.model)
-    exact = found(compared, getattr(compared, vectors.key).in_(select(candidates.c.id)), is_few)
-    exact = exact.order_by(literal_column("similarity").desc(), getattr(compared, vectors.key)).limit(
-        literal_column(str(limit))
-    )
+    def compared(rows: Any, when: Any) -> Select[Any]:
+        """Select the nearest of some rows exactly; a row may have vectors of several models."""
+        vector = aliased(vectors.model)
+        each = found(vector, getattr(vector, vectors.key).in_(select(rows.c.id)), when).subquery()
+        best = func.max(each.c.similarity).label("similarity")
+        nearest_first = select(each.c.id, best).group_by(each.c.id).order_by(best.desc(), each.c.id)
+        return nearest_first.limit(literal_column(str(limit)))
+
     indexed = aliased(vectors.model)
     among: list[Any] = []
     row = aliased(searched)
@@ -103,16 +123,28 @@ def nearest(
         # Not EXISTS, which PostgreSQL may turn into a join and so lose the order of the index.
         own = select(true()).where(owned(row), row.id == getattr(indexed, vectors.key), *narrower)
         among = [own.correlate_except(row).scalar_subquery()]
-    approximate = (
+    indexed_first = (
         found(indexed, *among, not_(is_few))
         .order_by(_distance(indexed.embedding, given, _Type("halfvec", meaning.dimensions)))
         .limit(literal_column(str(limit)))
+        .cte("indexed", nesting=True)
     )
-    together = union_all(exact, approximate).subquery()
-    # A row may have vectors of several models.
+    # The index gives up after many vectors that are nearer, but of other projects or bases.
+    sought = _candidates(searched, vectors, term, conditions, MAX_SOUGHT, "sought")
+    too_few = case(
+        (is_few, false()),
+        (
+            select(func.count() < literal_column(str(limit))).select_from(indexed_first).scalar_subquery(),
+            select(func.count() <= MAX_SOUGHT).select_from(sought).scalar_subquery(),
+        ),
+        else_=false(),
+    )
+    together = union_all(
+        compared(candidates, is_few), select(indexed_first), compared(sought, too_few)
+    ).subquery()
     best = func.max(together.c.similarity).label("similarity")
     chosen = select(together.c.id, best).group_by(together.c.id)
-    chosen = chosen.add_cte(candidates, few, given, nest_here=True)
+    chosen = chosen.add_cte(candidates, few, given, indexed_first, sought, nest_here=True)
     if meaning.with_min_score:
         chosen = chosen.where(together.c.similarity >= bindparam(MIN_SCORE, type_=Float))
     return chosen
@@ -129,8 +161,15 @@ def has_all(
     return few.scalar_subquery() & listed
 
 
-def _candidates(searched: Any, vectors: Vectors, term: Term | None, conditions: Conditions) -> Any:
-    """Select the ids of the rows to search: all of them, or one more than may be compared."""
+def _candidates(
+    searched: Any,
+    vectors: Vectors,
+    term: Term | None,
+    conditions: Conditions,
+    most: int = MAX_COMPARED,
+    name: str = "candidates",
+) -> Any:
+    """Select the ids of the rows to search: all of them, or one more than ``most``."""
     row = aliased(searched)
     return (
         select(row.id)
@@ -140,8 +179,8 @@ def _candidates(searched: Any, vectors: Vectors, term: Term | None, conditions: 
             *conditions(row),
             *([] if term is None else [condition(row, term)]),
         )
-        .limit(literal_column(str(MAX_COMPARED + 1)))
-        .cte("candidates", nesting=True)
+        .limit(literal_column(str(most + 1)))
+        .cte(name, nesting=True)
     )
 
 

@@ -478,10 +478,12 @@ SELECT to_regtype('halfvec') IS NOT NULL AND EXISTS (
 ) AS found"""
 
 _MEMORIES_IN_USE = """
-SELECT EXISTS (
-  SELECT FROM (SELECT model FROM memory_embeddings WHERE project_id = $1 LIMIT 1000) AS own WHERE model = $2
+SELECT to_regtype('halfvec') IS NOT NULL AND EXISTS (
+  SELECT FROM (
+    SELECT model FROM memory_embeddings WHERE project_id = $1 ORDER BY memory_id DESC LIMIT 1000
+  ) AS own WHERE model = $2
 ) AS found"""
-"""No index is by model; a project whose memories have vectors of it hardly has others before them."""
+"""No index is by model, so this looks at the vectors of the newest memories."""
 
 
 def _bind_knowledge(arguments: Mapping[str, Any]) -> Bindings:

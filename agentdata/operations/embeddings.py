@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentdata.checks import check_count, check_text
-from agentdata.errors import BadUserInputError
+from agentdata.errors import BadUserInputError, ConflictError
 from agentdata.naming import camel
 from models import KnowledgeEmbedding, Memory, MemoryEmbedding, Message, MessageEmbedding
 
@@ -92,7 +92,7 @@ async def put_for_memories(write: UnitOfWork, model: str, embeddings: list[dict[
     """
     vectors = checked(model, embeddings, "memory_id")
     fields = _fields(embeddings, "memory_id")
-    # Updates of the text lock the memory, so that no vector of an older text comes after them.
+    # Updates of the text lock the memory, and delete the vectors that were put before them.
     found = await write.get_all(Memory, sorted(fields), field=fields, lock=True)
     await store(write, MEMORIES, model, vectors, field="embeddings")
     return _in_order(found, embeddings, "memory_id")
@@ -102,12 +102,18 @@ async def put_for_messages(write: UnitOfWork, model: str, embeddings: list[dict[
     """Add or replace the vectors that a model made of messages.
 
     Raises:
+        ConflictError: A message is redacted.
         NotFoundError: A message is not in this project. Nothing is written.
 
     """
     vectors = checked(model, embeddings, "message_id")
     fields = _fields(embeddings, "message_id")
     found = await write.get_all(Message, sorted(fields), field=fields, lock=True)
+    for message in found:
+        if message.redacted_at is not None:
+            raise ConflictError(
+                "the message is redacted permanently, so it takes no vector", field=fields[message.id]
+            )
     await store(write, MESSAGES, model, vectors, field="embeddings")
     return _in_order(found, embeddings, "message_id")
 

@@ -104,9 +104,16 @@ async def hold(
         raise BadUserInputError(
             "the knowledge base has no embeddingModel; set it by updateKnowledgeBase first", field=paths[0]
         )
+    names = " and ".join(name for name in sizes if name is not None)
+    if model is None and base["next_embedding_model"] is not None:
+        # The base may change its model while a writer that names none still makes vectors by the old one.
+        raise BadUserInputError(
+            f"the knowledge base is being re-embedded and takes vectors of {names}: name the {field} that"
+            " made these",
+            field=field,
+        )
     used = base["embedding_model"] if model is None else model
     if used is None or used not in sizes:
-        names = " and ".join(name for name in sizes if name is not None)
         raise BadUserInputError(
             f"the knowledge base uses the model {names}, not {used}; start a re-embedding to change it",
             field=field,
@@ -128,6 +135,8 @@ async def check_change(write: UnitOfWork, base: KnowledgeBase | None, values: di
         ConflictError: The base has vectors, or is being re-embedded.
 
     """
+    if values.get("embedding_model") is not None:
+        vectors_.check_model("embeddingModel", values["embedding_model"])
     names = ("embedding_model", "dimensions")
     after = {name: values.get(name, getattr(base, name, None)) for name in names}
     if after["dimensions"] is not None and after["embedding_model"] is None:
@@ -153,6 +162,8 @@ async def start(write: UnitOfWork, id_: UUID, embedding_model: str, dimensions: 
     """
     vectors_.check_model("embeddingModel", embedding_model)
     check_range("dimensions", dimensions, 1, MAX_DIMENSIONS)
+    # An interrupted finish or cancel may have left vectors of the same name and another size.
+    await _delete_others(write, id_)
     base = await write.get(KnowledgeBase, id_, lock=True)
     if base.embedding_model == embedding_model:
         raise ConflictError(
@@ -182,7 +193,11 @@ async def finish(write: UnitOfWork, id_: UUID, *, allow_missing: bool = False) -
     async def switch(part: UnitOfWork) -> None:
         base = await part.get(KnowledgeBase, id_, lock=True)
         if base.next_embedding_model is None:
-            raise ConflictError("the knowledge base is not being re-embedded", field="id")
+            raise ConflictError(
+                "the knowledge base is not being re-embedded; if a finish of it was interrupted,"
+                " cancelKnowledgeReembedding deletes the vectors that it has left",
+                field="id",
+            )
         size = (base.next_embedding_model, base.next_dimensions)
         [record] = await part.fetch(_MISSING, part.project_id, id_, *size)
         if record["missing"] and not allow_missing:
@@ -227,7 +242,8 @@ async def _delete_others(write: UnitOfWork, base_id: UUID) -> None:
     """Delete vectors of models that a base no longer uses, in batches."""
 
     async def delete(part: UnitOfWork) -> int:
-        base = await part.get(KnowledgeBase, base_id)
+        # The lock keeps a re-embedding from beginning between the look at the models and the deletion.
+        base = await part.get(KnowledgeBase, base_id, lock=True)
         used = [name for name in (base.embedding_model, base.next_embedding_model) if name is not None]
         [record] = await part.fetch(_DELETE_OTHERS, part.project_id, base_id, used, _DELETED_TOGETHER)
         return int(record["cleared"])

@@ -107,7 +107,7 @@ async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Messag
         for name in _SUMMED
     }
     after = await write.update(before, values)
-    if values.get("content", before.content) != before.content:
+    if values.get("content", before.content) != before.content or "redacted_at" in values:
         await embeddings.forget(write, embeddings.MESSAGES, id_)
     await _add_to_totals(write, session_id, increments)
     return after

@@ -315,6 +315,8 @@ class PageRequest:
         self.backward = last is not None or (before is not None and first is None)
         self.cursor = before if self.backward else after
         self.values: dict[str, Any] = dict(computed.values)
+        mode = None if page.computation is None else page.computation.mode
+        self._mode = "" if mode is None else mode(**dict(computed.shape))
         term = None
         if filter_ is not None and page.filters is not None:
             term, values = page.filters.parse(filter_)
@@ -339,7 +341,8 @@ class PageRequest:
     @cached_property
     def _list(self) -> str:
         keys = ",".join(f"{key.name}{'-' if key.descending else '+'}" for key in self.order)
-        return f"{self.page.model.__tablename__}:{keys}"
+        # Rows that are found in another way are another list, in which the cursor has no place.
+        return f"{self.page.model.__tablename__}:{self._mode}:{keys}"
 
     def _decoded(self, cursor: str, field: str, signer: Signer) -> list[Any]:
         types = [self.page.model.__mapper__.columns[key.name].type.python_type for key in self.order]
