@@ -125,6 +125,9 @@ def nearest(
         among = [own.correlate_except(row).scalar_subquery()]
     indexed_first = (
         found(indexed, *among, not_(is_few))
+        # Else PostgreSQL sorts the rows of a project that it believes to be small, as cached plans do.
+        .join(_seemingly_many("once"), true())
+        .join(_seemingly_many("again"), true())
         .order_by(_distance(indexed.embedding, given, _Type("halfvec", meaning.dimensions)))
         .limit(literal_column(str(limit)))
         .cte("indexed", nesting=True)
@@ -182,6 +185,14 @@ def _candidates(
         .limit(literal_column(str(most + 1)))
         .cte(name, nesting=True)
     )
+
+
+def _seemingly_many(name: str) -> Any:
+    """Return a relation of one row of which PostgreSQL expects a thousand.
+
+    Joined twice, it makes a limit seem to need only the first row, which an index finds soonest.
+    """
+    return func.generate_series(1, select(literal_column("1")).scalar_subquery()).table_valued(name=name)
 
 
 def _are_few(candidates: Any) -> Any:

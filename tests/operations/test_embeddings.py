@@ -253,6 +253,12 @@ async def test_a_message_loses_its_vectors_with_its_content(api: Api, owner: Asy
     await api.ask(change, id=first, input={"content": "another"})
     await api.ask(change, id=second, input={"flagged": True})
     await api.ask("mutation($id: ID!) { redactMessage(id: $id) { id } }", id=third)
+    for ids in ([third], [str(messages[3].id), third]):
+        error = await api.error(put, embeddings=[{"messageId": id_, "embedding": [9, 9]} for id_ in ids])
+        assert error["extensions"] == {
+            "code": "CONFLICT",
+            "field": f"embeddings.{len(ids) - 1}.messageId",
+        }
     assert await vectors(owner, api, "message_embeddings") == [("m", [1, 1]), ("m", [1, 3])]
     await api.ask("mutation($id: ID!) { deleteSession(id: $id) { ids } }", id=str(session.id))
     assert await vectors(owner, api, "message_embeddings") == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from agentdata.operations import knowledge_embeddings
 from tests import factories
@@ -91,6 +93,40 @@ async def test_a_base_changes_its_model_when_all_chunks_have_a_vector(
     assert (await api.error(FINISH, id=base))["extensions"] == {"code": "CONFLICT", "field": "id"}
 
 
+async def test_a_writer_names_its_model_during_a_reembedding(api: Api, base: str) -> None:
+    await api.ask(START, id=base, model="new", dimensions=2)
+    document = await factories.knowledge_document(api, UUID(base), name="another")
+    chunks = [{"content": "three", "embedding": [1, 1]}]
+    error = await api.error(PUT, id=str(document.id), chunks=chunks)
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "embeddingModel"}
+    assert "takes vectors of old and new" in error["message"]
+    for model in ("old", "new"):
+        await api.ask(PUT, id=str(document.id), chunks=chunks, model=model)
+    await api.ask(FINISH, id=base, missing=True)
+    await api.ask(PUT, id=str(document.id), chunks=chunks)
+
+
+async def test_a_reembedding_begins_without_the_vectors_that_an_interrupted_one_left(
+    api: Api, owner: AsyncEngine, base: str
+) -> None:
+    await api.ask(START, id=base, model="new", dimensions=3)
+    await fill(api, base, [1, 0, 0], [1, 0, 0])
+    async with owner.begin() as connection:
+        # A cancellation that is killed has changed the base, and not deleted all vectors.
+        await connection.execute(
+            text(
+                "UPDATE knowledge_bases SET next_embedding_model = NULL, next_dimensions = NULL"
+                " WHERE id = :id"
+            ),
+            {"id": base},
+        )
+    error = await api.error(FINISH, id=base)
+    assert "cancelKnowledgeReembedding deletes the vectors" in error["message"]
+    started = await api.ask(START, id=base, model="new", dimensions=2)
+    assert started["startKnowledgeReembedding"]["nextEmbeddedCount"] == 0
+    assert await vectors(owner, api, "knowledge_embeddings") == [("old", [0, 1]), ("old", [1, 0])]
+
+
 async def test_a_base_may_change_its_model_while_chunks_lack_a_vector(api: Api, base: str) -> None:
     await api.ask(START, id=base, model="new", dimensions=2)
     await fill(api, base, [1, 0])
@@ -155,6 +191,8 @@ async def test_a_base_without_vectors_may_change_its_model(api: Api) -> None:
     base = str((await factories.knowledge_base(api)).id)
     error = await api.error(UPDATE, id=base, input={"dimensions": 3})
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "dimensions"}
+    error = await api.error(UPDATE, id=base, input={"embeddingModel": " "})
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "embeddingModel"}
     for model, dimensions in (("one", 3), ("two", None), (None, None)):
         changed = await api.ask(UPDATE, id=base, input={"embeddingModel": model, "dimensions": dimensions})
         assert changed["updateKnowledgeBase"]["embeddingModel"] == model

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from agentdata import vector_indexes
+from agentdata.database import Database
 from agentdata.operations import embeddings, knowledge_embeddings
 from agentdata.vectors import vector_of
 from resolvers import meaning
 from tests import factories
-from tests.api import traffic
+from tests.api import Api, traffic
 from tests.factories import said
 from tests.worker.waiting import until
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from agentdata.database_urls import DatabaseUrls
-    from tests.api import Api
 
 SEARCH = """query(
   $query: String, $embedding: Vector, $model: String, $mode: SearchMode, $least: Float, $bases: [ID!]
@@ -293,6 +293,37 @@ async def test_a_wrong_argument_is_named(api: Api, asked: dict[str, Any], field:
         assert message in error["message"]
 
 
+async def test_a_cursor_of_another_mode_is_refused(api: Api) -> None:
+    await base_of(api, CHUNKS)
+    asked = {"query": "tea", "embedding": [1, 0, 0], "first": 1}
+    ends = {
+        mode: (await found(api, mode=mode, **asked))["pageInfo"]["endCursor"]
+        for mode in ("WORDS", "MEANING", "HYBRID")
+    }
+    for mode in ends:
+        for other_mode, end in ends.items():
+            if mode == other_mode:
+                await found(api, mode=mode, after=end, **asked)
+                continue
+            for way in (api, api.by_reference()):
+                error = await way.error(SEARCH, mode=mode, after=end, **asked)
+                assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "after"}
+
+
+async def test_vectors_of_several_models_take_one_place(api: Api) -> None:
+    made = [await factories.memory(api, content=f"number {n}") for n in range(60)]
+    for model in ("m", "n"):
+        given = [{"memory_id": each.id, "embedding": vector_of([1, n])} for n, each in enumerate(made)]
+        await api.run(embeddings.put_for_memories, model=model, embeddings=given)
+    asked = """{ searchMemories(embedding: [1, 0], first: 100) {
+      totalCount isComplete nodes { memory { content } }
+    } }"""
+    for way in (api, api.by_reference()):
+        answer = (await way.ask(asked))["searchMemories"]
+        assert (answer["totalCount"], answer["isComplete"]) == (60, True)
+        assert [node["memory"]["content"] for node in answer["nodes"]] == [f"number {n}" for n in range(60)]
+
+
 async def test_a_wrong_vector_is_refused(api: Api) -> None:
     for wrong in ([], [0, 0], ["a"], "no base64"):
         error = await api.error(SEARCH, embedding=wrong)
@@ -309,6 +340,11 @@ async def many(api: Api) -> tuple[str, dict[str, list[float]]]:
         f"number {n}": [each + random.gauss(0, 0.3) for each in centers[n % 50]]
         for n in range(meaning.MAX_COMPARED + 500)
     }
+    return await large_base_of(api, numbers), numbers
+
+
+async def large_base_of(api: Api, numbers: dict[str, list[float]]) -> str:
+    """Create a base of chunks in several documents, whose tags are the ends of their contents."""
     base = await factories.knowledge_base(api, embedding_model="m")
     for start in range(0, len(numbers), 500):
         document = await factories.knowledge_document(api, base.id)
@@ -318,7 +354,7 @@ async def many(api: Api) -> tuple[str, dict[str, list[float]]]:
             for content, each in part
         ]
         await factories.knowledge_chunks_of(api, document.id, *chunks)
-    return str(base.id), numbers
+    return str(base.id)
 
 
 async def test_an_index_finds_the_nearest_of_many_chunks(
@@ -356,3 +392,32 @@ async def test_an_index_finds_the_nearest_of_many_chunks(
 
 
 _USES = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'knowledge_embeddings_19_hnsw_idx'"
+
+
+async def test_rows_are_compared_if_others_hide_them_from_the_index(
+    api: Api, other: Api, owner: AsyncEngine, database_urls: DatabaseUrls
+) -> None:
+    random = Random(8)  # noqa: S311  # test data
+    numbers = {f"number {n}": [-5, *numbers_of(random, 22)] for n in range(meaning.MAX_COMPARED + 100)}
+    base = await large_base_of(api, numbers)
+    nearer = {f"nearer {n}": [5, *(each / 10 for each in numbers_of(random, 22))] for n in range(200)}
+    await large_base_of(api, nearer)
+    await large_base_of(other, nearer)
+    assert "knowledge_embeddings_23_hnsw_idx" in await vector_indexes.update(database_urls.owner)
+    vector = [1, *[0.001] * 22]
+    best = sorted(numbers, key=lambda content: -similarity(numbers[content], vector))
+    change = f"ALTER DATABASE {make_url(database_urls.request).database}"
+    async with owner.begin() as connection:
+        # As an index gives up that holds thousands of others, this one does after the first hundred.
+        await connection.execute(text("SELECT '[1]'::vector"))  # loads pgvector, which has the setting
+        await connection.execute(text(f"{change} SET hnsw.max_scan_tuples = 1"))
+    hasty = Database(database_urls.request)
+    try:
+        answer = await found(Api(hasty, api.principal), embedding=vector, bases=[base])
+    finally:
+        await hasty.close()
+        async with owner.begin() as connection:
+            await connection.execute(text(f"{change} RESET hnsw.max_scan_tuples"))
+    assert [node["chunk"]["content"] for node in answer["nodes"]] == best[:50]
+    assert (answer["totalCount"], answer["isComplete"]) == (meaning.MAX_NEAREST, False)
+    assert (await contents(api, embedding=vector))[:1] != best[:1]
