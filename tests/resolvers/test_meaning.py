@@ -406,10 +406,11 @@ async def test_rows_are_compared_if_others_hide_them_from_the_index(
     assert "knowledge_embeddings_23_hnsw_idx" in await vector_indexes.update(database_urls.owner)
     vector = [1, *[0.001] * 22]
     best = sorted(numbers, key=lambda content: -similarity(numbers[content], vector))
+    loaded = text("SELECT '[1]'::vector")  # a session knows the settings of pgvector once it has loaded it
     change = f"ALTER DATABASE {make_url(database_urls.request).database}"
+    # As an index gives up that holds thousands of others, this one does after the first hundred.
     async with owner.begin() as connection:
-        # As an index gives up that holds thousands of others, this one does after the first hundred.
-        await connection.execute(text("SELECT '[1]'::vector"))  # loads pgvector, which has the setting
+        await connection.execute(loaded)
         await connection.execute(text(f"{change} SET hnsw.max_scan_tuples = 1"))
     hasty = Database(database_urls.request)
     try:
@@ -417,6 +418,7 @@ async def test_rows_are_compared_if_others_hide_them_from_the_index(
     finally:
         await hasty.close()
         async with owner.begin() as connection:
+            await connection.execute(loaded)
             await connection.execute(text(f"{change} RESET hnsw.max_scan_tuples"))
     assert [node["chunk"]["content"] for node in answer["nodes"]] == best[:50]
     assert (answer["totalCount"], answer["isComplete"]) == (meaning.MAX_NEAREST, False)
