@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -14,6 +15,11 @@ from agentdata.database_urls import DatabaseUrls
 from tests import databases
 from tests.api import Api, make_api
 from tests.world import Rows, populate, read
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run tests in more processes than there are cores, because many wait for servers to start and end."""
+    return max(1, (os.cpu_count() or 1) * 3 // 2)
 
 
 def pytest_collection_finish() -> None:

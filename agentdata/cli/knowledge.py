@@ -100,6 +100,8 @@ def sync(
 
     if watch and dry_run:
         raise SetupError("--watch and --dry-run do not go together")
+    if watch and not path.exists():
+        raise SetupError(f"cannot watch {path}: there is no such file or folder")
     options = Options(
         chunk_size=chunk_size,
         chunk_overlap=chunk_overlap,

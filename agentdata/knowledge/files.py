@@ -5,6 +5,7 @@ Symbolic links are never followed, so nothing outside of the path is read.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -24,12 +25,42 @@ if TYPE_CHECKING:
 MAX_BYTES = 20_000_000
 """The size of the largest file that is read; a larger one is reported as a document that failed."""
 
-HIDDEN, EXCLUDED, LINK, SPECIAL = "hidden", "excluded", "symbolic link", "not a regular file"
+HIDDEN, EXCLUDED, LINK, SPECIAL, WITHIN = (
+    "hidden",
+    "excluded",
+    "symbolic link",
+    "not a regular file",
+    "submodule or checkout within",
+)
 """Why a file was skipped before it was opened."""
 
 _SUBMODULE = "160000"
+_ALGORITHMS = {40: "sha1", 64: "sha256"}
+"""How git hashes, by the number of digits of a hash."""
 _STAGED = re.compile(r"(?P<mode>\d+) (?P<blob>[0-9a-f]+) (?P<stage>\d)\t(?P<name>.+)", re.DOTALL)
-_CREDENTIALS = re.compile(r"(?<=//)[^@/]*@")
+
+_GIT_SECONDS = 60
+"""How long a command of git may take; it waits for ever to read a pipe named `.gitignore`."""
+
+_HARMLESS = (
+    "core.fsmonitor=false",
+    f"core.hooksPath={os.devnull}",
+    # A bare repository below the checkout could have a configuration of its own.
+    "safe.bareRepository=explicit",
+)
+"""Settings that keep git from running programs which a checkout's own configuration names.
+
+Commands that look into files, such as `git status`, are not run at all: they run the filters of a checkout.
+"""
+
+_ALONE = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    # A checkout that lacks objects would fetch them.
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "LC_ALL": "C",
+}
 
 
 class File(NamedTuple):
@@ -39,7 +70,11 @@ class File(NamedTuple):
     name: str
     """Its path below that of the source, with slashes."""
     blob: str | None
-    """Git's hash of the content, if git knows that the file has not changed since."""
+    """The hash of the content in git's index; None if the file is not in it."""
+
+    def is_committed(self, data: bytes) -> bool:
+        """Return whether a content is that of git's index."""
+        return self.blob is not None and self.blob == git_hash(data, _ALGORITHMS[len(self.blob)])
 
 
 @dataclass
@@ -52,30 +87,35 @@ class Source:
     skipped: Counter[str] = field(default_factory=Counter)
     """The numbers of files that were skipped, by reason."""
     commit: str | None = None
-    """The commit of a git checkout; None if a file below the path differs from it."""
+    """The commit of a git checkout, as far as git's index tells: the contents of files may differ from it."""
 
 
-def find(path: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Source:
+def find(
+    path: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = (), ignored: bool = True
+) -> Source:
     """Find the files of a folder, a git checkout or a single file.
 
     ``include`` and ``exclude`` are patterns as in a ``.gitignore`` file. Without ``include``, all files
-    count.
+    count. Unless ``ignored``, a path that git ignores is refused.
 
     Raises:
-        BadUserInputError: The path or a folder below it cannot be read, or git fails.
+        BadUserInputError: The path or a folder below it cannot be read, is ignored, or git fails.
 
     """
     root = Path(os.path.realpath(path))
     try:
-        single = not stat.S_ISDIR(root.stat().st_mode)
+        mode = root.stat().st_mode
+        single = not stat.S_ISDIR(mode)
+        if single and not stat.S_ISREG(mode):
+            raise BadUserInputError(f"cannot read {path}: it is neither a file nor a folder", field="path")
         if single:
-            root.open("rb").close()
+            os.close(_open(root))
     except OSError as error:
         raise BadUserInputError(f"cannot read {path}: {error.strerror}", field="path") from None
     folder = root.parent if single else root
     source = Source(str(root))
     try:
-        checkout = _checkout(folder, root)
+        checkout = _checkout(folder, root, ignored=ignored)
         candidates = _walk(root, source.skipped) if checkout is None else checkout.candidates(source)
         wanted = _wanted(candidates, include, exclude, source.skipped, single=root.name if single else None)
         source.files = sorted(
@@ -95,8 +135,7 @@ def read(path: Path) -> bytes:
         ValueError: It is larger than ``MAX_BYTES``.
 
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
+    with os.fdopen(_open(path), "rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError(
@@ -104,6 +143,16 @@ def read(path: Path) -> bytes:
             " --exclude"
         )
     return data
+
+
+def git_hash(data: bytes, algorithm: str = "sha1") -> str:
+    """Return git's hash of a content."""
+    return hashlib.new(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _open(path: Path) -> int:
+    """Open a file that may be replaced by a link or a pipe at any time; neither is waited for."""
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def _wanted(
@@ -142,6 +191,7 @@ def _is_regular(folder: Path, name: str, source: Source) -> bool:
         mode = path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         # Git still knows a file that is deleted but not committed.
+        source.commit = None
         return False
     if stat.S_ISLNK(mode) or os.path.realpath(path.parent) != str(path.parent):
         source.skipped[LINK] += 1
@@ -187,19 +237,24 @@ class _Checkout:
         address = _git(self.folder, "config", "--get", "remote.origin.url", fails=True).strip()
         if address:
             place = "/".join(part for part in (self.below, self.only) if part not in ("", "."))
-            source.identity = _CREDENTIALS.sub("", address) + (f"#{place}" if place else "")
-        if not self._list("status", "--porcelain", "--untracked-files=normal"):
-            source.commit = _git(self.folder, "rev-parse", "--verify", "HEAD", fails=True).strip() or None
-        changed = set(self._list("diff-files", "--name-only", "--relative"))
+            source.identity = _address(address) + (f"#{place}" if place else "")
+        head = _git(self.folder, "rev-parse", "--verify", "HEAD", fails=True).strip()
+        if head and not self._list("diff-index", "--cached", "--name-only", head):
+            source.commit = head
         names: dict[str, str | None] = {}
         for line in self._list("ls-files", "--stage"):
             entry = _STAGED.fullmatch(line)
-            if entry is not None and entry["mode"] != _SUBMODULE:
-                unchanged = entry["stage"] == "0" and entry["name"] not in changed
-                names[entry["name"]] = entry["blob"] if unchanged else None
+            if entry is None:
+                continue
+            if entry["mode"] == _SUBMODULE:
+                source.skipped[WITHIN] += 1
+            else:
+                names[entry["name"]] = entry["blob"] if entry["stage"] == "0" else None
         for name in self._list("ls-files", "--others", "--exclude-standard"):
             # Git lists a checkout within the checkout as a folder.
-            if not name.endswith("/"):
+            if name.endswith("/"):
+                source.skipped[WITHIN] += 1
+            else:
                 names[name] = None
         yield from names.items()
 
@@ -209,32 +264,58 @@ class _Checkout:
         return [each for each in listed.split("\0") if each]
 
 
-def _checkout(folder: Path, root: Path) -> _Checkout | None:
-    """Return the git checkout that a path belongs to; None if there is none, or it ignores the path."""
+def _checkout(folder: Path, root: Path, *, ignored: bool) -> _Checkout | None:
+    """Return the git checkout that a path belongs to; None if there is none, or it ignores the path.
+
+    Raises:
+        BadUserInputError: Git fails; or it ignores the path, and ``ignored`` does not allow that.
+
+    """
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return None
     top = Path(os.path.realpath(_git(folder, "rev-parse", "--show-toplevel").rstrip("\n")))
+    if not folder.is_relative_to(top):
+        raise BadUserInputError(f"the git checkout of {folder} has its files elsewhere", field="path")
     if root != top and _git(folder, "check-ignore", "--no-index", "--", str(root), fails=True):
+        if not ignored:
+            raise BadUserInputError("path must not lead to what git ignores", field="path")
         return None
     only = "." if root == folder else root.name
     below = folder.relative_to(top).as_posix()
     return _Checkout(folder, "" if below == "." else below, only)
 
 
+def _address(remote: str) -> str:
+    """Return the address of a repository without the credentials that it may contain."""
+    scheme, separator, rest = remote.rpartition("://")
+    if not separator:
+        # As in `git@example.com:handbook.git`; a path has no `@` before its first slash.
+        return re.sub(r"^[^/]*@", "", remote)
+    rest = re.split(r"[?#]", rest, maxsplit=1)[0]
+    host, slash, path = rest.partition("/")
+    if re.search(r":(?!\d*$)", host.rpartition("@")[2]) and "@" in path:
+        # A password with a slash in it, which should have been escaped.
+        host, slash, path = rest.rpartition("@")[2].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
 def _git(folder: Path, *arguments: str, fails: bool = False) -> str:
     """Run git, and return its output; ``fails`` returns an empty text if it fails.
 
     Raises:
-        BadUserInputError: Git is not installed, or fails.
+        BadUserInputError: Git is not installed, fails, or takes too long.
 
     """
     # A hook of git, which may run this command, sets variables that would lead git elsewhere.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    # A checkout's own configuration could name a program to run.
-    line = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
+    settings = [part for setting in _HARMLESS for part in ("-c", setting)]
+    line = ["git", "-C", str(folder), *settings, *arguments]
     try:
-        done = subprocess.run(line, env=environment, capture_output=True, check=False)  # noqa: S603 no shell
+        done = subprocess.run(  # noqa: S603 no shell
+            line, env=environment | _ALONE, capture_output=True, check=False, timeout=_GIT_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise BadUserInputError(f"git takes longer than {_GIT_SECONDS} s in {folder}", field="path") from None
     except FileNotFoundError:
         raise BadUserInputError(
             f"{folder} is in a git checkout, but git is not installed: install it", field="path"

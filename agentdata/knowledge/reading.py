@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import logging
 import re
-import time
 from dataclasses import dataclass
 from io import BytesIO
 from mimetypes import MimeTypes
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 MARKDOWN, TEXT, CODE = "markdown", "text", "code"
 """How a section is split. Code is split by the grammar of its language."""
-
-_SECONDS = 300
-"""How long a PDF may take."""
 
 _MARKDOWN = {".md", ".markdown", ".mdown", ".mkd", ".mdx"}
 _HTML = {".html", ".htm", ".xhtml"}
@@ -240,7 +236,6 @@ def _html(path: PurePosixPath, data: bytes) -> Document:
 
 def _pdf(path: PurePosixPath, data: bytes) -> Document:
     """Return the text of a PDF, a section for each page, under the headings of its outline."""
-    deadline = time.monotonic() + _SECONDS
     reader = PdfReader(BytesIO(data))
     if reader.is_encrypted and not reader.decrypt(""):
         raise UnreadableError("is encrypted; store it without a password")
@@ -250,8 +245,6 @@ def _pdf(path: PurePosixPath, data: bytes) -> Document:
     sections = []
     headings: tuple[str, ...] = ()
     for number, page in enumerate(reader.pages, start=1):
-        if time.monotonic() > deadline:
-            raise UnreadableError(f"takes longer than {_SECONDS} s to read; split it into several files")
         headings = outline.get(number, headings)
         text = clean(page.extract_text()).strip()
         if text:

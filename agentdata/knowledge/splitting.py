@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 
     from agentdata.knowledge.reading import Document, Section
 
-_FORMAT = 1
+_FORMAT = 2
 """Part of the hash of each document: the next sync reads all files again if it grows.
 
 It grows if files are read or split in another way.
 """
 
 _SIZES = (200, 20_000)
+
+_PIECE = 100_000
+"""How many characters are split at a time."""
 
 _HEADING, _HEADINGS = 200, 8
 """How many characters of a heading, and how many headings, stand above each chunk."""
@@ -101,10 +104,28 @@ def chunks(document: Document, splitting: Splitting) -> Iterator[dict[str, Any]]
             yield {"content": f"{above}\n\n{text}", "metadata_": metadata}
 
 
-def _split(document: Document, section: Section, splitting: Splitting) -> list[tuple[int, str]]:
-    """Return the passages of a section, each with the place of its first character."""
+def _split(document: Document, section: Section, splitting: Splitting) -> Iterator[tuple[int, str]]:
+    """Yield the passages of a section, each with the place of its first character."""
     splitter = _splitter(document.form, document.language, splitting)
-    return splitter.chunk_indices(section.text)  # type: ignore[no-any-return]  # one of three splitters
+    for start, text in _pieces(section.text):
+        for offset, passage in splitter.chunk_indices(text):
+            yield start + offset, passage
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    """Yield a text in pieces, each with its place: the time of the splitters grows with the square of it.
+
+    A long text is cut between paragraphs, or else between lines, where there is one in the second half of a
+    piece.
+    """
+    start = 0
+    while len(text) - start > _PIECE:
+        middle, last = start + _PIECE // 2, start + _PIECE
+        places = (text.rfind(mark, middle, last) + len(mark) for mark in ("\n\n", "\n"))
+        end = next((place for place in places if place > middle), last)
+        yield start, text[start:end]
+        start = end
+    yield start, text[start:]
 
 
 @cache

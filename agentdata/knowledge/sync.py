@@ -23,6 +23,7 @@ from sqlalchemy import or_, select
 from agentdata.checks import check
 from agentdata.errors import AgentDataError, BadUserInputError, ConflictError, LimitExceededError
 from agentdata.knowledge import files, reading, splitting
+from agentdata.knowledge.parsing import Parser
 from agentdata.operations import knowledge_bases, knowledge_chunks, knowledge_documents, knowledge_syncs
 from agentdata.operations.knowledge_documents import DEFAULT_VERSION
 from agentdata.operations.unit_of_work import UnitOfWork, run
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 BINARY, EMPTY, GONE = "binary", "empty", "gone meanwhile"
 """Why a file that was opened has no document."""
 
+FOREIGN = "document of a client"
+"""Why a file was not opened: a client has written a document of its name, which a sync does not change."""
+
 _SYNCED = "synced"
 """The key in the metadata of documents that syncs made, which only they remove."""
 
@@ -51,8 +55,15 @@ _REPORT_S = 5.0
 
 _NAME_LENGTH = 255
 
+_KEPT = ("chunkSize", "chunkOverlap", "include", "exclude")
+"""The options that the source of a base may name for all versions."""
+
 _LOCK = """
 SELECT pg_try_advisory_xact_lock(hashtextextended($1::uuid::text || ' sync ' || $2::uuid::text, 0)) AS free"""
+
+_HOLD = """
+SELECT FROM knowledge_syncs WHERE project_id = $1 AND id = $2 AND status = 'RUNNING' FOR SHARE"""
+"""Keeps a sync from being marked as ended by the next one, until the transaction ends."""
 
 _STORED = """
 SELECT external_id, hash, metadata ? 'synced' AS synced,
@@ -63,7 +74,7 @@ WHERE project_id = $1 AND knowledge_base_id = $2 AND version = $3 AND external_i
 
 @dataclass(frozen=True)
 class Options:
-    """How to sync. The base keeps all of these but the last two; None means as it was synced last."""
+    """How to sync. The base keeps all but the last two for the version; None means as it was synced last."""
 
     chunk_size: int | None = None
     chunk_overlap: int | None = None
@@ -150,6 +161,19 @@ class _Read(NamedTuple):
     chunks: list[dict[str, Any]]
 
 
+class _Unread(NamedTuple):
+    """A file that could not be read this time, so that its document stays as it is."""
+
+    reason: str
+
+
+class _Content(NamedTuple):
+    """The content of a file that has changed, and the values of its document so far."""
+
+    values: dict[str, Any]
+    data: bytes
+
+
 async def sync(
     database: Database,
     project_id: UUID,
@@ -168,7 +192,8 @@ async def sync(
     two connections. ``on_step`` is called for each file, from the event loop; files are read in threads, so
     other tasks run meanwhile. With ``job_id`` the recorded sync refers to that job.
 
-    ``within`` is the only folder that may be read: give it if ``path`` is from a client.
+    ``within`` is the only folder that may be read, without what is hidden or ignored by git: give it if
+    ``path`` is from a client.
 
     A file that cannot be read becomes a document that is FAILED, and the sync goes on. If the task is
     cancelled, the sync is recorded as FAILED, and what it has written so far stays.
@@ -189,7 +214,7 @@ async def sync(
     check(KnowledgeVersion, {"version": version})
     _check_within(path, within)
     row = await run(database, project_id, _find, {"name": base})
-    under_way = _Sync(database, project_id, version, options, on_step)
+    under_way = _Sync(database, project_id, version, options, on_step, ignored=within is None)
     try:
         await under_way.begin(path, row)
     except AgentDataError as error:
@@ -216,8 +241,11 @@ class _Sync:
         version: str,
         options: Options,
         on_step: Callable[[Step], None] | None,
+        *,
+        ignored: bool,
     ) -> None:
         self.result = Result()
+        self._ignored = ignored
         self._database = database
         self._project_id = project_id
         self._version = version
@@ -230,10 +258,12 @@ class _Sync:
 
     async def begin(self, path: str | Path, base: KnowledgeBase | None) -> None:
         """Find the files, with the options and those that the base has kept."""
-        before = base.source if base is not None else {}
+        before = _kept(base.source if base is not None else {}, self._version)
         self._splitting, include, exclude = _settings(before, self._options)
-        source = await asyncio.to_thread(files.find, Path(path), include=include, exclude=exclude)
-        known = _paths(before).get(self._version, source.identity)
+        source = await asyncio.to_thread(
+            files.find, Path(path), include=include, exclude=exclude, ignored=self._ignored
+        )
+        known = before.get("syncedFrom", source.identity)
         if known != source.identity and not self._options.replace:
             raise ConflictError(
                 f"the version {self._version} is synced from {known}: choose another --version or --base, or"
@@ -253,7 +283,7 @@ class _Sync:
             "chunkOverlap": self._splitting.overlap,
             "include": [*include],
             "exclude": [*exclude],
-            "paths": {self._version: source.identity},
+            "syncedFrom": source.identity,
         }
         self.result.commit = source.commit
         self.result.skipped.update(source.skipped)
@@ -269,7 +299,8 @@ class _Sync:
         if not any(each.synced and (each.hash or "").endswith(digest) for each in stored.values()):
             self.result.kind = "full"
         recorded = {"knowledge_base_id": base.id, "kind": self.result.kind, "job_id": job_id}
-        self.result.sync_id = await self._write(_open, base_id=base.id, kept=self._kept, recorded=recorded)
+        kept = {self._version: self._kept}
+        self.result.sync_id = await self._write(_open, base_id=base.id, kept=kept, recorded=recorded)
         try:
             await self._write_changes(base.id, stored)
         except BaseException as error:
@@ -293,9 +324,11 @@ class _Sync:
                 self._on_step(Step(done, total, file.name, Change.SKIPPED, reason=found))
                 continue
             known = stored.pop(_external_id(file.name), None)
-            if found is None:
+            if found is None or isinstance(found, _Unread):
+                reason = None if found is None else found.reason
                 self.result.unchanged += 1
-                self._on_step(Step(done, total, file.name, Change.UNCHANGED))
+                self.result.failed += reason is not None
+                self._on_step(Step(done, total, file.name, Change.UNCHANGED, reason=reason))
                 continue
             written = await self._put(base_id, found)
             change = Change.ADDED if known is None else Change.MODIFIED
@@ -317,11 +350,23 @@ class _Sync:
 
         return await run(self._database, self._project_id, find, {})
 
-    async def _read(self, stored: dict[str, _Stored]) -> AsyncIterator[tuple[int, File, _Read | str | None]]:
+    async def _read(
+        self, stored: dict[str, _Stored]
+    ) -> AsyncIterator[tuple[int, File, _Read | _Unread | str | None]]:
         """Read each file: yield why it was skipped, None if it has not changed, or its document."""
-        for done, file in enumerate(self._source.files, start=1):
-            known = stored.get(_external_id(file.name))
-            yield done, file, await asyncio.to_thread(_read, file, known, self._splitting)
+        async with Parser() as parser:
+            for done, file in enumerate(self._source.files, start=1):
+                known = stored.get(_external_id(file.name))
+                if known is not None and not known.synced:
+                    yield done, file, FOREIGN
+                    continue
+                found, is_committed = await asyncio.to_thread(_look, file, known, self._splitting)
+                if not is_committed:
+                    self.result.commit = None
+                if isinstance(found, _Content):
+                    yield done, file, await _document(parser, file, found, self._splitting)
+                else:
+                    yield done, file, found
 
     async def _put(self, base_id: UUID | None, read: _Read) -> _Read:
         """Write a document, or that it has failed if it has too many chunks."""
@@ -329,10 +374,10 @@ class _Sync:
             return read
         own = {"knowledge_base_id": base_id, "version": self._version}
         try:
-            await self._write(_put, values=read.values | own, chunks=read.chunks)
+            await self._change(_put, values=read.values | own, chunks=read.chunks)
         except LimitExceededError as error:
             read = _Read(_failed(read.values, error.message), [])
-            await self._write(_put, values=read.values | own, chunks=[])
+            await self._change(_put, values=read.values | own, chunks=[])
         return read
 
     async def _remove(self, base_id: UUID | None, names: list[str]) -> None:
@@ -341,7 +386,7 @@ class _Sync:
             batch = names[start : start + knowledge_documents.MAX_DOCUMENTS]
             if not self._options.dry_run:
                 which = {"knowledge_base_id": base_id, "external_ids": batch, "version": self._version}
-                await self._write(knowledge_documents.delete_all, **which)
+                await self._change(knowledge_documents.delete_all, **which)
             for name in batch:
                 self.result.removed += 1
                 self._on_step(Step(total, total, name, Change.REMOVED))
@@ -358,19 +403,42 @@ class _Sync:
         own = {"status": self.result.status, "error": error}
         await self._write(knowledge_syncs.finish, id_=self.result.sync_id, values=self.result.values | own)
 
+    async def _change(self, operation: Callable[..., Any], **arguments: Any) -> None:
+        """Change documents, unless another sync has begun because the connection with the lock was lost.
+
+        Raises:
+            ConflictError: Another sync of the base has begun.
+
+        """
+
+        async def change(write: UnitOfWork) -> None:
+            if not await write.fetch(_HOLD, write.project_id, self.result.sync_id):
+                raise ConflictError(
+                    "another sync of the knowledge base has begun, because this one lost its connection",
+                    field="base",
+                )
+            await operation(write, **arguments)
+
+        await run(self._database, self._project_id, change, {})
+
     async def _write(self, operation: Callable[..., Any], **arguments: Any) -> Any:
         return await run(self._database, self._project_id, operation, arguments)
 
 
 def _check_within(path: str | Path, folder: Path | None) -> None:
-    """Refuse a path that leads out of a folder, also by links.
+    """Refuse a path that leads out of a folder, also by links, or to what is hidden in it.
 
     Raises:
-        BadUserInputError: The path is not within the folder.
+        BadUserInputError: The path is not within the folder, or hidden.
 
     """
-    if folder is not None and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+    if folder is None:
+        return
+    place, top = Path(os.path.realpath(path)), Path(os.path.realpath(folder))
+    if not place.is_relative_to(top):
         raise BadUserInputError(f"path must be within {folder}", field="path")
+    if any(part.startswith(".") for part in place.relative_to(top).parts):
+        raise BadUserInputError("path must not lead to a hidden file or folder", field="path")
 
 
 def _settings(kept: dict[str, Any], options: Options) -> tuple[Splitting, tuple[str, ...], tuple[str, ...]]:
@@ -393,10 +461,17 @@ def _settings(kept: dict[str, Any], options: Options) -> tuple[Splitting, tuple[
     return chosen, include, _kept_patterns(kept, "exclude", options.exclude)
 
 
-def _paths(kept: dict[str, Any]) -> dict[str, Any]:
-    """Return the path that each version was synced from last."""
-    paths = kept.get("paths")
-    return paths if isinstance(paths, dict) else {}
+def _versions(source: dict[str, Any]) -> dict[str, Any]:
+    """Return what the source of a base keeps of the syncs of each version."""
+    versions = source.get("versions")
+    return versions if isinstance(versions, dict) else {}
+
+
+def _kept(source: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return the options of the last sync of a version; those of the base itself are for the first sync."""
+    kept = _versions(source).get(version)
+    first = {name: source[name] for name in _KEPT if name in source}
+    return first | (kept if isinstance(kept, dict) else {})
 
 
 def _kept_number(kept: dict[str, Any], key: str, given: int | None) -> int | None:
@@ -417,14 +492,13 @@ def _kept_patterns(kept: dict[str, Any], key: str, given: tuple[str, ...] | None
     return tuple(value)
 
 
-def _read(file: File, known: _Stored | None, how: Splitting) -> _Read | str | None:
-    """Read a file: return why it is skipped, None if its document is up to date, or its document.
+def _look(
+    file: File, known: _Stored | None, how: Splitting
+) -> tuple[_Content | _Read | _Unread | str | None, bool]:
+    """Read the content of a file, unless its document is up to date; and return whether it is committed.
 
-    Git's hash of the content is used everywhere, so that files that git knows need not be read to compare.
+    Instead of a content, return why it is skipped, None if its document is up to date, or why it failed.
     """
-    before = known.hash if known is not None else None
-    if before is not None and file.blob is not None and before == f"{file.blob}:{how.digest}":
-        return None
     values: dict[str, Any] = {
         "external_id": _external_id(file.name),
         "name": _short(PurePosixPath(file.name).name),
@@ -436,37 +510,38 @@ def _read(file: File, known: _Stored | None, how: Splitting) -> _Read | str | No
     try:
         data = files.read(file.path)
     except FileNotFoundError:
-        return GONE
+        return GONE, False
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        return None if known is not None and known.failure == reason else _Read(_failed(values, reason), [])
-    values |= {"hash": f"{_blob(data)}:{how.digest}", "size": len(data)}
-    if before == values["hash"]:
-        return None
-    if not data.strip():
-        return EMPTY
-    return _document(file, data, values, how)
+        if isinstance(error, OSError) and known is not None and known.failure is None:
+            # It may be over in a moment, and the document be the only copy.
+            return _Unread(reason), False
+        return None if known is not None and known.failure == reason else _Read(
+            _failed(values, reason), []
+        ), False
+    values |= {"hash": f"{files.git_hash(data)}:{how.digest}", "size": len(data)}
+    found: _Content | str | None = _Content(values, data)
+    if known is not None and known.hash == values["hash"]:
+        found = None
+    elif not data.strip():
+        found = EMPTY
+    return found, file.is_committed(data)
 
 
-def _document(file: File, data: bytes, values: dict[str, Any], how: Splitting) -> _Read | str:
-    """Return the document of a file, or why the file is skipped."""
+async def _document(parser: Parser, file: File, content: _Content, how: Splitting) -> _Read | str:
+    """Return the document of a content, or why the file is skipped."""
     try:
-        document = reading.read(reading.clean(file.name), data)
+        parsed = await parser.parse(reading.clean(file.name), content.data, how)
     except reading.UnreadableError as error:
-        return _Read(_failed(values, str(error)), [])
-    if document is None:
+        return _Read(_failed(content.values, str(error)), [])
+    if parsed is None:
         return BINARY
-    values |= {"name": _short(document.title) or values["name"], "type": document.type}
-    return _Read(values, list(splitting.chunks(document, how)))
+    name = _short(parsed.title) or content.values["name"]
+    return _Read(content.values | {"name": name, "type": parsed.type}, parsed.chunks)
 
 
 def _failed(values: dict[str, Any], reason: str) -> dict[str, Any]:
     return values | {"status": KnowledgeDocumentStatus.FAILED, "status_message": reason}
-
-
-def _blob(data: bytes) -> str:
-    """Return git's hash of a content."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _external_id(name: str) -> str:
@@ -536,7 +611,7 @@ async def _open(write: UnitOfWork, base_id: UUID, kept: dict[str, Any], recorded
         write, base_id, "the sync ended without a result: its process was stopped, or lost the database"
     )
     before = (await write.get(KnowledgeBase, base_id, lock=True)).source
-    source = before | kept | {"paths": _paths(before) | kept["paths"]}
+    source = before | {"versions": _versions(before) | kept}
     if source != before:
         await knowledge_bases.update(write, base_id, {"source": source})
     return (await knowledge_syncs.record(write, recorded)).id

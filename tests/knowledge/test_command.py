@@ -103,6 +103,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_command_fails(project: Proj
     [
         (["nowhere"], "cannot read nowhere: No such file or directory"),
         ([".", "--watch", "--dry-run"], "--watch and --dry-run do not go together"),
+        (["nowhere", "--watch"], "cannot watch nowhere: there is no such file or folder"),
         ([".", "--chunk-size", "7"], "chunkSize must be from 200 to 20,000 characters, not 7"),
         ([".", "--version", "v" * 256], "version has 256 characters; it may have at most 255"),
     ],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,8 @@ from agentdata.errors import BadUserInputError
 from agentdata.knowledge import files
 from tests.knowledge.checkouts import commit, git, write
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def names(path: Path, **options: tuple[str, ...]) -> list[str]:
+def names(path: Path, **options: Any) -> list[str]:
     return [file.name for file in files.find(path, **options).files]
 
 
@@ -83,11 +81,13 @@ def test_a_checkout_gives_the_files_that_git_does_not_ignore(tmp_path: Path) -> 
     write(tmp_path, {"docs/new.md": "N", "a.md": "changed"})
     changed = files.find(tmp_path)
     assert [(file.name, file.blob is None) for file in changed.files] == [
-        ("a.md", True),
+        ("a.md", False),
         ("docs/d.md", False),
         ("docs/new.md", True),
     ]
-    assert changed.commit is None
+    assert [file.is_committed(files.read(file.path)) for file in changed.files] == [False, True, False]
+    git(tmp_path, "add", "a.md")
+    assert files.find(tmp_path).commit is None
     (tmp_path / "docs/d.md").unlink()
     assert names(tmp_path / "docs") == ["new.md"]
 
@@ -130,7 +130,107 @@ def test_submodules_and_checkouts_within_are_left_out(tmp_path: Path) -> None:
     git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "--quiet", str(inner), "module")
     write(outer / "nested", {"n.md": "N"})
     commit(outer / "nested")
-    assert names(outer) == ["o.md"]
+    source = files.find(outer)
+    assert [file.name for file in source.files] == ["o.md"]
+    assert source.skipped["submodule or checkout within"] == 2
+
+
+@pytest.mark.parametrize(
+    ("remote", "identity"),
+    [
+        ("https://example.com/a.git", "https://example.com/a.git"),
+        ("https://ann:secret@example.com:8443/a.git", "https://example.com:8443/a.git"),
+        ("https://ann:se@cret@example.com/a.git", "https://example.com/a.git"),
+        ("https://ann:sec/ret@example.com/a.git", "https://example.com/a.git"),
+        ("https://secret@example.com/@scope/a.git", "https://example.com/@scope/a.git"),
+        ("https://example.com/a.git?token=secret#secret", "https://example.com/a.git"),
+        ("ssh://git:secret@example.com:22/a.git", "ssh://example.com:22/a.git"),
+        ("git@example.com:team/a.git", "example.com:team/a.git"),
+        ("ann:secret@example.com:a.git", "example.com:a.git"),
+        ("../a@b.git", "../a@b.git"),
+        ("/srv/a@b.git", "/srv/a@b.git"),
+    ],
+)
+def test_the_address_of_a_checkout_has_no_credentials(tmp_path: Path, remote: str, identity: str) -> None:
+    write(tmp_path, {"a.md": "A"})
+    commit(tmp_path)
+    git(tmp_path, "remote", "add", "origin", remote)
+    assert files.find(tmp_path).identity == identity
+
+
+@pytest.mark.parametrize("name", ["clean", "process"])
+@pytest.mark.parametrize("attributes", [".gitattributes", ".git/info/attributes"])
+def test_no_filter_of_a_checkout_is_run(tmp_path: Path, name: str, attributes: str) -> None:
+    checkout = write(tmp_path / "checkout", {"a.md": "A"})
+    commit(checkout)
+    write(checkout, {attributes: "*.md filter=evil\n", "a.md": "B"})
+    git(checkout, "config", f"filter.evil.{name}", f"touch {tmp_path / 'ran'}; cat")
+    # The trap works.
+    git(checkout, "status", "--porcelain")
+    assert (tmp_path / "ran").exists()
+    (tmp_path / "ran").unlink()
+    (checkout / "a.md").write_text("C")
+    assert names(checkout) == ["a.md"]
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "setting", ["core.fsmonitor", "core.hooksPath", "core.sshCommand", "core.gitProxy", "diff.external"]
+)
+def test_no_program_of_a_checkout_s_configuration_is_run(tmp_path: Path, setting: str) -> None:
+    checkout = write(tmp_path / "checkout", {"a.md": "A"})
+    commit(checkout)
+    trap = tmp_path / "trap" / "post-index-change"
+    write(trap.parent, {trap.name: f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n"})
+    trap.chmod(0o755)
+    git(checkout, "config", setting, str(trap.parent if setting == "core.hooksPath" else trap))
+    (checkout / "a.md").write_text("B")
+    assert names(checkout) == ["a.md"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_bare_repository_within_is_no_checkout(tmp_path: Path) -> None:
+    outer = write(tmp_path / "outer", {"docs/a.md": "A"})
+    commit(outer)
+    git(outer, "init", "--quiet", "--bare", "docs")
+    config = {
+        "core.fsmonitor": f"touch {tmp_path / 'ran'}",
+        "core.worktree": str(outer / "docs"),
+        "core.bare": "false",
+    }
+    for name, value in config.items():
+        git(tmp_path, "config", "--file", str(outer / "docs/config"), name, value)
+    for place in (outer / "docs", outer / "docs/a.md"):
+        with pytest.raises(BadUserInputError, match="bare repository"):
+            files.find(place)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkout_with_its_files_elsewhere_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"secret/key.txt": "secret", "inside/a.md": "A"})
+    inside = tmp_path / "inside"
+    commit(inside)
+    git(inside, "config", "core.worktree", str(tmp_path / "secret"))
+    with pytest.raises(BadUserInputError, match="has its files elsewhere"):
+        files.find(inside)
+
+
+def test_git_that_waits_for_ever_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_GIT_SECONDS", 1)
+    write(tmp_path, {"a.md": "A"})
+    commit(tmp_path)
+    os.mkfifo(tmp_path / ".git/info/exclude.pipe")
+    (tmp_path / ".git/info/exclude").unlink()
+    (tmp_path / ".git/info/exclude.pipe").rename(tmp_path / ".git/info/exclude")
+    with pytest.raises(BadUserInputError, match="git takes longer than 1 s"):
+        files.find(tmp_path)
+
+
+def test_a_path_that_is_neither_a_file_nor_a_folder_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(BadUserInputError, match="it is neither a file nor a folder"):
+            files.find(path)
 
 
 def test_a_hook_of_git_may_sync_another_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from agentdata.errors import BadUserInputError, ConflictError
 from agentdata.knowledge import files, sync
 from agentdata.knowledge.sync import Change, Options, Result, Step
 from agentdata.operations import knowledge_chunks
-from tests import factories
+from tests import databases, factories
 from tests.knowledge.checkouts import commit, write
 from tests.knowledge.pdfs import pdf
 
@@ -48,6 +49,11 @@ async def stored(api: Api, base: str = "handbook") -> dict[str, Any]:
     return found  # type: ignore[no-any-return]  # JSON
 
 
+def kept(base: dict[str, Any], version: str = "default") -> dict[str, Any]:
+    """Return the options that a base keeps for a version."""
+    return base["source"]["versions"][version]  # type: ignore[no-any-return]  # JSON
+
+
 def changes(result: Result) -> tuple[int, int, int, int]:
     return result.added, result.modified, result.removed, result.unchanged
 
@@ -63,12 +69,12 @@ async def test_the_first_sync_creates_the_base_and_its_documents(api: Api, tmp_p
         Step(2, 2, "oven.md", Change.ADDED, 2),
     ]
     base = await stored(api)
-    assert base["source"] == {
+    assert kept(base) == {
         "chunkSize": 1600,
         "chunkOverlap": 200,
         "include": [],
         "exclude": [],
-        "paths": {"default": str(tmp_path)},
+        "syncedFrom": str(tmp_path),
     }
     oven, lights = base["documents"]
     assert (oven["externalId"], oven["name"], oven["type"]) == ("oven.md", "The oven", "text/markdown")
@@ -118,11 +124,10 @@ async def test_a_change_of_the_sizes_splits_everything_again_and_is_kept(api: Ap
     result = await run(api, tmp_path, chunk_size=400, chunk_overlap=0)
     assert (changes(result), result.kind, result.chunks) == ((0, 2, 0, 0), "full", 4)
     assert changes(await run(api, tmp_path)) == (0, 0, 0, 2)
-    source = (await stored(api))["source"]
-    assert (source["chunkSize"], source["chunkOverlap"]) == (400, 0)
+    assert (kept(await stored(api))["chunkSize"], kept(await stored(api))["chunkOverlap"]) == (400, 0)
     # The overlap goes with its size.
     await run(api, tmp_path, chunk_size=800)
-    assert (await stored(api))["source"]["chunkOverlap"] == 100
+    assert kept(await stored(api))["chunkOverlap"] == 100
 
 
 async def test_the_sizes_may_be_set_before_the_first_sync(api: Api, tmp_path: Path) -> None:
@@ -130,8 +135,9 @@ async def test_the_sizes_may_be_set_before_the_first_sync(api: Api, tmp_path: Pa
         api, name="handbook", source={"url": "https://example.com", "chunkSize": 800}
     )
     await run(api, write(tmp_path, {"a.md": "A"}))
-    source = (await stored(api))["source"]
-    assert (source["url"], source["chunkSize"], source["chunkOverlap"]) == ("https://example.com", 800, 100)
+    base = await stored(api)
+    assert base["source"].items() >= {"url": "https://example.com", "chunkSize": 800}.items()
+    assert (kept(base)["chunkSize"], kept(base)["chunkOverlap"]) == (800, 100)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +178,56 @@ async def test_only_documents_of_syncs_are_removed(api: Api, tmp_path: Path) -> 
     (tmp_path / "b.md").unlink()
     assert changes(await run(api, tmp_path)) == (0, 0, 1, 1)
     assert len((await stored(api))["documents"]) == 4
+
+
+async def test_a_document_of_a_client_is_left_alone(api: Api, tmp_path: Path) -> None:
+    base = await factories.knowledge_base(api, name="handbook")
+    own = await factories.knowledge_document(api, base.id, external_id="a.md", name="By hand")
+    await factories.knowledge_chunks_of(api, own.id, {"content": "kept"})
+    write(tmp_path, {"a.md": "A", "b.md": "B"})
+    steps: list[Step] = []
+    for _ in range(2):
+        result = await run(api, tmp_path, on_step=steps.append)
+        assert result.skipped == {"document of a client": 1}
+    assert steps[0] == Step(1, 2, "a.md", Change.SKIPPED, reason="document of a client")
+    (tmp_path / "a.md").unlink()
+    assert changes(await run(api, tmp_path)) == (0, 0, 0, 1)
+    found = {each["externalId"]: each for each in (await stored(api))["documents"]}
+    assert found["a.md"]["name"] == "By hand"
+    assert found["a.md"]["chunks"]["nodes"][0]["content"] == "kept"
+
+
+async def test_each_version_keeps_its_own_patterns_and_sizes(api: Api, tmp_path: Path) -> None:
+    write(tmp_path, {"a.md": "A", "b.txt": "B"})
+    await run(api, tmp_path, version="all", chunk_size=800)
+    await run(api, tmp_path, version="texts", include=("*.txt",))
+    assert changes(await run(api, tmp_path, version="all")) == (0, 0, 0, 2)
+    assert changes(await run(api, tmp_path, version="texts")) == (0, 0, 0, 1)
+    base = await stored(api)
+    assert [kept(base, version)["chunkSize"] for version in ("all", "texts")] == [800, 1600]
+
+
+async def test_a_file_that_cannot_be_read_for_a_moment_keeps_its_document(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"a.md": "A", "b.md": "B"})
+    await run(api, tmp_path)
+
+    def failing(path: Path) -> bytes:
+        # The user of tests may be root, who can read everything.
+        if path.name == "a.md":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return path.read_bytes()
+
+    steps: list[Step] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "read", failing)
+        result = await run(api, tmp_path, on_step=steps.append)
+    assert (changes(result), result.failed) == ((0, 0, 0, 2), 1)
+    failed = [(step.name, step.reason) for step in steps if step.has_failed]
+    assert failed == [("a.md", os.strerror(errno.EIO))]
+    assert [each["chunkCount"] for each in (await stored(api))["documents"]] == [1, 1]
+    assert changes(await run(api, tmp_path)) == (0, 0, 0, 2)
 
 
 async def test_versions_stand_beside_each_other(api: Api, tmp_path: Path) -> None:
@@ -266,25 +322,18 @@ async def test_names_that_are_too_long_or_no_text_have_documents_too(api: Api, t
     assert changes(await run(api, tmp_path)) == (0, 0, 0, 3)
 
 
-async def test_a_checkout_records_its_commit_and_reads_no_file_that_git_knows_to_be_the_same(
-    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_checkout_records_its_commit_unless_its_files_differ(api: Api, tmp_path: Path) -> None:
     write(tmp_path, {"a.md": "A", "b.md": "B"})
     first = commit(tmp_path)
     await run(api, tmp_path)
     assert (await stored(api))["lastCommitSha"] == first
     write(tmp_path, {"b.md": "changed"})
-    second = commit(tmp_path)
-    read: list[str] = []
-
-    def reading(path: Path) -> bytes:
-        read.append(path.name)
-        return path.read_bytes()
-
-    monkeypatch.setattr(files, "read", reading)
     assert changes(await run(api, tmp_path)) == (0, 1, 0, 1)
-    assert read == ["b.md"]
-    assert (await stored(api))["lastCommitSha"] == second
+    second = commit(tmp_path)
+    assert changes(await run(api, tmp_path)) == (0, 0, 0, 2)
+    (tmp_path / "b.md").unlink()
+    await run(api, tmp_path)
+    assert [each["commitSha"] for each in (await stored(api))["syncs"]] == [first, None, second, None]
 
 
 async def test_a_dry_run_tells_the_changes_and_writes_nothing(api: Api, tmp_path: Path) -> None:
@@ -325,6 +374,39 @@ async def test_a_second_sync_of_a_base_is_refused_while_one_runs(api: Api, tmp_p
         go_on.set()
         assert changes(await first) == (20, 0, 0, 0)
     assert [each["status"] for each in (await stored(api))["syncs"]] == ["SUCCEEDED"]
+
+
+async def test_a_sync_that_lost_its_lock_ends_when_another_has_begun(
+    api: Api, database_url: str, tmp_path: Path
+) -> None:
+    write(tmp_path, {f"{number}.md": "text" for number in range(5)})
+    began, go_on = asyncio.Event(), asyncio.Event()
+    document = sync._document  # noqa: SLF001 the moment between two documents
+
+    async def waiting(*given: Any) -> Any:
+        if not began.is_set():
+            began.set()
+            await go_on.wait()
+        return await document(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sync, "_document", waiting)
+        first = asyncio.ensure_future(run(api, tmp_path))
+        await began.wait()
+        assert await asyncio.to_thread(databases.run, database_url, _CUT) == [True]
+        assert sum(changes(await run(api, tmp_path))) == 5
+        go_on.set()
+        with pytest.raises(ConflictError, match="another sync of the knowledge base has begun"):
+            await first
+    base = await stored(api)
+    assert sorted(each["status"] for each in base["syncs"]) == ["FAILED", "SUCCEEDED"]
+    assert base["documentCount"] == base["chunkCount"] == 5
+
+
+_CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database AS own ON own.oid = database
+WHERE locktype = 'advisory' AND datname = current_database() AND objsubid = 1"""
+"""Ends the session that holds the lock of a sync: no other of this database holds a lock of one number."""
 
 
 async def test_a_cancelled_sync_is_recorded_and_the_next_one_goes_on(api: Api, tmp_path: Path) -> None:
@@ -389,10 +471,25 @@ async def test_a_sync_names_its_job_and_stays_when_that_is_deleted(api: Api, tmp
 async def test_a_path_of_a_client_must_be_within_the_folder(api: Api, tmp_path: Path) -> None:
     inside, outside = write(tmp_path / "in", {"a.md": "A"}), write(tmp_path / "out", {"b.md": "B"})
     (inside / "link").symlink_to(outside)
+    write(inside, {".env": "secret", ".ssh/key": "secret", "sub/.env": "secret"})
     assert changes(await run(api, inside, within=inside)) == (1, 0, 0, 0)
+    for hidden in (".env", ".ssh", ".ssh/key", "sub/.env", "sub/../.env"):
+        with pytest.raises(BadUserInputError, match="path must not lead to a hidden file or folder"):
+            await run(api, inside / hidden, within=inside, replace=True)
     for path in (outside, inside / "link", inside / "../out"):
         with pytest.raises(BadUserInputError, match=f"path must be within {inside}"):
             await run(api, path, within=inside)
+
+
+async def test_a_path_of_a_client_must_not_be_ignored_by_git(api: Api, tmp_path: Path) -> None:
+    write(
+        tmp_path, {".gitignore": "private/\nkey.txt\n", "a.md": "A", "private/b.md": "B", "key.txt": "secret"}
+    )
+    commit(tmp_path)
+    for ignored in ("private", "private/b.md", "key.txt"):
+        with pytest.raises(BadUserInputError, match="path must not lead to what git ignores"):
+            await run(api, tmp_path / ignored, within=tmp_path)
+    assert changes(await run(api, tmp_path, within=tmp_path)) == (1, 0, 0, 0)
 
 
 async def test_a_document_that_was_deleted_is_written_again(api: Api, tmp_path: Path) -> None:
