@@ -5,6 +5,7 @@ Symbolic links are never followed, so nothing outside of the path is read.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -34,6 +35,7 @@ HIDDEN, EXCLUDED, LINK, SPECIAL, WITHIN = (
 )
 """Why a file was skipped before it was opened."""
 
+_PATH_ONLY: int = getattr(os, "O_PATH", os.O_RDONLY)
 _SUBMODULE = "160000"
 _ALGORITHMS = {40: "sha1", 64: "sha256"}
 """How git hashes, by the number of digits of a hash."""
@@ -90,19 +92,27 @@ class Source:
     """The commit of a git checkout, as far as git's index tells: the contents of files may differ from it."""
 
 
+class _GitError(BadUserInputError):
+    """Git fails for a checkout; the message says why, as far as the owner of the machine may know."""
+
+
 def find(
-    path: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = (), ignored: bool = True
+    path: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = (), within: Path | None = None
 ) -> Source:
     """Find the files of a folder, a git checkout or a single file.
 
     ``include`` and ``exclude`` are patterns as in a ``.gitignore`` file. Without ``include``, all files
-    count. Unless ``ignored``, a path that git ignores is refused.
+    count. ``within`` is the only folder that may be read, without what is hidden or ignored by git.
 
     Raises:
-        BadUserInputError: The path or a folder below it cannot be read, is ignored, or git fails.
+        BadUserInputError: The path or a folder below it cannot be read, or git fails; or the path leads out
+            of ``within``, also by links, or to what is hidden or ignored there.
 
     """
     root = Path(os.path.realpath(path))
+    within = None if within is None else Path(os.path.realpath(within))
+    if within is not None:
+        _check_within(root, within)
     try:
         mode = root.stat().st_mode
         single = not stat.S_ISDIR(mode)
@@ -115,7 +125,7 @@ def find(
     folder = root.parent if single else root
     source = Source(str(root))
     try:
-        checkout = _checkout(folder, root, ignored=ignored)
+        checkout = _checkout(folder, root, within)
         candidates = _walk(root, source.skipped) if checkout is None else checkout.candidates(source)
         wanted = _wanted(candidates, include, exclude, source.skipped, single=root.name if single else None)
         source.files = sorted(
@@ -124,11 +134,28 @@ def find(
         )
     except OSError as error:
         raise BadUserInputError(f"cannot read {error.filename}: {error.strerror}", field="path") from None
+    except _GitError:
+        if within is None:
+            raise
+        raise BadUserInputError("the git checkout of the path cannot be read", field="path") from None
     return source
 
 
+def _check_within(root: Path, within: Path) -> None:
+    """Refuse a path that leads out of a folder, or to what is hidden in it.
+
+    Raises:
+        BadUserInputError: The path is not within the folder, or hidden.
+
+    """
+    if not root.is_relative_to(within):
+        raise BadUserInputError(f"path must be within {within}", field="path")
+    if any(part.startswith(".") for part in root.relative_to(within).parts):
+        raise BadUserInputError("path must not lead to a hidden file or folder", field="path")
+
+
 def read(path: Path) -> bytes:
-    """Return the content of a file, without following a link that has taken its place.
+    """Return the content of a file, without following a link on its path.
 
     Raises:
         OSError: The file cannot be read.
@@ -151,8 +178,28 @@ def git_hash(data: bytes, algorithm: str = "sha1") -> str:
 
 
 def _open(path: Path) -> int:
-    """Open a file that may be replaced by a link or a pipe at any time; neither is waited for."""
-    return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    """Open a regular file, although links or pipes may take its place, or that of a folder, at any time.
+
+    Raises:
+        OSError: It cannot be opened, is no regular file, or a link is on its path.
+
+    """
+    no_link, only_files = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
+    if os.open not in os.supports_dir_fd:
+        return os.open(path, os.O_RDONLY)
+    folder = os.open(path.anchor, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in path.parts[1:-1]:
+            below = os.open(part, _PATH_ONLY | os.O_DIRECTORY | no_link, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        descriptor = os.open(path.name, os.O_RDONLY | no_link | only_files, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, SPECIAL, str(path))
+    return descriptor
 
 
 def _wanted(
@@ -187,6 +234,10 @@ def _patterns(option: str, patterns: Sequence[str]) -> GitIgnoreSpec:
 def _is_regular(folder: Path, name: str, source: Source) -> bool:
     """Return whether a file is there and is a regular one, on a path without links; count the others."""
     path = folder / name
+    # A forged index of git may have any name.
+    if not path.is_relative_to(folder) or ".." in path.parts:
+        source.skipped[LINK] += 1
+        return False
     try:
         mode = path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -234,11 +285,12 @@ class _Checkout:
 
     def candidates(self, source: Source) -> Iterator[tuple[str, str | None]]:
         """Yield the files that git does not ignore; describe the checkout in ``source``."""
-        address = _git(self.folder, "config", "--get", "remote.origin.url", fails=True).strip()
+        own = ("config", "--local", "--no-includes", "--get", "remote.origin.url")
+        address = _git(self.folder, *own, may_fail=True).strip()
         if address:
             place = "/".join(part for part in (self.below, self.only) if part not in ("", "."))
             source.identity = _address(address) + (f"#{place}" if place else "")
-        head = _git(self.folder, "rev-parse", "--verify", "HEAD", fails=True).strip()
+        head = _git(self.folder, "rev-parse", "--quiet", "--verify", "HEAD", may_fail=True).strip()
         if head and not self._list("diff-index", "--cached", "--name-only", head):
             source.commit = head
         names: dict[str, str | None] = {}
@@ -264,20 +316,26 @@ class _Checkout:
         return [each for each in listed.split("\0") if each]
 
 
-def _checkout(folder: Path, root: Path, *, ignored: bool) -> _Checkout | None:
+def _checkout(folder: Path, root: Path, within: Path | None) -> _Checkout | None:
     """Return the git checkout that a path belongs to; None if there is none, or it ignores the path.
 
     Raises:
-        BadUserInputError: Git fails; or it ignores the path, and ``ignored`` does not allow that.
+        BadUserInputError: Git fails; or ``within`` is the only folder that may be read, and git ignores the
+            path, or the checkout leads out of the folder.
 
     """
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return None
     top = Path(os.path.realpath(_git(folder, "rev-parse", "--show-toplevel").rstrip("\n")))
     if not folder.is_relative_to(top):
-        raise BadUserInputError(f"the git checkout of {folder} has its files elsewhere", field="path")
-    if root != top and _git(folder, "check-ignore", "--no-index", "--", str(root), fails=True):
-        if not ignored:
+        raise _GitError(f"the git checkout of {folder} has its files elsewhere", field="path")
+    if within is not None:
+        for kind in ("--absolute-git-dir", "--git-common-dir"):
+            place = Path(os.path.realpath(folder / _git(folder, "rev-parse", kind).rstrip("\n")))
+            if not (place.is_relative_to(within) or place.is_relative_to(top)):
+                raise _GitError(f"the git checkout of {folder} is kept elsewhere", field="path")
+    if root != top and _git(folder, "check-ignore", "--no-index", "--", str(root), may_fail=True):
+        if within is not None:
             raise BadUserInputError("path must not lead to what git ignores", field="path")
         return None
     only = "." if root == folder else root.name
@@ -286,21 +344,18 @@ def _checkout(folder: Path, root: Path, *, ignored: bool) -> _Checkout | None:
 
 
 def _address(remote: str) -> str:
-    """Return the address of a repository without the credentials that it may contain."""
+    """Return the address of a repository without the credentials that it may contain, however they look."""
     scheme, separator, rest = remote.rpartition("://")
-    if not separator:
-        # As in `git@example.com:handbook.git`; a path has no `@` before its first slash.
-        return re.sub(r"^[^/]*@", "", remote)
-    rest = re.split(r"[?#]", rest, maxsplit=1)[0]
-    host, slash, path = rest.partition("/")
-    if re.search(r":(?!\d*$)", host.rpartition("@")[2]) and "@" in path:
-        # A password with a slash in it, which should have been escaped.
-        host, slash, path = rest.rpartition("@")[2].partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    is_path = not separator and (":" not in rest or rest.startswith(("/", ".")))
+    if not is_path:
+        # As in `https://ann:secret@example.com/a.git` or `git@example.com:a.git`. A `@` behind the host is
+        # rarer than one in a password.
+        rest = re.split("[?#]", rest.rpartition("@")[2], maxsplit=1)[0]
+    return f"{scheme}{separator}{rest}"
 
 
-def _git(folder: Path, *arguments: str, fails: bool = False) -> str:
-    """Run git, and return its output; ``fails`` returns an empty text if it fails.
+def _git(folder: Path, *arguments: str, may_fail: bool = False) -> str:
+    """Run git, and return its output; if it ``may_fail``, as if it finds nothing, an empty text.
 
     Raises:
         BadUserInputError: Git is not installed, fails, or takes too long.
@@ -315,12 +370,12 @@ def _git(folder: Path, *arguments: str, fails: bool = False) -> str:
             line, env=environment | _ALONE, capture_output=True, check=False, timeout=_GIT_SECONDS
         )
     except subprocess.TimeoutExpired:
-        raise BadUserInputError(f"git takes longer than {_GIT_SECONDS} s in {folder}", field="path") from None
+        raise _GitError(f"git takes longer than {_GIT_SECONDS} s in {folder}", field="path") from None
     except FileNotFoundError:
         raise BadUserInputError(
             f"{folder} is in a git checkout, but git is not installed: install it", field="path"
         ) from None
-    if done.returncode and not fails:
+    if done.returncode > may_fail:
         reason = os.fsdecode(done.stderr).strip().partition("\n")[0]
-        raise BadUserInputError(f"git fails in {folder}: {reason}", field="path")
+        raise _GitError(f"git fails in {folder}: {reason}", field="path")
     return "" if done.returncode else os.fsdecode(done.stdout)

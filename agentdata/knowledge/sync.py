@@ -212,9 +212,8 @@ async def sync(
     version = version or DEFAULT_VERSION
     check(KnowledgeBase, {"name": base})
     check(KnowledgeVersion, {"version": version})
-    _check_within(path, within)
     row = await run(database, project_id, _find, {"name": base})
-    under_way = _Sync(database, project_id, version, options, on_step, ignored=within is None)
+    under_way = _Sync(database, project_id, version, options, on_step, within)
     try:
         await under_way.begin(path, row)
     except AgentDataError as error:
@@ -241,11 +240,10 @@ class _Sync:
         version: str,
         options: Options,
         on_step: Callable[[Step], None] | None,
-        *,
-        ignored: bool,
+        within: Path | None,
     ) -> None:
         self.result = Result()
-        self._ignored = ignored
+        self._within = within
         self._database = database
         self._project_id = project_id
         self._version = version
@@ -261,7 +259,7 @@ class _Sync:
         before = _kept(base.source if base is not None else {}, self._version)
         self._splitting, include, exclude = _settings(before, self._options)
         source = await asyncio.to_thread(
-            files.find, Path(path), include=include, exclude=exclude, ignored=self._ignored
+            files.find, Path(path), include=include, exclude=exclude, within=self._within
         )
         known = before.get("syncedFrom", source.identity)
         if known != source.identity and not self._options.replace:
@@ -321,6 +319,9 @@ class _Sync:
         async for done, file, found in self._read(stored):
             if isinstance(found, str):
                 self.result.skipped[found] += 1
+                if found is GONE:
+                    # If the whole path has gone, as a disk does, the documents are still wanted.
+                    stored.pop(_external_id(file.name), None)
                 self._on_step(Step(done, total, file.name, Change.SKIPPED, reason=found))
                 continue
             known = stored.pop(_external_id(file.name), None)
@@ -423,22 +424,6 @@ class _Sync:
 
     async def _write(self, operation: Callable[..., Any], **arguments: Any) -> Any:
         return await run(self._database, self._project_id, operation, arguments)
-
-
-def _check_within(path: str | Path, folder: Path | None) -> None:
-    """Refuse a path that leads out of a folder, also by links, or to what is hidden in it.
-
-    Raises:
-        BadUserInputError: The path is not within the folder, or hidden.
-
-    """
-    if folder is None:
-        return
-    place, top = Path(os.path.realpath(path)), Path(os.path.realpath(folder))
-    if not place.is_relative_to(top):
-        raise BadUserInputError(f"path must be within {folder}", field="path")
-    if any(part.startswith(".") for part in place.relative_to(top).parts):
-        raise BadUserInputError("path must not lead to a hidden file or folder", field="path")
 
 
 def _settings(kept: dict[str, Any], options: Options) -> tuple[Splitting, tuple[str, ...], tuple[str, ...]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +144,11 @@ def test_submodules_and_checkouts_within_are_left_out(tmp_path: Path) -> None:
         ("https://ann:secret@example.com:8443/a.git", "https://example.com:8443/a.git"),
         ("https://ann:se@cret@example.com/a.git", "https://example.com/a.git"),
         ("https://ann:sec/ret@example.com/a.git", "https://example.com/a.git"),
-        ("https://secret@example.com/@scope/a.git", "https://example.com/@scope/a.git"),
+        ("https://ann:sec#ret@example.com/a.git", "https://example.com/a.git"),
+        ("https://ann:sec?ret@example.com/a.git", "https://example.com/a.git"),
+        ("https://ann:12/3@example.com/a.git", "https://example.com/a.git"),
+        ("ann:sec/ret@example.com:a.git", "example.com:a.git"),
+        ("example.com:a.git?token=secret", "example.com:a.git"),
         ("https://example.com/a.git?token=secret#secret", "https://example.com/a.git"),
         ("ssh://git:secret@example.com:22/a.git", "ssh://example.com:22/a.git"),
         ("git@example.com:team/a.git", "example.com:team/a.git"),
@@ -246,3 +252,67 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest
     write(tmp_path, {"large.txt": "a" * 1_000_001})
     with pytest.raises(ValueError, match="more than 1 MB"):
         files.read(tmp_path / "large.txt")
+
+
+@pytest.mark.parametrize("forged", ["absolute", "above"])
+def test_a_forged_index_leads_nowhere(tmp_path: Path, forged: str) -> None:
+    secret = write(tmp_path, {"secret.md": "secret"}) / "secret.md"
+    name = str(secret) if forged == "absolute" else "../secret.md"
+    stand_in = "x" * len(name) if forged == "above" else f"x{name[1:]}"
+    checkout = write(tmp_path / "checkout", {"a.md": "A", stand_in: "A"})
+    commit(checkout)
+    index = checkout / ".git/index"
+    data = index.read_bytes()[:-20].replace(stand_in.encode(), name.encode())
+    index.write_bytes(data + hashlib.sha1(data, usedforsecurity=False).digest())
+    assert name in git(checkout, "ls-files")
+    source = files.find(checkout, within=checkout)
+    assert "a.md" in [file.name for file in source.files]
+    assert all(file.path.resolve().is_relative_to(checkout) for file in source.files)
+
+
+def test_a_folder_that_becomes_a_link_meanwhile_is_not_followed(tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside", {"a.md": "secret"})
+    [file] = files.find(write(tmp_path / "inside", {"docs/a.md": "A"})).files
+    assert files.read(file.path) == b"A"
+    shutil.rmtree(tmp_path / "inside/docs")
+    (tmp_path / "inside/docs").symlink_to(outside)
+    with pytest.raises(NotADirectoryError):
+        files.read(file.path)
+    with pytest.raises(OSError, match="not a regular file"):
+        files.read(outside)
+
+
+def test_a_checkout_of_a_client_is_kept_within_the_folder(tmp_path: Path) -> None:
+    inside = write(tmp_path / "inside", {"a.md": "A"})
+    commit(inside)
+    assert [file.name for file in files.find(inside, within=inside).files] == ["a.md"]
+    git(inside, "remote", "add", "origin", "https://example.com/private.git")
+    (inside / ".git").rename(tmp_path / "outside")
+    (inside / ".git").write_text(f"gitdir: {tmp_path / 'outside'}\n")
+    assert files.find(inside).identity == "https://example.com/private.git"
+    with pytest.raises(BadUserInputError, match=r"^the git checkout of the path cannot be read$"):
+        files.find(inside, within=inside)
+
+
+def test_the_configuration_of_a_checkout_tells_nothing_of_other_files(tmp_path: Path) -> None:
+    other = write(tmp_path / "other", {"b.md": "[secret"})
+    commit(other)
+    git(other, "remote", "add", "origin", "https://example.com/private.git")
+    checkout = write(tmp_path / "checkout", {"a.md": "A"})
+    commit(checkout)
+    config = checkout / ".git/config"
+    before = config.read_text()
+    config.write_text(f"{before}[include]\n\tpath = {other / '.git/config'}\n")
+    assert files.find(checkout, within=checkout).identity == str(checkout)
+    config.write_text(f"{before}[include]\n\tpath = {other / 'b.md'}\n")
+    with pytest.raises(BadUserInputError, match=r"^the git checkout of the path cannot be read$"):
+        files.find(checkout, within=checkout)
+
+
+def test_a_path_of_a_client_is_not_read_if_git_cannot_say_whether_it_is_ignored(tmp_path: Path) -> None:
+    checkout = write(tmp_path, {"a.md": "A", "build/b.md": "B", ".gitignore": "build/\n"})
+    commit(checkout)
+    (checkout / ".git/index").write_bytes(b"garbage")
+    for place in (checkout, checkout / "build"):
+        with pytest.raises(BadUserInputError):
+            files.find(place, within=checkout)

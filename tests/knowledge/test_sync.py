@@ -197,6 +197,21 @@ async def test_a_document_of_a_client_is_left_alone(api: Api, tmp_path: Path) ->
     assert found["a.md"]["chunks"]["nodes"][0]["content"] == "kept"
 
 
+async def test_files_that_are_gone_during_a_sync_keep_their_documents_until_the_next(
+    api: Api, tmp_path: Path
+) -> None:
+    write(tmp_path / "disk", {"a.md": "A", "b.md": "B"})
+    await run(api, tmp_path / "disk")
+
+    def unmount(step: Step) -> None:
+        if step.done == 1:
+            (tmp_path / "disk").rename(tmp_path / "away")
+
+    result = await run(api, tmp_path / "disk", on_step=unmount)
+    assert (changes(result), result.skipped) == ((0, 0, 0, 1), {"gone meanwhile": 1})
+    assert (await stored(api))["documentCount"] == 2
+
+
 async def test_each_version_keeps_its_own_patterns_and_sizes(api: Api, tmp_path: Path) -> None:
     write(tmp_path, {"a.md": "A", "b.txt": "B"})
     await run(api, tmp_path, version="all", chunk_size=800)
