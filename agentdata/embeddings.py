@@ -64,6 +64,9 @@ _FRAME_BYTES = 64 * 1024
 _REST_S = 5.0
 """How long searches leave an endpoint alone that did not answer, in seconds."""
 
+_ALL = object()
+"""Stands for all projects."""
+
 _SEARCH_ATTEMPTS = 2
 
 _REMEMBERED_BYTES = 16 * 1024 * 1024
@@ -95,6 +98,8 @@ class _FailedError(Exception):
 
     outcome = "refused"
     reason = "refuses the requests of this server, and its log says why"
+    may_be_of_the_text = False
+    """Whether other texts may well be answered."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -110,6 +115,7 @@ class _WrongAnswerError(_FailedError):
     """The answer is not what the interface says."""
 
     outcome = "wrong"
+    may_be_of_the_text = True
     reason = "answers wrongly, and the log of this server says how"
 
 
@@ -124,6 +130,7 @@ class _FaultError(_BusyError):
     """The endpoint ran into an error of its own."""
 
     outcome = "fault"
+    may_be_of_the_text = True
     reason = "has a fault"
 
 
@@ -138,7 +145,12 @@ class _TimedOutError(_BusyError):
     """The endpoint did not answer in time."""
 
     outcome = "timeout"
+    may_be_of_the_text = True
     reason = "did not answer in time"
+
+
+class _PerhapsOfTheTextError(EmbeddingsUnavailableError):
+    """The endpoint does not answer as it should, maybe because of this text alone."""
 
 
 OUTCOMES = (
@@ -252,9 +264,8 @@ class Embedder:
                 failure.message,
                 extra={"kind": f"embeddings: {failure.outcome}"},
             )
-            raise EmbeddingsUnavailableError(
-                f"the embeddings endpoint of this server {failure.reason}"
-            ) from None
+            kind = _PerhapsOfTheTextError if failure.may_be_of_the_text else EmbeddingsUnavailableError
+            raise kind(f"the embeddings endpoint of this server {failure.reason}") from None
         return found
 
     async def _vectors(
@@ -294,11 +305,9 @@ class Embedder:
                 faults += isinstance(failure, _FaultError)
                 if faults >= _FAULTS:
                     raise _RefusedError(failure.message) from None
-                wait_s = failure.retry_after_s
-                if wait_s is None:
-                    # Workers that failed together are not to come back together.
-                    wait_s = pause_s * random.uniform(0.5, 1)  # noqa: S311  # no secret
-                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                # Workers that failed together are not to come back together.
+                wait_s = max(failure.retry_after_s or 0, pause_s * random.uniform(0.5, 1))  # noqa: S311  # no secret
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 if sent == attempts or loop.time() + wait_s + _LEAST_S >= deadline:
                     raise
             await asyncio.sleep(wait_s)
@@ -400,8 +409,8 @@ class SearchVectors:
         self._share = max(embedder.requests // 2, 1)
         self._turns = Turns(timeout_s, kind="embeddings")
         self._in_use: dict[Hashable, tuple[float, bool]] = {}
-        self._rests_until = 0.0
-        self._why = ""
+        self._rests: dict[Hashable, tuple[float, str]] = {}
+        """Until when the endpoint is left alone by a project, or by all, and why."""
 
     async def of(self, project_id: Hashable, text: str, *, within_s: float) -> Vector:
         """Return the vector of a text, made within the time of the settings and ``within_s``.
@@ -417,8 +426,7 @@ class SearchVectors:
             return vector
         making = self._making.get(key)
         if making is None:
-            if asyncio.get_running_loop().time() < self._rests_until:
-                raise EmbeddingsUnavailableError(self._why)
+            self._check_rest(project_id)
             making = self._making[key] = asyncio.create_task(self._make(key, project_id, text))
             making.add_done_callback(lambda made: self._end(key, made))
         try:
@@ -437,8 +445,11 @@ class SearchVectors:
         except OverloadedError:
             raise _unavailable("is busy with other searches of this project") from None
         except EmbeddingsUnavailableError as error:
-            self._why = error.message
-            self._rests_until = asyncio.get_running_loop().time() + _REST_S
+            # A text that the endpoint fails on is not to keep it from other projects.
+            who = project_id if isinstance(error, _PerhapsOfTheTextError) else _ALL
+            if len(self._rests) >= _MOST_REMEMBERED:
+                self._rests.clear()
+            self._rests[who] = asyncio.get_running_loop().time() + _REST_S, error.message
             raise
         if vector is None:
             raise BadUserInputError(
@@ -448,6 +459,20 @@ class SearchVectors:
             )
         self._known.put(key, vector, len(vector.sent) + len(text))
         return vector
+
+    def _check_rest(self, project_id: Hashable) -> None:
+        """Refuse at once if the endpoint has just failed.
+
+        Raises:
+            EmbeddingsUnavailableError: It has.
+
+        """
+        now = asyncio.get_running_loop().time()
+        for who in (_ALL, project_id):
+            until, why = self._rests.get(who, (0.0, ""))
+            if now < until:
+                raise EmbeddingsUnavailableError(why)
+            self._rests.pop(who, None)
 
     async def in_use(self, key: Hashable, look: Callable[[], Awaitable[bool]]) -> bool:
         """Return whether there are vectors to compare with; what ``look`` finds is remembered for a while."""

@@ -139,6 +139,13 @@ async def test_a_busy_endpoint_is_asked_again_when_it_says(served: Endpoint) -> 
     assert {name: number for name, number in counted.items() if number} == {"busy": 2, "fault": 1, "ok": 1}
 
 
+async def test_an_endpoint_that_asks_for_no_pause_is_not_asked_without_end(served: Endpoint) -> None:
+    served.refuses = lambda _: Answer(503, b"", {"retry-after": "0"})
+    with pytest.raises(EmbeddingsUnavailableError, match="is busy"):
+        await vectors(served.url, ["a word"], within_s=1.5)
+    assert 2 <= len(served.requests) <= 6
+
+
 async def test_an_endpoint_that_asks_for_too_long_a_pause_is_given_up_at_once(
     served: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -353,6 +360,17 @@ async def test_searches_leave_an_endpoint_alone_that_does_not_answer(served: End
             with pytest.raises(EmbeddingsUnavailableError, match="is busy"):
                 await searches.of(None, text, within_s=5)
         assert served.texts == ["one", "one"]
+
+
+async def test_a_text_that_the_endpoint_fails_on_keeps_it_from_no_other_project(served: Endpoint) -> None:
+    searches = SearchVectors(Embedder(served.url, MODEL), 5)
+    async with aclosing(_Closing(searches)):
+        served.refuses = lambda request: Answer(500, b"") if request["input"] == ["poison"] else None
+        for _ in range(2):
+            with pytest.raises(EmbeddingsUnavailableError, match="has a fault"):
+                await searches.of("one", "poison", within_s=5)
+        assert served.texts == ["poison"] * 2
+        assert numbers(await searches.of("two", "a word", within_s=5)) == vector("a word")
 
 
 async def test_a_search_that_gives_up_leaves_the_vector_to_the_others(served: Endpoint) -> None:

@@ -17,9 +17,6 @@ from models.enums import FINISHED_STATES
 if TYPE_CHECKING:
     from agentdata.operations.unit_of_work import UnitOfWork
 
-MAX_MODEL = 200
-"""The longest name of a model that the name of its queue can hold."""
-
 _MAX_ATTEMPTS, _BACKOFF_MS = 8, 5_000
 
 _ENDED = ", ".join(f"'{state}'" for state in FINISHED_STATES)

@@ -162,6 +162,9 @@ def writer(format_: Literal["text", "json"], stream: TextIO | None = None) -> lo
 def configure(level: str, format_: Literal["text", "json"]) -> None:
     """Write the log of this process to standard error."""
     logging.basicConfig(level=level.upper(), handlers=[writer(format_)], force=True)
+    for secretive in ("httpx", "httpcore"):
+        # They log addresses whole, which may hold keys.
+        logging.getLogger(secretive).setLevel(logging.WARNING)
     if level == "info":
         for talkative in ("alembic", "uvicorn"):
             logging.getLogger(talkative).setLevel(logging.WARNING)

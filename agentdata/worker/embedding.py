@@ -21,6 +21,7 @@ from uuid import UUID
 from agentdata.errors import AgentDataError, BadUserInputError, NotFoundError
 from agentdata.operations import embedding_jobs, embeddings, knowledge_embeddings
 from agentdata.operations.unit_of_work import run
+from agentdata.vectors import check_dimensions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -56,7 +57,8 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _FIRST_ID = UUID(int=0)
 
 _BASES = """
-SELECT id, updated_at FROM knowledge_bases
+SELECT id, updated_at, CASE embedding_model WHEN $2 THEN dimensions ELSE next_dimensions END AS dimensions
+FROM knowledge_bases
 WHERE project_id = $1 AND (embedding_model = $2 OR next_embedding_model = $2) ORDER BY id"""
 
 _PAGE_OF_CHUNKS = f"""
@@ -95,6 +97,8 @@ class _Source(NamedTuple):
 
     base_id: UUID | None
     since: datetime
+    dimensions: int | None = None
+    """The size of the vectors that the base takes, if it is known."""
 
     def page(self, after: tuple[datetime, UUID], model: str) -> tuple[str, tuple[Any, ...]]:
         """Return the statement of the texts behind one, and its arguments."""
@@ -130,6 +134,8 @@ class Embedding:
         self._again: dict[UUID, float] = {}
         """When projects are to be looked at, by the clock of this process."""
         self._next_sweep = 0.0
+        self._made: Vector | None = None
+        """A vector that the endpoint has made: all others have its size."""
 
     async def work(self, work: Work) -> dict[str, int]:
         """Make all vectors that a project lacks; return how many were made, and how many texts were refused.
@@ -189,7 +195,10 @@ class Embedding:
         return [
             _Source(None, since),
             # A base that changed meanwhile may have another model.
-            *[_Source(base["id"], since if base["updated_at"] < since else _BEGINNING) for base in bases],
+            *[
+                _Source(base["id"], since if base["updated_at"] < since else _BEGINNING, base["dimensions"])
+                for base in bases
+            ],
         ]
 
     async def _missing(self, project_id: UUID, source: _Source) -> AsyncGenerator[list[UUID], None]:
@@ -209,6 +218,13 @@ class Embedding:
         """Make the vectors of a source, in as many batches at a time as the endpoint takes requests."""
         running: set[asyncio.Task[None]] = set()
         size = self._embedder.batch
+        if self._made is not None and source.dimensions is not None:
+            # Vectors that the base would refuse are not made in the first place.
+            try:
+                check_dimensions("embedding", self._made, source.dimensions, self._embedder.model)
+            except BadUserInputError as error:
+                outcome.failures[source.base_id] = error
+                return
         try:
             async with aclosing(self._missing(work.project_id, source)) as pages:
                 async for page in pages:
@@ -240,6 +256,7 @@ class Embedding:
         outcome.refused |= texts.keys() - vectors.keys()
         if not vectors:
             return
+        self._made = next(iter(vectors.values()))
         store = (
             partial(_store_memories, texts=texts)
             if base_id is None

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -47,12 +47,15 @@ _INTERVAL_S = 1.0
 _POLL_SHARE = 20
 """Looking may take a twentieth of the time: with many projects, a worker looks less often."""
 
+_TURN_S = 60.0
+"""How long a job may be done while others wait for its place."""
+
 _RETRY_S = 0.5
 """The pause after an error of the database."""
 
 
 class StoppedError(Exception):
-    """A handler stops before the end of its work, because the worker ends; the job is returned."""
+    """A handler stops before the end of its work, as the worker ends or others wait; the job is returned."""
 
 
 class LeaseLostError(Exception):
@@ -72,14 +75,18 @@ class Work:
     progress: float | None = None
     """How far the work is, from 0 to 1, which the next extension of the lease stores."""
 
+    began: float = field(default_factory=monotonic)
+    others_wait: bool = False
+    """Whether the turn of this job is over: others wait for its place."""
+
     def check(self) -> None:
-        """Stop here if the worker ends.
+        """Stop here if the worker ends, or if it is the turn of other jobs.
 
         Raises:
-            StoppedError: The worker ends.
+            StoppedError: The worker ends, or others wait.
 
         """
-        if self.stopping.is_set():
+        if self.stopping.is_set() or self.others_wait:
             raise StoppedError
 
 
@@ -108,7 +115,8 @@ class Kind(Protocol):
 class Worker:
     """Claims and does the jobs of some queues, a few at a time, and one at a time of each queue.
 
-    Projects take turns: of those with jobs that are due, the ones come first that have waited longest.
+    Projects take turns: of those with jobs that are due, the ones come first that have waited longest. A job
+    that takes long is returned while others wait, if its kind can go on later. No queue takes all places.
     """
 
     def __init__(
@@ -133,6 +141,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._done = asyncio.Event()
         self._running: dict[Due, asyncio.Task[None]] = {}
+        self._works: dict[Due, Work] = {}
         self._turns: dict[Due, float] = {}
 
     def stop(self) -> None:
@@ -176,14 +185,17 @@ class Worker:
     async def _round(self) -> None:
         """Claim a job of each queue that has one, as far as there are free slots."""
         self._done.clear()
-        if len(self._running) >= self._slots:
-            return
         found = await self._finder.due([*self._kinds])
-        self._turns = {due: self._turns.get(due, 0) for due in found}
+        # A job that is being done keeps its turn, and comes behind all others when it is returned.
+        self._turns = {due: self._turns.get(due, 0) for due in {*found, *self._running}}
         for due in sorted(found, key=self._turns.__getitem__):
-            if self._stopping.is_set() or len(self._running) >= self._slots:
+            if self._stopping.is_set():
                 return
             if due in self._running:
+                continue
+            if (in_the_way := self._in_the_way(due)) is not None:
+                for work in in_the_way:
+                    work.others_wait |= monotonic() - work.began >= _TURN_S
                 continue
             self._turns[due] = monotonic()
             job = await self._claim(due)
@@ -191,6 +203,16 @@ class Worker:
                 task = asyncio.create_task(self._work(due, job))
                 self._running[due] = task
                 task.add_done_callback(lambda _, due=due: self._free(due))  # type: ignore[misc]  # bound at once
+
+    def _in_the_way(self, due: Due) -> list[Work] | None:
+        """Return the work of which some has to end before a job of a queue may begin; None if none has to."""
+        of_queue = [other for other in self._running if other.queue == due.queue]
+        most = self._slots - 1 if len(self._kinds) > 1 else self._slots
+        if len(of_queue) < max(most, 1):
+            of_queue = [*self._running]
+            if len(of_queue) < self._slots:
+                return None
+        return [self._works[other] for other in of_queue if other in self._works]
 
     async def _claim(self, due: Due) -> Job | None:
         claimed = await run(
@@ -225,7 +247,7 @@ class Worker:
         """Do a job and settle it, whatever comes out."""
         kind, outcome = self._kinds[due.queue], "lost"
         until = monotonic() + self._lease_ms / 1_000
-        work = Work(self._database, due.project_id, job, self._stopping, until)
+        work = self._works[due] = Work(self._database, due.project_id, job, self._stopping, until)
         try:
             try:
                 result = await self._held(work, kind.work(work))
@@ -246,6 +268,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001  # as above
             _log.warning("the job %s was not settled, and comes back: %s", job.id, describe(error))
         finally:
+            del self._works[due]
             COUNTS.worked[f"{kind.name}:{outcome}"] += 1
 
     async def _held(self, work: Work, doing: Awaitable[Any]) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import httpx
@@ -20,6 +22,7 @@ from agentdata.sight.failures import describe, trace
 from agentdata.sight.logs import RepeatFilter
 from agentdata.sight.request import RequestRecord, current
 from models import Session
+from tests.embedding import endpoint
 from tests.serving import make_key
 from tests.sight.lines import written
 
@@ -196,3 +199,18 @@ def test_lines_carry_the_id_of_their_request() -> None:
         "message": "it fails",
         "request": "r-1",
     }
+
+
+def test_addresses_that_this_server_asks_are_in_no_line_of_the_log() -> None:
+    asks = """
+import sys, httpx
+from agentdata.sight.logs import configure
+configure("debug", "text")
+print(httpx.post(sys.argv[1] + "?key=secret", json={"model": "m", "input": ["a"]}).status_code)
+"""
+    with endpoint() as served:
+        line = [sys.executable, "-c", asks, f"{served.url}/embeddings"]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)  # noqa: S603  # ours
+        assert done.stdout == "200\n"
+        assert "key=secret" in served.paths[0]
+    assert "secret" not in done.stderr

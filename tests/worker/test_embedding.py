@@ -140,11 +140,11 @@ async def test_a_job_that_has_ended_is_woken_and_does_only_what_is_new(
 async def test_a_base_that_is_re_embedded_gets_vectors_of_the_next_model(
     api: Api, embedded: Api, owner: AsyncEngine, working: Working, kind: Embedding
 ) -> None:
-    kind._next_sweep = 0  # noqa: SLF001
     base_id = await base_with(api, "one", "two", embedding_model="another model")
     async with working([kind]):
         await api.run(knowledge_embeddings.start, id_=base_id, embedding_model=MODEL, dimensions=DIMENSIONS)
         # Nobody has woken the job: the worker looks itself.
+        kind._next_sweep = 0  # noqa: SLF001
         await until(lambda: stored(owner, embedded), lambda found: found.keys() == {"one", "two"})
 
 
@@ -232,15 +232,23 @@ async def test_a_job_waits_for_an_endpoint_that_is_down(
 
 
 async def test_a_base_of_another_size_fails_and_keeps_no_other_from_its_vectors(
-    embedded: Api, owner: AsyncEngine, working: Working, kind: Embedding
+    embedded: Api, owner: AsyncEngine, served: Endpoint, working: Working, kind: Embedding
 ) -> None:
     await base_with(embedded, "one", dimensions=8)
     await base_with(embedded, "two")
     async with working([kind]):
         failed = await until(lambda: job(embedded), lambda each: bool(each and each["state"] == "FAILED"))
-    assert failed is not None
-    assert failed["error"] == (f"embedding has {DIMENSIONS} numbers; the vectors of the model {MODEL} have 8")
-    assert (await stored(owner, embedded)).keys() == {"two"}
+        assert failed is not None
+        refused = f"embedding has {DIMENSIONS} numbers; the vectors of the model {MODEL} have 8"
+        assert failed["error"] == refused
+        assert (await stored(owner, embedded)).keys() == {"two"}
+        # Neither the next job nor further texts send any that the base would refuse.
+        sent = len(served.texts)
+        await base_with(embedded, "three")
+        again = await until(lambda: stored(owner, embedded), lambda found: found.keys() == {"two", "three"})
+        assert len(again) == 2
+        await until(lambda: job(embedded), lambda each: bool(each and each["state"] == "FAILED"))
+    assert served.texts[sent:] == ["three"]
 
 
 async def test_a_text_that_woke_nobody_is_found(

@@ -10,6 +10,7 @@ import pytest
 
 from agentdata.errors import BadUserInputError, ConflictError
 from agentdata.operations import jobs, queues
+from agentdata.worker import running
 from agentdata.worker.finding import Finder
 from tests import factories
 from tests.operations.test_jobs import shift
@@ -70,12 +71,21 @@ class Recording:
                 self.began.set()
                 await work.stopping.wait()
                 work.check()
+            case "long":
+                self.began.set()
+                while not self.may_end.is_set():
+                    work.check()
+                    await asyncio.sleep(0.01)
         self.done.append((work.project_id, work.job.name))
         return {"done": work.job.name}
 
     async def look(self) -> None:
         """Count how often it is asked."""
         self.looks += 1
+
+    async def is_done(self) -> bool:
+        """Return whether a job was done."""
+        return bool(self.done)
 
     async def is_idle(self) -> bool:
         """Return whether no job is being done."""
@@ -151,6 +161,42 @@ async def test_projects_take_turns(
     await everywhere.close()
     last = max(place for place, (project_id, _) in enumerate(kind.done) if project_id == other.project_id)
     assert last <= 6
+
+
+async def test_a_long_job_gives_its_place_to_others_and_goes_on_later(
+    api: Api, other: Api, working: Working, database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_TURN_S", 0.1)
+    everywhere = Finder(database_urls.owner)
+    queue = f"{QUEUE}:{api.project_id}"
+    kind = Recording(queue)
+    await enqueue(api, "long", queue=queue)
+    async with working([kind], slots=1, finder=everywhere):
+        await kind.began.wait()
+        await enqueue(other, "theirs", queue=queue)
+        await reached(other, "COMPLETED")
+        kind.may_end.set()
+        await reached(api, "COMPLETED")
+    await everywhere.close()
+    assert kind.done == [(other.project_id, "theirs"), (api.project_id, "long")]
+
+
+async def test_one_queue_does_not_take_all_places(
+    api: Api, other: Api, working: Working, database_urls: DatabaseUrls
+) -> None:
+    everywhere = Finder(database_urls.owner)
+    slow, quick = (Recording(f"{QUEUE}:{name}:{api.project_id}") for name in ("slow", "quick"))
+    for project in (api, other):
+        await enqueue(project, "wait", queue=slow.queue)
+    async with working([slow, quick], slots=2, finder=everywhere):
+        await slow.began.wait()
+        await enqueue(api, "quick", queue=quick.queue)
+        await until(quick.is_done)
+        assert sum(slow.running.values()) == 1
+        slow.may_end.set()
+        await reached(other, "COMPLETED")
+    await everywhere.close()
+    assert len(slow.done) == 2
 
 
 async def test_a_worker_that_ends_lets_its_jobs_end(api: Api, working: Working) -> None:
