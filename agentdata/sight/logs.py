@@ -164,7 +164,7 @@ def configure(level: str, format_: Literal["text", "json"]) -> None:
     logging.basicConfig(level=level.upper(), handlers=[writer(format_)], force=True)
     for secretive in ("httpx", "httpcore"):
         # They log addresses whole, which may hold keys.
-        logging.getLogger(secretive).setLevel(logging.WARNING)
+        logging.getLogger(secretive).setLevel(max(logging.WARNING, logging.root.level))
     if level == "info":
         for talkative in ("alembic", "uvicorn"):
             logging.getLogger(talkative).setLevel(logging.WARNING)
