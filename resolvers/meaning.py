@@ -67,6 +67,8 @@ class Vectors(NamedTuple):
     """Returns further conditions on a vector."""
     among: Conditions
     """Returns further conditions on a row, which those on its vector imply."""
+    number: Callable[[], Select[Any]] | None = None
+    """Selects the number of all rows, if it need not be counted."""
 
 
 class _Type(UserDefinedType[Any]):
@@ -93,7 +95,7 @@ def nearest(
 ) -> Select[Any]:
     """Select the id and the similarity of the rows nearest to a vector."""
     candidates = _candidates(searched, vectors, term, conditions)
-    few = select(_are_few(candidates)).cte("few", nesting=True)
+    few = _few(searched, vectors, term, conditions, candidates).cte("few", nesting=True)
     given = select(
         cast(bindparam(VECTOR, type_=Text), _Type("vector", meaning.dimensions)).label(VECTOR)
     ).cte("given", nesting=True)
@@ -160,7 +162,7 @@ def has_all(
     candidates = _candidates(searched, vectors, term, conditions)
     found = nearest(searched, vectors, meaning, term, conditions, MAX_NEAREST + 1).subquery()
     listed = select(func.count() <= MAX_NEAREST).select_from(found).scalar_subquery()
-    few = select(_are_few(candidates)).add_cte(candidates, nest_here=True)
+    few = _few(searched, vectors, term, conditions, candidates).add_cte(candidates, nest_here=True)
     return few.scalar_subquery() & listed
 
 
@@ -195,9 +197,14 @@ def _seemingly_many(name: str) -> Any:
     return func.generate_series(1, select(literal_column("1")).scalar_subquery()).table_valued(name=name)
 
 
-def _are_few(candidates: Any) -> Any:
-    counted = select(func.count() <= MAX_COMPARED).select_from(candidates).scalar_subquery()
-    return counted.label("few")
+def _few(
+    searched: Any, vectors: Vectors, term: Term | None, conditions: Conditions, candidates: Any
+) -> Select[Any]:
+    """Select whether the rows to search are so few that they are compared one by one."""
+    number = select(func.count()).select_from(candidates)
+    if vectors.number is not None and term is None and not conditions(aliased(searched)):
+        number = vectors.number()
+    return select((number.scalar_subquery() <= literal_column(str(MAX_COMPARED))).label("few"))
 
 
 def _distance(embedding: Any, given: Any, type_: _Type) -> Any:

@@ -43,6 +43,7 @@ from models import (
     KnowledgeBase,
     KnowledgeChunk,
     KnowledgeEmbedding,
+    KnowledgeVersion,
     Memory,
     MemoryEmbedding,
     Message,
@@ -180,7 +181,12 @@ def _chunk_vectors(meaning: Meaning, *, bases: bool) -> Vectors:
     def of_complete_base(chunk: Any) -> list[Any]:
         return [chunk.knowledge_base_id == any_(func.array(complete(KnowledgeBase.id).scalar_subquery()))]
 
-    return Vectors(KnowledgeEmbedding, "chunk_id", of_complete_model, of_complete_base)
+    def number() -> Select[Any]:
+        of_bases = KnowledgeVersion.knowledge_base_id.in_(complete(KnowledgeBase.id))
+        total = func.coalesce(func.sum(KnowledgeVersion.chunk_count), literal_column("0"))
+        return select(total).where(owned(KnowledgeVersion), of_bases)
+
+    return Vectors(KnowledgeEmbedding, "chunk_id", of_complete_model, of_complete_base, number)
 
 
 def _messages() -> Searched:
