@@ -375,11 +375,15 @@ class _Sync:
             return read
         own = {"knowledge_base_id": base_id, "version": self._version}
         try:
-            await self._change(_put, values=read.values | own, chunks=read.chunks)
+            await self._write(self._put_held, values=read.values | own, chunks=read.chunks)
         except LimitExceededError as error:
             read = _Read(_failed(read.values, error.message), [])
-            await self._change(_put, values=read.values | own, chunks=[])
+            await self._write(self._put_held, values=read.values | own, chunks=[])
         return read
+
+    async def _put_held(self, write: UnitOfWork, **document: Any) -> None:
+        await self._hold(write)
+        await _put(write, **document)
 
     async def _remove(self, base_id: UUID | None, names: list[str]) -> None:
         total = len(self._source.files)
@@ -387,7 +391,9 @@ class _Sync:
             batch = names[start : start + knowledge_documents.MAX_DOCUMENTS]
             if not self._options.dry_run:
                 which = {"knowledge_base_id": base_id, "external_ids": batch, "version": self._version}
-                await self._change(knowledge_documents.delete_all, **which)
+                await self._write(self._hold)
+                # It deletes in transactions of its own.
+                await self._write(knowledge_documents.delete_all, **which)
             for name in batch:
                 self.result.removed += 1
                 self._on_step(Step(total, total, name, Change.REMOVED))
@@ -404,23 +410,18 @@ class _Sync:
         own = {"status": self.result.status, "error": error}
         await self._write(knowledge_syncs.finish, id_=self.result.sync_id, values=self.result.values | own)
 
-    async def _change(self, operation: Callable[..., Any], **arguments: Any) -> None:
-        """Change documents, unless another sync has begun because the connection with the lock was lost.
+    async def _hold(self, write: UnitOfWork) -> None:
+        """Keep the next sync from beginning until the transaction ends.
 
         Raises:
-            ConflictError: Another sync of the base has begun.
+            ConflictError: It has begun.
 
         """
-
-        async def change(write: UnitOfWork) -> None:
-            if not await write.fetch(_HOLD, write.project_id, self.result.sync_id):
-                raise ConflictError(
-                    "another sync of the knowledge base has begun, because this one lost its connection",
-                    field="base",
-                )
-            await operation(write, **arguments)
-
-        await run(self._database, self._project_id, change, {})
+        if not await write.fetch(_HOLD, write.project_id, self.result.sync_id):
+            raise ConflictError(
+                "another sync of the knowledge base has begun, because this one lost its connection",
+                field="base",
+            )
 
     async def _write(self, operation: Callable[..., Any], **arguments: Any) -> Any:
         return await run(self._database, self._project_id, operation, arguments)
@@ -501,9 +502,8 @@ def _look(
         if isinstance(error, OSError) and known is not None and known.failure is None:
             # It may be over in a moment, and the document be the only copy.
             return _Unread(reason), False
-        return None if known is not None and known.failure == reason else _Read(
-            _failed(values, reason), []
-        ), False
+        is_known = known is not None and known.failure == reason
+        return None if is_known else _Read(_failed(values, reason), []), False
     values |= {"hash": f"{files.git_hash(data)}:{how.digest}", "size": len(data)}
     found: _Content | str | None = _Content(values, data)
     if known is not None and known.hash == values["hash"]:
