@@ -232,6 +232,7 @@ def test_the_socket_is_in_a_temporary_folder_if_the_path_is_too_long(empty: Path
     assert not server.socket_folder.exists()
 
 
+@pytest.mark.slow
 def test_an_error_of_the_cluster_is_reported(data_dir: Path) -> None:
     with running(data_dir, durable=False):
         pass

@@ -214,6 +214,7 @@ async def test_a_deletion_in_parts_may_take_longer_than_other_operations(
         assert deleted.json() == {"data": {"deleteUser": {"ids": [user]}}}
 
 
+@pytest.mark.slow
 async def test_two_hundred_aliases_of_one_large_text_are_refused_in_little_memory(
     environment: dict[str, str],
 ) -> None:

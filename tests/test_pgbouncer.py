@@ -224,6 +224,7 @@ async def test_statements_stay_prepared_only_if_pgbouncer_keeps_them(
         await database.close()
 
 
+@pytest.mark.slow
 def test_successive_commands_work_on_shared_sessions(pooled: Pooled) -> None:
     with databases.reachable_folder() as folder:
         environment = {

@@ -654,7 +654,8 @@ async def test_without_a_project_the_command_uses_the_project_of_the_key(
     assert "Skipped   1 conversation" in project.run(file).stdout
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 async def test_an_interrupted_import_is_completed_by_running_it_again(
     project: Project, owner: AsyncEngine, tmp_path: Path, how: signal.Signals
 ) -> None:

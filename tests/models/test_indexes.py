@@ -432,6 +432,7 @@ async def test_an_index_serves_every_order_and_filter(indexes: Indexes) -> None:
     assert indexes.walked == {*WALKED, *WITHIN}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["search_messages", "search_memories", "search_knowledge"])
 async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
     definition = TYPES["Query"].extensions["strawberry-definition"]
