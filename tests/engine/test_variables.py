@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -160,3 +161,43 @@ def test_inputs_of_the_contract_are_not_left_to_graphql_core() -> None:
     assert ours is not None
     assert isinstance(theirs, VariableValues)
     assert written(ours.coerced) == written(theirs.coerced)
+
+
+def test_operations_share_the_coercions_of_their_types_and_leave_no_garbage() -> None:
+    document = "query($messages: MessageFilter, $sessions: SessionFilter) { __typename }"
+    definitions = [parse(document).definitions[0] for _ in range(20)]
+    variables = [_declared(each) for each in definitions]
+    assert all(each.coerce_usual({"messages": {"not": {}}}) is not None for each in variables)
+    gc.collect()
+    del variables
+    # Those of one operation alone would be thousands of objects.
+    assert gc.collect() < 100
+
+
+@pytest.mark.parametrize("order", [("Holder", "Held"), ("Held", "Holder")])
+def test_an_unusual_type_leaves_no_incomplete_one_behind(order: tuple[str, str]) -> None:
+    unusual = build_schema(
+        """
+        input Only @oneOf { a: Int, b: String }
+        input Holder { held: Held, only: Only!, name: String! }
+        input Held { holder: Holder, size: Int }
+        input Plain { size: Int! = 3 }
+        type Query { f(holder: Holder, held: Held, plain: Plain): Int }
+        """
+    )
+    for type_ in (*order, *order):
+        [definition] = parse(f"query($a: {type_}) {{ f }}").definitions
+        assert isinstance(definition, OperationDefinitionNode)
+        variables = Variables(unusual, definition.variable_definitions or ())
+        assert variables.coerce_usual({"a": {}}) is None
+        assert isinstance(variables.coerce({"a": {"name": "a"}}), list)
+    [definition] = parse("query($a: Plain) { f }").definitions
+    assert isinstance(definition, OperationDefinitionNode)
+    plain = Variables(unusual, definition.variable_definitions or ()).coerce_usual({"a": {}})
+    assert plain is not None
+    assert plain.coerced == {"a": {"size": 3}}
+
+
+def _declared(definition: Any) -> Variables:
+    assert isinstance(definition, OperationDefinitionNode)
+    return Variables(core_schema(schema), definition.variable_definitions or ())

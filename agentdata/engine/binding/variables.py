@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from graphql import (
     GraphQLBoolean,
@@ -19,6 +21,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLString,
     Undefined,
+    get_named_type,
     is_required_input_field,
 )
 from graphql.execution.get_variable_signature import get_variable_signature
@@ -61,7 +64,7 @@ class Variables:
         self._hide_suggestions = hide_suggestions
         self._definitions = definitions
         self._declared: list[tuple[GraphQLVariableSignature, Coerce, Any]] | None = None
-        types = _Types()
+        types = _TYPES.setdefault(schema, _Types())
         with suppress(_UnusualError):
             self._declared = [types.variable(schema, definition) for definition in definitions]
 
@@ -98,12 +101,16 @@ class Variables:
 
 
 class _Types:
-    """Makes the coercions of types."""
+    """Makes the coercions of the types of a schema, each once: all operations share them.
+
+    Those of input objects that may hold themselves refer to each other in cycles, so the coercions of one
+    operation would be garbage that only a collection of everything frees.
+    """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._objects: dict[str, _Object] = {}
-        self._whole: set[str] = set()
-        self._recursive = False
+        self._unfinished: list[_Object] = []
 
     def variable(
         self, schema: GraphQLSchema, definition: VariableDefinitionNode
@@ -112,8 +119,11 @@ class _Types:
         signature = get_variable_signature(schema, definition)
         if isinstance(signature, GraphQLError):
             raise _UnusualError
-        coerce = self._of(signature.type)
-        if self._recursive:
+        named = get_named_type(signature.type)
+        with self._lock:
+            coerce = self._of(signature.type)
+            of_object = self._objects.get(named.name)
+        if of_object is not None and of_object.is_recursive:
             coerce = partial(_not_too_deep, signature.type, coerce)
         return signature, coerce, _default(signature)
 
@@ -142,9 +152,25 @@ class _Types:
             raise _UnusualError
         made = self._objects.get(type_.name)
         if made is not None:
-            self._recursive |= type_.name not in self._whole
+            if made.is_recursive or made in self._unfinished:
+                for holder in self._unfinished:
+                    holder.is_recursive = True
             return made
+        before = len(self._objects)
         made = self._objects[type_.name] = _Object()
+        self._unfinished.append(made)
+        try:
+            self._fill(made, type_)
+        except _UnusualError:
+            # What was made meanwhile may hold what is not complete.
+            for name in [*self._objects][before:]:
+                del self._objects[name]
+            raise
+        finally:
+            self._unfinished.pop()
+        return made
+
+    def _fill(self, made: _Object, type_: GraphQLInputObjectType) -> None:
         for name, field in type_.fields.items():
             out_name = field.out_name or name
             made.fields[name] = (out_name, self._of(field.type))
@@ -152,8 +178,6 @@ class _Types:
                 made.required.add(name)
             elif (default := _default(field)) is not Undefined:
                 made.defaults[name] = (out_name, default)
-        self._whole.add(type_.name)
-        return made
 
 
 class _Object:
@@ -163,6 +187,8 @@ class _Object:
         self.fields: dict[str, tuple[str, Coerce]] = {}
         self.required: set[str] = set()
         self.defaults: dict[str, tuple[str, Any]] = {}
+        self.is_recursive = False
+        """Whether it may hold itself, or an object that does."""
 
     def __call__(self, value: Any) -> dict[str, Any]:
         if type(value) is not dict or not self.required <= value.keys():
@@ -178,6 +204,8 @@ class _Object:
                 coerced[out_name] = default
         return coerced
 
+
+_TYPES: WeakKeyDictionary[GraphQLSchema, _Types] = WeakKeyDictionary()
 
 _EXACTLY: dict[Any, type] = {GraphQLString: str, GraphQLBoolean: bool}
 """Scalars whose values are taken as they are if they have this Python type."""
