@@ -109,8 +109,8 @@ class Aside:
         """Collect the garbage of the function before, and sometimes that of longer ago.
 
         It takes the event loop some 2 ms; that of all times takes 180 ms if the caches are full, and so is
-        rarer. It must not be too rare: what caches drop is garbage of all times, and after sixteen times as
-        many functions the process had 640 MB, and a collection held all requests up for 8 s.
+        rarer. It must not be too rare: with sixteen times as many functions between, a server under attack
+        grew to 640 MB, and a collection held all requests up for 8 s.
         """
         self._collections += 1
         # Objects that are still in use now are not looked at again by the most frequent collections.
