@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from threading import Lock
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from agentdata import refusals
@@ -99,6 +100,7 @@ class Aside:
         try:
             result = job.work()
         except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            _release(error)
             job.future.set_exception(error)
         else:
             job.future.set_result(result)
@@ -119,6 +121,18 @@ class Aside:
     def _refusal(self) -> OverloadedError:
         refusals.count("threads")
         return OverloadedError("the server reads too many large or new documents; try again shortly")
+
+
+def _release(error: BaseException) -> None:
+    """Drop what the frames of an error hold, such as the tokens of a document that could not be parsed.
+
+    They refer to each other in cycles. Held until the answer is sent, they would outlive the frequent
+    collections, and only one of all garbage would free them.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        clear_frames(each.__traceback__)
+        each = each.__context__
 
 
 COMPILING = Aside("compiling", 100, leaves_cycles=True)

@@ -91,6 +91,28 @@ async def test_the_cycles_that_a_function_leaves_are_freed_before_the_next_runs(
         gc.enable()
 
 
+async def test_an_error_holds_nothing_of_its_function_while_it_is_sent() -> None:
+    aside, gone = Aside("test", 10, leaves_cycles=True), list[bool]()
+
+    def fail() -> None:
+        circle = Circle()
+        finalize(circle, gone.append, True)  # noqa: FBT003  # as above
+        try:
+            dict[int, int]()[id(circle)]
+        except KeyError:
+            raise ValueError from None
+
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match=r"^$") as caught:
+            await aside.run(fail)
+        assert await aside.run(gone.copy) == [True]
+        # Logs still name the places that it passed through.
+        assert caught.traceback[-1].name == "fail"
+    finally:
+        gc.enable()
+
+
 async def test_results_in_cycles_do_not_pile_up() -> None:
     aside, alive = Aside("test", 10, leaves_cycles=True), set[int]()
 
