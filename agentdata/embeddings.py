@@ -45,6 +45,9 @@ _SHORTEST = 500
 _WORD = "word"
 """A text that any endpoint takes: if it is refused, the request is at fault and not its texts."""
 
+_LONGEST_ASKED_S = 60.0
+"""An endpoint that asks for a longer pause is given up: whoever waits for it takes the place of others."""
+
 _LEAST_S = 0.25
 """How much time a retry has at least: with less, its timeout would hide why the request before it failed."""
 
@@ -75,18 +78,18 @@ _REMEMBERED_BYTES = 16 * 1024 * 1024
 _USED_S, _UNUSED_S, _MOST_REMEMBERED = 60.0, 5.0, 10_000
 """For how many seconds it is remembered that there are vectors to compare, or none, and for how many keys."""
 
-_REFUSED = frozenset({400, 413, 422})
-"""The statuses for texts that are too long or too many, and for all else that an endpoint does not take."""
-
 _BUSY = frozenset({408, 425, 429, 502, 503, 504, 529})
 """The statuses of an endpoint that may take the same request later."""
 
 _ADVICE = {
     401: "it refuses the key; set AGENTDATA_EMBEDDINGS_API_KEY to a valid one",
+    402: "it asks to be paid; see to the account of the key",
     403: "it refuses the key; set AGENTDATA_EMBEDDINGS_API_KEY to one that may use the model",
     404: "it has no such path or model; correct AGENTDATA_EMBEDDINGS_URL or AGENTDATA_EMBEDDINGS_MODEL",
     405: "it takes no texts there; correct AGENTDATA_EMBEDDINGS_URL",
 }
+"""What the operator may do about statuses that are about all requests. Any other 4xx may be about a text."""
+
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -111,11 +114,10 @@ class _RefusedError(_FailedError):
     """The endpoint does not take these texts, or no request like this one."""
 
 
-class _WrongAnswerError(_FailedError):
-    """The answer is not what the interface says."""
+class _WrongAnswerError(_RefusedError):
+    """The answer is not what the interface says; some endpoints answer single texts so."""
 
     outcome = "wrong"
-    may_be_of_the_text = True
     reason = "answers wrongly, and the log of this server says how"
 
 
@@ -273,13 +275,13 @@ class Embedder:
     ) -> list[Vector | None]:
         """Return the vectors of a batch; one that is refused is divided, to find the texts at fault.
 
-        ``refusable`` says that the endpoint takes other texts.
+        So is one that is answered wrongly. ``refusable`` says that the endpoint takes other texts.
         """
         try:
             return [*await self._persistently(texts, deadline, attempts)]
         except _RefusedError:
             if not refusable:
-                # If the endpoint does not even take a word, it is pointless to send each of the texts.
+                # If not even a word is answered as it should be, it is pointless to send each of the texts.
                 await self._persistently([_WORD], deadline, attempts)
         if len(texts) > 1:
             half = len(texts) // 2
@@ -308,7 +310,8 @@ class Embedder:
                 # Workers that failed together are not to come back together.
                 wait_s = max(failure.retry_after_s or 0, pause_s * random.uniform(0.5, 1))  # noqa: S311  # no secret
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-                if sent == attempts or loop.time() + wait_s + _LEAST_S >= deadline:
+                is_late = loop.time() + wait_s + _LEAST_S >= deadline
+                if sent == attempts or wait_s > _LONGEST_ASKED_S or is_late:
                     raise
             await asyncio.sleep(wait_s)
 
@@ -574,14 +577,15 @@ def _failure(response: httpx.Response, body: bytes) -> _FailedError:
         return _BusyError(message, retry_after_s=_retry_after(response.headers.get("retry-after")))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _FaultError(message)
-    if status in _REFUSED:
+    if status in _ADVICE:
+        return _FailedError(f"{message}: {_ADVICE[status]}")
+    if status >= HTTPStatus.BAD_REQUEST:
         return _RefusedError(message)
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+    if status >= HTTPStatus.MULTIPLE_CHOICES:
         return _FailedError(
             f"{message}: it redirects to another address; set AGENTDATA_EMBEDDINGS_URL to that one"
         )
-    advice = _ADVICE.get(status)
-    return _FailedError(f"{message}: {advice}" if advice else message)
+    return _FailedError(message)
 
 
 def _error_code(body: bytes) -> str | None:

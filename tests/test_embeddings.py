@@ -146,10 +146,11 @@ async def test_an_endpoint_that_asks_for_no_pause_is_not_asked_without_end(serve
     assert 2 <= len(served.requests) <= 6
 
 
+@pytest.mark.parametrize("asked", ["100", "3600", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"])
 async def test_an_endpoint_that_asks_for_too_long_a_pause_is_given_up_at_once(
-    served: Endpoint, caplog: pytest.LogCaptureFixture
+    served: Endpoint, caplog: pytest.LogCaptureFixture, asked: str
 ) -> None:
-    served.next.append(Answer(429, {"error": {"code": "insufficient_quota"}}, {"retry-after": "3600"}))
+    served.next.append(Answer(429, {"error": {"code": "insufficient_quota"}}, {"retry-after": asked}))
     message, line = await refusal(caplog, served.url)
     assert message == "the embeddings endpoint of this server is busy"
     assert line == "the embeddings endpoint failed: HTTP 429 insufficient_quota"
@@ -189,7 +190,10 @@ async def test_an_endpoint_that_does_not_exist_is_unreachable(caplog: pytest.Log
             Answer(307, b"", {"location": "http://127.0.0.1:9/"}),
             "HTTP 307: it redirects to another address; set AGENTDATA_EMBEDDINGS_URL to that one",
         ),
-        (Answer(402, {"object": "error", "type": f"x {SECRET}", "code": 402}), "HTTP 402"),
+        (
+            Answer(402, {"object": "error", "type": f"x {SECRET}", "code": 402}),
+            "HTTP 402: it asks to be paid; see to the account of the key",
+        ),
     ],
 )
 async def test_a_refusal_names_its_status_and_what_to_do(
@@ -239,22 +243,22 @@ async def test_a_refusal_names_its_status_and_what_to_do(
         (b" " * 300_000, "its answer has more than 193,536 bytes"),
     ],
 )
-async def test_a_wrong_answer_is_refused(
+async def test_an_endpoint_that_answers_wrongly_is_given_up(
     served: Endpoint, caplog: pytest.LogCaptureFixture, content: Any, line: str
 ) -> None:
-    served.next.append(Answer(200, content))
+    served.refuses = lambda _: Answer(200, content)
     message, logged = await refusal(caplog, served.url)
     assert message == (
         "the embeddings endpoint of this server answers wrongly, and the log of this server says how"
     )
     assert logged == f"the embeddings endpoint failed: {line}"
-    assert len(served.requests) == 1
+    assert served.texts == [SECRET, "word"]
 
 
 async def test_vectors_of_another_size_than_was_asked_for_are_refused(
     served: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    served.next.append(lambda request: served.usual(request | {"dimensions": 9}))
+    served.refuses = lambda request: served.usual(request | {"dimensions": 9})
     _, line = await refusal(caplog, served.url, dimensions=8)
     assert line.endswith("a vector has 9 numbers, not the 8 of AGENTDATA_EMBEDDINGS_DIMENSIONS")
 
@@ -265,14 +269,20 @@ async def test_vectors_of_different_sizes_are_refused(served: Endpoint) -> None:
         await vectors(served.url, ["one", "two"], batch=1, requests=1)
 
 
-async def test_of_refused_batches_only_the_texts_at_fault_have_no_vector(served: Endpoint) -> None:
-    def refuses(request: dict[str, Any]) -> Answer | None:
-        bad = any("bad" in text for text in request["input"])
-        return (
-            Answer(400, {"error": {"message": "no", "type": "BadRequestError", "code": 400}}) if bad else None
-        )
+REFUSALS = [
+    Answer(400, {"error": {"message": "no", "type": "BadRequestError", "code": 400}}),
+    Answer(451, {}),
+    Answer(200, {"data": [{"embedding": [0.0] * DIMENSIONS}]}),
+    Answer(200, {"data": []}),
+]
+"""How endpoints answer single texts that they do not take."""
 
-    served.refuses = refuses
+
+@pytest.mark.parametrize("answer", REFUSALS)
+async def test_of_refused_batches_only_the_texts_at_fault_have_no_vector(
+    served: Endpoint, answer: Answer
+) -> None:
+    served.refuses = lambda request: answer if any("bad" in text for text in request["input"]) else None
     texts = [f"text {number}{' bad' * (number in {3, 17})}" for number in range(20)]
     made = await vectors(served.url, texts)
     assert [place for place, each in enumerate(made) if each is None] == [3, 17]
@@ -385,13 +395,17 @@ async def test_a_search_that_gives_up_leaves_the_vector_to_the_others(served: En
         assert len(served.requests) == 1
 
 
-async def test_a_text_that_the_endpoint_does_not_take_is_a_wrong_query(served: Endpoint) -> None:
+@pytest.mark.parametrize("answer", REFUSALS)
+async def test_a_text_that_the_endpoint_does_not_take_is_a_wrong_query_and_no_other_is(
+    served: Endpoint, answer: Answer
+) -> None:
     searches = SearchVectors(Embedder(served.url, MODEL), 5)
     async with aclosing(_Closing(searches)):
-        served.refuses = lambda request: Answer(400, {}) if request["input"] != ["word"] else None
+        served.refuses = lambda request: answer if request["input"] == ["strange"] else None
         with pytest.raises(BadUserInputError, match="does not take this text") as caught:
             await searches.of(None, "strange", within_s=5)
         assert caught.value.field == "query"
+        assert numbers(await searches.of(None, "usual", within_s=5)) == vector("usual")
 
 
 class _Closing:
