@@ -36,7 +36,7 @@ from agentdata.protocol import (
     read_query_string,
     status_of,
 )
-from agentdata.sight.failures import describe
+from agentdata.sight.failures import describe, drop_tracebacks
 from agentdata.sight.request import current
 from models.enums import ApiKeyScope
 
@@ -126,6 +126,7 @@ class GraphQLEndpoint:
             return
         except InvalidRequestError as error:
             answer = _Answer(_status_of_refusal(media), {"errors": request_errors(error.errors)})
+            drop_tracebacks(error)
         except RefusalError as refusal:
             answer = _Answer(refusal.status, {"errors": [exception_entry(refusal.error)]}, refusal.headers)
         except UnauthenticatedError as error:

@@ -13,11 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from threading import Lock
-from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from agentdata import refusals
 from agentdata.errors import OverloadedError
+from agentdata.sight.failures import drop_locals
 from agentdata.sight.request import current
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+
+_OLDER_AFTER, _ALL_AFTER = 16, 4_096
+"""After how many functions the garbage is collected that outlived its function, and all of it.
+
+Python itself collects all of it if that in use has grown by a quarter.
+"""
 
 SWITCH_S = 0.001
 """How long, in seconds, a thread may run on while the event loop wants to (`sys.setswitchinterval`)."""
@@ -65,8 +71,11 @@ class Aside:
         self._add(job, current.get().project)
         # For each job that waits the thread looks once for the one whose turn it is.
         self._threads.submit(self._run_next)
-        result: Result = await asyncio.wrap_future(job.future)
-        return result
+        try:
+            return await asyncio.wrap_future(job.future)
+        finally:
+            # The future holds an error, whose traceback holds this frame.
+            del job
 
     def _add(self, job: _Job, project: Hashable) -> None:
         dropped = None
@@ -100,7 +109,8 @@ class Aside:
         try:
             result = job.work()
         except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-            _release(error)
+            # Held until the answer is sent, it would outlive the frequent collections.
+            drop_locals(error)
             job.future.set_exception(error)
         else:
             job.future.set_result(result)
@@ -110,29 +120,19 @@ class Aside:
     def _collect_garbage(self) -> None:
         """Collect the garbage of the function before, and sometimes that of longer ago.
 
-        It takes the event loop some 2 ms; that of all times takes 180 ms if the caches are full, and so is
-        rarer. It must not be too rare: with sixteen times as many functions between, a server under attack
-        grew to 640 MB, and a collection held all requests up for 8 s.
+        It takes the event loop some 2 ms. The garbage of many functions would take 100 ms at a time, and all
+        that is in use takes up to half a second to look through once the caches are full.
         """
         self._collections += 1
         # Objects that are still in use now are not looked at again by the most frequent collections.
-        gc.collect(2 if self._collections % 1_024 == 0 else 1 if self._collections % 16 == 0 else 0)
+        oldest = (
+            2 if self._collections % _ALL_AFTER == 0 else 1 if self._collections % _OLDER_AFTER == 0 else 0
+        )
+        gc.collect(oldest)
 
     def _refusal(self) -> OverloadedError:
         refusals.count("threads")
         return OverloadedError("the server reads too many large or new documents; try again shortly")
-
-
-def _release(error: BaseException) -> None:
-    """Drop what the frames of an error hold, such as the tokens of a document that could not be parsed.
-
-    They refer to each other in cycles. Held until the answer is sent, they would outlive the frequent
-    collections, and only one of all garbage would free them.
-    """
-    each: BaseException | None = error
-    while each is not None:
-        clear_frames(each.__traceback__)
-        each = each.__context__
 
 
 COMPILING = Aside("compiling", 100, leaves_cycles=True)

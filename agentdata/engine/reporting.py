@@ -20,7 +20,7 @@ from agentdata.errors import (
     TimedOutError,
 )
 from agentdata.sight.counts import COUNTS
-from agentdata.sight.failures import describe, place, trace
+from agentdata.sight.failures import describe, drop_tracebacks, place, trace
 from agentdata.vectors import NoVectorsError
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def field_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
 
 def exception_entry(error: BaseException) -> dict[str, Any]:
     """Return the error of an exception that belongs to no place in a document."""
-    return _entry(GraphQLError("", original_error=None), _fault(error))
+    entry = _entry(GraphQLError(""), _fault(error))
+    drop_tracebacks(error)
+    return entry
 
 
 def client_error(error: BaseException | None) -> AgentDataError | None:
@@ -152,4 +154,5 @@ def _entry(error: GraphQLError, fault: tuple[str, dict[str, Any]]) -> dict[str, 
     if error.path is not None:
         entry["path"] = error.path
     entry["extensions"] = extensions
+    drop_tracebacks(error)
     return entry

@@ -7,12 +7,15 @@ SQLAlchemy adds the statement with its parameters, and a KeyError is the key its
 from __future__ import annotations
 
 import errno
+import inspect
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SUSPENDABLE = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _MOST_CAUSES = 6
 _MOST_FRAMES = 30
 _NAMES = {
@@ -45,6 +48,38 @@ def trace(error: BaseException) -> str:
         lines += [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
         lines.append(_describe_one(each))
     return "\n".join(lines)
+
+
+def drop_tracebacks(error: BaseException) -> None:
+    """Drop the tracebacks of an exception that is reported, and of all that led to it.
+
+    Their frames hold the request, and mostly the exception itself: a cycle, which only the garbage collector
+    frees.
+    """
+    for each in _all(error):
+        each.__traceback__ = None
+
+
+def drop_locals(error: BaseException) -> None:
+    """Drop what the functions that an exception passed held, such as the tokens of a document; lines stay."""
+    for each in _all(error):
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            # To clear the frame of a coroutine would end it.
+            if not frame.f_code.co_flags & _SUSPENDABLE:
+                with suppress(RuntimeError):  # it is running
+                    frame.clear()
+
+
+def _all(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and all that led to it, also where its text says nothing of them."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            waiting += (found.__cause__, found.__context__, getattr(found, "original_error", None))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

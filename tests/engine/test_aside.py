@@ -12,6 +12,7 @@ from weakref import finalize
 
 import pytest
 
+from agentdata.engine import aside as aside_module
 from agentdata.engine.aside import Aside
 from agentdata.errors import OverloadedError
 from agentdata.sight.request import RequestRecord, current
@@ -113,7 +114,8 @@ async def test_an_error_holds_nothing_of_its_function_while_it_is_sent() -> None
         gc.enable()
 
 
-async def test_results_in_cycles_do_not_pile_up() -> None:
+async def test_results_in_cycles_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside_module, "_ALL_AFTER", 1_024)
     aside, alive = Aside("test", 10, leaves_cycles=True), set[int]()
 
     def make(number: int) -> Circle:
