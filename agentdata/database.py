@@ -19,15 +19,14 @@ from agentdata.sight.counts import COUNTS
 from agentdata.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Hashable, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
+    from sqlalchemy.sql import Executable
+
     from agentdata.allowance import Allowance
     from agentdata.pool import Connection
-
-ReadSession = NewType("ReadSession", AsyncSession)
-"""A session whose transaction may not write."""
 
 WriteSession = NewType("WriteSession", AsyncSession)
 """A session whose transaction may write."""
@@ -40,6 +39,19 @@ _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 # writes. A smaller share for one lock costs throughput: the next writer should already wait in the database.
 # By default all operations of one project have half of the connections: its writes leave some to its reads.
 _WRITE_PERCENT = (25, 35, 80)
+
+
+class ReadSession(AsyncSession):
+    """A session whose transaction may not write."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection.sql, expire_on_commit=False, autoflush=False)
+        self._driver = connection.driver
+
+    async def read(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Run a statement and return its rows."""
+        await self._driver.prepare_for(values.values())
+        return (await self.execute(statement, values)).all()
 
 
 class Database:
@@ -144,6 +156,7 @@ class Database:
         try:
             if allowance is not None:
                 allowance.begin(connection, counted=not writes)
+            await connection.driver.prepare_for(arguments)
             if connection.driver.shares_session:
                 async with _transaction_in(connection, _WRITE if writes else _READ, project_id, user_id):
                     return await connection.driver.fetch(text, *arguments)
@@ -168,14 +181,17 @@ class Database:
         """Open a read-only transaction on one snapshot of the data of a project, or of one end user there."""
         async with (
             self._transaction(_READ, project_id, user_id) as connection,
-            _session(connection) as session,
+            ReadSession(connection) as session,
         ):
-            yield ReadSession(session)
+            yield session
 
     @asynccontextmanager
     async def write(self, project_id: UUID) -> AsyncIterator[WriteSession]:
         """Open a transaction that writes to one project; it commits if the block raises no error."""
-        async with self._transaction(_WRITE, project_id) as connection, _session(connection) as session:
+        async with (
+            self._transaction(_WRITE, project_id) as connection,
+            AsyncSession(connection.sql, expire_on_commit=False, autoflush=False) as session,
+        ):
             yield WriteSession(session)
 
     @asynccontextmanager
@@ -279,7 +295,3 @@ async def _transaction_in(
             await driver.execute("ROLLBACK")
             connection.usable = True
         raise
-
-
-def _session(connection: Connection) -> AsyncSession:
-    return AsyncSession(connection.sql, expire_on_commit=False, autoflush=False)

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from contextlib import asynccontextmanager
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -30,10 +31,11 @@ from agentdata.exact_json import read_stored_json
 from agentdata.sight.failures import describe
 from agentdata.sight.statements import count_statements
 from agentdata.turns import Turns
+from agentdata.vectors import Vector
 from models.base import END_USER_ROLE, PROJECT_SETTING, REQUEST_ROLE, USER_SETTING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from uuid import UUID
 
     from agentdata.database_url import DatabaseTarget
@@ -43,6 +45,10 @@ _log = logging.getLogger(__name__)
 
 _CACHED_STATEMENT_BYTES = 64 * 1024
 """The longest statement that the driver keeps prepared; one statement can hold a whole operation."""
+
+_SCHEMA_OF_VECTORS = """
+SELECT nspname FROM pg_type JOIN pg_namespace AS own ON own.oid = typnamespace
+WHERE pg_type.oid = to_regtype('vector')"""
 
 _IS_PREPARED = "SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = $1)"
 
@@ -63,7 +69,7 @@ _WARNING_INTERVAL_S = 60.0
 class Driver(asyncpg.Connection):
     """An asyncpg connection that knows the settings of its session on the server."""
 
-    __slots__ = ("meter", "project_id", "shares_session", "user_id")
+    __slots__ = ("meter", "project_id", "shares_session", "takes_vectors", "user_id")
 
     project_id: UUID | None
     """The project whose rows the session shows outside of transactions; None shows no rows."""
@@ -77,6 +83,9 @@ class Driver(asyncpg.Connection):
     meter: Meter
     """Counts the bytes that the connection receives."""
 
+    takes_vectors: bool
+    """Whether statements may have vectors as parameters."""
+
     # What asyncpg.Connection has, but does not declare.
     _transport: asyncio.Transport
     _protocol: asyncio.Protocol
@@ -86,6 +95,22 @@ class Driver(asyncpg.Connection):
         """Count the bytes that the connection receives from now on."""
         self.meter = Meter(self._transport, self._protocol)
         self._transport.set_protocol(self.meter)
+
+    async def prepare_for(self, parameters: Iterable[Any]) -> None:
+        """Get ready to send the parameters of a statement: vectors are sent as they are stored.
+
+        Without pgvector nothing happens, and the statement fails.
+        """
+        if not self.takes_vectors and any(type(each) is Vector for each in parameters):
+            await self.take_vectors()
+
+    async def take_vectors(self) -> bool:
+        """Let statements have vectors as parameters; return False if the database lacks pgvector."""
+        if not self.takes_vectors and (schema := await self.fetchval(_SCHEMA_OF_VECTORS)) is not None:
+            sent = attrgetter("sent")
+            await self.set_type_codec("vector", schema=schema, encoder=sent, decoder=bytes, format="binary")
+            self.takes_vectors = True
+        return self.takes_vectors
 
     async def cancel_statement(self) -> None:
         """Ask the server to cancel the statement that runs, which then fails as any other."""
@@ -406,6 +431,7 @@ class Pool:
         try:
             driver.add_meter()
             driver.project_id = driver.user_id = None
+            driver.takes_vectors = False
             driver.shares_session = self._target.pgbouncer
             if not driver.shares_session:
                 # A pooler assigns one session for a transaction, so both checks reach the same session.

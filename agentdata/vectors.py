@@ -10,8 +10,6 @@ import sys
 from array import array
 from typing import TYPE_CHECKING
 
-import orjson
-
 from agentdata.errors import BadUserInputError, ConflictError
 from models.embedding import MAX_DIMENSIONS
 
@@ -59,11 +57,6 @@ class Vector:
     def __str__(self) -> str:
         """Return a digest, by which idempotency keys compare vectors."""
         return hashlib.sha256(self.sent).hexdigest()
-
-    @property
-    def text(self) -> str:
-        """The vector as text, such as ``[0.5,1.0]``."""
-        return orjson.dumps(struct.unpack_from(f">{self.dimensions}f", self.sent, _HEAD.size)).decode()
 
 
 def read_vector(value: object) -> Vector:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
     Select,
-    Text,
     bindparam,
     case,
     cast,
@@ -45,6 +44,9 @@ MAX_SOUGHT = 50_000
 MAX_NEAREST = 100
 """The maximum number of rows that a search by meaning finds."""
 
+_SPARE = 4
+"""How many rows an index finds for each that is read: it finds some too late, above all if it skips many."""
+
 VECTOR, VECTOR_MODEL, MIN_SCORE = "vector", "vector_model", "min_score"
 """The names of parameters: the vector to compare with, the model that made it, and the least similarity."""
 
@@ -67,6 +69,8 @@ class Vectors(NamedTuple):
     """Returns further conditions on a vector."""
     among: Conditions
     """Returns further conditions on a row, which those on its vector imply."""
+    are_single: bool
+    """Whether no row has several vectors that meet the conditions."""
     number: Callable[[], Select[Any]] | None = None
     """Selects the number of all rows, if it need not be counted."""
 
@@ -76,13 +80,13 @@ class _Type(UserDefinedType[Any]):
 
     cache_ok = True
 
-    def __init__(self, name: str, dimensions: int) -> None:
+    def __init__(self, name: str, dimensions: int | None = None) -> None:
         self.name = name
         self.dimensions = dimensions
 
     def get_col_spec(self, **_: Any) -> str:
         """Return the name of the type in SQL."""
-        return f"{self.name}({self.dimensions})"
+        return self.name if self.dimensions is None else f"{self.name}({self.dimensions})"
 
 
 def nearest(
@@ -92,30 +96,36 @@ def nearest(
     term: Term | None,
     conditions: Conditions,
     limit: int = MAX_NEAREST,
+    first: Any = None,
 ) -> Select[Any]:
-    """Select the id and the similarity of the rows nearest to a vector."""
+    """Select the id and the similarity of the rows nearest to a vector: at most ``limit``.
+
+    If ``first`` is given, only so many of them are read. Rows that an index finds are compared in half
+    precision, as it does.
+    """
+    most: Any = literal_column(str(limit))
+    if first is not None and vectors.are_single:
+        most = func.least(first * literal_column(str(_SPARE)), most)
     candidates = _candidates(searched, vectors, term, conditions)
     few = _few(searched, vectors, term, conditions, candidates).cte("few", nesting=True)
     given = select(
-        cast(bindparam(VECTOR, type_=Text), _Type("vector", meaning.dimensions)).label(VECTOR)
+        cast(bindparam(VECTOR, type_=_Type("vector")), _Type("vector", meaning.dimensions)).label(VECTOR)
     ).cte("given", nesting=True)
     is_few = select(few.c.few).scalar_subquery()
     size: Any = literal_column(str(meaning.dimensions))
 
-    def found(vector: Any, *restricted: Any) -> Select[Any]:
-        own = getattr(vector, vectors.key)
-        similarity = 1 - _distance(vector.embedding, given, _Type("vector", meaning.dimensions))
-        return select(own.label("id"), similarity.label("similarity")).where(
+    def found(vector: Any, type_: str, *restricted: Any) -> Select[Any]:
+        distance = _distance(vector.embedding, given, _Type(type_, meaning.dimensions)).label("distance")
+        return select(getattr(vector, vectors.key).label("id"), distance).where(
             owned(vector), vector.dimensions == size, *vectors.conditions(vector), *restricted
         )
 
     def compared(rows: Any, when: Any) -> Select[Any]:
         """Select the nearest of some rows exactly; a row may have vectors of several models."""
         vector = aliased(vectors.model)
-        each = found(vector, getattr(vector, vectors.key).in_(select(rows.c.id)), when).subquery()
-        best = func.max(each.c.similarity).label("similarity")
-        nearest_first = select(each.c.id, best).group_by(each.c.id).order_by(best.desc(), each.c.id)
-        return nearest_first.limit(literal_column(str(limit)))
+        each = found(vector, "vector", getattr(vector, vectors.key).in_(select(rows.c.id)), when).subquery()
+        best = func.min(each.c.distance).label("distance")
+        return select(each.c.id, best).group_by(each.c.id).order_by(best, each.c.id).limit(most)
 
     indexed = aliased(vectors.model)
     among: list[Any] = []
@@ -126,32 +136,38 @@ def nearest(
         own = select(true()).where(owned(row), row.id == getattr(indexed, vectors.key), *narrower)
         among = [own.correlate_except(row).scalar_subquery()]
     indexed_first = (
-        found(indexed, *among, not_(is_few))
+        found(indexed, "halfvec", *among, not_(is_few))
         # Else PostgreSQL sorts the rows of a project that it believes to be small, as cached plans do.
         .join(_seemingly_many("once"), true())
         .join(_seemingly_many("again"), true())
-        .order_by(_distance(indexed.embedding, given, _Type("halfvec", meaning.dimensions)))
-        .limit(literal_column(str(limit)))
+        # By its name: PostgreSQL would compute the expression once more for the order.
+        .order_by("distance")
+        .limit(most)
         .cte("indexed", nesting=True)
     )
     # The index gives up after many vectors that are nearer, but of other projects or bases.
     sought = _candidates(searched, vectors, term, conditions, MAX_SOUGHT, "sought")
-    too_few = case(
+    gives_up = case(
         (is_few, false()),
         (
-            select(func.count() < literal_column(str(limit))).select_from(indexed_first).scalar_subquery(),
+            select(func.count() < most).select_from(indexed_first).scalar_subquery(),
             select(func.count() <= MAX_SOUGHT).select_from(sought).scalar_subquery(),
         ),
         else_=false(),
     )
+    outcome = select(gives_up.label("gives_up")).cte("outcome", nesting=True)
+    too_few = select(outcome.c.gives_up).scalar_subquery()
+    # Distances in half precision are not mixed with exact ones: rows would be out of order.
     together = union_all(
-        compared(candidates, is_few), select(indexed_first), compared(sought, too_few)
+        compared(candidates, is_few),
+        select(indexed_first).where(not_(too_few)),
+        compared(sought, too_few),
     ).subquery()
-    best = func.max(together.c.similarity).label("similarity")
+    best = (1 - func.min(together.c.distance)).label("similarity")
     chosen = select(together.c.id, best).group_by(together.c.id)
-    chosen = chosen.add_cte(candidates, few, given, indexed_first, sought, nest_here=True)
+    chosen = chosen.add_cte(candidates, few, given, indexed_first, sought, outcome, nest_here=True)
     if meaning.with_min_score:
-        chosen = chosen.where(together.c.similarity >= bindparam(MIN_SCORE, type_=Float))
+        chosen = chosen.having(best >= bindparam(MIN_SCORE, type_=Float))
     return chosen
 
 

@@ -157,7 +157,7 @@ def _own_vectors(model: Any, key: str) -> Callable[[Meaning], Vectors]:
         def of_model(vector: Any) -> list[Any]:
             return [vector.model == _MODEL_NAME] if meaning.with_model else []
 
-        return Vectors(model, key, of_model, _any_row)
+        return Vectors(model, key, of_model, _any_row, are_single=meaning.with_model)
 
     return vectors
 
@@ -186,7 +186,9 @@ def _chunk_vectors(meaning: Meaning, *, bases: bool) -> Vectors:
         total = func.coalesce(func.sum(KnowledgeVersion.chunk_count), literal_column("0"))
         return select(total).where(owned(KnowledgeVersion), of_bases)
 
-    return Vectors(KnowledgeEmbedding, "chunk_id", of_complete_model, of_complete_base, number)
+    return Vectors(
+        KnowledgeEmbedding, "chunk_id", of_complete_model, of_complete_base, are_single=True, number=number
+    )
 
 
 def _messages() -> Searched:
@@ -219,13 +221,20 @@ def _matches(
     filter: Term | None = None,
     meaning: Meaning | None = None,
     words: bool = True,
+    first: Any = None,
     **which: bool,
 ) -> Select[Any]:
-    """Select the rows that have the words of a query, that are nearest to a vector, or both."""
+    """Select the rows that have the words of a query, that are nearest to a vector, or both.
+
+    Only the ``first`` of them are read, or all if it is None.
+    """
     searched = rows(**which)
     if meaning is None:
         return _by_words(searched, filter)
-    near = nearest(searched.model, searched.vectors(meaning), meaning, filter, searched.conditions).subquery()
+    # The places of a row in both lists make its score, so one that stands low in each may be among the first.
+    read = None if words else first
+    vectors = searched.vectors(meaning)
+    near = nearest(searched.model, vectors, meaning, filter, searched.conditions, first=read).subquery()
     if not words:
         return _with_excerpts(
             searched, select(near.c.id, near.c.similarity, near.c.similarity.label("score"))
@@ -424,7 +433,7 @@ def _bind(arguments: Mapping[str, Any]) -> Bindings:
         values[MIN_SCORE] = least
     if mode is SearchMode.WORDS or vector is None:
         return Bindings(tuple(shape), {_QUERY: query})
-    values[VECTOR] = vector.text
+    values[VECTOR] = vector
     shape.append(("meaning", Meaning(vector.dimensions, model is not None, least is not None)))
     return Bindings(tuple(shape), values)
 
@@ -566,6 +575,7 @@ FOUND_MESSAGES = computation(
     bind=_bind,
     is_complete=partial(_complete, _messages),
     mode=_mode_name,
+    takes_first=True,
     # Nobody makes vectors of messages but clients, so a search for words asks for none by default.
     prepare=_preparing(None),
 )
@@ -577,6 +587,7 @@ FOUND_MEMORIES = computation(
     bind=_bind,
     is_complete=partial(_complete, _memories),
     mode=_mode_name,
+    takes_first=True,
     prepare=_preparing(_MEMORIES_IN_USE),
 )
 FOUND_KNOWLEDGE = computation(
@@ -595,5 +606,6 @@ FOUND_KNOWLEDGE = computation(
     bind=_bind_knowledge,
     is_complete=partial(_complete, _chunks),
     mode=_mode_name,
+    takes_first=True,
     prepare=_preparing(_BASES_IN_USE),
 )

@@ -6,7 +6,6 @@ import base64
 import struct
 from typing import Any
 
-import orjson
 import pytest
 
 from agentdata.embedded.processor import has_avx2
@@ -23,7 +22,6 @@ def test_numbers_and_base64_give_the_same_vector(numbers: list[float]) -> None:
     first, second = read_vector(numbers), read_vector(as_base64(*numbers))
     assert first.sent == second.sent == vector_of(numbers).sent
     assert first.dimensions == len(numbers)
-    assert orjson.loads(first.text) == pytest.approx(numbers)
     assert str(first) == str(second) != str(read_vector([2, 3]))
 
 

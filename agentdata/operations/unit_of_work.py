@@ -7,11 +7,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache, partial
-from operator import attrgetter
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
-from weakref import WeakSet
 
 import orjson
 from asyncpg import PostgresError
@@ -40,16 +38,10 @@ if TYPE_CHECKING:
 
     from agentdata.database import Database, WriteSession
     from agentdata.operations.access_records import Author
+    from agentdata.pool import Driver
 
 Row = TypeVar("Row", bound=Base)
 Result = TypeVar("Result")
-
-_FIND_VECTORS = """
-SELECT nspname AS schema FROM pg_type JOIN pg_namespace AS own ON own.oid = typnamespace
-WHERE pg_type.oid = to_regtype('vector')"""
-
-_TAKING_VECTORS: WeakSet[Any] = WeakSet()
-"""The connections of the driver whose statements can take vectors."""
 
 _ATTEMPTS = 5
 RETRYABLE = frozenset({"40P01", "40001"})
@@ -198,23 +190,12 @@ class UnitOfWork:
             NoVectorsError: The database lacks pgvector.
 
         """
-        driver = await self._driver()
-        if driver not in _TAKING_VECTORS:
-            found = await self.fetch(_FIND_VECTORS)
-            if not found:
-                raise NoVectorsError(field)
-            await driver.set_type_codec(
-                "vector",
-                schema=found[0]["schema"],
-                encoder=attrgetter("sent"),
-                decoder=bytes,
-                format="binary",
-            )
-            _TAKING_VECTORS.add(driver)
+        if not await (await self._driver()).take_vectors():
+            raise NoVectorsError(field)
 
-    async def _driver(self) -> Any:
+    async def _driver(self) -> Driver:
         connection = await (await self.session()).connection()
-        return (await connection.get_raw_connection()).driver_connection
+        return cast("Driver", (await connection.get_raw_connection()).driver_connection)
 
     async def insert(
         self, model: type[Row], rows: Sequence[dict[str, Any]], *, alone: bool = False

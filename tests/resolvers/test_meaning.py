@@ -372,7 +372,13 @@ async def test_an_index_finds_the_nearest_of_many_chunks(
         answer = await found(api, embedding=vector, bases=[base], first=10)
         assert not answer["isComplete"]
         assert answer["totalCount"] == meaning.MAX_NEAREST
-        hits += len({*best} & {node["chunk"]["content"] for node in answer["nodes"]})
+        listed = [node["chunk"]["content"] for node in answer["nodes"]]
+        hits += len({*best} & {*listed})
+        # A page that begins the list reads fewer vectors than the whole list.
+        assert (await contents(api, embedding=vector, bases=[base], first=100))[:10] == listed
+        for node in answer["nodes"]:
+            exact = similarity(numbers[node["chunk"]["content"]], vector)
+            assert node["similarity"] == pytest.approx(exact, abs=0.001)
     assert hits >= 0.97 * 200
     # A filter leaves so few that they are compared one by one.
     answer = await found(api, embedding=vector, bases=[base], filter={"tags": {"containsAny": ["07"]}})

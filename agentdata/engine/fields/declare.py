@@ -179,6 +179,7 @@ def computation(
     is_complete: Callable[..., Any] | None = None,
     mode: Callable[..., str] | None = None,
     prepare: Prepare | None = None,
+    takes_first: bool = False,
     **constants: Any,
 ) -> Computation:
     """Declare a statement that a function builds from the arguments of a field.
@@ -186,14 +187,15 @@ def computation(
     An argument that is a filter reaches the function under its own name. ``bind`` turns the other arguments
     into what the function takes; ``constants`` are fixed values, which both ``bind`` and the function take.
     ``prepare`` is awaited before ``bind``, which takes the arguments that it returns: while it waits, the
-    operation holds no connection, and its other preparations run. It bounds its own time.
+    operation holds no connection, and its other preparations run. It bounds its own time. With
+    ``takes_first``, the function takes ``first``: how many rows a page reads that begins where the list does.
     """
     filters = {
         each.python_name: filters_for(each.metadata[_FILTERED_MODEL], each.type)
         for each in arguments
         if _FILTERED_MODEL in each.metadata
     }
-    return Computation(function, constants, filters, bind, arguments, is_complete, mode, prepare)
+    return Computation(function, constants, filters, bind, arguments, is_complete, mode, prepare, takes_first)
 
 
 def argument(

@@ -78,7 +78,7 @@ class Reader:
                 self._session = await self._transaction.enter_async_context(
                     self._database.read(self.tenant_id, self._viewer_id)
                 )
-            return (await self._session.execute(statement, {TENANT: self.tenant_id, **(values or {})})).all()
+            return await self._session.read(statement, {TENANT: self.tenant_id, **(values or {})})
 
     async def pairs(self, statement: Executable, values: Mapping[str, Any]) -> dict[Any, Any]:
         """Run a statement of two columns and return the second by the first."""

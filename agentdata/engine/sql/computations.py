@@ -55,6 +55,9 @@ class Computation:
     """Returns, from the same arguments, the name of the way in which the rows are found."""
     prepare: Prepare | None = None
     """Prepares the arguments before they are bound, and before the operation takes a connection."""
+    takes_first: bool = False
+    """Whether the function takes ``first``: how many of the first rows by the list's own order are read, as
+    SQL; None if others are, too."""
 
     @property
     def takes_arguments(self) -> bool:
@@ -91,9 +94,13 @@ class Computation:
         """Build the statement of a shape."""
         return self.function(**dict(shape))  # type: ignore[no-any-return]  # what the function returns
 
-    def parts(self, shape: tuple[tuple[str, Any], ...]) -> Sequence[Any]:
-        """Build the statements that together give the rows: several if the function returns a UNION ALL."""
-        built = self.function(**dict(shape))
+    def parts(self, shape: tuple[tuple[str, Any], ...], first: Any = None) -> Sequence[Any]:
+        """Build the statements that together give the rows: several if the function returns a UNION ALL.
+
+        Only the ``first`` rows by the list's own order are read, or all if it is None.
+        """
+        known = {"first": first} if self.takes_first else {}
+        built = self.function(**dict(shape), **known)
         return built.selects if isinstance(built, CompoundSelect) else [built]
 
 

@@ -138,7 +138,7 @@ class Page:
         """Select each parent's rows, or named columns of them, as (parent, …); null without a link."""
         keys = None if self.link is None else keys_table()
         parts: list[tuple[Any, ColumnElement[bool]]] = []
-        for target in self._targets(shape):
+        for target in self._targets(shape, self._first_of(shape)):
             conditions, ranges = self._conditions(shape, target, keys), self._ranges(shape, target)
             # A computation would run once for each range, and no index could begin at one.
             if ranges and (keys is not None or self.computation is not None):
@@ -208,14 +208,25 @@ class Page:
         """Return whether the sort key of a row may be null."""
         return bool(self.model.__mapper__.columns[key.name].nullable)
 
-    def _targets(self, shape: PageShape) -> list[Any]:
-        """Return what rows are selected from: the table, or the parts of the computation."""
+    def _targets(self, shape: PageShape, first: Any = None) -> list[Any]:
+        """Return what rows are selected from: the table, or the parts of the computation.
+
+        Only the ``first`` rows by the default order are read, or all if it is None.
+        """
         if self.computation is None:
             return [self._table]
         return [
             aliased(self.model, self._typed(part).subquery(), adapt_on_names=True)
-            for part in self.computation.parts(shape.computed)
+            for part in self.computation.parts(shape.computed, first)
         ]
+
+    def _first_of(self, shape: PageShape) -> Any:
+        """Return how many of the first rows by the default order are read; None if others are, too."""
+        order = (*self.default_order, Ordering("id", self.default_order[-1].descending))
+        # A filter of the page would leave out some of them.
+        if shape.order == order and shape.start is None and not shape.backward and shape.filter is None:
+            return bindparam(LIMIT, type_=Integer)
+        return None
 
     @cached_property
     def _table(self) -> Any:
