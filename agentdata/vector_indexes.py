@@ -3,6 +3,9 @@
 An index holds vectors of one size, so none can be created before the first ones come. A task of the server
 looks for sizes that have more rows than searches compare one by one, and creates their indexes while others
 write. It also drops the indexes of sizes that are no longer in use.
+
+To add a row to an index takes three times as long as to build the index with it. So while a size is filled,
+which mostly happens once, its index waits.
 """
 
 from __future__ import annotations
@@ -32,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 INTERVAL_S = 10.0
 """How often the task looks for new sizes, in seconds."""
+
+_FILLED_BY = 0.05
+"""By how much of its rows a size that is filled grows from one look to the next."""
 
 LOCK = 0x766563746F72
 """The advisory lock of the server that creates indexes. Any number, but the same in every version."""
@@ -88,19 +94,22 @@ async def maintain(url: str) -> None:
 
     ``url`` is that of the owner of the tables.
     """
+    rows: dict[str, int] = {}
     while True:
         try:
-            await update(url)
+            await update(url, rows)
         except (OSError, TimeoutError, DBAPIError) as error:
             # Requests tell that the database is lost; the task tries again.
             _log.warning("indexes of vectors could not be looked after: %s", describe(error))
         await asyncio.sleep(INTERVAL_S)
 
 
-async def update(url: str) -> list[str]:
+async def update(url: str, rows: dict[str, int] | None = None) -> list[str]:
     """Create the indexes that are missing and drop those without rows; return the names of both.
 
-    Nothing happens if the database lacks pgvector, or if another server is at it.
+    ``rows`` remembers from one look to the next how many rows a missing index will have: while they grow
+    fast, and at the first look, it is not created. Nothing happens if the database lacks pgvector, or if
+    another server is at it.
     """
     changed = []
     async with _connected(url) as connection:
@@ -110,7 +119,7 @@ async def update(url: str) -> list[str]:
             return []
         try:
             for table in _TABLES:
-                changed += await _update_table(connection, table)
+                changed += await _update_table(connection, table, rows)
         finally:
             # A lost connection has given up the lock.
             with suppress(DBAPIError):
@@ -118,7 +127,7 @@ async def update(url: str) -> list[str]:
     return changed
 
 
-async def _update_table(connection: AsyncConnection, table: str) -> list[str]:
+async def _update_table(connection: AsyncConnection, table: str, rows: dict[str, int] | None) -> list[str]:
     if not await _scalar(connection, "SELECT to_regclass(:table) IS NOT NULL", table=table):
         return []
     found = await connection.execute(text(_SIZES.format(table=table)))
@@ -133,9 +142,15 @@ async def _update_table(connection: AsyncConnection, table: str) -> list[str]:
             await connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
             changed.append(name)
     for index in used:
-        if not valid.get(index.name) and await _is_large(connection, index):
-            await _create(connection, index)
-            changed.append(index.name)
+        if valid.get(index.name) or not await _is_large(connection, index):
+            continue
+        number = await _scalar(connection, _COUNT.format(table=index.table), dimensions=index.dimensions)
+        if rows is not None:
+            before, rows[index.name] = rows.get(index.name, 0), number
+            if number > before * (1 + _FILLED_BY):
+                continue
+        await _create(connection, index, number)
+        changed.append(index.name)
     return changed
 
 
@@ -144,9 +159,8 @@ async def _is_large(connection: AsyncConnection, index: _Index) -> bool:
     return bool(await _scalar(connection, statement, dimensions=index.dimensions, compared=MAX_COMPARED))
 
 
-async def _create(connection: AsyncConnection, index: _Index) -> None:
+async def _create(connection: AsyncConnection, index: _Index, rows: int) -> None:
     """Create an index in memory, if that is large enough, and in several processes, if there is room."""
-    rows = await _scalar(connection, _COUNT.format(table=index.table), dimensions=index.dimensions)
     needed = rows * (2 * index.dimensions + _NODE_BYTES) * 5 // 4 // 2**20
     memory = min(max(needed, _LEAST_MB), _MOST_MB)
     await connection.execute(text(f"SET maintenance_work_mem = '{memory}MB'"))

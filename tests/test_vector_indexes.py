@@ -85,6 +85,15 @@ def test_an_index_comes_with_many_vectors_of_a_size_and_goes_with_them(
     assert run(urls.owner, _INDEXES) == [[]]
 
 
+def test_an_index_waits_while_its_size_is_filled(urls: DatabaseUrls, project: UUID) -> None:
+    rows: dict[str, int] = {}
+    for added in (MAX_COMPARED + 1, 200):
+        add(urls, project, added, 3)
+        assert asyncio.run(vector_indexes.update(urls.owner, rows)) == []
+    add(urls, project, 20, 3)
+    assert asyncio.run(vector_indexes.update(urls.owner, rows)) == [_NAME]
+
+
 def test_an_index_that_was_not_completed_is_built_anew(urls: DatabaseUrls, admin: str, project: UUID) -> None:
     add(urls, project, MAX_COMPARED + 1, 3)
     asyncio.run(vector_indexes.update(urls.owner))
