@@ -12,6 +12,7 @@ import orjson
 from graphql import OperationType
 from starlette.requests import Request
 
+from agentdata import compression
 from agentdata.access import origin, root_fields, text_of
 from agentdata.context import Context
 from agentdata.engine.reporting import exception_entry, field_errors, request_errors
@@ -66,7 +67,16 @@ Result = TypeVar("Result")
 _WATCH_DELAY_S = 0.01
 """How long an operation runs, in seconds, before we watch whether its client disconnects."""
 
-_HEADERS = frozenset({b"accept", b"authorization", b"content-encoding", b"content-length", b"content-type"})
+_HEADERS = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"authorization",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+    }
+)
 
 _CHALLENGE = ((b"www-authenticate", b'Bearer realm="agentdata"'),)
 
@@ -136,7 +146,7 @@ class GraphQLEndpoint:
             answer = _Answer(HTTPStatus.TOO_MANY_REQUESTS, {"errors": [exception_entry(error)]}, headers_)
         except Exception as error:  # noqa: BLE001 - the log has the details, the client only an id
             answer = _internal_error(error)
-        await _send(send, answer, media or MediaType.JSON)
+        await _send(send, answer, media or MediaType.JSON, headers.get(b"accept-encoding", ""))
 
     async def _answer(
         self, scope: Scope, receive: Receive, headers: dict[bytes, str], media: MediaType | None
@@ -426,13 +436,18 @@ def _internal_error(error: Exception) -> _Answer:
     return _Answer(HTTPStatus.INTERNAL_SERVER_ERROR if status is HTTPStatus.OK else status, content, headers)
 
 
-async def _send(send: Send, answer: _Answer, media: MediaType) -> None:
+async def _send(send: Send, answer: _Answer, media: MediaType, accept_encoding: str) -> None:
     status, content, headers = answer
     try:
         body = orjson.dumps(content, option=orjson.OPT_UTC_Z)
     except TypeError as error:  # such as a number of more than 64 bits in someone's JSON
         status, content, headers = _internal_error(error)
         body = orjson.dumps(content)
+    if len(body) >= compression.MIN_BYTES and (coding := compression.coding_for(accept_encoding)) is not None:
+        compressed = await compression.compressed(body, coding)
+        if compressed is not None:
+            body = compressed
+            headers = ((b"content-encoding", coding.name.encode()), (b"vary", b"accept-encoding"), *headers)
     await send(
         {
             "type": "http.response.start",

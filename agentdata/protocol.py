@@ -37,7 +37,7 @@ PERSISTED_QUERY = "extensions.persistedQuery.sha256Hash"
 SHA256 = "sha256:"
 """The prefix of a document's identifier that is the SHA-256 of its text in UTF-8."""
 
-_MAX_REMEMBERED = 256
+MAX_REMEMBERED = 256
 """The longest header, in characters, whose meaning is remembered; no client's content type is longer."""
 
 _MAX_RANGES = 100
@@ -103,14 +103,15 @@ def negotiate(accept: str, *, page: bool = False) -> MediaType | None:
     header names it: an empty header and `*/*` choose `application/json`, which old clients expect. HTML is
     only chosen if the header names it. Of a long header only the first ranges are read.
     """
-    if len(accept) <= _MAX_REMEMBERED:
+    if len(accept) <= MAX_REMEMBERED:
         return _negotiate_remembered(accept, page=page)
     return _negotiate(accept, page=page)
 
 
 def _negotiate(accept: str, *, page: bool) -> MediaType | None:
     offers = [offer for offer in MediaType if page or offer is not MediaType.HTML]
-    qualities = {offer: _quality(accept or "*/*", offer) for offer in offers}
+    accepted = weights(accept or "*/*")
+    qualities = {offer: _quality(accepted, offer) for offer in offers}
     best = max(offers, key=qualities.__getitem__)
     if MediaType.GRAPHQL.value not in accept.lower() and qualities[best] == qualities[MediaType.JSON]:
         best = MediaType.JSON
@@ -120,21 +121,24 @@ def _negotiate(accept: str, *, page: bool) -> MediaType | None:
 _negotiate_remembered = lru_cache(maxsize=256)(_negotiate)
 
 
-def _quality(accept: str, offer: MediaType) -> float:
+def _quality(accepted: dict[str, float], offer: MediaType) -> float:
     """Return the weight of the most specific range that includes a media type."""
-    exact, group, everything = None, None, None
-    for part in accept.split(",", _MAX_RANGES)[:_MAX_RANGES]:
-        name, *parameters = (piece.strip().lower() for piece in part.split(";", _MAX_PARAMETERS))
-        weight = next((_weight(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
-        if name == offer.value:
-            exact = weight
-        elif name == offer.value.partition("/")[0] + "/*":
-            group = weight
-        elif name == "*/*":
-            everything = weight
     if offer is MediaType.HTML:
-        return exact or 0.0
-    return next((weight for weight in (exact, group, everything) if weight is not None), 0.0)
+        return accepted.get(offer.value, 0.0)
+    ranges = (offer.value, offer.value.partition("/")[0] + "/*", "*/*")
+    return next((accepted[name] for name in ranges if name in accepted), 0.0)
+
+
+def weights(header: str) -> dict[str, float]:
+    """Return the weight of each name in an Accept or Accept-Encoding header, from 0 to 1.
+
+    Of a long header only the first names are read.
+    """
+    found = {}
+    for part in header.split(",", _MAX_RANGES)[:_MAX_RANGES]:
+        name, *parameters = (piece.strip().lower() for piece in part.split(";", _MAX_PARAMETERS))
+        found[name] = next((_weight(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+    return found
 
 
 def _weight(text: str) -> float:
@@ -146,7 +150,7 @@ def _weight(text: str) -> float:
 
 def is_json(content_type: str) -> bool:
     """Return whether a content type means JSON in UTF-8."""
-    return len(content_type) <= _MAX_REMEMBERED and _is_json(content_type)
+    return len(content_type) <= MAX_REMEMBERED and _is_json(content_type)
 
 
 @lru_cache(maxsize=256)

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from agentdata.graphiql import assets, page
+from tests.test_compression import DECOMPRESS
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "graphiql"
@@ -89,11 +90,28 @@ async def test_every_linked_asset_is_served_and_cached_for_ever(client: httpx.As
     }
 
 
-async def test_scripts_are_served_compressed(client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("coding", [*DECOMPRESS])
+async def test_scripts_are_compressed_once(client: httpx.AsyncClient, coding: str) -> None:
     [script] = [link for link in links((await client.get("/graphql")).text) if link.endswith(".js")]
-    response = await client.get(script, headers={"accept-encoding": "gzip"})
+    plain = await client.get(script, headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    bodies = []
+    for _ in range(2):
+        async with client.stream("GET", script, headers={"accept-encoding": coding}) as response:
+            bodies.append(b"".join([part async for part in response.aiter_raw()]))
+        assert response.headers["content-encoding"] == coding
+        assert response.headers["content-type"] == plain.headers["content-type"]
+        assert response.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert DECOMPRESS[coding](bodies[0]) == plain.content
+    assert bodies[0] == bodies[1]
 
-    assert response.headers["content-encoding"] == "gzip"
+
+async def test_fonts_that_are_compressed_already_stay_as_they_are(client: httpx.AsyncClient) -> None:
+    [font] = (BUILT / "assets").glob("roboto-latin-400*.woff2")
+    response = await client.get(f"/graphiql/{font.name}", headers={"accept-encoding": "gzip, br, zstd"})
+    assert "content-encoding" not in response.headers
+    assert response.content == font.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from agentdata.connection import transaction
 from agentdata.errors import ConflictError
 from agentdata.settings import Settings
 from tests.serving import make_key, serving
+from tests.test_compression import DECOMPRESS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -200,6 +201,31 @@ async def test_the_accept_header_chooses_the_media_type(
     response = await client.post("/graphql", json={"query": "{ hello }"}, headers=headers)
     assert response.status_code == (200 if media else 406)
     assert response.headers["Content-Type"] == f"{media or PLAIN}; charset=utf-8"
+
+
+@pytest.mark.parametrize("coding", [*DECOMPRESS])
+@pytest.mark.parametrize("length", [50, 10_000])
+async def test_an_answer_is_compressed_for_a_client_that_accepts_it(
+    client: httpx.AsyncClient, coding: str, length: int
+) -> None:
+    # The longer answer is compressed in a thread.
+    query = "query ($text: String) {" + " ".join(f"a{n}: echo(text: $text)" for n in range(30)) + "}"
+    body = {"query": query, "variables": {"text": "x" * length}}
+    plain = await client.post("/graphql", json=body, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    async with client.stream("POST", "/graphql", json=body, headers={"Accept-Encoding": coding}) as response:
+        received = b"".join([part async for part in response.aiter_raw()])
+    assert response.headers["content-encoding"] == coding
+    assert response.headers["content-length"] == str(len(received))
+    assert response.headers["vary"].lower() == "accept-encoding"
+    assert len(received) < len(plain.content) / 2
+    assert DECOMPRESS[coding](received) == plain.content
+
+
+async def test_a_short_answer_is_not_compressed(client: httpx.AsyncClient) -> None:
+    response = await client.post("/graphql", json={"query": "{ hello }"}, headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in response.headers
+    assert response.json() == {"data": {"hello": "hi"}}
 
 
 @pytest.mark.parametrize(("media", "status"), [(GRAPHQL, 400), (PLAIN, 200)])

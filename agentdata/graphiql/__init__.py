@@ -1,15 +1,20 @@
 """GraphiQL, the page for exploring the API: the bundle built by graphiql/. It loads from no other host."""
 
+import asyncio
+from http import HTTPStatus
 from importlib.resources import files
 from os import PathLike, stat_result
 from pathlib import Path
+from typing import Any
 
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from agentdata.compression import Coding, coding_for
 
 _FOLDER = Path(str(files(__name__)))
 _INDEX = (_FOLDER / "index.html").read_text(encoding="utf-8")
@@ -50,8 +55,40 @@ def page(request: Request) -> Response:  # noqa: ARG001 - a Starlette endpoint t
     return HTMLResponse(_INDEX, headers=_HEADERS)
 
 
+_COMPRESSIBLE = {".css", ".js", ".svg", ".ttf", ".txt"}
+
+
 class _Assets(StaticFiles):
-    """Files that never change, because each name includes a hash of the content."""
+    """Files that never change, because each name includes a hash of the content.
+
+    Each is compressed once, as small as it reasonably can be, when it is first asked for.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._compressed: dict[tuple[str, str], bytes] = {}
+        self._turn = asyncio.Lock()
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return the file at a path, compressed if the client accepts it."""
+        response = await super().get_response(path, scope)
+        coding = coding_for(Headers(scope=scope).get("accept-encoding", ""))
+        if not isinstance(response, FileResponse) or Path(response.path).suffix not in _COMPRESSIBLE:
+            return response
+        response.headers["Vary"] = "Accept-Encoding"
+        if coding is None or response.status_code != HTTPStatus.OK:
+            return response
+        body = await self._compress(Path(response.path), coding)
+        kept = ("Cache-Control", "Content-Type", "Vary", "X-Content-Type-Options")
+        headers = {name: response.headers[name] for name in kept}
+        return Response(body, headers={**headers, "Content-Encoding": coding.name})
+
+    async def _compress(self, path: Path, coding: Coding) -> bytes:
+        key = str(path), coding.name
+        async with self._turn:
+            if key not in self._compressed:
+                self._compressed[key] = await asyncio.to_thread(lambda: coding.small(path.read_bytes()))
+        return self._compressed[key]
 
     def file_response(
         self,
@@ -66,5 +103,5 @@ class _Assets(StaticFiles):
         return response
 
 
-assets = Mount("/graphiql", app=GZipMiddleware(_Assets(directory=_FOLDER / "assets")), name="graphiql")
+assets = Mount("/graphiql", app=_Assets(directory=_FOLDER / "assets"), name="graphiql")
 """The files that the page loads; they need no key either."""
