@@ -8,8 +8,6 @@ memory. A coding pays if a link takes longer for the bytes that it saves than th
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,8 +15,8 @@ import uvloop
 from rich.console import Console
 
 from agentdata.compression import CODINGS, MIN_BYTES
-from benchmarks import database, dataset, measure, shapes
-from benchmarks.contenders.run import CONTENDERS, Running, serving
+from benchmarks import dataset, measure, shapes
+from benchmarks.contenders.run import Running, alone
 from benchmarks.load import Sample, run
 
 if TYPE_CHECKING:
@@ -38,12 +36,7 @@ def main(
 ) -> None:
     """Print the size of each shape's answer and the server's time for it, by coding."""
     chosen = dataset.SIZES[size]
-    with ExitStack() as stack:
-        urls = stack.enter_context(database.database(chosen))
-        asyncio.run(database.prepare(urls, chosen))
-        logs = database.CACHE / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        server = stack.enter_context(serving(CONTENDERS[0], urls, logs))
+    with alone(chosen) as (server, _):
         uvloop.run(_print_all(server, chosen, seconds))
 
 

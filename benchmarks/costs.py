@@ -7,7 +7,6 @@ PostgreSQL must run on this machine. Run it after a change of a cost, and copy t
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -17,7 +16,7 @@ import uvloop
 from rich.console import Console
 
 from benchmarks import database, dataset, measure, shapes
-from benchmarks.contenders.run import CONTENDERS, Running, serving
+from benchmarks.contenders.run import Running, alone
 from benchmarks.load import Client, Sample, request, run
 
 if TYPE_CHECKING:
@@ -55,12 +54,7 @@ def main(
 ) -> None:
     """Print the points, the milliseconds and their ratio for each shape."""
     chosen = dataset.SIZES[size]
-    with ExitStack() as stack:
-        urls = stack.enter_context(database.database(chosen))
-        asyncio.run(database.prepare(urls, chosen))
-        logs = database.CACHE / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        server = stack.enter_context(serving(CONTENDERS[0], urls, logs))
+    with alone(chosen) as (server, urls):
         uvloop.run(_print_all(server, urls, chosen, seconds))
         asyncio.run(database.reset_writers(urls, chosen))
 

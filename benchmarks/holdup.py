@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from itertools import count
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,8 +20,8 @@ import typer
 import uvloop
 from rich.console import Console
 
-from benchmarks import database, dataset, measure, shapes
-from benchmarks.contenders.run import CONTENDERS, Running, serving
+from benchmarks import dataset, measure, shapes
+from benchmarks.contenders.run import Running, alone
 from benchmarks.load import Client, Sample, request
 
 if TYPE_CHECKING:
@@ -111,12 +110,7 @@ def main(
 ) -> None:
     """Print how long the small request took beside each kind of other requests."""
     chosen = dataset.SIZES[size]
-    with ExitStack() as stack:
-        urls = stack.enter_context(database.database(chosen))
-        asyncio.run(database.prepare(urls, chosen))
-        logs = database.CACHE / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        server = stack.enter_context(serving(CONTENDERS[0], urls, logs))
+    with alone(chosen) as (server, _):
         uvloop.run(_print_all(server, chosen, seconds, kinds.split(",")))
 
 

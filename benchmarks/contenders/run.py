@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from benchmarks import database
 from benchmarks.dataset import API_KEY, PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.database import Urls
+    from benchmarks.dataset import Size
 
 POOL_SIZE = 10
 """The number of connections of every server for one project: the default of PostGraphile's driver.
@@ -149,6 +152,17 @@ def serving(contender: Contender, urls: Urls, logs: Path) -> Iterator[Running]:
             except psutil.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def alone(size: Size) -> Iterator[tuple[Running, Urls]]:
+    """Run agentdata on the data of a size until the block ends."""
+    with database.database(size) as urls:
+        asyncio.run(database.prepare(urls, size))
+        logs = database.CACHE / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        with serving(CONTENDERS[0], urls, logs) as server:
+            yield server, urls
 
 
 def _node() -> Path:
