@@ -46,6 +46,9 @@ FOUND = 10
 TAGS = 100
 """A filter on one of so many tags keeps 1 %."""
 
+PARTS = (51, 199, 401)
+"""How many topics, parts and details there are. Without common divisors, all combinations occur."""
+
 INDEX_S = 7_200
 """How long the index may take, in seconds."""
 
@@ -78,7 +81,7 @@ class Formula:
         random = Random(1)  # noqa: S311  # test data
         self._parts = [
             [self._gauss(random, weight) for _ in range(number)]
-            for weight, number in ((1.0, 50), (0.7, 200), (0.5, 400))
+            for weight, number in zip((1.0, 0.7, 0.5), PARTS, strict=True)
         ]
         self._noise = array("f", [random.gauss(0, 0.25) for _ in range(dimensions + 10_007)])
 
@@ -98,8 +101,9 @@ class Formula:
     def content(self, number: int) -> str:
         """Return the content of a chunk, which begins with its number."""
         return (
-            f"{number} is about topic{number * 7_919 % 50} and part{number * 104_729 % 200}, as the handbook"
-            f" says in detail{number * 1_299_709 % 400}, and one has to read it twice to know what is meant."
+            f"{number} is about topic{number * 7_919 % PARTS[0]} and part{number * 104_729 % PARTS[1]}, as"
+            f" the handbook says in detail{number * 1_299_709 % PARTS[2]}, and one has to read it twice to"
+            " know what is meant."
         )
 
     @staticmethod

@@ -44,7 +44,7 @@ MAX_SOUGHT = 50_000
 MAX_NEAREST = 100
 """The maximum number of rows that a search by meaning finds."""
 
-_SPARE = 4
+_SPARE = 2
 """How many rows an index finds for each that is read: it finds some too late, above all if it skips many."""
 
 VECTOR, VECTOR_MODEL, MIN_SCORE = "vector", "vector_model", "min_score"

@@ -524,9 +524,8 @@ _SEARCH = (
             f"The words to search for, in at most {MAX_QUERY:,} characters. All words must occur, in any"
             " order."
             ' `"two words"` in quotation marks must stand next to each other, `or` between words requires'
-            " only"
-            " one of them, and `-word` must not occur. No other character has a meaning, and no text is an"
-            " error; a text without words finds nothing. Required unless there is an `embedding`."
+            " only one of them, and `-word` must not occur. No other character has a meaning, and no text is"
+            " an error; a text without words finds nothing. Required unless there is an `embedding`."
         ),
     ),
     argument(
