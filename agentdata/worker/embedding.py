@@ -57,7 +57,8 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _FIRST_ID = UUID(int=0)
 
 _BASES = """
-SELECT id, updated_at, CASE embedding_model WHEN $2 THEN dimensions ELSE next_dimensions END AS dimensions
+SELECT id, name, updated_at,
+  CASE embedding_model WHEN $2 THEN dimensions ELSE next_dimensions END AS dimensions
 FROM knowledge_bases
 WHERE project_id = $1 AND (embedding_model = $2 OR next_embedding_model = $2) ORDER BY id"""
 
@@ -99,6 +100,8 @@ class _Source(NamedTuple):
     since: datetime
     dimensions: int | None = None
     """The size of the vectors that the base takes, if it is known."""
+    name: str = ""
+    """The name of the base."""
 
     def page(self, after: tuple[datetime, UUID], model: str) -> tuple[str, tuple[Any, ...]]:
         """Return the statement of the texts behind one, and its arguments."""
@@ -153,8 +156,8 @@ class Embedding:
             for source in await self._sources(work.project_id):
                 if source.base_id not in outcome.failures:
                     await self._fill(work, source, outcome)
-            if not outcome.failures:
-                self._complete_until[work.project_id] = began
+            # A base that does not take the vectors is looked at again once it has changed.
+            self._complete_until[work.project_id] = began
         if outcome.failures:
             raise next(iter(outcome.failures.values()))
         return {"embedded": outcome.embedded, "refused": len(outcome.refused)}
@@ -196,7 +199,12 @@ class Embedding:
             _Source(None, since),
             # A base that changed meanwhile may have another model.
             *[
-                _Source(base["id"], since if base["updated_at"] < since else _BEGINNING, base["dimensions"])
+                _Source(
+                    base["id"],
+                    since if base["updated_at"] < since else _BEGINNING,
+                    base["dimensions"],
+                    base["name"],
+                )
                 for base in bases
             ],
         ]
@@ -223,7 +231,7 @@ class Embedding:
             try:
                 check_dimensions("embedding", self._made, source.dimensions, self._embedder.model)
             except BadUserInputError as error:
-                outcome.failures[source.base_id] = error
+                outcome.failures[source.base_id] = _failure(source, error)
                 return
         try:
             async with aclosing(self._missing(work.project_id, source)) as pages:
@@ -233,7 +241,7 @@ class Embedding:
                         work.check()
                         if source.base_id in outcome.failures:
                             return
-                        batch = self._embed(work, source.base_id, missing[start : start + size], outcome)
+                        batch = self._embed(work, source, missing[start : start + size], outcome)
                         running.add(asyncio.create_task(batch))
                         if len(running) >= self._embedder.requests:
                             running = await _one_done(running)
@@ -244,8 +252,9 @@ class Embedding:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _embed(self, work: Work, base_id: UUID | None, ids: Sequence[UUID], outcome: _Outcome) -> None:
+    async def _embed(self, work: Work, source: _Source, ids: Sequence[UUID], outcome: _Outcome) -> None:
         """Make and store the vectors of a batch."""
+        base_id = source.base_id
         which = (_MEMORIES, ids) if base_id is None else (_CHUNKS, base_id, ids)
         text, *arguments = which
         records = await self._database.statement(work.project_id, text, (work.project_id, *arguments))
@@ -272,8 +281,15 @@ class Embedding:
                 # A text, or the whole base, was deleted just now; the next attempt leaves it out.
                 continue
             except BadUserInputError as error:
-                outcome.failures.setdefault(base_id, error)
+                outcome.failures.setdefault(base_id, _failure(source, error))
             return
+
+
+def _failure(source: _Source, error: BadUserInputError) -> BadUserInputError:
+    """Return an error that also names the base that does not take the vectors."""
+    if source.base_id is None:
+        return error
+    return BadUserInputError(f"the knowledge base {source.name}: {error}", field=error.field)
 
 
 async def _wake(write: UnitOfWork) -> None:
