@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     """Returns further conditions on a row."""
 
 MAX_COMPARED = 2_000
-"""How many rows are compared one by one at most. Each costs about 10 µs at 1,536 dimensions."""
+"""How many rows are compared one by one at most. Each costs 10 to 25 µs at 1,536 dimensions."""
 
 MAX_SOUGHT = 50_000
 """How many rows are compared one by one if the index finds too few: those nearer are not to be searched."""
