@@ -147,8 +147,9 @@ async def _update_table(connection: AsyncConnection, table: str, rows: dict[str,
         number = await _scalar(connection, _COUNT.format(table=index.table), dimensions=index.dimensions)
         if rows is not None:
             before, rows[index.name] = rows.get(index.name, 0), number
-            if number > before * (1 + _FILLED_BY):
+            if not before <= number <= before * (1 + _FILLED_BY):
                 continue
+            del rows[index.name]
         await _create(connection, index, number)
         changed.append(index.name)
     return changed

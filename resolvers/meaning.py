@@ -100,8 +100,8 @@ def nearest(
 ) -> Select[Any]:
     """Select the id and the similarity of the rows nearest to a vector: at most ``limit``.
 
-    If ``first`` is given, only so many of them are read. Rows that an index finds are compared in half
-    precision, as it does.
+    If ``first`` is given, no more of them are needed. Where more than a few rows are searched, they are
+    compared in half precision, as an index does.
     """
     most: Any = literal_column(str(limit))
     if first is not None and vectors.are_single:
@@ -120,12 +120,13 @@ def nearest(
             owned(vector), vector.dimensions == size, *vectors.conditions(vector), *restricted
         )
 
-    def compared(rows: Any, when: Any) -> Select[Any]:
-        """Select the nearest of some rows exactly; a row may have vectors of several models."""
+    def compared(rows: Any, type_: str, when: Any) -> Select[Any]:
+        """Select the nearest of some rows; a row may have vectors of several models."""
         vector = aliased(vectors.model)
-        each = found(vector, "vector", getattr(vector, vectors.key).in_(select(rows.c.id)), when).subquery()
+        each = found(vector, type_, getattr(vector, vectors.key).in_(select(rows.c.id)), when).subquery()
         best = func.min(each.c.distance).label("distance")
-        return select(each.c.id, best).group_by(each.c.id).order_by(best, each.c.id).limit(most)
+        # In the order of pages, of which each begins the list: rows of one distance by their ids.
+        return select(each.c.id, best).group_by(each.c.id).order_by(best, each.c.id.desc()).limit(most)
 
     indexed = aliased(vectors.model)
     among: list[Any] = []
@@ -135,19 +136,21 @@ def nearest(
         # Not EXISTS, which PostgreSQL may turn into a join and so lose the order of the index.
         own = select(true()).where(owned(row), row.id == getattr(indexed, vectors.key), *narrower)
         among = [own.correlate_except(row).scalar_subquery()]
-    indexed_first = (
+    with_ties = (
         found(indexed, "halfvec", *among, not_(is_few))
         # Else PostgreSQL sorts the rows of a project that it believes to be small, as cached plans do.
         .join(_seemingly_many("once"), true())
         .join(_seemingly_many("again"), true())
         # By its name: PostgreSQL would compute the expression once more for the order.
         .order_by("distance")
-        .limit(most)
-        .cte("indexed", nesting=True)
+        # All rows of the last distance: pages order them by their ids.
+        .fetch(most, with_ties=True)
+        .subquery()
     )
+    indexed_first = select(with_ties).limit(literal_column(str(limit))).cte("indexed", nesting=True)
     # The index gives up after many vectors that are nearer, but of other projects or bases.
     sought = _candidates(searched, vectors, term, conditions, MAX_SOUGHT, "sought")
-    gives_up = case(
+    too_few = case(
         (is_few, false()),
         (
             select(func.count() < most).select_from(indexed_first).scalar_subquery(),
@@ -155,17 +158,14 @@ def nearest(
         ),
         else_=false(),
     )
-    outcome = select(gives_up.label("gives_up")).cte("outcome", nesting=True)
-    too_few = select(outcome.c.gives_up).scalar_subquery()
-    # Distances in half precision are not mixed with exact ones: rows would be out of order.
     together = union_all(
-        compared(candidates, is_few),
-        select(indexed_first).where(not_(too_few)),
-        compared(sought, too_few),
+        compared(candidates, "vector", is_few),
+        select(indexed_first),
+        compared(sought, "halfvec", too_few),
     ).subquery()
     best = (1 - func.min(together.c.distance)).label("similarity")
     chosen = select(together.c.id, best).group_by(together.c.id)
-    chosen = chosen.add_cte(candidates, few, given, indexed_first, sought, outcome, nest_here=True)
+    chosen = chosen.add_cte(candidates, few, given, indexed_first, sought, nest_here=True)
     if meaning.with_min_score:
         chosen = chosen.having(best >= bindparam(MIN_SCORE, type_=Float))
     return chosen
@@ -224,6 +224,6 @@ def _few(
 
 
 def _distance(embedding: Any, given: Any, type_: _Type) -> Any:
-    """Return the cosine distance of a vector from the given one, which is read from its text once."""
+    """Return the cosine distance of a vector from the given one, which is cast once."""
     other = select(cast(given.c[VECTOR], type_)).scalar_subquery()
     return cast(embedding, type_).op("<=>", return_type=Float())(other)

@@ -226,7 +226,7 @@ def _matches(
 ) -> Select[Any]:
     """Select the rows that have the words of a query, that are nearest to a vector, or both.
 
-    Only the ``first`` of them are read, or all if it is None.
+    If ``first`` is given, no more of the first ones are needed.
     """
     searched = rows(**which)
     if meaning is None:

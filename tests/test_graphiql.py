@@ -107,6 +107,14 @@ async def test_scripts_are_compressed_once(client: httpx.AsyncClient, coding: st
     assert bodies[0] == bodies[1]
 
 
+async def test_a_script_that_has_not_changed_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    [script] = [link for link in links((await client.get("/graphql")).text) if link.endswith(".js")]
+    known = (await client.get(script, headers={"accept-encoding": "identity"})).headers["etag"]
+    response = await client.get(script, headers={"accept-encoding": "identity", "if-none-match": known})
+    assert (response.status_code, response.content) == (304, b"")
+    assert response.headers["vary"] == "Accept-Encoding"
+
+
 async def test_fonts_that_are_compressed_already_stay_as_they_are(client: httpx.AsyncClient) -> None:
     [font] = (BUILT / "assets").glob("roboto-latin-400*.woff2")
     response = await client.get(f"/graphiql/{font.name}", headers={"accept-encoding": "gzip, br, zstd"})

@@ -92,6 +92,11 @@ def test_an_index_waits_while_its_size_is_filled(urls: DatabaseUrls, project: UU
         assert asyncio.run(vector_indexes.update(urls.owner, rows)) == []
     add(urls, project, 20, 3)
     assert asyncio.run(vector_indexes.update(urls.owner, rows)) == [_NAME]
+    # It is filled once more.
+    run(urls.owner, "DELETE FROM memory_embeddings")
+    assert asyncio.run(vector_indexes.update(urls.owner, rows)) == [_NAME]
+    add(urls, project, MAX_COMPARED + 1, 3)
+    assert asyncio.run(vector_indexes.update(urls.owner, rows)) == []
 
 
 def test_an_index_that_was_not_completed_is_built_anew(urls: DatabaseUrls, admin: str, project: UUID) -> None:

@@ -75,7 +75,6 @@ class _Assets(StaticFiles):
         coding = coding_for(Headers(scope=scope).get("accept-encoding", ""))
         if not isinstance(response, FileResponse) or Path(response.path).suffix not in _COMPRESSIBLE:
             return response
-        response.headers["Vary"] = "Accept-Encoding"
         if coding is None or response.status_code != HTTPStatus.OK:
             return response
         body = await self._compress(Path(response.path), coding)
@@ -85,9 +84,10 @@ class _Assets(StaticFiles):
 
     async def _compress(self, path: Path, coding: Coding) -> bytes:
         key = str(path), coding.name
-        async with self._turn:
-            if key not in self._compressed:
-                self._compressed[key] = await asyncio.to_thread(lambda: coding.small(path.read_bytes()))
+        if key not in self._compressed:
+            async with self._turn:
+                if key not in self._compressed:
+                    self._compressed[key] = await asyncio.to_thread(lambda: coding.small(path.read_bytes()))
         return self._compressed[key]
 
     def file_response(
@@ -100,6 +100,7 @@ class _Assets(StaticFiles):
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Vary"] = "Accept-Encoding"
         return response
 
 

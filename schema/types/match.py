@@ -25,7 +25,7 @@ _SCORE = (
 )
 _SIMILARITY = (
     "The cosine similarity of its vector to the embedding, from -1 to 1; null if it was not found by meaning."
-    " If an index chose the nearest, it compared vectors in half precision, true to 0.001."
+    " If an index chose the nearest, vectors were compared in half precision, true to 0.001."
 )
 _RANK = (
     "How well the words match, from 0 to 1; null if it was not found by words. It grows with the occurrences"

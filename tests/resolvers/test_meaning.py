@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -46,6 +47,12 @@ def similarity(one: Sequence[float], other: Sequence[float]) -> float:
     """Return the cosine similarity of two vectors."""
     product = math.fsum(a * b for a, b in zip(one, other, strict=True))
     return product / math.hypot(*one) / math.hypot(*other)
+
+
+def halved(numbers: Sequence[float]) -> tuple[float, ...]:
+    """Return numbers in half precision."""
+    kind = f"{len(numbers)}e"
+    return struct.unpack(kind, struct.pack(kind, *numbers))
 
 
 def numbers_of(random: Random, size: int = 8) -> list[float]:
@@ -194,6 +201,41 @@ async def test_pages_go_through_all_matches_in_every_order(api: Api) -> None:
                 if not page["pageInfo"]["hasNextPage"]:
                     break
             assert seen == everything
+
+
+async def walked(api: Api, first: int, **asked: Any) -> list[str]:
+    """Return the contents of the chunks on all pages of a size."""
+    listed: list[str] = []
+    after = None
+    while True:
+        page = await found(api, first=first, after=after, **asked)
+        listed += [node["chunk"]["content"] for node in page["nodes"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            return listed
+        after = page["pageInfo"]["endCursor"]
+
+
+async def test_pages_of_every_size_list_the_same_rows_of_one_distance(api: Api) -> None:
+    base = await base_of(api, {f"number {n}": [1, 2, 3] for n in range(60)})
+    everything = await walked(api, 60, embedding=[1, 0, 0], bases=[base])
+    assert len(everything) == 60
+    for first in (7, 25):
+        assert await walked(api, first, embedding=[1, 0, 0], bases=[base]) == everything
+
+
+async def test_an_index_gives_pages_of_every_size_the_same_rows(
+    api: Api, database_urls: DatabaseUrls
+) -> None:
+    random = Random(9)  # noqa: S311  # test data
+    same = numbers_of(random, 21)
+    numbers = {f"{n}": same if n % 3 == 0 else numbers_of(random, 21) for n in range(2_300)}
+    base = await large_base_of(api, numbers)
+    assert "knowledge_embeddings_21_hnsw_idx" in await vector_indexes.update(database_urls.owner)
+    for vector in (same, numbers_of(random, 21)):
+        everything = await walked(api, 100, embedding=vector, bases=[base])
+        assert len(everything) == meaning.MAX_NEAREST
+        for first in (7, 30):
+            assert await walked(api, first, embedding=vector, bases=[base]) == everything
 
 
 async def test_only_the_nearest_are_listed_and_the_answer_says_so(api: Api) -> None:
@@ -411,7 +453,8 @@ async def test_rows_are_compared_if_others_hide_them_from_the_index(
     await large_base_of(other, nearer)
     assert "knowledge_embeddings_23_hnsw_idx" in await vector_indexes.update(database_urls.owner)
     vector = [1, *[0.001] * 22]
-    best = sorted(numbers, key=lambda content: -similarity(numbers[content], vector))
+    # Many are compared in half precision.
+    best = sorted(numbers, key=lambda content: -similarity(halved(numbers[content]), halved(vector)))
     loaded = text("SELECT '[1]'::vector")  # a session knows the settings of pgvector once it has loaded it
     change = f"ALTER DATABASE {make_url(database_urls.request).database}"
     # As an index gives up that holds thousands of others, this one does after the first hundred.

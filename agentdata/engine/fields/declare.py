@@ -188,7 +188,7 @@ def computation(
     into what the function takes; ``constants`` are fixed values, which both ``bind`` and the function take.
     ``prepare`` is awaited before ``bind``, which takes the arguments that it returns: while it waits, the
     operation holds no connection, and its other preparations run. It bounds its own time. With
-    ``takes_first``, the function takes ``first``: how many rows a page reads that begins where the list does.
+    ``takes_first``, the function takes ``first``: how many rows a page needs that begins where the list does.
     """
     filters = {
         each.python_name: filters_for(each.metadata[_FILTERED_MODEL], each.type)

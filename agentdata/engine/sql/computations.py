@@ -56,8 +56,8 @@ class Computation:
     prepare: Prepare | None = None
     """Prepares the arguments before they are bound, and before the operation takes a connection."""
     takes_first: bool = False
-    """Whether the function takes ``first``: how many of the first rows by the list's own order are read, as
-    SQL; None if others are, too."""
+    """Whether the function takes ``first``: how many of the first rows by the list's own order are needed, as
+    SQL; it may leave out all others. None if all are needed."""
 
     @property
     def takes_arguments(self) -> bool:
@@ -97,7 +97,7 @@ class Computation:
     def parts(self, shape: tuple[tuple[str, Any], ...], first: Any = None) -> Sequence[Any]:
         """Build the statements that together give the rows: several if the function returns a UNION ALL.
 
-        Only the ``first`` rows by the list's own order are read, or all if it is None.
+        Rows behind the ``first`` by the list's own order may be missing, unless it is None.
         """
         known = {"first": first} if self.takes_first else {}
         built = self.function(**dict(shape), **known)

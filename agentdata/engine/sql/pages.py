@@ -211,7 +211,7 @@ class Page:
     def _targets(self, shape: PageShape, first: Any = None) -> list[Any]:
         """Return what rows are selected from: the table, or the parts of the computation.
 
-        Only the ``first`` rows by the default order are read, or all if it is None.
+        Rows behind the ``first`` by the default order may be missing, unless it is None.
         """
         if self.computation is None:
             return [self._table]
@@ -221,7 +221,7 @@ class Page:
         ]
 
     def _first_of(self, shape: PageShape) -> Any:
-        """Return how many of the first rows by the default order are read; None if others are, too."""
+        """Return how many of the first rows by the default order are needed; None if others are, too."""
         order = (*self.default_order, Ordering("id", self.default_order[-1].descending))
         # A filter of the page would leave out some of them.
         if shape.order == order and shape.start is None and not shape.backward and shape.filter is None:
