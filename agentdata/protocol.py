@@ -143,7 +143,8 @@ def weights(header: str) -> dict[str, float]:
 
 def _weight(text: str) -> float:
     try:
-        return min(max(float(text), 0.0), 1.0)
+        # In this order NaN is 0.
+        return min(max(0.0, float(text)), 1.0)
     except ValueError:
         return 0.0
 

@@ -40,6 +40,7 @@ DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
         ("zstd;q=0, gzip", "gzip"),
         ("gzip;q=0", None),
         ("gzip;q=nonsense", None),
+        ("zstd;q=nan, br;q=-1, gzip", "gzip"),
         ("*", "zstd"),
         ("*;q=0", None),
         ("zstd;q=0, *", "br"),
