@@ -4,8 +4,8 @@ An index holds vectors of one size, so none can be created before the first ones
 looks for sizes that have more rows than searches compare one by one, and creates their indexes while others
 write. It also drops the indexes of sizes that are no longer in use.
 
-To add a row to an index takes three times as long as to build the index with it. So while a size is filled,
-which mostly happens once, its index waits.
+To add a row to an index takes longer than to build the index with it. So while a size is filled, which mostly
+happens once, its index waits.
 """
 
 from __future__ import annotations

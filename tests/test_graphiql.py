@@ -12,7 +12,7 @@ from graphql import build_schema, parse, validate
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from agentdata.graphiql import assets, page
+from agentdata.graphiql import Assets, assets, page
 from tests.test_compression import DECOMPRESS
 
 ROOT = Path(__file__).parent.parent
@@ -91,20 +91,26 @@ async def test_every_linked_asset_is_served_and_cached_for_ever(client: httpx.As
 
 
 @pytest.mark.parametrize("coding", [*DECOMPRESS])
-async def test_scripts_are_compressed_once(client: httpx.AsyncClient, coding: str) -> None:
+async def test_scripts_are_compressed(client: httpx.AsyncClient, coding: str) -> None:
     [script] = [link for link in links((await client.get("/graphql")).text) if link.endswith(".js")]
     plain = await client.get(script, headers={"accept-encoding": "identity"})
     assert "content-encoding" not in plain.headers
-    bodies = []
-    for _ in range(2):
-        async with client.stream("GET", script, headers={"accept-encoding": coding}) as response:
-            bodies.append(b"".join([part async for part in response.aiter_raw()]))
-        assert response.headers["content-encoding"] == coding
-        assert response.headers["content-type"] == plain.headers["content-type"]
-        assert response.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
-        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert DECOMPRESS[coding](bodies[0]) == plain.content
-    assert bodies[0] == bodies[1]
+    async with client.stream("GET", script, headers={"accept-encoding": coding}) as response:
+        body = b"".join([part async for part in response.aiter_raw()])
+    assert response.headers["content-encoding"] == coding
+    assert response.headers["content-type"] == plain.headers["content-type"]
+    assert response.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert DECOMPRESS[coding](body) == plain.content
+
+
+async def test_a_file_is_compressed_once(tmp_path: Path) -> None:
+    (tmp_path / "a.js").write_text("first")
+    transport = httpx.ASGITransport(Assets(directory=tmp_path))
+    async with httpx.AsyncClient(transport=transport, base_url="http://agentdata") as client:
+        for coding, text in (("gzip", "first"), ("gzip", "first"), ("br", "second")):
+            assert (await client.get("/a.js", headers={"accept-encoding": coding})).text == text
+            (tmp_path / "a.js").write_text("second")
 
 
 async def test_a_script_that_has_not_changed_is_not_sent_again(client: httpx.AsyncClient) -> None:

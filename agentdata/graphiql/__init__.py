@@ -58,7 +58,7 @@ def page(request: Request) -> Response:  # noqa: ARG001 - a Starlette endpoint t
 _COMPRESSIBLE = {".css", ".js", ".svg", ".ttf", ".txt"}
 
 
-class _Assets(StaticFiles):
+class Assets(StaticFiles):
     """Files that never change, because each name includes a hash of the content.
 
     Each is compressed once, as small as it reasonably can be, when it is first asked for.
@@ -97,6 +97,7 @@ class _Assets(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
+        """Return a file that browsers keep for ever."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -104,5 +105,5 @@ class _Assets(StaticFiles):
         return response
 
 
-assets = Mount("/graphiql", app=_Assets(directory=_FOLDER / "assets"), name="graphiql")
+assets = Mount("/graphiql", app=Assets(directory=_FOLDER / "assets"), name="graphiql")
 """The files that the page loads; they need no key either."""

@@ -156,8 +156,8 @@ class Embedding:
             for source in await self._sources(work.project_id):
                 if source.base_id not in outcome.failures:
                     await self._fill(work, source, outcome)
-            # A base that does not take the vectors is looked at again once it has changed.
-            self._complete_until[work.project_id] = began
+            if not outcome.failures:
+                self._complete_until[work.project_id] = began
         if outcome.failures:
             raise next(iter(outcome.failures.values()))
         return {"embedded": outcome.embedded, "refused": len(outcome.refused)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -250,27 +249,6 @@ async def test_a_base_of_another_size_fails_and_keeps_no_other_from_its_vectors(
         assert len(again) == 2
         await until(lambda: job(embedded), lambda each: bool(each and each["state"] == "FAILED"))
     assert served.texts[sent:] == ["three"]
-
-
-async def test_a_base_of_another_size_is_looked_at_again_once_it_has_changed(
-    embedded: Api,
-    owner: AsyncEngine,
-    working: Working,
-    kind: Embedding,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # Texts are old after ten minutes.
-    monkeypatch.setattr(module, "_OVERLAP", timedelta(0))
-    base_id = await base_with(embedded, "one", dimensions=8)
-    async with working([kind]):
-        await until(lambda: job(embedded), lambda each: bool(each and each["state"] == "FAILED"))
-        assert not await kind._lacks(embedded.project_id)  # noqa: SLF001
-        changed = text("UPDATE knowledge_bases SET dimensions = :size, updated_at = now() WHERE id = :id")
-        async with owner.begin() as connection:
-            await connection.execute(changed, {"size": DIMENSIONS, "id": base_id})
-        assert await kind._lacks(embedded.project_id)  # noqa: SLF001
-        kind._again[embedded.project_id] = 0  # noqa: SLF001  # a minute has passed
-        await until(lambda: stored(owner, embedded), lambda found: found.keys() == {"one"})
 
 
 async def test_a_text_that_woke_nobody_is_found(
