@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
-_OLDER_AFTER, _ALL_AFTER = 16, 4_096
-"""After how many functions the garbage is collected that outlived its function, and all of it.
+_OLDER_AFTER, _FREEZE_AFTER, _ALL_AFTER = 16, 64, 65_536
+"""After how many functions which garbage is collected.
 
-Python itself collects all of it if that in use has grown by a quarter.
+In order: the garbage that outlived its function; all that came since the last time, after which what is in
+use, such as cached documents, is not looked at again (`gc.freeze`); and all there is.
 """
 
 SWITCH_S = 0.001
@@ -121,14 +122,18 @@ class Aside:
         """Collect the garbage of the function before, and sometimes that of longer ago.
 
         It takes the event loop some 2 ms. The garbage of many functions would take 100 ms at a time, and all
-        that is in use takes up to half a second to look through once the caches are full.
+        that is in use takes up to half a second to look through once the caches are full: so all of it is
+        looked through rarely. What is frozen is still freed once nothing refers to it. Documents and their
+        plans have no reference cycles; the little garbage with cycles among what is frozen waits.
         """
         self._collections += 1
-        # Objects that are still in use now are not looked at again by the most frequent collections.
-        oldest = (
-            2 if self._collections % _ALL_AFTER == 0 else 1 if self._collections % _OLDER_AFTER == 0 else 0
-        )
-        gc.collect(oldest)
+        if self._collections % _FREEZE_AFTER == 0:
+            if self._collections % _ALL_AFTER == 0:
+                gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+        else:
+            gc.collect(1 if self._collections % _OLDER_AFTER == 0 else 0)
 
     def _refusal(self) -> OverloadedError:
         refusals.count("threads")

@@ -57,7 +57,9 @@ from agentdata.engine.plans.steps import (
     Edges,
     KeyStep,
     ListField,
+    ListForm,
     NodeStep,
+    PageForm,
     PageInfo,
     PageStep,
     RowStep,
@@ -469,7 +471,6 @@ class _Compilation:
             path=".".join(self.path),
         )
         step = PageStep(slot, read)
-        read.form = step.form
         connection = get_named_type(type_.fields[nodes[0].name.value].type)
         selected = self.selections.below(connection, nodes)
         if {of_key[0].name.value for _, of_key in selected} & {"nodes", "edges", "pageInfo"}:
@@ -482,7 +483,8 @@ class _Compilation:
             with self._field_at(connection, key, of_key[0]):
                 step.fields[key] = self._connection_field(connection, of_key, step)
             if name in LIST_FIELDS and name not in step.list_reads:
-                step.list_reads[name] = self._list_read(declared, name, keys, step)
+                step.list_reads[name] = self._list_read(declared, name, keys, slot)
+        read.form = PageForm(slot, read.names, step.has_cursors, step.has_page_info)
         if not read.names:
             # A statement selects something, if only rows to be counted.
             read.need("id")
@@ -506,7 +508,7 @@ class _Compilation:
             return ListField(name)
         raise UnplannedError
 
-    def _list_read(self, declared: Page, name: str, keys: Keys, step: PageStep) -> Read:
+    def _list_read(self, declared: Page, name: str, keys: Keys, slot: int) -> Read:
         """Add the read of a field about the list as a whole."""
         select, type_ = LIST_FIELDS[name]
         with self._at(name):
@@ -516,7 +518,7 @@ class _Compilation:
                 {VALUE: type_},
                 keys,
                 key_type=None if keys is None else Uuid(),
-                form=step.list_form,
+                form=ListForm(slot),
             )
         read.need(VALUE)
         return read

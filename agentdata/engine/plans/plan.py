@@ -16,6 +16,7 @@ from agentdata.engine.plans.failures import report
 from agentdata.engine.plans.run import FailingFieldsError, Run, UnplannedError
 from agentdata.engine.reporting import client_error
 from agentdata.errors import AgentDataError, LimitExceededError
+from agentdata.sight.failures import drop_tracebacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,6 +112,7 @@ class ArgumentSlots:
                         raise UnplannedError
             except (AgentDataError, GraphQLError) as error:
                 if slot.fails:
+                    drop_tracebacks(error)  # they hold the bindings, which hold the error
                     bindings[slot.number] = error
                 else:
                     wrong.append(slot)

@@ -200,7 +200,9 @@ class Projection:
         scope: dict[str, Any] = {"Fragment": orjson.Fragment, "time": _time, "Failed": Failed}
         # Column names are the models' own and keys are written by repr: no text of a client is code.
         exec(source, scope)  # noqa: S102
-        return scope["objects"]  # type: ignore[no-any-return]  # defined by the line above
+        # The function holds the scope; the scope must not hold the function, or both are never freed by
+        # themselves.
+        return scope.pop("objects")  # type: ignore[no-any-return]  # defined by the line above
 
 
 def _time(sent: str) -> str:

@@ -141,6 +141,42 @@ _Span = tuple[int, int, bool]
 _NO_ROWS: _Span = (0, 0, False)
 
 
+@dataclass(frozen=True)
+class PageForm:
+    """Returns the form in which a request reads the rows of a page.
+
+    It knows nothing of the step that uses the rows, which knows the read: plans without reference cycles are
+    freed as soon as they are no longer cached.
+    """
+
+    slot: int
+    names: list[str]
+    """The names that the read has, which other parts of the plan may add to."""
+    has_cursors: bool
+    has_page_info: bool
+
+    def __call__(self, bindings: Mapping[int, Any]) -> ReadForm:
+        """Return the form for the bound arguments of a request."""
+        request: PageRequest = bindings[self.slot]
+        sort_keys = [key.name for key in request.order] if self.has_cursors else []
+        extra = tuple(name for name in dict.fromkeys(sort_keys) if name not in self.names)
+        # One row more tells whether there is a next page; without `pageInfo`, it and all rows below it are
+        # spared.
+        return ReadForm(request.shape, request.values, request.size + self.has_page_info, extra)
+
+
+@dataclass(frozen=True)
+class ListForm:
+    """Returns the form in which a request reads a field about the list as a whole: the filter alone."""
+
+    slot: int
+
+    def __call__(self, bindings: Mapping[int, Any]) -> ReadForm:
+        """Return the form for the bound arguments of a request."""
+        request: PageRequest = bindings[self.slot]
+        return ReadForm(request.shape.of_all(), request.values)
+
+
 @dataclass
 class PageStep:
     """A connection for each key, with those of its fields that are selected.
@@ -161,23 +197,14 @@ class PageStep:
         """Whether any field needs the rows of the page."""
         return any(isinstance(each, Projection | Edges | PageInfo) for each in self.fields.values())
 
-    def form(self, bindings: Mapping[int, Any]) -> ReadForm:
-        """Return the form in which a request reads the rows."""
-        request: PageRequest = bindings[self.slot]
-        sort_keys = [key.name for key in request.order] if self._has_cursors else []
-        extra = tuple(name for name in dict.fromkeys(sort_keys) if name not in self.read.names)
-        # One row more tells whether there is a next page; without `pageInfo`, it and all rows below it are
-        # spared.
-        more = any(isinstance(each, PageInfo) for each in self.fields.values())
-        return ReadForm(request.shape, request.values, request.size + more, extra)
-
-    def list_form(self, bindings: Mapping[int, Any]) -> ReadForm:
-        """Return the form in which a request reads a field about the list as a whole: the filter alone."""
-        request: PageRequest = bindings[self.slot]
-        return ReadForm(request.shape.of_all(), request.values)
+    @property
+    def has_page_info(self) -> bool:
+        """Whether `pageInfo` is selected."""
+        return any(isinstance(each, PageInfo) for each in self.fields.values())
 
     @property
-    def _has_cursors(self) -> bool:
+    def has_cursors(self) -> bool:
+        """Whether any cursor is selected."""
         return any(
             what.lower().endswith("cursor")
             for each in self.fields.values()
@@ -188,7 +215,7 @@ class PageStep:
     def values(self, run: Run) -> Mapping[Key, Any]:
         """Return the connection of each key."""
         request: PageRequest = run.bindings[self.slot]
-        page = _Pages(request, run, self.read if self.reads_rows else None, with_cursors=self._has_cursors)
+        page = _Pages(request, run, self.read if self.reads_rows else None, with_cursors=self.has_cursors)
         lists = {name: _values_by_key(run, read) for name, read in self.list_reads.items()}
         fields = [(key, self._field(each, page, run, lists)) for key, each in self.fields.items()]
 
