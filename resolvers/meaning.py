@@ -158,14 +158,17 @@ def nearest(
         ),
         else_=false(),
     )
+    gave_up = select(too_few.label("gave_up")).cte("gave_up", nesting=True)
+    instead = select(gave_up.c.gave_up).scalar_subquery()
     together = union_all(
         compared(candidates, "vector", is_few),
-        select(indexed_first),
-        compared(sought, "halfvec", too_few),
+        # Not beside those that are compared: these may be farther than all of them.
+        select(indexed_first).where(not_(instead)),
+        compared(sought, "halfvec", instead),
     ).subquery()
     best = (1 - func.min(together.c.distance)).label("similarity")
     chosen = select(together.c.id, best).group_by(together.c.id)
-    chosen = chosen.add_cte(candidates, few, given, indexed_first, sought, nest_here=True)
+    chosen = chosen.add_cte(candidates, few, given, indexed_first, sought, gave_up, nest_here=True)
     if meaning.with_min_score:
         chosen = chosen.having(best >= bindparam(MIN_SCORE, type_=Float))
     return chosen
