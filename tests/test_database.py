@@ -228,7 +228,7 @@ async def test_requests_succeed_again_after_all_connections_were_lost(
     async with open_database(url, 5) as database:
         for _ in range(3):
             assert await ask() == [{api.project_id}] * 5
-            assert await query_backends(database_server, url, "count(pg_terminate_backend(pid))")
+            assert await query_backends(database_server, url, "count(pg_terminate_backend(pid, 60000))")
             # A request may come before the driver notices that the server ended the session; it fails once.
             for answer in await ask():
                 if answer != {api.project_id}:

@@ -40,4 +40,4 @@ async def test_the_example_is_the_statement_of_its_query(api: Api) -> None:
     explained = await executor.explain(operation, variables, Context(api.database, principal), analyze=False)
     assert explained is not None
     assert words(explained.sql) == words(block("sql"))
-    assert explained.parameters == [str(api.project_id), "COMPLETED"]
+    assert explained.parameters == [str(api.project_id), "COMPLETED", "True"]

@@ -12,6 +12,7 @@ from sqlalchemy import ARRAY, BigInteger, DateTime, Integer, Interval, Numeric, 
 from sqlalchemy.dialects.postgresql import JSONB
 
 from agentdata.context import Context
+from agentdata.database import Database
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.projection import Projection
 from agentdata.engine.plans.run import Run, UnplannedError
@@ -28,11 +29,10 @@ from agentdata.engine.plans.statements import (
 from agentdata.engine.sql.links import Link
 from models import Message, Session, User
 from tests import factories
+from tests.api import Api
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from tests.api import Api
 
 ID = "01900000-0000-7000-8000-000000000000"
 TYPES: dict[str, Any] = {
@@ -241,3 +241,40 @@ def test_the_sql_cache_bounds_the_forms_of_one_read_set() -> None:
 def test_every_column_of_a_message_has_a_wire_format() -> None:
     for column in Message.__mapper__.columns:
         assert wire_format(column.type)
+
+
+SESSIONS = (
+    "query ($filter: SessionFilter) { sessions(first: 5, filter: $filter) { totalCount nodes { id } } }"
+)
+STATISTICS = "query ($filter: SessionFilter) { project { statistics(sessions: $filter) { sessionCount } } }"
+PLANS = "SELECT generic_plans FROM pg_prepared_statements WHERE strpos(statement, $1) > 0"
+"""Of each statement with a text, how many of its executions in the session had a plan for any values."""
+
+
+@pytest.mark.parametrize(
+    ("document", "filter_", "generic"),
+    [
+        (SESSIONS, {"costUsd": {"gt": 1}}, 0),
+        (SESSIONS, {"agentId": {"eq": ID}, "title": {"eq": "any"}}, 0),
+        (SESSIONS, {"not": {"agentId": {"eq": ID}}}, 0),
+        (SESSIONS, {"agent": {"name": {"eq": "any"}}}, 0),
+        (SESSIONS, {"agentId": {"eq": ID}}, 3),
+        (SESSIONS, {"id": {"in": [ID]}}, 3),
+        (SESSIONS, None, 3),
+        (STATISTICS, {"costUsd": {"gt": 1}}, 0),
+        (STATISTICS, None, 3),
+    ],
+)
+async def test_filters_are_planned_by_their_values(
+    api: Api, database_url: str, document: str, filter_: dict[str, Any] | None, generic: int
+) -> None:
+    database = Database(database_url, pool_size=1)
+    try:
+        for _ in range(8):
+            await Api(database, api.principal).ask(document, filter=filter_)
+        connection = await database.pool.take(api.project_id)
+        plans = await connection.driver.fetch(PLANS, "FROM sessions")
+        database.pool.give_back(connection)
+    finally:
+        await database.close()
+    assert [record["generic_plans"] for record in plans] == [generic]

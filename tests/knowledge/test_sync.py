@@ -419,9 +419,12 @@ async def test_a_sync_that_lost_its_lock_ends_when_another_has_begun(
 
 
 _CUT = """
-SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database AS own ON own.oid = database
+SELECT pg_terminate_backend(pid, 60000) FROM pg_locks JOIN pg_database AS own ON own.oid = database
 WHERE locktype = 'advisory' AND datname = current_database() AND objsubid = 1"""
-"""Ends the session that holds the lock of a sync: no other of this database holds a lock of one number."""
+"""Ends the session that holds the lock of a sync, and waits for its end.
+
+No other session of this database holds a lock of one number.
+"""
 
 
 async def test_a_cancelled_sync_is_recorded_and_the_next_one_goes_on(api: Api, tmp_path: Path) -> None:

@@ -427,7 +427,9 @@ class _Compilation:
             declared.statement,
             types,
             keys,
-            form=lambda bindings: ReadForm(bindings[slot].shape, bindings[slot].values),
+            form=lambda bindings: ReadForm(
+                bindings[slot].shape, bindings[slot].values, by_values=bool(bindings[slot].values)
+            ),
         )
         own = Projection(types, read)
         if declared.gives is Gives.VALUE:

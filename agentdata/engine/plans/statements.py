@@ -49,6 +49,15 @@ DIALECT = asyncpg_dialect(json_serializer=lambda value: orjson.dumps(value).deco
 KEY = "key"
 """The name of a read's key among its columns."""
 
+_PLANNED_BY_VALUES = "{} OR (SELECT count(*) > 0 FROM generate_series(1, 1000000000000))"
+"""With the parameter true it is true, and makes PostgreSQL plan a statement for the values of each execution.
+
+After five executions PostgreSQL compares the costs of such plans with those of one for any values. That takes
+each value for an ordinary one: a filter that leaves few rows, or none, may then take thousands of times as
+long. With this condition the plan for any values seems to cost too much. In the others it is the constant
+true, so nothing of it is ever executed.
+"""
+
 _PARAMETER = re.compile(r"\$(\d+)")
 _MAX_CHARACTERS = 1_000_000
 """How long the SQL of an operation may be; PostgreSQL takes seconds to read and plan a longer one."""
@@ -66,6 +75,8 @@ class ReadForm(NamedTuple):
     limit: int | None = None
     extra: tuple[str, ...] = ()
     """Columns that are read in addition to the selected ones."""
+    by_values: bool = False
+    """Whether the best plan depends on the values: on how many rows a filter leaves, for example."""
 
 
 FIXED = ReadForm()
@@ -364,6 +375,9 @@ class _Assembly:
                 tables.append(f"{table} ({columns}) AS MATERIALIZED (\n{select}\n)")
                 source = table
             branches.append(f"SELECT {self._select_list(read, form, slots, at)} FROM {source}")  # noqa: S608  # compiled parts
+        if any(form.by_values for form in self._forms):
+            planned = self._number(_PLANNED_BY_VALUES, lambda *_: True, None)
+            branches[0] += f" WHERE {_PLANNED_BY_VALUES.format(planned)}"
         head = "WITH " + ",\n".join(tables) + "\n" if tables else ""
         return Statement(head + "\nUNION ALL\n".join(branches), self._parameters, columns_of, selects)
 

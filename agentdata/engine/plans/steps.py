@@ -162,7 +162,13 @@ class PageForm:
         extra = tuple(name for name in dict.fromkeys(sort_keys) if name not in self.names)
         # One row more tells whether there is a next page; without `pageInfo`, it and all rows below it are
         # spared.
-        return ReadForm(request.shape, request.values, request.size + self.has_page_info, extra)
+        return ReadForm(
+            request.shape,
+            request.values,
+            request.size + self.has_page_info,
+            extra,
+            by_values=request.shape.is_by_values,
+        )
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,7 @@ class ListForm:
     def __call__(self, bindings: Mapping[int, Any]) -> ReadForm:
         """Return the form for the bound arguments of a request."""
         request: PageRequest = bindings[self.slot]
-        return ReadForm(request.shape.of_all(), request.values)
+        return ReadForm(request.shape.of_all(), request.values, by_values=request.shape.is_by_values)
 
 
 @dataclass

@@ -116,6 +116,15 @@ class Comparison:
 Term = AllOf | AnyOf | Not | Linked | Comparison
 
 
+def is_by_key(term: Term) -> bool:
+    """Return whether a term compares only ids, for equality: an index finds its rows, whatever the values."""
+    if isinstance(term, AllOf):
+        return all(map(is_by_key, term.terms))
+    if not isinstance(term, Comparison) or term.operator not in {"eq", "in_"}:
+        return False
+    return term.column == "id" or term.column.endswith("_id")
+
+
 _DIGITS = 40
 """The precision of decimals between two doubles; a double has 17 digits."""
 

@@ -28,7 +28,7 @@ from sqlalchemy.orm import aliased
 
 from agentdata.engine.sql.computations import NO_BINDINGS, Bindings
 from agentdata.engine.sql.cursors import decode, encode
-from agentdata.engine.sql.filters import condition
+from agentdata.engine.sql.filters import condition, is_by_key
 from agentdata.engine.sql.links import keys_table
 from agentdata.engine.sql.tenancy import owned
 from agentdata.errors import BadUserInputError
@@ -82,6 +82,11 @@ class PageShape(NamedTuple):
     start: tuple[bool, ...] | None
     # The shape of the computation, for computed rows.
     computed: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def is_by_values(self) -> bool:
+        """Whether it depends on the values of the filter how rows are found best."""
+        return self.filter is not None and not is_by_key(self.filter)
 
     def of_all(self) -> PageShape:
         """Return what all pages of the list share: the total depends on the filter alone."""
