@@ -90,10 +90,14 @@ def test_guesses_of_many_clients_take_bounded_memory() -> None:
 
 
 class _Lines(logging.Handler):
-    """The lines of a log, and an event that tells of the second."""
+    """The lines of a log about one kind of refusal, and an event that tells of the second.
 
-    def __init__(self) -> None:
+    What other tests had refused may be logged at any time.
+    """
+
+    def __init__(self, kind: str) -> None:
         super().__init__()
+        self.addFilter(lambda record: f"refused: {kind}," in record.getMessage())
         self.lines: list[str] = []
         self.second = asyncio.Event()
 
@@ -104,7 +108,7 @@ class _Lines(logging.Handler):
 
 
 async def test_refusals_of_a_kind_share_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = _Lines()
+    log = _Lines("tests")
     monkeypatch.setattr(logging.getLogger("agentdata.refusals"), "handlers", [log])
     monkeypatch.setattr(refusals, "_INTERVAL_S", 0.05)
     before = refusals.counts().get("tests", 0)
