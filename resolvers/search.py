@@ -14,7 +14,10 @@ from uuid import UUID
 import strawberry
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
+    DateTime,
     Float,
+    Integer,
     Select,
     Text,
     Uuid,
@@ -27,15 +30,16 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
+    true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from agentdata.checks import check_count, check_range, check_text
 from agentdata.engine.binding.inputs import as_uuid
 from agentdata.engine.fields import Bindings, ComputedRow, Cost, argument, computation
-from agentdata.engine.sql.filters import Term, condition
+from agentdata.engine.sql.filters import Term, condition, is_within_key
 from agentdata.engine.sql.tenancy import TENANT, owned
 from agentdata.errors import BadUserInputError, EmbeddingsUnavailableError
 from agentdata.vectors import Vector
@@ -76,6 +80,9 @@ MAX_RANKED = 2_000
 Each costs about 100 ns per character of its text: 40 µs for a short one, 6 ms for 50,000 characters.
 """
 
+MAX_SEEN = 100_000
+"""After how many rows with the words a search gives up, if its filter leaves out nearly all of them."""
+
 MAX_QUERY = 1_000
 """The maximum number of characters of a query."""
 
@@ -97,8 +104,18 @@ _BEGINNING = 300
 """How many characters of a text its excerpt has at most, if no words of it were searched for."""
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+_PERIODS, _FACTOR = 8, 16
+"""How many lengths of periods `search_times` knows, and how many times as long each is as the one before."""
+
+_MICROSECOND: Any = literal_column("interval '1 microsecond'")
+_UNTIL: Any = literal_column("walk.until")
+_NO_IDS: Any = cast(array([], type_=Uuid), ARRAY(Uuid))
 _BASES, _VERSION = "bases", "version"
 _BASE_IDS: Any = bindparam(_BASES, type_=ARRAY(Uuid))
+
+
+def _literal(number: int) -> Any:
+    return literal_column(str(number), Integer)
 
 
 class Searched(NamedTuple):
@@ -330,13 +347,8 @@ def _ranked(searched: Searched, term: Term | None) -> Any:
     """
     exact = _exact_query()
     ranked = aliased(searched.model)
-    has_words = _with_words(searched, term)
-    newest = (
-        select(has_words.c.id)
-        .order_by(has_words.c.created_at.desc(), has_words.c.id.desc())
-        .limit(literal_column(str(MAX_RANKED)))
-        .subquery()
-    )
+    last, _ = _walked(searched, term)
+    newest = select(func.unnest(last.c.ids).label("id")).limit(literal_column(str(MAX_RANKED))).subquery()
     columns = searched.texts(ranked)
     documents = (
         select(
@@ -365,24 +377,119 @@ def _ranked(searched: Searched, term: Term | None) -> Any:
     )
 
 
-def _with_words(searched: Searched, term: Term | None) -> Any:
-    """Select the rows that have the words anywhere, by an index alone."""
+def _walked(searched: Searched, term: Term | None) -> tuple[Any, Any]:
+    """Go through the rows with the words from the newest on, until there are enough; return the last step.
+
+    A step looks at one period of time, of which an index finds the rows with the words at once. It has the
+    ids so far, newest first, and the time until which rows remain. The second value is the time of the oldest
+    row of all. If a filter by ids leaves few rows, their texts are read instead, and there is one step.
+    """
     row = aliased(searched.model)
+
+    def nth(*order: Any, skipped: int = 0) -> Any:
+        found = select(row.created_at).where(owned(row)).order_by(*order).limit(_literal(1))
+        return found.offset(_literal(skipped)).scalar_subquery()
+
+    by_time = (row.created_at.desc(), row.id.desc())
+    bounds = select(
+        nth(*by_time).label("newest"),
+        nth(*by_time, skipped=MAX_RANKED).label("crowd"),
+        nth(row.created_at, row.id).label("oldest"),
+    ).cte("bounds")
+    until, ids = bounds.c.newest + _MICROSECOND, _NO_IDS
+    if term is not None and is_within_key(term):
+        few, of_few = _among_few(searched, term)
+        until = case((few, bounds.c.oldest), else_=until)
+        ids = case((few, of_few), else_=ids)
+    # At first the shortest period with as many rows as are ranked: most words will need several such.
+    starts = func.unnest(func.search_times(bounds.c.newest))
+    periods = starts.table_valued("since", with_ordinality="length").render_derived()
+    length = select(func.min(periods.c.length)).where(periods.c.since <= bounds.c.crowd).scalar_subquery()
+    begin = select(
+        until.label("until"),
+        cast(func.coalesce(length, _literal(_PERIODS)), Integer).label("length"),
+        ids.label("ids"),
+        cast(_literal(0), BigInteger).label("seen"),
+    ).where(bounds.c.newest.is_not(None))
+    step = begin.cte("walk", recursive=True)
+    times = func.search_times(_UNTIL - _MICROSECOND, type_=ARRAY(DateTime(timezone=True)))
+    period = select(times[literal_column("walk.length")].label("since")).lateral("period")
+    found = _found_in(searched, term)
+    longer = func.least(step.c.length + _literal(1), _literal(_PERIODS))
+    shorter = func.greatest(step.c.length - _literal(1), _literal(1))
+    next_length = case(
+        (found.c.seen * _literal(_FACTOR) < _literal(MAX_RANKED), longer),
+        (found.c.seen > _literal(MAX_RANKED), shorter),
+        else_=step.c.length,
+    )
+    walk = step.union_all(
+        select(period.c.since, next_length, step.c.ids + found.c.ids, step.c.seen + found.c.seen)
+        .select_from(step.join(bounds, true()).join(period, true()).join(found, true()))
+        .where(
+            step.c.until > bounds.c.oldest,
+            period.c.since < step.c.until,
+            func.cardinality(step.c.ids) <= _literal(MAX_RANKED),
+            step.c.seen < _literal(MAX_SEEN),
+        )
+    )
+    last = select(walk.c.ids, walk.c.until).order_by(walk.c.until).limit(_literal(1)).subquery()
+    return last, select(bounds.c.oldest).scalar_subquery()
+
+
+def _among_few(searched: Searched, term: Term) -> tuple[Any, Any]:
+    """Return whether a filter leaves no more rows than are ranked, and the ids of those with the words."""
+    row = aliased(searched.model)
+    texts = [text.label(f"text{number}") for number, text in enumerate(searched.texts(row))]
+    few = (
+        select(row.id, row.created_at, *texts)
+        .where(owned(row), *_wanted(searched, term, row))
+        .limit(_literal(MAX_RANKED + 1))
+        .cte("few")
+    )
+    has_words = func.search_document(*[few.c[text.name] for text in texts]).op("@@")(_loose_query())
+    ids = select(few.c.id).where(has_words).order_by(few.c.created_at.desc(), few.c.id.desc())
+    number = select(func.count() <= _literal(MAX_RANKED)).select_from(few)
+    return number.scalar_subquery(), func.array(ids.scalar_subquery(), type_=ARRAY(Uuid))
+
+
+def _wanted(searched: Searched, term: Term | None, row: Any) -> list[Any]:
+    """Return the conditions on a row beside that it has the words."""
+    return [
+        *searched.among(row),
+        *searched.conditions(row),
+        *([] if term is None else [condition(row, term)]),
+    ]
+
+
+def _loose_query() -> Any:
     # A subquery hides the words from the planner: for words that most texts have, it would scan all texts of
     # the table, and it underestimates by far how long that takes.
-    loose_query = select(func.search_loosely(_QUERY_TEXT)).scalar_subquery()
-    return (
-        select(row.id, row.created_at)
+    return select(func.search_loosely(_QUERY_TEXT)).scalar_subquery()
+
+
+def _found_in(searched: Searched, term: Term | None) -> Any:
+    """Select how many rows of a period have the words, and the ids of those that are searched."""
+    row = aliased(searched.model)
+    with_words = (
+        select(row.id, row.created_at, and_(true(), *_wanted(searched, term, row)).label("wanted"))
         .where(
             owned(row),
             array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
-            func.search_document(*searched.texts(row)).op("@@")(loose_query),
-            *searched.among(row),
-            *searched.conditions(row),
-            *([] if term is None else [condition(row, term)]),
+            func.search_document(*searched.texts(row)).op("@@")(_loose_query()),
+            func.search_times(row.created_at).op("@>")(array([literal_column("period.since")])),
         )
         .offset(_FENCE)
         .subquery()
+    )
+    newest_first = aggregate_order_by(with_words.c.id, with_words.c.created_at.desc(), with_words.c.id.desc())
+    ids = func.array_agg(newest_first, type_=ARRAY(Uuid)).filter(with_words.c.wanted)
+    return (
+        select(
+            func.count().label("seen"),
+            func.coalesce(ids, _NO_IDS, type_=ARRAY(Uuid)).label("ids"),
+        )
+        .where(with_words.c.created_at < _UNTIL)
+        .lateral("found")
     )
 
 
@@ -394,15 +501,13 @@ def _complete(
     words: bool = True,
     **which: bool,
 ) -> Select[Any]:
-    """Select whether every row with the words was ranked, and every row with a vector compared and listed.
-
-    All rows with the words are counted: a LIMIT would make PostgreSQL read texts one by one instead of using
-    the index.
-    """
+    """Select whether every row with the words was ranked, and every row with a vector compared and listed."""
     searched, parts = rows(**which), []
     if words:
-        with_words = _with_words(searched, filter)
-        parts.append(select(func.count() <= MAX_RANKED).select_from(with_words).scalar_subquery())
+        last, oldest = _walked(searched, filter)
+        all_ranked = and_(last.c.until <= oldest, func.cardinality(last.c.ids) <= _literal(MAX_RANKED))
+        # Without any row, there is no step.
+        parts.append(func.coalesce(select(all_ranked).scalar_subquery(), true()))
     if meaning is not None:
         parts.append(has_all(searched.model, searched.vectors(meaning), meaning, filter, searched.conditions))
     return select(and_(*parts))

@@ -9,7 +9,7 @@ import strawberry
 from agentdata.engine.costs import COST, Cost
 from agentdata.engine.reference import connections
 from resolvers.meaning import MAX_COMPARED, MAX_NEAREST
-from resolvers.search import MAX_RANKED
+from resolvers.search import MAX_RANKED, MAX_SEEN
 from schema.declarations import object_type
 from schema.inputs.match import SearchMode
 
@@ -72,9 +72,11 @@ class SearchConnection(Connection[Row], Generic[Row]):
         description=(
             "Whether nothing is missing from the list. False if more than"
             f" {MAX_RANKED:,} objects have the words: only the newest {MAX_RANKED:,} of them were ranked, and"
-            " the others are missing from the list and from `totalCount`. By meaning, false if more than"
-            f" {MAX_COMPARED:,} objects were to be compared, so that an index chose the nearest, or if more"
-            f" than {MAX_NEAREST} were near enough: only the nearest {MAX_NEAREST} are listed and counted."
+            " the others are missing from the list and from `totalCount`. False, too, if the filter left out"
+            f" nearly all of {MAX_SEEN:,} objects with the words, after which a search gives up. By meaning,"
+            f" false if more than {MAX_COMPARED:,} objects were to be compared, so that an index chose the"
+            f" nearest, or if more than {MAX_NEAREST} were near enough: only the nearest {MAX_NEAREST} are"
+            " listed and counted."
         ),
         metadata=_SCAN,
     )

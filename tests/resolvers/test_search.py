@@ -6,7 +6,9 @@ import asyncio
 import html
 import re
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +21,15 @@ from agentdata import administration, migrations, provision
 from agentdata.context import Context
 from agentdata.database import Database
 from agentdata.database_url import parse
+from agentdata.engine.plans.compiler import Compiler
+from agentdata.engine.requests.executor import Executor
 from agentdata.engine.sql.tenancy import TENANT
 from agentdata.engine.strawberry_access import declaration
 from agentdata.operations import memories, messages
 from agentdata.setup_error import SetupError
+from resolvers import search
 from resolvers.search import MAX_QUERY, MAX_RANKED
+from schema.root import schema
 from tests import factories
 from tests.api import make_api
 from tests.contract import TYPES as CONTRACT
@@ -32,6 +38,7 @@ from tests.models.test_indexes import explain, nodes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from uuid import UUID
 
     from agentdata.database_urls import DatabaseUrls
     from agentdata.engine.sql.pages import Page
@@ -594,3 +601,82 @@ async def test_the_language_is_reset_when_the_tables_are_removed(languages: Data
     await migrations.upgrade(languages.owner)
     assert await administration.search_language(languages.owner) == "simple"
     await migrations.check(languages.owner)
+
+
+def api_that_ranks(api: Api, monkeypatch: pytest.MonkeyPatch, most: int, looked_at: int = 10_000) -> Api:
+    """Return an API that ranks few rows and looks at few, compiled anew."""
+    monkeypatch.setattr(search, "MAX_RANKED", most)
+    monkeypatch.setattr(search, "MAX_SEEN", looked_at)
+    return replace(api, executor=Executor(schema, compiler=Compiler(schema)))
+
+
+NOW = datetime.now(UTC)
+FROM_NEWEST = """query ($query: String!, $filter: MessageFilter) {
+  searchMessages(query: $query, filter: $filter, first: 100) {
+    totalCount isComplete nodes { message { id createdAt } }
+  }
+}"""
+
+
+async def test_the_newest_matches_are_found_whenever_they_were_written(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(28)  # noqa: S311  # test data
+    few = api_that_ranks(api, monkeypatch, 7)
+    own = [(await factories.session(api)).id for _ in range(3)]
+    written: list[tuple[datetime, UUID, str, UUID]] = []
+    for session_id in own:
+        ago = [random.choice([1, 60, 3_600, 86_400, 10**7, 10**9]) * random.random() for _ in range(60)]
+        contents = [random.choice(["tea", "tea milk", "milk", "salt"]) for _ in ago]
+        said_ = [
+            said(content, created_at=NOW - timedelta(seconds=seconds))
+            for content, seconds in zip(contents, ago, strict=True)
+        ]
+        messages = await factories.say(api, session_id, *said_)
+        written += [(each.created_at, each.id, each.content or "", session_id) for each in messages]
+    written.sort(reverse=True)
+    for word in ("tea", "milk", "salt", "tea milk", "cream"):
+        for filter_, sessions in (
+            (None, own),
+            ({"session": {"id": {"eq": str(own[0])}}}, own[:1]),
+            ({"sessionId": {"eq": str(own[1])}}, own[1:2]),
+        ):
+            matches = [
+                str(id_)
+                for _, id_, content, session_id in written
+                if session_id in sessions and set(word.split()) <= set(content.split())
+            ]
+            answer = (await few.ask(FROM_NEWEST, query=word, filter=filter_))["searchMessages"]
+            assert {node["message"]["id"] for node in answer["nodes"]} == set(matches[:7])
+            assert answer["totalCount"] == min(len(matches), 7)
+            assert answer["isComplete"] == (len(matches) <= 7)
+
+
+async def test_a_search_gives_up_if_its_filter_leaves_out_nearly_all(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = api_that_ranks(api, monkeypatch, 5, looked_at=20)
+    session = await factories.session(api)
+    times = [NOW - timedelta(days=day) for day in range(60)]
+    messages = await factories.say(api, session.id, *[said("tea", created_at=at) for at in times])
+    old = {"createdAt": {"lt": (times[-1] + timedelta(hours=1)).isoformat()}}
+    answer = (await hasty.ask(FROM_NEWEST, query="tea", filter=old))["searchMessages"]
+    assert (answer["nodes"], answer["isComplete"]) == ([], False)
+    # A filter by ids is not one of them.
+    one = {"id": {"eq": str(messages[-1].id)}}
+    answer = (await hasty.ask(FROM_NEWEST, query="tea", filter=one))["searchMessages"]
+    assert (answer["totalCount"], answer["isComplete"]) == (1, True)
+
+
+@given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001  # hypothesis adds it
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_a_time_is_within_its_periods(owner: AsyncEngine, at: datetime) -> None:
+    async with owner.connect() as connection:
+        spans = text(
+            "SELECT array_agg(:at - since ORDER BY place) FROM unnest(search_times(:at))"
+            " WITH ORDINALITY AS period (since, place)"
+        )
+        ages = await connection.scalar(spans, {"at": at})
+    assert len(ages) == 8
+    for power, age in enumerate(ages):
+        assert timedelta(0) <= age < timedelta(minutes=16**power)

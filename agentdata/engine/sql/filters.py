@@ -125,6 +125,11 @@ def is_by_key(term: Term) -> bool:
     return term.column == "id" or term.column.endswith("_id")
 
 
+def is_within_key(term: Term) -> bool:
+    """Return whether an index finds the rows by ids, of which the rest of the term may leave out some."""
+    return any(map(is_within_key, term.terms)) if isinstance(term, AllOf) else is_by_key(term)
+
+
 _DIGITS = 40
 """The precision of decimals between two doubles; a double has 17 digits."""
 
