@@ -104,7 +104,7 @@ _BEGINNING = 300
 """How many characters of a text its excerpt has at most, if no words of it were searched for."""
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
-_PERIODS, _FACTOR = 8, 16
+_PERIODS, _FACTOR = 6, 16
 """How many lengths of periods `search_times` knows, and how many times as long each is as the one before."""
 
 _MICROSECOND: Any = literal_column("interval '1 microsecond'")

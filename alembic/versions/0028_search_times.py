@@ -20,9 +20,9 @@ DO $$ BEGIN
 END $$
 """
 
-# The beginnings of the periods that a time is in: of one minute, of 16, and so on up to 510 years. The periods
-# of each length begin one microsecond later than the shorter ones, so that none begins when another does.
-LENGTHS = [16**power for power in range(8)]
+# The beginnings of the periods that a time is in: of 4 minutes, 64, and so on up to 8 years. The periods of each
+# length begin one microsecond later than the shorter ones, so that none begins when another does.
+LENGTHS = [4 * 16**power for power in range(6)]
 PERIODS = ", ".join(
     f"date_bin('{minutes} minutes', $1, '2000-01-01 00:00:00.00000{power}+00')" for power, minutes in enumerate(LENGTHS)
 )

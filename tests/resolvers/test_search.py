@@ -677,6 +677,6 @@ async def test_a_time_is_within_its_periods(owner: AsyncEngine, at: datetime) ->
             " WITH ORDINALITY AS period (since, place)"
         )
         ages = await connection.scalar(spans, {"at": at})
-    assert len(ages) == 8
+    assert len(ages) == 6
     for power, age in enumerate(ages):
-        assert timedelta(0) <= age < timedelta(minutes=16**power)
+        assert timedelta(0) <= age < timedelta(minutes=4 * 16**power)
