@@ -381,20 +381,21 @@ def _walked(searched: Searched, term: Term | None) -> tuple[Any, Any]:
     """Go through the rows with the words from the newest on, until there are enough; return the last step.
 
     A step looks at one period of time, of which an index finds the rows with the words at once. It has the
-    ids so far, newest first, and the time until which rows remain. The second value is the time of the oldest
-    row of all. If a filter by ids leaves few rows, their texts are read instead, and there is one step.
+    ids so far, newest first, and the time until which rows remain; none do if that is the time of the oldest
+    row, which is the second value. If a filter by ids leaves few rows, one step reads their texts instead.
     """
     row = aliased(searched.model)
 
-    def nth(*order: Any, skipped: int = 0) -> Any:
+    def first(*order: Any, skipped: int = 0, before: Any = None) -> Any:
         found = select(row.created_at).where(owned(row)).order_by(*order).limit(_literal(1))
+        found = found if before is None else found.where(row.created_at < before)
         return found.offset(_literal(skipped)).scalar_subquery()
 
     by_time = (row.created_at.desc(), row.id.desc())
     bounds = select(
-        nth(*by_time).label("newest"),
-        nth(*by_time, skipped=MAX_RANKED).label("crowd"),
-        nth(row.created_at, row.id).label("oldest"),
+        first(*by_time).label("newest"),
+        first(*by_time, skipped=MAX_RANKED).label("crowd"),
+        first(row.created_at, row.id).label("oldest"),
     ).cte("bounds")
     until, ids = bounds.c.newest + _MICROSECOND, _NO_IDS
     if term is not None and is_within_key(term):
@@ -422,12 +423,14 @@ def _walked(searched: Searched, term: Term | None) -> tuple[Any, Any]:
         (found.c.seen > _literal(MAX_RANKED), shorter),
         else_=step.c.length,
     )
+    # Years without a row take no steps.
+    next_row = first(*by_time, before=literal_column("period.since"))
+    next_until = func.coalesce(next_row + _MICROSECOND, bounds.c.oldest)
     walk = step.union_all(
-        select(period.c.since, next_length, step.c.ids + found.c.ids, step.c.seen + found.c.seen)
+        select(next_until, next_length, step.c.ids + found.c.ids, step.c.seen + found.c.seen)
         .select_from(step.join(bounds, true()).join(period, true()).join(found, true()))
         .where(
             step.c.until > bounds.c.oldest,
-            period.c.since < step.c.until,
             func.cardinality(step.c.ids) <= _literal(MAX_RANKED),
             step.c.seen < _literal(MAX_SEEN),
         )

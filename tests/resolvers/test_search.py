@@ -611,6 +611,9 @@ def api_that_ranks(api: Api, monkeypatch: pytest.MonkeyPatch, most: int, looked_
 
 
 NOW = datetime.now(UTC)
+AGO = [1, 60, 3_600, 86_400, 10**7, 10**9, 5 * 10**10, -(10**11)]
+"""How long ago a text was written at most, in seconds; one may be from the future."""
+
 FROM_NEWEST = """query ($query: String!, $filter: MessageFilter) {
   searchMessages(query: $query, filter: $filter, first: 100) {
     totalCount isComplete nodes { message { id createdAt } }
@@ -626,7 +629,7 @@ async def test_the_newest_matches_are_found_whenever_they_were_written(
     own = [(await factories.session(api)).id for _ in range(3)]
     written: list[tuple[datetime, UUID, str, UUID]] = []
     for session_id in own:
-        ago = [random.choice([1, 60, 3_600, 86_400, 10**7, 10**9]) * random.random() for _ in range(60)]
+        ago = [random.choice(AGO) * random.random() for _ in range(60)]
         contents = [random.choice(["tea", "tea milk", "milk", "salt"]) for _ in ago]
         said_ = [
             said(content, created_at=NOW - timedelta(seconds=seconds))

@@ -50,12 +50,12 @@ KEY = "key"
 """The name of a read's key among its columns."""
 
 _PLANNED_BY_VALUES = "{} OR (SELECT count(*) > 0 FROM generate_series(1, 1000000000000))"
-"""With the parameter true it is true, and makes PostgreSQL plan a statement for the values of each execution.
+"""A condition that makes PostgreSQL plan a statement for the values of each execution. Its parameter is true.
 
 After five executions PostgreSQL compares the costs of such plans with those of one for any values. That takes
 each value for an ordinary one: a filter that leaves few rows, or none, may then take thousands of times as
-long. With this condition the plan for any values seems to cost too much. In the others it is the constant
-true, so nothing of it is ever executed.
+long. With this condition the plan for any values seems to cost too much. In all others it is the constant
+true, so the subselect is never executed.
 """
 
 _PARAMETER = re.compile(r"\$(\d+)")
