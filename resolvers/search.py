@@ -107,6 +107,9 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 _PERIODS, _FACTOR = 6, 16
 """How many lengths of periods `search_times` knows, and how many times as long each is as the one before."""
 
+_AT_FIRST = 8
+"""The first period has at least an eighth as many rows as are ranked, whatever words these have."""
+
 _MICROSECOND: Any = literal_column("interval '1 microsecond'")
 _UNTIL: Any = literal_column("walk.until")
 _NO_IDS: Any = cast(array([], type_=Uuid), ARRAY(Uuid))
@@ -394,7 +397,7 @@ def _walked(searched: Searched, term: Term | None) -> tuple[Any, Any]:
     by_time = (row.created_at.desc(), row.id.desc())
     bounds = select(
         first(*by_time).label("newest"),
-        first(*by_time, skipped=MAX_RANKED).label("crowd"),
+        first(*by_time, skipped=MAX_RANKED // _AT_FIRST).label("crowd"),
         first(row.created_at, row.id).label("oldest"),
     ).cte("bounds")
     until, ids = bounds.c.newest + _MICROSECOND, _NO_IDS
@@ -402,7 +405,7 @@ def _walked(searched: Searched, term: Term | None) -> tuple[Any, Any]:
         few, of_few = _among_few(searched, term)
         until = case((few, bounds.c.oldest), else_=until)
         ids = case((few, of_few), else_=ids)
-    # At first the shortest period with as many rows as are ranked: most words will need several such.
+    # At first the shortest period with enough rows that a common word needs few such.
     starts = func.unnest(func.search_times(bounds.c.newest))
     periods = starts.table_valued("since", with_ordinality="length").render_derived()
     length = select(func.min(periods.c.length)).where(periods.c.since <= bounds.c.crowd).scalar_subquery()
