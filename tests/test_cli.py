@@ -229,6 +229,7 @@ def test_two_workers_both_answer_and_stop_together(
         assert server.end(how) == (-signal.SIGKILL if how == signal.SIGKILL else 0)
 
 
+@pytest.mark.slow
 def test_the_server_stops_although_clients_stay_connected(environment: dict[str, str]) -> None:
     with serving(environment) as server:
         url = httpx.URL(server.url)
@@ -240,6 +241,7 @@ def test_the_server_stops_although_clients_stay_connected(environment: dict[str,
             assert time.monotonic() - began < 8
 
 
+@pytest.mark.slow
 def test_a_restart_does_not_replace_a_lost_key(environment: dict[str, str]) -> None:
     key_file(environment).unlink()
     with serving(environment) as server:
@@ -376,6 +378,7 @@ def test_the_server_uses_the_database_of_database_url(empty: dict[str, str], dat
         assert run(urls.owner, "SELECT slug FROM projects") == ["default"]
 
 
+@pytest.mark.slow
 def test_a_data_folder_in_use_is_refused(environment: dict[str, str]) -> None:
     with serving(environment) as server:
         message = refused(environment, "serve")
