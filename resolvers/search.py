@@ -1,23 +1,16 @@
-"""Search: by the words of texts, by the meaning of their vectors, and by both together.
-
-The database parses texts and queries: the migrations 0012 and 0015 create and describe `search_document` and
-the other functions that begin with `search_`.
-"""
+"""Search: by the words of texts, by the meaning of their vectors, and by both together."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import strawberry
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
-    DateTime,
     Float,
-    Integer,
     Select,
     Text,
     Uuid,
@@ -30,17 +23,14 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
-    true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from agentdata.checks import check_count, check_range, check_text
 from agentdata.engine.binding.inputs import as_uuid
 from agentdata.engine.fields import Bindings, ComputedRow, Cost, argument, computation
-from agentdata.engine.sql.filters import Term, condition, is_within_key
-from agentdata.engine.sql.tenancy import TENANT, owned
+from agentdata.engine.sql.tenancy import owned
 from agentdata.errors import BadUserInputError, EmbeddingsUnavailableError
 from agentdata.vectors import Vector
 from models import (
@@ -62,6 +52,16 @@ from resolvers.meaning import (
     has_all,
     nearest,
 )
+from resolvers.words import (
+    FENCE,
+    QUERY,
+    QUERY_TEXT,
+    Searched,
+    all_ranked,
+    exact_query,
+    joined,
+    ranked,
+)
 from schema.inputs.knowledge_chunk import KnowledgeChunkFilter
 from schema.inputs.match import SearchMode
 from schema.inputs.memory import MemoryFilter
@@ -72,30 +72,13 @@ if TYPE_CHECKING:
 
     from agentdata.context import Context
     from agentdata.engine.preparations import Prepare
-    from resolvers.meaning import Conditions
-
-MAX_RANKED = 2_000
-"""The maximum number of rows that are read and ranked: the newest of those that have the words.
-
-Each costs about 100 ns per character of its text: 40 µs for a short one, 6 ms for 50,000 characters.
-"""
-
-MAX_SEEN = 100_000
-"""After how many rows with the words a search gives up, if its filter leaves out nearly all of them."""
+    from agentdata.engine.sql.filters import Term
 
 MAX_QUERY = 1_000
 """The maximum number of characters of a query."""
 
 MAX_BASES = 1_000
 """How many knowledge bases a search may name."""
-
-_QUERY = "query"
-_QUERY_TEXT = bindparam(_QUERY, type_=Text)
-_FENCE: Any = literal_column("0")
-"""OFFSET 0, which keeps PostgreSQL from merging a subquery into the statement around it."""
-
-_RANK_FLAGS = 1 | 32
-"""Flags of the rank: 1 divides it by the logarithm of the text's length, 32 makes it less than 1."""
 
 _DAMPING = 60
 """Of reciprocal rank fusion: how little the first places of a list count beside the next ones."""
@@ -104,33 +87,8 @@ _BEGINNING = 300
 """How many characters of a text its excerpt has at most, if no words of it were searched for."""
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
-_PERIODS, _FACTOR = 6, 16
-"""How many lengths of periods `search_times` knows, and how many times as long each is as the one before."""
-
-_AT_FIRST = 8
-"""The first period has at least an eighth as many rows as are ranked, whatever words these have."""
-
-_MICROSECOND: Any = literal_column("interval '1 microsecond'")
-_UNTIL: Any = literal_column("walk.until")
-_NO_IDS: Any = cast(array([], type_=Uuid), ARRAY(Uuid))
 _BASES, _VERSION = "bases", "version"
 _BASE_IDS: Any = bindparam(_BASES, type_=ARRAY(Uuid))
-
-
-def _literal(number: int) -> Any:
-    return literal_column(str(number), Integer)
-
-
-class Searched(NamedTuple):
-    """The rows that a search finds: their model, their texts, and their vectors."""
-
-    model: Any
-    texts: Callable[[Any], list[Any]]
-    vectors: Callable[[Meaning], Vectors]
-    among: Conditions
-    """Returns further conditions on a row, which those on its vector imply."""
-    conditions: Conditions
-    """Returns conditions on a row that those on its vector do not imply."""
 
 
 class _Match:
@@ -259,12 +217,12 @@ def _matches(
         return _with_excerpts(
             searched, select(near.c.id, near.c.similarity, near.c.similarity.label("score"))
         )
-    return _with_excerpts(searched, _fused(_ranked(searched, filter), near), words=True)
+    return _with_excerpts(searched, _fused(ranked(searched, filter), near), words=True)
 
 
 def _by_words(searched: Searched, term: Term | None) -> Select[Any]:
     """Select the rows that have the words of a query."""
-    found = _ranked(searched, term)
+    found = ranked(searched, term)
     return select(
         found.c.id,
         found.c.created_at,
@@ -296,8 +254,8 @@ def _fused(ranked: Any, near: Any) -> Select[Any]:
 
 def _with_excerpts(searched: Searched, found: Select[Any], *, words: bool = False) -> Select[Any]:
     """Select found rows with their excerpts: passages with the words, or the beginning."""
-    matches, row = found.offset(_FENCE).subquery(), aliased(searched.model)
-    text = _joined(searched.texts(row))
+    matches, row = found.offset(FENCE).subquery(), aliased(searched.model)
+    text = joined(searched.texts(row))
     rank: Any = cast(null(), Float).label("rank")
     excerpt = _beginning(text)
     if words:
@@ -309,14 +267,13 @@ def _with_excerpts(searched: Searched, found: Select[Any], *, words: bool = Fals
     )
 
 
-def _joined(columns: list[Any]) -> Any:
-    # concat_ws skips texts that are null.
-    return columns[0] if len(columns) == 1 else func.concat_ws(" · ", *columns)
-
-
 def _marked(text: Any) -> Any:
     """Return the passages of a text that have the words, as HTML."""
-    return func.search_excerpt(text, _exact_query(), _query_words(), type_=Text)
+    return func.search_excerpt(text, exact_query(), _query_words(), type_=Text)
+
+
+def _query_words() -> Any:
+    return select(func.tsvector_to_array(func.search_document(QUERY_TEXT))).scalar_subquery()
 
 
 def _beginning(text: Any) -> Any:
@@ -330,175 +287,6 @@ def _beginning(text: Any) -> Any:
     return beginning
 
 
-# Scalar subqueries run once; a cached generic plan would parse the query again for every row.
-def _exact_query() -> Any:
-    return select(func.search_query(_QUERY_TEXT)).scalar_subquery()
-
-
-def _query_words() -> Any:
-    return select(func.tsvector_to_array(func.search_document(_QUERY_TEXT))).scalar_subquery()
-
-
-def _ranked(searched: Searched, term: Term | None) -> Any:
-    """Select the rows that match a query, with their ranks and texts.
-
-    An index finds the rows that have the words, but not the positions of the words: for those, the text of a
-    row has to be read, which is the expensive part. So only the newest rows with the words are ranked, and
-    only they are checked against the whole query. OFFSET 0 separates the steps: otherwise PostgreSQL might
-    read texts more than once, or go through the rows from the newest on and read all of them. The excerpt is
-    outermost, so that it is only made for the rows of a page.
-    """
-    exact = _exact_query()
-    ranked = aliased(searched.model)
-    last, _ = _walked(searched, term)
-    newest = select(func.unnest(last.c.ids).label("id")).limit(literal_column(str(MAX_RANKED))).subquery()
-    columns = searched.texts(ranked)
-    documents = (
-        select(
-            ranked.id,
-            ranked.created_at,
-            func.search_document(*columns).label("document"),
-            _joined(columns).label("text"),
-        )
-        .join(newest, ranked.id == newest.c.id)
-        .where(owned(ranked))
-        .offset(_FENCE)
-        .subquery()
-    )
-    return (
-        select(
-            documents.c.id,
-            documents.c.created_at,
-            cast(func.ts_rank_cd(documents.c.document, exact, literal_column(str(_RANK_FLAGS))), Float).label(
-                "rank"
-            ),
-            documents.c.text,
-        )
-        .where(documents.c.document.op("@@")(exact))
-        .offset(_FENCE)
-        .subquery()
-    )
-
-
-def _walked(searched: Searched, term: Term | None) -> tuple[Any, Any]:
-    """Go through the rows with the words from the newest on, until there are enough; return the last step.
-
-    A step looks at one period of time, of which an index finds the rows with the words at once. It has the
-    ids so far, newest first, and the time until which rows remain; none do if that is the time of the oldest
-    row, which is the second value. If a filter by ids leaves few rows, one step reads their texts instead.
-    """
-    row = aliased(searched.model)
-
-    def first(*order: Any, skipped: int = 0, before: Any = None) -> Any:
-        found = select(row.created_at).where(owned(row)).order_by(*order).limit(_literal(1))
-        found = found if before is None else found.where(row.created_at < before)
-        return found.offset(_literal(skipped)).scalar_subquery()
-
-    by_time = (row.created_at.desc(), row.id.desc())
-    bounds = select(
-        first(*by_time).label("newest"),
-        first(*by_time, skipped=MAX_RANKED // _AT_FIRST).label("crowd"),
-        first(row.created_at, row.id).label("oldest"),
-    ).cte("bounds")
-    until, ids = bounds.c.newest + _MICROSECOND, _NO_IDS
-    if term is not None and is_within_key(term):
-        few, of_few = _among_few(searched, term)
-        until = case((few, bounds.c.oldest), else_=until)
-        ids = case((few, of_few), else_=ids)
-    # At first the shortest period with enough rows that a common word needs few such.
-    starts = func.unnest(func.search_times(bounds.c.newest))
-    periods = starts.table_valued("since", with_ordinality="length").render_derived()
-    length = select(func.min(periods.c.length)).where(periods.c.since <= bounds.c.crowd).scalar_subquery()
-    begin = select(
-        until.label("until"),
-        cast(func.coalesce(length, _literal(_PERIODS)), Integer).label("length"),
-        ids.label("ids"),
-        cast(_literal(0), BigInteger).label("seen"),
-    ).where(bounds.c.newest.is_not(None))
-    step = begin.cte("walk", recursive=True)
-    times = func.search_times(_UNTIL - _MICROSECOND, type_=ARRAY(DateTime(timezone=True)))
-    period = select(times[literal_column("walk.length")].label("since")).lateral("period")
-    found = _found_in(searched, term)
-    longer = func.least(step.c.length + _literal(1), _literal(_PERIODS))
-    shorter = func.greatest(step.c.length - _literal(1), _literal(1))
-    next_length = case(
-        (found.c.seen * _literal(_FACTOR) < _literal(MAX_RANKED), longer),
-        (found.c.seen > _literal(MAX_RANKED), shorter),
-        else_=step.c.length,
-    )
-    # Years without a row take no steps.
-    next_row = first(*by_time, before=literal_column("period.since"))
-    next_until = func.coalesce(next_row + _MICROSECOND, bounds.c.oldest)
-    walk = step.union_all(
-        select(next_until, next_length, step.c.ids + found.c.ids, step.c.seen + found.c.seen)
-        .select_from(step.join(bounds, true()).join(period, true()).join(found, true()))
-        .where(
-            step.c.until > bounds.c.oldest,
-            func.cardinality(step.c.ids) <= _literal(MAX_RANKED),
-            step.c.seen < _literal(MAX_SEEN),
-        )
-    )
-    last = select(walk.c.ids, walk.c.until).order_by(walk.c.until).limit(_literal(1)).subquery()
-    return last, select(bounds.c.oldest).scalar_subquery()
-
-
-def _among_few(searched: Searched, term: Term) -> tuple[Any, Any]:
-    """Return whether a filter leaves no more rows than are ranked, and the ids of those with the words."""
-    row = aliased(searched.model)
-    texts = [text.label(f"text{number}") for number, text in enumerate(searched.texts(row))]
-    few = (
-        select(row.id, row.created_at, *texts)
-        .where(owned(row), *_wanted(searched, term, row))
-        .limit(_literal(MAX_RANKED + 1))
-        .cte("few")
-    )
-    has_words = func.search_document(*[few.c[text.name] for text in texts]).op("@@")(_loose_query())
-    ids = select(few.c.id).where(has_words).order_by(few.c.created_at.desc(), few.c.id.desc())
-    number = select(func.count() <= _literal(MAX_RANKED)).select_from(few)
-    return number.scalar_subquery(), func.array(ids.scalar_subquery(), type_=ARRAY(Uuid))
-
-
-def _wanted(searched: Searched, term: Term | None, row: Any) -> list[Any]:
-    """Return the conditions on a row beside that it has the words."""
-    return [
-        *searched.among(row),
-        *searched.conditions(row),
-        *([] if term is None else [condition(row, term)]),
-    ]
-
-
-def _loose_query() -> Any:
-    # A subquery hides the words from the planner: for words that most texts have, it would scan all texts of
-    # the table, and it underestimates by far how long that takes.
-    return select(func.search_loosely(_QUERY_TEXT)).scalar_subquery()
-
-
-def _found_in(searched: Searched, term: Term | None) -> Any:
-    """Select how many rows of a period have the words, and the ids of those that are searched."""
-    row = aliased(searched.model)
-    with_words = (
-        select(row.id, row.created_at, and_(true(), *_wanted(searched, term, row)).label("wanted"))
-        .where(
-            owned(row),
-            array([row.project_id]).contains(array([bindparam(TENANT, type_=Uuid)])),
-            func.search_document(*searched.texts(row)).op("@@")(_loose_query()),
-            func.search_times(row.created_at).op("@>")(array([literal_column("period.since")])),
-        )
-        .offset(_FENCE)
-        .subquery()
-    )
-    newest_first = aggregate_order_by(with_words.c.id, with_words.c.created_at.desc(), with_words.c.id.desc())
-    ids = func.array_agg(newest_first, type_=ARRAY(Uuid)).filter(with_words.c.wanted)
-    return (
-        select(
-            func.count().label("seen"),
-            func.coalesce(ids, _NO_IDS, type_=ARRAY(Uuid)).label("ids"),
-        )
-        .where(with_words.c.created_at < _UNTIL)
-        .lateral("found")
-    )
-
-
 def _complete(
     rows: Callable[..., Searched],
     *,
@@ -510,10 +298,7 @@ def _complete(
     """Select whether every row with the words was ranked, and every row with a vector compared and listed."""
     searched, parts = rows(**which), []
     if words:
-        last, oldest = _walked(searched, filter)
-        all_ranked = and_(last.c.until <= oldest, func.cardinality(last.c.ids) <= _literal(MAX_RANKED))
-        # Without any row, there is no step.
-        parts.append(func.coalesce(select(all_ranked).scalar_subquery(), true()))
+        parts.append(all_ranked(searched, filter))
     if meaning is not None:
         parts.append(has_all(searched.model, searched.vectors(meaning), meaning, filter, searched.conditions))
     return select(and_(*parts))
@@ -530,8 +315,8 @@ def _bind(arguments: Mapping[str, Any]) -> Bindings:
     shape: list[tuple[str, Any]] = [("words", mode is not SearchMode.MEANING)]
     values: dict[str, Any] = {}
     if mode is not SearchMode.MEANING:
-        check_text(_QUERY, query, MAX_QUERY)
-        values[_QUERY] = query
+        check_text(QUERY, query, MAX_QUERY)
+        values[QUERY] = query
     model, least = arguments.get("embedding_model"), arguments.get(MIN_SCORE)
     for name, given in (("embeddingModel", model), ("minScore", least)):
         if given is not None and vector is None:
@@ -543,7 +328,7 @@ def _bind(arguments: Mapping[str, Any]) -> Bindings:
         check_range("minScore", least, -1, 1)
         values[MIN_SCORE] = least
     if mode is SearchMode.WORDS or vector is None:
-        return Bindings(tuple(shape), {_QUERY: query})
+        return Bindings(tuple(shape), {QUERY: query})
     values[VECTOR] = vector
     shape.append(("meaning", Meaning(vector.dimensions, model is not None, least is not None)))
     return Bindings(tuple(shape), values)
@@ -551,14 +336,14 @@ def _bind(arguments: Mapping[str, Any]) -> Bindings:
 
 def _mode(arguments: Mapping[str, Any]) -> tuple[str, Vector | None, SearchMode]:
     """Return the query, the vector and the mode of a search; without a mode, the others decide."""
-    query: str | None = arguments.get(_QUERY)
+    query: str | None = arguments.get(QUERY)
     vector: Vector | None = arguments.get("embedding")
     mode: SearchMode | None = arguments.get("mode")
     if mode is None:
         has_both = query is not None and vector is not None
         mode = SearchMode.HYBRID if has_both else SearchMode.WORDS if vector is None else SearchMode.MEANING
     if query is None and mode is not SearchMode.MEANING:
-        raise BadUserInputError("give a query, an embedding, or both", field=_QUERY)
+        raise BadUserInputError("give a query, an embedding, or both", field=QUERY)
     if vector is None and mode is not SearchMode.WORDS:
         raise BadUserInputError(f"the mode {mode.name} needs an embedding", field="embedding")
     return query or "", vector, mode
@@ -577,13 +362,13 @@ def _preparing(in_use: str | None) -> Prepare:
     """
 
     async def prepare(arguments: Mapping[str, Any], context: Context) -> Mapping[str, Any]:
-        query, mode = arguments.get(_QUERY), arguments.get("mode")
+        query, mode = arguments.get(QUERY), arguments.get("mode")
         own = context.embedding_model
         if own is None or query is None or arguments.get("embedding") is not None:
             return arguments
         if mode is SearchMode.WORDS or arguments.get("embedding_model") not in {None, own}:
             return arguments
-        check_text(_QUERY, query, MAX_QUERY)
+        check_text(QUERY, query, MAX_QUERY)
         is_open = mode is None and arguments.get(MIN_SCORE) is None
         if is_open and (in_use is None or not await context.finds_vectors(in_use)):
             return arguments
@@ -629,7 +414,7 @@ def _bind_knowledge(arguments: Mapping[str, Any]) -> Bindings:
 
 _SEARCH = (
     argument(
-        _QUERY,
+        QUERY,
         str,
         (
             f"The words to search for, in at most {MAX_QUERY:,} characters. All words must occur, in any"

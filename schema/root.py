@@ -54,7 +54,7 @@ from agentdata.operations import (
 from agentdata.operations.api_keys import DEFAULT_OVERLAP_S
 from agentdata.operations.jobs import DEFAULT_LEASE_MS
 from models.knowledge_document import MAX_CHUNKS
-from resolvers import rankings, search
+from resolvers import rankings, search, words
 from resolvers.api_keys import create as create_api_key
 from resolvers.api_keys import rotate as rotate_api_key
 from resolvers.nodes import NODES
@@ -531,7 +531,7 @@ class Query:
     search_messages: SearchConnection[MessageMatch] = page(
         search.MessageMatch,
         "The messages whose content has the words of a query, or that are nearest to an embedding, best"
-        f" matches first. Of the messages with the words, the newest {search.MAX_RANKED:,} are ranked and"
+        f" matches first. Of the messages with the words, the newest {words.MAX_RANKED:,} are ranked and"
         " counted; `isComplete` tells whether there are more.",
         order=MatchOrder,
         default=_BEST,
@@ -542,7 +542,7 @@ class Query:
         search.MemoryMatch,
         "The memories whose name, description and content together have the words of a query, or that are"
         " nearest to an embedding, best matches first. Of the memories with the words, the newest"
-        f" {search.MAX_RANKED:,} are ranked and counted; `isComplete` tells whether there are more.",
+        f" {words.MAX_RANKED:,} are ranked and counted; `isComplete` tells whether there are more.",
         order=MatchOrder,
         default=_BEST,
         computed=search.FOUND_MEMORIES,
@@ -551,7 +551,7 @@ class Query:
     search_knowledge: SearchConnection[KnowledgeMatch] = page(
         search.KnowledgeMatch,
         "The chunks of documents whose content has the words of a query, or that are nearest to an embedding,"
-        f" best matches first. Of the chunks with the words, the newest {search.MAX_RANKED:,} are ranked and"
+        f" best matches first. Of the chunks with the words, the newest {words.MAX_RANKED:,} are ranked and"
         " counted; `isComplete` tells whether there are more. By meaning, the bases are searched whose"
         " `dimensions` are those of the embedding.",
         order=MatchOrder,

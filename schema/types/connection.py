@@ -9,7 +9,7 @@ import strawberry
 from agentdata.engine.costs import COST, Cost
 from agentdata.engine.reference import connections
 from resolvers.meaning import MAX_COMPARED, MAX_NEAREST
-from resolvers.search import MAX_RANKED, MAX_SEEN
+from resolvers.words import MAX_RANKED, MAX_SEEN
 from schema.declarations import object_type
 from schema.inputs.match import SearchMode
 

@@ -115,6 +115,7 @@ async def test_an_error_holds_nothing_of_its_function_while_it_is_sent() -> None
 
 
 async def test_results_in_cycles_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside_module, "_FREEZE_AFTER", 64)
     monkeypatch.setattr(aside_module, "_ALL_AFTER", 1_024)
     aside, alive = Aside("test", 10, leaves_cycles=True), set[int]()
 

@@ -33,7 +33,7 @@ from agentdata.engine.sql.links import Link
 from agentdata.operations import memories
 from models import Base, Project
 from models.enums import ApiKeyScope, MessageRole
-from resolvers.search import MAX_RANKED
+from resolvers.words import MAX_RANKED
 from schema.root import schema
 from tests import factories
 from tests.api import make_api, traffic

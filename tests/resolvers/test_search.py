@@ -27,8 +27,9 @@ from agentdata.engine.sql.tenancy import TENANT
 from agentdata.engine.strawberry_access import declaration
 from agentdata.operations import memories, messages
 from agentdata.setup_error import SetupError
-from resolvers import search
-from resolvers.search import MAX_QUERY, MAX_RANKED
+from resolvers import words
+from resolvers.search import MAX_QUERY
+from resolvers.words import MAX_RANKED
 from schema.root import schema
 from tests import factories
 from tests.api import make_api
@@ -605,8 +606,8 @@ async def test_the_language_is_reset_when_the_tables_are_removed(languages: Data
 
 def api_that_ranks(api: Api, monkeypatch: pytest.MonkeyPatch, most: int, looked_at: int = 10_000) -> Api:
     """Return an API that ranks few rows and looks at few, compiled anew."""
-    monkeypatch.setattr(search, "MAX_RANKED", most)
-    monkeypatch.setattr(search, "MAX_SEEN", looked_at)
+    monkeypatch.setattr(words, "MAX_RANKED", most)
+    monkeypatch.setattr(words, "MAX_SEEN", looked_at)
     return replace(api, executor=Executor(schema, compiler=Compiler(schema)))
 
 
