@@ -69,11 +69,13 @@ ROWS: dict[str, dict[str, str]] = {
         "position": "n",
         "name": "'t'",
         "arguments": "'{}'",
+        "error": "CASE WHEN n % 3 = 0 THEN 'x' END",
+        "status": "CASE WHEN n % 3 = 0 THEN 'FAILED' ELSE 'PENDING' END",
     },
     "session_events": {
         "session_id": ":session",
         "sequence": "n",
-        "event_type": "'x'",
+        "event_type": "CASE WHEN n % 3 = 0 THEN 'error' ELSE 'x' END",
         "timestamp": "now()",
     },
     "usage_records": {
