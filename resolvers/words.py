@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 from sqlalchemy.orm import aliased
 
-from agentdata.engine.sql.filters import Term, condition, is_within_key
+from agentdata.engine.sql.filters import Term, comparisons, condition, is_within_key
 from agentdata.engine.sql.tenancy import TENANT, owned
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ _PERIODS, _FACTOR = 6, 16
 
 _AT_FIRST = 8
 """The first period has at least an eighth as many rows as are ranked, whatever words these have."""
+
+_TIME = "created_at"
+"""The column whose periods the indexes hold."""
 
 _MICROSECOND: Any = literal_column("interval '1 microsecond'")
 _UNTIL: Any = literal_column("walk.until")
@@ -144,12 +147,14 @@ def _walked(searched: Searched, term: Term | None) -> tuple[Any, Any]:
 
     A step looks at one period of time, of which an index finds the rows with the words at once. It has the
     ids so far, newest first, and the time until which rows remain; none do if that is the time of the oldest
-    row, which is the second value. If a filter by ids leaves few rows, one step reads their texts instead.
+    row, which is the second value. The filter's own bounds of the time are those of the walk. If a filter by
+    ids leaves few rows, one step reads their texts instead.
     """
     row = aliased(searched.model)
+    bounded = [condition(row, each) for each in comparisons(term, _TIME)]
 
     def first(*order: Any, skipped: int = 0, before: Any = None) -> Any:
-        found = select(row.created_at).where(owned(row)).order_by(*order).limit(_literal(1))
+        found = select(row.created_at).where(owned(row), *bounded).order_by(*order).limit(_literal(1))
         found = found if before is None else found.where(row.created_at < before)
         return found.offset(_literal(skipped)).scalar_subquery()
 

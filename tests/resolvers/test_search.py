@@ -663,13 +663,23 @@ async def test_a_search_gives_up_if_its_filter_leaves_out_nearly_all(
     session = await factories.session(api)
     times = [NOW - timedelta(days=day) for day in range(60)]
     messages = await factories.say(api, session.id, *[said("tea", created_at=at) for at in times])
-    old = {"createdAt": {"lt": (times[-1] + timedelta(hours=1)).isoformat()}}
-    answer = (await hasty.ask(FROM_NEWEST, query="tea", filter=old))["searchMessages"]
+    user = await factories.user(api)
+    of_user = await factories.session(api, user_id=user.id)
+    await factories.say(api, of_user.id, said("tea", created_at=times[-1]))
+    answer = (await hasty.ask(FROM_NEWEST, query="tea", filter={"sequence": {"gt": 59}}))["searchMessages"]
     assert (answer["nodes"], answer["isComplete"]) == ([], False)
-    # A filter by ids is not one of them.
-    one = {"id": {"eq": str(messages[-1].id)}}
-    answer = (await hasty.ask(FROM_NEWEST, query="tea", filter=one))["searchMessages"]
-    assert (answer["totalCount"], answer["isComplete"]) == (1, True)
+    # Filters by ids, here or of the session, and by time are none of these.
+    middle = {"gte": times[40].isoformat(), "lt": times[38].isoformat()}
+    for filter_, count in (
+        ({"id": {"eq": str(messages[-1].id)}}, 1),
+        ({"session": {"userId": {"eq": str(user.id)}}}, 1),
+        ({"createdAt": {"lt": (times[-1] + timedelta(hours=1)).isoformat()}}, 2),
+        ({"createdAt": middle}, 2),
+        ({"createdAt": middle, "role": {"eq": "USER"}}, 2),
+        ({"createdAt": {"lt": datetime(1999, 1, 1, tzinfo=UTC).isoformat()}}, 0),
+    ):
+        answer = (await hasty.ask(FROM_NEWEST, query="tea", filter=filter_))["searchMessages"]
+        assert (answer["totalCount"], answer["isComplete"]) == (count, True), filter_
 
 
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001  # hypothesis adds it

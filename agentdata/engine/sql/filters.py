@@ -126,8 +126,26 @@ def is_by_key(term: Term) -> bool:
 
 
 def is_within_key(term: Term) -> bool:
-    """Return whether an index finds the rows by ids, of which the rest of the term may leave out some."""
-    return any(map(is_within_key, term.terms)) if isinstance(term, AllOf) else is_by_key(term)
+    """Return whether indexes find the rows by ids, of which the rest of the term may leave out some.
+
+    The ids may be those of a related row: the messages of a user's sessions.
+    """
+    match term:
+        case AllOf(terms):
+            return any(map(is_within_key, terms))
+        case Linked(_, none=False, term=each):
+            return is_within_key(each)
+    return is_by_key(term)
+
+
+def comparisons(term: Term | None, column: str) -> list[Comparison]:
+    """Return the comparisons of a column that hold for every row that the term selects."""
+    match term:
+        case AllOf(terms):
+            return [found for each in terms for found in comparisons(each, column)]
+        case Comparison(column=name) if name == column:
+            return [term]
+    return []
 
 
 _DIGITS = 40
