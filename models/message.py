@@ -23,6 +23,9 @@ from models.base import (
 )
 from models.enums import MessageRole
 
+USED = ["model", "prompt_tokens", "completion_tokens", "latency_ms"]
+"""The columns that statistics and rankings aggregate; an index covers them."""
+
 
 class Message(Changing, Base):
     """One message. Sequences are assigned under the session's lock: 1, 2, 3 …, without gaps or duplicates."""
@@ -32,8 +35,8 @@ class Message(Changing, Base):
         owned_by("session_id", "sessions"),
         refers_to("user_id", "users"),
         refers_to("agent_id", "agents"),
-        UniqueConstraint("project_id", "external_id"),
-        UniqueConstraint("project_id", "session_id", "sequence"),
+        # Covers statistics and rankings, which would otherwise read every message from the table.
+        UniqueConstraint("project_id", "session_id", "sequence", postgresql_include=USED),
         one_of("role", MessageRole),
         in_range("sequence", 1),
         in_range("token_count", 0),
@@ -44,6 +47,13 @@ class Message(Changing, Base):
         Index(None, "project_id", "updated_at"),
         Index(None, "project_id", "session_id", "created_at", "id"),
         # Appending is the most frequent write, so messages without these values do not pay for the indexes.
+        Index(
+            "messages_project_id_external_id_key",
+            "project_id",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
         present_index("user_id", "created_at", "id"),
         present_index("agent_id", "created_at", "id"),
         # Covers rankings; contains all messages that record the use of a model.

@@ -45,10 +45,13 @@ class ToolCall(Changing, Base):
             name="settled",
         ),
         in_range("duration_ms", 0, MAX_DURATION_MS),
-        Index(None, "project_id", "session_id", "call_id"),
+        # Covers statistics and rankings of some sessions.
+        Index(
+            None, "project_id", "session_id", "call_id", postgresql_include=["name", "status", "duration_ms"]
+        ),
         Index(None, "project_id", "session_id", "created_at", "id"),
         Index(None, "project_id", "created_at", "id"),
-        # Covers rankings.
+        # Covers rankings over all sessions.
         Index(None, "project_id", "name", "id", postgresql_include=["session_id", "status", "duration_ms"]),
         present_index("call_id"),
         present_index("started_at"),
