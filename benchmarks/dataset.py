@@ -227,7 +227,8 @@ COLUMNS = {
         "project_id, id, external_id, title, user_id, agent_id, agent_version_id, status, platform, provider,"
         " purpose, tags, quality_score, source, context, state, metadata, last_activity_at, started_at,"
         " ended_at, interaction_count, message_count, error_count, last_sequence, last_event_sequence,"
-        " prompt_tokens, completion_tokens, cost_usd, parent_id, root_id, depth, ancestor_ids, created_at, updated_at"
+        " prompt_tokens, completion_tokens, cost_usd, parent_id, root_id, depth, ancestor_ids,"
+        " created_at, updated_at"
     ),
     "messages": (
         "project_id, id, session_id, sequence, role, content, user_id, agent_id, model, token_count,"
