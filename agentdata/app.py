@@ -17,7 +17,6 @@ from starlette.routing import Route
 from agentdata import graphiql, vector_indexes
 from agentdata.auth import Authenticator
 from agentdata.database import Database
-from agentdata.embeddings import SearchVectors, embedder_of
 from agentdata.endpoint import GraphQLEndpoint
 from agentdata.engine.aside import SWITCH_S
 from agentdata.engine.plans.compiler import Compiler
@@ -31,7 +30,6 @@ from agentdata.sight.access import AccessLog
 from agentdata.sight.logs import log_unhandled
 from agentdata.sight.metrics import Metrics, MetricsEndpoint
 from agentdata.sight.tracing import tracing_of
-from agentdata.tokens import Tokens
 from agentdata.trusted import trusted_documents
 from schema import root
 
@@ -44,9 +42,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from agentdata.embeddings import SearchVectors
     from agentdata.settings import Settings
     from agentdata.sight.metrics import Worker
     from agentdata.sight.tracing import Tracing
+    from agentdata.tokens import Tokens
 
 _PREFLIGHT_MAX_AGE_S = 2 * 60 * 60
 """How long browsers cache a CORS preflight, in seconds; Chrome allows no more."""
@@ -78,6 +78,7 @@ def create_app(
 
     """
     tracing = tracing or tracing_of(settings)
+    vectors, tokens = _search_vectors(settings), _tokens(settings)
     database = Database(
         database_url,
         pool_size=settings.pool_size,
@@ -87,8 +88,6 @@ def create_app(
         secret=secret,
         embedding_model=settings.embeddings_model,
     )
-    embedder = embedder_of(settings)
-    vectors = None if embedder is None else SearchVectors(embedder, settings.embeddings_search_timeout_s)
     visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
     executor = Executor(schema, compiler=Compiler(schema), visibility=visibility)
     documents = PersistedDocuments(
@@ -97,7 +96,6 @@ def create_app(
         trusted=trusted_documents(settings, executor),
         only_trusted=settings.trusted_documents == "only",
     )
-    tokens = Tokens(settings) if settings.jwt_secret or settings.jwt_jwks else None
     graphql = GraphQLEndpoint(
         executor,
         database,
@@ -133,6 +131,27 @@ def create_app(
     )
     app.state.metrics = metrics
     return app
+
+
+def _search_vectors(settings: Settings) -> SearchVectors | None:
+    """Return what makes the vectors of searches, or None without an endpoint; raises SetupError."""
+    if not any(name.startswith("embeddings_") for name in settings.model_fields_set):
+        return None
+    # The HTTP client takes long to import.
+    from agentdata.embeddings import SearchVectors, embedder_of  # noqa: PLC0415 only with an endpoint
+
+    embedder = embedder_of(settings)
+    return None if embedder is None else SearchVectors(embedder, settings.embeddings_search_timeout_s)
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    """Return what verifies tokens, or None if no key signs any; raises SetupError."""
+    if not (settings.jwt_secret or settings.jwt_jwks):
+        return None
+    # The cryptography takes long to import.
+    from agentdata.tokens import Tokens  # noqa: PLC0415 only with a key
+
+    return Tokens(settings)
 
 
 class _Server(Starlette):

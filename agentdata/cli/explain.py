@@ -8,7 +8,7 @@ import typer
 
 from agentdata.cli.database import database
 from agentdata.cli.project import ProjectOption, project_of
-from agentdata.settings import load_settings
+from agentdata.cli.settings import load_settings
 from agentdata.setup_error import SetupError
 
 if TYPE_CHECKING:
