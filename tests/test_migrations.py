@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import func, select
 
 from agentdata import migrations, provision, revisions
@@ -73,6 +75,12 @@ def test_upgrading_reaches_the_newest_revision(urls: DatabaseUrls) -> None:
     assert asyncio.run(revisions.current(urls.owner)) is None
     asyncio.run(migrations.upgrade(urls.owner))
     assert asyncio.run(revisions.current(urls.owner)) == revisions.head()
+
+
+def test_the_newest_revision_is_that_of_alembic() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(revisions.SCRIPTS))
+    assert ScriptDirectory.from_config(config).get_current_head() == revisions.head()
 
 
 def test_relative_and_named_revisions_lead_to_the_right_revision(urls: DatabaseUrls) -> None:

@@ -74,8 +74,10 @@ def run(settings: "Settings", fill: Callable[[str], Coroutine[None, None, None]]
             )
         print(f"agentdata {__version__} is starting", flush=True)
 
-        # Processes that are forked share what is imported now, and start at once.
         with importing():
+            # Here, so that the processes that are forked have it and share its memory.
+            import agentdata.app
+            import agentdata.sight.beside  # noqa: F401 as above
             from agentdata.administration import prepare, server_secret
             from agentdata.database_urls import database_urls
             from agentdata.sight.tracing import check_extra

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -420,7 +420,8 @@ class _Compilation:
         self.arguments.computed += declared.computation.binder is not None
         by = KEY if declared.inherits else "id"
         model = declared.model
-        types = _computed_columns(declared, inherited) if model is None else types_of(model)
+        above = inherited[0] if inherited and declared.inherits else None
+        types = _computed_columns(declared, above) if model is None else types_of(model)
         keys = _keys(projection, by)
         read = self._shared(declared, keys) or self._read(
             declared,
@@ -655,10 +656,14 @@ def _never_selected(*_: Any) -> Select[Any]:
     raise AssertionError("rows that are known to exist are not read")
 
 
-def _computed_columns(declared: Batch, inherited: Inherited) -> Mapping[str, Any]:
-    """Return the columns of a batch's statement, which do not depend on its arguments."""
-    above = inherited[0].computation.default_shape if declared.inherits and inherited else ()
-    shape = dict(above) | dict(declared.computation.default_shape)
+@cache
+def _computed_columns(declared: Batch, above: Batch | None) -> Mapping[str, Any]:
+    """Return the columns of a batch's statement, which do not depend on its arguments.
+
+    ``above`` is the batch whose arguments the statement takes as well.
+    """
+    inherited = () if above is None else above.computation.default_shape
+    shape = dict(inherited) | dict(declared.computation.default_shape)
     _, *columns = declared.computation.statement(tuple(shape.items())).selected_columns
     if declared.gives is Gives.VALUE:
         return {VALUE: columns[0].type}
