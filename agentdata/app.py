@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -34,7 +35,7 @@ from agentdata.trusted import trusted_documents
 from schema import root
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     import strawberry
@@ -50,6 +51,12 @@ if TYPE_CHECKING:
 
 _PREFLIGHT_MAX_AGE_S = 2 * 60 * 60
 """How long browsers cache a CORS preflight, in seconds; Chrome allows no more."""
+
+SUGGESTED = "{ project { name slug } }"
+"""The document that a server suggests to try first. With it, much is loaded that all documents need."""
+
+_COMPILES_AFTER_S = 1.0
+"""For how long after its start, in seconds, a server does not compile ahead, to be ready at once."""
 
 _UNREAD_LIMITS = 4
 """Of a refused body, this many times the allowed size is read."""
@@ -90,10 +97,11 @@ def create_app(
     )
     visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
     executor = Executor(schema, compiler=Compiler(schema), visibility=visibility)
+    trusted = trusted_documents(settings, executor)
     documents = PersistedDocuments(
         executor,
         automatic=settings.persisted_documents,
-        trusted=trusted_documents(settings, executor),
+        trusted=trusted,
         only_trusted=settings.trusted_documents == "only",
     )
     graphql = GraphQLEndpoint(
@@ -108,6 +116,8 @@ def create_app(
         records_reads=settings.audit_reads,
         vectors=vectors,
     )
+    # More documents than the cache holds would only drive each other out.
+    known = [SUGGESTED, *filter(executor.knows, dict.fromkeys(trusted.values()))]
     metrics, health = Metrics(database, worker), Health(database)
     cross_origin = _cross_origin(settings)
     outside = [
@@ -127,7 +137,9 @@ def create_app(
             *([Route("/", _home), graphiql.assets] if settings.graphiql else []),
         ],
         middleware=[*outside, Middleware(SecurityHeaders), *cross_origin],
-        lifespan=_lifespan(database, metrics, tokens, tracing, vectors, owner_url),
+        lifespan=_lifespan(
+            database, metrics, tokens, tracing, vectors, owner_url, partial(executor.compile, known)
+        ),
     )
     app.state.metrics = metrics
     return app
@@ -225,12 +237,13 @@ def _lifespan(
     tracing: Tracing | None,
     vectors: SearchVectors | None,
     owner_url: str | None,
+    compile_known: Callable[[], Awaitable[None]],
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         _tune_garbage_collector()
         asyncio.get_running_loop().set_exception_handler(log_unhandled)
-        tasks = [asyncio.create_task(metrics.share())]
+        tasks = [asyncio.create_task(metrics.share()), asyncio.create_task(_later(compile_known))]
         if tokens is not None:
             tasks.append(asyncio.create_task(tokens.start()))
         if owner_url is not None:
@@ -247,3 +260,8 @@ def _lifespan(
                 await tracing.stop()
 
     return lifespan
+
+
+async def _later(compile_known: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.sleep(_COMPILES_AFTER_S)
+    await compile_known()

@@ -213,6 +213,7 @@ def _announce(
     settings: "Settings", listener: socket.socket, scraped: socket.socket | None, *, first: bool
 ) -> None:
     from agentdata.administration import key_file
+    from agentdata.app import SUGGESTED
 
     url = f"{_url(listener)}/graphql"
     key = key_file(settings).resolve()
@@ -230,6 +231,6 @@ def _announce(
         f"API key  {kept}\n"
         f"Try      curl -s {url} -H 'Content-Type: application/json'"
         f' -H "Authorization: Bearer {secret}"'
-        ' -d \'{"query": "{ project { name slug } }"}\'',
+        f' -d \'{{"query": "{SUGGESTED}"}}\'',
         flush=True,
     )

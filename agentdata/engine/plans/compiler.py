@@ -6,7 +6,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from graphql import (
     FieldNode,
@@ -41,7 +40,7 @@ from agentdata.engine.plans.plan import (
     row_by_key,
 )
 from agentdata.engine.plans.projection import Failed, Projection
-from agentdata.engine.plans.run import UnplannedError
+from agentdata.engine.plans.run import NOBODY, UnplannedError
 from agentdata.engine.plans.selection import Selections
 from agentdata.engine.plans.statements import (
     KEY,
@@ -67,7 +66,6 @@ from agentdata.engine.plans.steps import (
 )
 from agentdata.engine.sql.attributes import types_of
 from agentdata.engine.sql.batches import VALUE, Batch, Gives
-from agentdata.engine.sql.cursors import Signer
 from agentdata.engine.sql.links import Link
 from agentdata.engine.sql.pages import Page
 from agentdata.engine.strawberry_access import core_schema, declaration, model_of, strawberry_field
@@ -570,7 +568,7 @@ class _Compilation:
             variables_in(node.arguments)
         ):
             try:
-                bound = bind(coerce(self.variables), _NOBODY, {})
+                bound = bind(coerce(self.variables), NOBODY, {})
                 slot = replace(slot, coerce=lambda _: bound, bind=_coerced)
             except (AgentDataError, GraphQLError):
                 fails = True
@@ -605,15 +603,6 @@ class _Compilation:
         finally:
             self.depth -= loads
             self.segments.pop()
-
-
-class _Nobody:
-    """Stands for the context while arguments are bound that do not depend on it."""
-
-    signer = Signer(bytes(32), UUID(int=0))
-
-
-_NOBODY = _Nobody()
 
 
 def _coerced(value: Any, *_: Any) -> Any:
