@@ -102,16 +102,27 @@ def _share_annotations(cls: type[Any]) -> None:
 
 def _annotation(text: str, names: dict[str, Any]) -> StrawberryAnnotation:
     try:
-        return _shared(eval(text, names))  # noqa: S307 - the text of our own code
+        return _evaluated(text, names)
     except NameError:
-        # The type is declared further below; Strawberry evaluates the text when it builds the schema.
-        return StrawberryAnnotation(text, namespace=names)
+        return _Forward(text, namespace=names)
+
+
+def _evaluated(text: str, names: dict[str, Any] | None) -> StrawberryAnnotation:
+    return _shared(eval(text, names))  # noqa: S307 - the text of our own code
 
 
 @cache
 def _shared(annotation: Any) -> StrawberryAnnotation:
     # Strawberry forgets what it has made of an annotation without a namespace.
     return StrawberryAnnotation(annotation, namespace={})
+
+
+class _Forward(StrawberryAnnotation):
+    """An annotation with a type that is declared further below: Strawberry asks until it is there."""
+
+    def evaluate(self) -> type[Any]:
+        """Return the evaluated annotation; raises NameError."""
+        return _evaluated(str(self.raw_annotation), self.namespace).evaluate()
 
 
 def _text(cls: type[Any]) -> str:
