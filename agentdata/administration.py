@@ -53,7 +53,8 @@ async def prepare(settings: Settings, urls: DatabaseUrls) -> bool:
     async with _session(urls.owner) as session:
         # If several servers start at the same time, only one creates the project.
         await session.execute(text("LOCK TABLE projects IN SHARE ROW EXCLUSIVE MODE"))
-        if await session.scalar(select(Project.id).limit(1)) is not None:
+        # As a text: a start has no other use for the ORM, which takes long to make ready.
+        if await session.scalar(text("SELECT true FROM projects LIMIT 1")):
             return False
         project = await _insert(session, "Default", DEFAULT_PROJECT)
         write = await _acting_in(session, project)

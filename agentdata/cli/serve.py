@@ -54,8 +54,9 @@ def serve(
 
 def run(settings: "Settings", fill: Callable[[str], Coroutine[None, None, None]] | None = None) -> None:
     """Serve with these settings; call `fill` with the URL of the tables' owner before the first request."""
-    from agentdata.door import limits_of
-    from agentdata.sight import logs
+    with importing():
+        from agentdata.door import limits_of
+        from agentdata.sight import logs
 
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, _end)
