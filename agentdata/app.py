@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 from contextlib import asynccontextmanager
 from functools import partial
@@ -28,6 +29,7 @@ from agentdata.health import Health
 from agentdata.middleware import SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
 from agentdata.sight.access import AccessLog
+from agentdata.sight.failures import describe
 from agentdata.sight.logs import log_unhandled
 from agentdata.sight.metrics import Metrics, MetricsEndpoint
 from agentdata.sight.tracing import tracing_of
@@ -35,7 +37,7 @@ from agentdata.trusted import trusted_documents
 from schema import root
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     import strawberry
@@ -49,14 +51,13 @@ if TYPE_CHECKING:
     from agentdata.sight.tracing import Tracing
     from agentdata.tokens import Tokens
 
+_log = logging.getLogger(__name__)
+
 _PREFLIGHT_MAX_AGE_S = 2 * 60 * 60
 """How long browsers cache a CORS preflight, in seconds; Chrome allows no more."""
 
 SUGGESTED = "{ project { name slug } }"
 """The document that a server suggests to try first. With it, much is loaded that all documents need."""
-
-_COMPILES_AFTER_S = 1.0
-"""For how long after its start, in seconds, a server does not compile ahead, to be ready at once."""
 
 _UNREAD_LIMITS = 4
 """Of a refused body, this many times the allowed size is read."""
@@ -76,7 +77,8 @@ def create_app(
 
     ``secret`` signs cursors; servers of one database share it (`administration.server_secret`). Without one,
     the server accepts only its own cursors. ``worker`` is the place of this process, if several serve
-    together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics.
+    together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics,
+    and ``state.compile_ahead`` compiles what it knows will be asked, beside the requests.
     With ``owner_url``, that of the owner of the tables, the server looks after the indexes of vectors.
 
     Raises:
@@ -116,8 +118,6 @@ def create_app(
         records_reads=settings.audit_reads,
         vectors=vectors,
     )
-    # More documents than the cache holds would only drive each other out.
-    known = [SUGGESTED, *filter(executor.knows, dict.fromkeys(trusted.values()))]
     metrics, health = Metrics(database, worker), Health(database)
     cross_origin = _cross_origin(settings)
     outside = [
@@ -137,11 +137,12 @@ def create_app(
             *([Route("/", _home), graphiql.assets] if settings.graphiql else []),
         ],
         middleware=[*outside, Middleware(SecurityHeaders), *cross_origin],
-        lifespan=_lifespan(
-            database, metrics, tokens, tracing, vectors, owner_url, partial(executor.compile, known)
-        ),
+        lifespan=_lifespan(database, metrics, tokens, tracing, vectors, owner_url),
     )
     app.state.metrics = metrics
+    # More documents than the cache holds would only drive each other out.
+    known = [SUGGESTED, *filter(executor.knows, dict.fromkeys(trusted.values()))]
+    app.state.compile_ahead = partial(_compile_ahead, executor, known)
     return app
 
 
@@ -237,13 +238,12 @@ def _lifespan(
     tracing: Tracing | None,
     vectors: SearchVectors | None,
     owner_url: str | None,
-    compile_known: Callable[[], Awaitable[None]],
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         _tune_garbage_collector()
         asyncio.get_running_loop().set_exception_handler(log_unhandled)
-        tasks = [asyncio.create_task(metrics.share()), asyncio.create_task(_later(compile_known))]
+        tasks = [asyncio.create_task(metrics.share())]
         if tokens is not None:
             tasks.append(asyncio.create_task(tokens.start()))
         if owner_url is not None:
@@ -262,6 +262,10 @@ def _lifespan(
     return lifespan
 
 
-async def _later(compile_known: Callable[[], Awaitable[None]]) -> None:
-    await asyncio.sleep(_COMPILES_AFTER_S)
-    await compile_known()
+async def _compile_ahead(executor: Executor, documents: Sequence[str], *, after_s: float = 1.0) -> None:
+    """Compile what a server knows will be asked, ``after_s`` seconds after its start, to be ready at once."""
+    await asyncio.sleep(after_s)
+    try:
+        await executor.compile(documents)
+    except Exception as error:  # noqa: BLE001 - the first requests compile them
+        _log.warning("documents were not compiled ahead: %s", describe(error))

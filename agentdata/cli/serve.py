@@ -177,7 +177,7 @@ def _serve(
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                beside.start()
+                beside.start(app.state.compile_ahead())
                 if announce is not None:
                     announce()
 
