@@ -22,6 +22,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Undefined
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
+from agentdata.engine.binding.arguments import below
 from agentdata.engine.binding.variables import Variables
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
@@ -381,8 +382,5 @@ def _conditions(node: Node) -> Iterator[str]:
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):
                 yield argument.value.name.value
-    for key in node.keys:
-        below = getattr(node, key, None)
-        for each in below if isinstance(below, tuple | list) else (below,):
-            if isinstance(each, Node):
-                yield from _conditions(each)
+    for each in below(node):
+        yield from _conditions(each)
