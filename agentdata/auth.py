@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import text
 
 from agentdata import refusals
-from agentdata.context import Principal
 from agentdata.errors import RateLimitedError, UnauthenticatedError
 from agentdata.guesses import Guesses
 from agentdata.operations.api_keys import hash_secret, is_secret
+from agentdata.principal import Principal
 from agentdata.sight.failures import describe
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from sqlalchemy import text
 
-from agentdata.context import Principal
 from agentdata.errors import OverloadedError, UnauthenticatedError
+from agentdata.principal import Principal
 from agentdata.setup_error import SetupError
 from models.enums import ApiKeyScope, scope_name
 

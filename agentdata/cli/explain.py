@@ -72,11 +72,12 @@ async def _explained(
     from uuid import UUID
 
     from agentdata.administration import acting_in, server_secret
-    from agentdata.context import Context, Principal
+    from agentdata.context import Context
     from agentdata.database import Database
     from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.requests.documents import InvalidRequestError
     from agentdata.engine.requests.executor import Executor
+    from agentdata.principal import Principal
     from models.enums import ApiKeyScope
     from schema.root import schema
 
