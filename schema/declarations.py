@@ -94,9 +94,10 @@ def _share_annotations(cls: type[Any]) -> None:
     """
     names = vars(sys.modules[cls.__module__])
     annotations = get_annotations(cls)
-    for name, text in annotations.items():
-        if isinstance(vars(cls).get(name), StrawberryField):
-            annotations[name] = _annotation(text, names)
+    for name, annotation in annotations.items():
+        # Where annotations are not put off, they are no texts.
+        if isinstance(annotation, str) and isinstance(vars(cls).get(name), StrawberryField):
+            annotations[name] = _annotation(annotation, names)
     cls.__annotations__ = annotations
 
 
