@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agentdata import migrations, provision
+from agentdata import provision, revisions
 from agentdata.auth import RECORD_USE, valid_key
 from agentdata.connection import transaction
 from agentdata.database import WriteSession
@@ -46,11 +46,15 @@ async def prepare(settings: Settings, urls: DatabaseUrls) -> bool:
         await provision.ensure_role(urls.owner, request_url=urls.request)
         await provision.check(urls.request)
         await provision.ensure_vectors(urls.owner)
-    await migrations.upgrade(urls.owner)
+    if await revisions.current(urls.owner) != revisions.head():
+        from agentdata import migrations  # noqa: PLC0415 only with tables that are not at the newest revision
+
+        await migrations.upgrade(urls.owner)
     async with _session(urls.owner) as session:
         # If several servers start at the same time, only one creates the project.
         await session.execute(text("LOCK TABLE projects IN SHARE ROW EXCLUSIVE MODE"))
-        if await session.scalar(select(Project.id).limit(1)) is not None:
+        # As a text: a start has no other use for the ORM, which takes long to make ready.
+        if await session.scalar(text("SELECT true FROM projects LIMIT 1")):
             return False
         project = await _insert(session, "Default", DEFAULT_PROJECT)
         write = await _acting_in(session, project)

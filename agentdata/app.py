@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -17,7 +19,6 @@ from starlette.routing import Route
 from agentdata import graphiql, vector_indexes
 from agentdata.auth import Authenticator
 from agentdata.database import Database
-from agentdata.embeddings import SearchVectors, embedder_of
 from agentdata.endpoint import GraphQLEndpoint
 from agentdata.engine.aside import SWITCH_S
 from agentdata.engine.plans.compiler import Compiler
@@ -28,10 +29,10 @@ from agentdata.health import Health
 from agentdata.middleware import SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
 from agentdata.sight.access import AccessLog
+from agentdata.sight.failures import describe
 from agentdata.sight.logs import log_unhandled
 from agentdata.sight.metrics import Metrics, MetricsEndpoint
 from agentdata.sight.tracing import tracing_of
-from agentdata.tokens import Tokens
 from agentdata.trusted import trusted_documents
 from schema import root
 
@@ -44,12 +45,19 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from agentdata.embeddings import SearchVectors
     from agentdata.settings import Settings
     from agentdata.sight.metrics import Worker
     from agentdata.sight.tracing import Tracing
+    from agentdata.tokens import Tokens
+
+_log = logging.getLogger(__name__)
 
 _PREFLIGHT_MAX_AGE_S = 2 * 60 * 60
 """How long browsers cache a CORS preflight, in seconds; Chrome allows no more."""
+
+SUGGESTED = "{ project { name slug } }"
+"""The document that a server suggests to try first. With it, much is loaded that all documents need."""
 
 _UNREAD_LIMITS = 4
 """Of a refused body, this many times the allowed size is read."""
@@ -69,7 +77,8 @@ def create_app(
 
     ``secret`` signs cursors; servers of one database share it (`administration.server_secret`). Without one,
     the server accepts only its own cursors. ``worker`` is the place of this process, if several serve
-    together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics.
+    together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics,
+    and ``state.compile_ahead`` compiles what it knows will be asked, beside the requests.
     With ``owner_url``, that of the owner of the tables, the server looks after the indexes of vectors.
 
     Raises:
@@ -78,6 +87,7 @@ def create_app(
 
     """
     tracing = tracing or tracing_of(settings)
+    vectors, tokens = _search_vectors(settings), _tokens(settings)
     database = Database(
         database_url,
         pool_size=settings.pool_size,
@@ -87,17 +97,15 @@ def create_app(
         secret=secret,
         embedding_model=settings.embeddings_model,
     )
-    embedder = embedder_of(settings)
-    vectors = None if embedder is None else SearchVectors(embedder, settings.embeddings_search_timeout_s)
     visibility = Visibility(introspection=settings.introspection, suggestions=settings.suggestions)
     executor = Executor(schema, compiler=Compiler(schema), visibility=visibility)
+    trusted = trusted_documents(settings, executor)
     documents = PersistedDocuments(
         executor,
         automatic=settings.persisted_documents,
-        trusted=trusted_documents(settings, executor),
+        trusted=trusted,
         only_trusted=settings.trusted_documents == "only",
     )
-    tokens = Tokens(settings) if settings.jwt_secret or settings.jwt_jwks else None
     graphql = GraphQLEndpoint(
         executor,
         database,
@@ -132,7 +140,31 @@ def create_app(
         lifespan=_lifespan(database, metrics, tokens, tracing, vectors, owner_url),
     )
     app.state.metrics = metrics
+    # More documents than the cache holds would only drive each other out.
+    known = [SUGGESTED, *filter(executor.knows, dict.fromkeys(trusted.values()))]
+    app.state.compile_ahead = partial(_compile_ahead, executor, known)
     return app
+
+
+def _search_vectors(settings: Settings) -> SearchVectors | None:
+    """Return what makes the vectors of searches, or None without an endpoint; raises SetupError."""
+    if not any(name.startswith("embeddings_") for name in settings.model_fields_set):
+        return None
+    # The HTTP client takes long to import.
+    from agentdata.embeddings import SearchVectors, embedder_of  # noqa: PLC0415 only with an endpoint
+
+    embedder = embedder_of(settings)
+    return None if embedder is None else SearchVectors(embedder, settings.embeddings_search_timeout_s)
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    """Return what verifies tokens, or None if no key signs any; raises SetupError."""
+    if not (settings.jwt_secret or settings.jwt_jwks):
+        return None
+    # The cryptography takes long to import.
+    from agentdata.tokens import Tokens  # noqa: PLC0415 only with a key
+
+    return Tokens(settings)
 
 
 class _Server(Starlette):
@@ -228,3 +260,12 @@ def _lifespan(
                 await tracing.stop()
 
     return lifespan
+
+
+async def _compile_ahead(executor: Executor, documents: Sequence[str], *, after_s: float = 1.0) -> None:
+    """Compile what a server knows will be asked, ``after_s`` seconds after its start, to be ready at once."""
+    await asyncio.sleep(after_s)
+    try:
+        await executor.compile(documents)
+    except Exception as error:  # noqa: BLE001 - the first requests compile them
+        _log.warning("documents were not compiled ahead: %s", describe(error))

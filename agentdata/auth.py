@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import text
 
 from agentdata import refusals
-from agentdata.context import Principal
 from agentdata.errors import RateLimitedError, UnauthenticatedError
 from agentdata.guesses import Guesses
 from agentdata.operations.api_keys import hash_secret, is_secret
+from agentdata.principal import Principal
 from agentdata.sight.failures import describe
-from agentdata.tokens import holder
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -194,7 +193,7 @@ class Authenticator:
             return _Answer(None, refusal.message, until)
         async with self._lookup_slots, self._database.connection() as connection:
             try:
-                return _Answer(await holder(connection, claims), "", until)
+                return _Answer(await tokens.holder(connection, claims), "", until)
             except UnauthenticatedError as refusal:
                 return _Answer(None, refusal.message, until)
 

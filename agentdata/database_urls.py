@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from agentdata.settings import Settings
+if TYPE_CHECKING:
+    from agentdata.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class DatabaseUrls:
 
 
 @contextmanager
-def database_urls(settings: Settings, *, to_serve: bool = False) -> Iterator[DatabaseUrls]:
+def database_urls(settings: "Settings", *, to_serve: bool = False) -> Iterator[DatabaseUrls]:
     """Provide the database for the time of the block: that of DATABASE_URL, or the embedded one.
 
     The embedded database is shared with a server that runs on the data folder; with `to_serve`, such a server

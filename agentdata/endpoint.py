@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
     from agentdata.allowance import Allowance
     from agentdata.auth import Authenticator
-    from agentdata.context import Principal
     from agentdata.database import Database
     from agentdata.deadlines import Deadlines
     from agentdata.embeddings import SearchVectors
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from agentdata.engine.requests.executor import Executor
     from agentdata.fairness import Fairness
     from agentdata.persisted import PersistedDocuments
+    from agentdata.principal import Principal
     from agentdata.protocol import GraphQLRequest, Headers
 
 _log = logging.getLogger(__name__)

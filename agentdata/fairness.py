@@ -19,10 +19,11 @@ from agentdata.errors import LimitExceededError, OverloadedError
 from agentdata.rates import Rates
 
 if TYPE_CHECKING:
-    from agentdata.context import Context, Principal
+    from agentdata.context import Context
     from agentdata.database import Database
     from agentdata.engine.costs import Price
     from agentdata.engine.requests.documents import Operation
+    from agentdata.principal import Principal
     from agentdata.settings import Settings
 
 _LOOKUP_PERCENT = 10

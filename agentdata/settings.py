@@ -7,10 +7,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agentdata.addresses import Network, networks
+from agentdata.processes import MOST_WORKERS
 from agentdata.setup_error import SetupError
 
 MIB = 1024 * 1024
-MOST_WORKERS = 64
 
 
 class Settings(BaseSettings):

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from sqlalchemy import text
 
-from agentdata.context import Principal
 from agentdata.errors import OverloadedError, UnauthenticatedError
+from agentdata.principal import Principal
 from agentdata.setup_error import SetupError
 from models.enums import ApiKeyScope, scope_name
 
@@ -145,6 +145,36 @@ class Tokens:
         except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError):
             raise UnauthenticatedError(_NOT_SIGNED) from None
 
+    @staticmethod
+    async def holder(connection: AsyncConnection, claims: Claims) -> Principal:
+        """Return the principal that verified claims name.
+
+        Raises:
+            UnauthenticatedError: There is no such project, or no such user in it.
+
+        """
+        project_id = id_of(claims.project)
+        row = (
+            await connection.execute(
+                _IDENTIFY,
+                {
+                    "project": project_id,
+                    "project_slug": claims.project if project_id is None else None,
+                    "user": None if claims.user is None else id_of(claims.user),
+                    "user_external_id": claims.user,
+                },
+            )
+        ).one_or_none()
+        if row is None:
+            raise UnauthenticatedError("the token names a project that does not exist")
+        if claims.user is not None and row.user_id is None:
+            raise UnauthenticatedError(
+                "the token names a user that does not exist in its project; create it with this externalId"
+            )
+        user_id = None if claims.user is None else row.user_id
+        expires_at = datetime.fromtimestamp(min(claims.expires_at, _LATEST), UTC)
+        return Principal(row.project_id, None, claims.scopes, user_id, expires_at, claims.subject)
+
     async def _key(self, header: Mapping[str, Any]) -> tuple[Any, str]:
         """Return the key that must have signed a token, and the algorithm of this key."""
         algorithm, key_id = header.get("alg"), header.get("kid")
@@ -182,36 +212,6 @@ class Tokens:
         if default is not None and scopes != default:
             raise _bad_claim(name, "must be READ in a token of a user, which can only read")
         return scopes
-
-
-async def holder(connection: AsyncConnection, claims: Claims) -> Principal:
-    """Return the principal that verified claims name.
-
-    Raises:
-        UnauthenticatedError: There is no such project, or no such user in it.
-
-    """
-    project_id = id_of(claims.project)
-    row = (
-        await connection.execute(
-            _IDENTIFY,
-            {
-                "project": project_id,
-                "project_slug": claims.project if project_id is None else None,
-                "user": None if claims.user is None else id_of(claims.user),
-                "user_external_id": claims.user,
-            },
-        )
-    ).one_or_none()
-    if row is None:
-        raise UnauthenticatedError("the token names a project that does not exist")
-    if claims.user is not None and row.user_id is None:
-        raise UnauthenticatedError(
-            "the token names a user that does not exist in its project; create it with this externalId"
-        )
-    user_id = None if claims.user is None else row.user_id
-    expires_at = datetime.fromtimestamp(min(claims.expires_at, _LATEST), UTC)
-    return Principal(row.project_id, None, claims.scopes, user_id, expires_at, claims.subject)
 
 
 class KeySet:

@@ -5,10 +5,15 @@ The docstring of a class is the description of its type, so that each text is wr
 
 from __future__ import annotations
 
+import sys
+from functools import cache
+from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
 
 import strawberry
 from strawberry import UNSET
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.field import StrawberryField
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +60,7 @@ def object_type(cls: Any = None, *, model: type[Any] | None = None, name: str | 
     def declare(cls: Any) -> Any:
         if model is not None:
             cls.__model__ = model
+        _share_annotations(cls)
         return strawberry.type(cls, name=name, description=_text(cls))
 
     return declare if cls is None else declare(cls)
@@ -63,6 +69,7 @@ def object_type(cls: Any = None, *, model: type[Any] | None = None, name: str | 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
 def interface_type(cls: _Class) -> _Class:
     """Declare an interface."""
+    _share_annotations(cls)
     return strawberry.interface(cls, description=_text(cls))
 
 
@@ -70,12 +77,53 @@ def interface_type(cls: _Class) -> _Class:
 @dataclass_transform(kw_only_default=True, field_specifiers=(required, strawberry.field))
 def input_type(cls: _Class) -> _Class:
     """Declare an input object."""
+    _share_annotations(cls)
     return strawberry.input(cls, description=_text(cls))
 
 
 def enum_type(cls: _Enum) -> _Enum:
     """Declare an enum."""
     return strawberry.enum(cls, description=_text(cls))
+
+
+def _share_annotations(cls: type[Any]) -> None:
+    """Give equal annotations of all classes one object, in which Strawberry keeps what it makes of them.
+
+    Otherwise it would parse, evaluate and resolve the text of each annotation several times, which is half of
+    the work of a start.
+    """
+    names = vars(sys.modules[cls.__module__])
+    annotations = get_annotations(cls)
+    for name, annotation in annotations.items():
+        # Where annotations are not put off, they are no texts.
+        if isinstance(annotation, str) and isinstance(vars(cls).get(name), StrawberryField):
+            annotations[name] = _annotation(annotation, names)
+    cls.__annotations__ = annotations
+
+
+def _annotation(text: str, names: dict[str, Any]) -> StrawberryAnnotation:
+    try:
+        return _evaluated(text, names)
+    except NameError:
+        return _Forward(text, namespace=names)
+
+
+def _evaluated(text: str, names: dict[str, Any] | None) -> StrawberryAnnotation:
+    return _shared(eval(text, names))  # noqa: S307 - the text of our own code
+
+
+@cache
+def _shared(annotation: Any) -> StrawberryAnnotation:
+    # Strawberry forgets what it has made of an annotation without a namespace.
+    return StrawberryAnnotation(annotation, namespace={})
+
+
+class _Forward(StrawberryAnnotation):
+    """An annotation with a type that is declared further below: Strawberry asks until it is there."""
+
+    def evaluate(self) -> type[Any]:
+        """Return the evaluated annotation; raises NameError."""
+        return _evaluated(str(self.raw_annotation), self.namespace).evaluate()
 
 
 def _text(cls: type[Any]) -> str:

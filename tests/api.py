@@ -13,12 +13,13 @@ import orjson
 from sqlalchemy import event, text
 from uuid_utils.compat import uuid7
 
-from agentdata.context import Context, Principal
+from agentdata.context import Context
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.reporting import field_errors, request_errors
 from agentdata.engine.requests.documents import InvalidRequestError
 from agentdata.engine.requests.executor import Executor
 from agentdata.operations.unit_of_work import run
+from agentdata.principal import Principal
 from models.enums import ApiKeyScope
 from schema.root import schema
 

@@ -15,11 +15,11 @@ from uuid_utils.compat import uuid7
 
 from agentdata.administration import acting_in
 from agentdata.auth import Authenticator
-from agentdata.context import Principal
 from agentdata.database import Database
 from agentdata.endpoint import _check_operation
 from agentdata.errors import UnauthenticatedError
 from agentdata.operations import api_keys
+from agentdata.principal import Principal
 from agentdata.protocol import GraphQLRequest, RefusalError
 from models.enums import ApiKeyScope
 from tests.api import EXECUTOR

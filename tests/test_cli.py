@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import psutil
@@ -99,10 +100,12 @@ class Serving:
 
 
 @contextmanager
-def serving(environment: dict[str, str], command: Sequence[str] = AGENTDATA) -> Iterator[Serving]:
-    """Serve until the end of the block."""
+def serving(
+    environment: dict[str, str], command: Sequence[str] = AGENTDATA, errors: IO[bytes] | None = None
+) -> Iterator[Serving]:
+    """Serve until the end of the block; what the server says of errors may go to a file."""
     with subprocess.Popen(  # noqa: S603 a command of ours
-        [*command, "serve"], env=environment, stdout=subprocess.PIPE, text=True
+        [*command, "serve"], env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
     ) as process:
         try:
             yield Serving(process)
@@ -425,10 +428,47 @@ def test_version_prints_the_version_of_the_project(empty: dict[str, str]) -> Non
 def test_a_command_runs_in_a_fresh_interpreter(environment: dict[str, str]) -> None:
     """Other tests fork commands from a process that has loaded the libraries; a shell does not."""
     done = subprocess.run(  # noqa: S603 a command of ours
-        [*AGENTDATA, "keys", "list"], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [*AGENTDATA, "keys", "list"],
+        env=_telling(environment),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert done.stdout == succeeded(environment, "keys", "list")
-    assert done.stderr == ""
+    assert all(line.startswith("import time:") for line in done.stderr.splitlines())
+    needless = {"alembic", "graphql", "schema", "starlette", "strawberry"}
+    assert _imported(done.stderr) & needless == set()
+
+
+def test_a_start_imports_only_what_serves(environment: dict[str, str], tmp_path: Path) -> None:
+    """Alembic has nothing to migrate; tokens, vectors, traces and syncs are not in the settings."""
+    printed = tmp_path / "imports"
+    with printed.open("wb") as errors, serving(_telling(environment), errors=errors) as server:
+        assert answer(server, key_file(environment).read_text().strip()).status_code == 200
+    imported = _imported(printed.read_text())
+    assert {"schema", "sqlalchemy", "strawberry", "uvicorn"} <= imported
+    needless = {"alembic", "cryptography", "httpx", "jwt", "opentelemetry", "psutil", "pypdf", "rich"}
+    assert imported & needless == set()
+
+
+def test_help_imports_no_library_of_the_server() -> None:
+    done = subprocess.run(  # noqa: S603 a command of ours
+        [*AGENTDATA, "--help"], env=_telling({**os.environ}), capture_output=True, text=True, check=True
+    )
+    assert "serve" in done.stdout
+    needless = {"graphql", "models", "pydantic", "pydantic_settings", "schema", "sqlalchemy", "strawberry"}
+    assert _imported(done.stderr) & needless == set()
+
+
+def _telling(environment: dict[str, str]) -> dict[str, str]:
+    """Return an environment in which Python tells what it imports."""
+    return environment | {"PYTHONPROFILEIMPORTTIME": "1"}
+
+
+def _imported(told: str) -> set[str]:
+    """Return the packages that Python has told of."""
+    return set(re.findall(r"^import time:.*\| +(\w+)", told, re.MULTILINE))
 
 
 @pytest.mark.slow

@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import func, select
 
-from agentdata import migrations, provision
+from agentdata import migrations, provision, revisions
 from agentdata.database_urls import DatabaseUrls
 from agentdata.setup_error import SetupError
 from models.base import REQUEST_ROLE, Base
@@ -48,7 +50,7 @@ def test_downgrading_removes_everything_and_upgrading_restores_it(urls: Database
     asyncio.run(migrations.upgrade(urls.owner))
     [made] = run(urls.owner, everything)
     asyncio.run(migrations.downgrade(urls.owner, "base"))
-    assert asyncio.run(migrations.current(urls.owner)) is None
+    assert asyncio.run(revisions.current(urls.owner)) is None
     assert run(urls.owner, TABLES) == [["alembic_version"]]
     [left] = run(urls.owner, everything)
     assert {name for name in left if "alembic_version" not in name} == set()
@@ -70,14 +72,20 @@ def test_functions_can_be_restored_without_a_search_path(urls: DatabaseUrls) -> 
 
 
 def test_upgrading_reaches_the_newest_revision(urls: DatabaseUrls) -> None:
-    assert asyncio.run(migrations.current(urls.owner)) is None
+    assert asyncio.run(revisions.current(urls.owner)) is None
     asyncio.run(migrations.upgrade(urls.owner))
-    assert asyncio.run(migrations.current(urls.owner)) == migrations.head() is not None
+    assert asyncio.run(revisions.current(urls.owner)) == revisions.head()
+
+
+def test_the_newest_revision_is_that_of_alembic() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(revisions.SCRIPTS))
+    assert ScriptDirectory.from_config(config).get_current_head() == revisions.head()
 
 
 def test_relative_and_named_revisions_lead_to_the_right_revision(urls: DatabaseUrls) -> None:
     async def at() -> str | None:
-        return await migrations.current(urls.owner)
+        return await revisions.current(urls.owner)
 
     async def walk() -> None:
         await migrations.upgrade(urls.owner, "+2")
@@ -95,7 +103,7 @@ def test_relative_and_named_revisions_lead_to_the_right_revision(urls: DatabaseU
         await migrations.downgrade(urls.owner, "-1")
         assert await at() is None
         await migrations.upgrade(urls.owner, "head")
-        assert await at() == migrations.head()
+        assert await at() == revisions.head()
 
     asyncio.run(walk())
 
@@ -123,7 +131,7 @@ def test_an_unknown_revision_is_named(urls: DatabaseUrls) -> None:
             for command in (migrations.upgrade, migrations.downgrade):
                 with pytest.raises(SetupError, match=re.escape(reason)):
                     await command(urls.owner, revision)
-        assert await migrations.current(urls.owner) == "0002"
+        assert await revisions.current(urls.owner) == "0002"
 
     asyncio.run(wrong())
 
@@ -138,7 +146,7 @@ def test_the_wrong_direction_is_refused(urls: DatabaseUrls) -> None:
                 await migrations.downgrade(urls.owner, revision)
         with pytest.raises(SetupError, match="use `agentdata db downgrade -1`"):
             await migrations.upgrade(urls.owner, "-1")
-        assert await migrations.current(urls.owner) == "0002"
+        assert await revisions.current(urls.owner) == "0002"
 
     asyncio.run(wrong())
 
@@ -157,7 +165,7 @@ def test_concurrent_migrations_do_not_collide(urls: DatabaseUrls) -> None:
         await asyncio.gather(*(migrations.upgrade(urls.owner) for _ in range(5)))
 
     asyncio.run(upgrade_often())
-    assert asyncio.run(migrations.current(urls.owner)) == migrations.head()
+    assert asyncio.run(revisions.current(urls.owner)) == revisions.head()
 
 
 def test_every_table_with_a_project_has_a_policy(database_urls: DatabaseUrls) -> None:

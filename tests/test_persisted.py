@@ -13,6 +13,7 @@ from agentdata.app import create_app
 from agentdata.persisted import Store
 from agentdata.settings import Settings
 from agentdata.setup_error import SetupError
+from agentdata.sight.counts import COUNTS
 from tests.serving import client_of, make_key
 
 if TYPE_CHECKING:
@@ -265,6 +266,16 @@ async def test_trusted_documents_are_found_by_each_kind_of_name(
                 for request in (persisted(name), {"documentId": name}):
                     assert (await get(client, request)).json() == DATA
                     assert (await post(client, request)).json() == DATA
+
+
+async def test_trusted_documents_are_compiled_before_their_first_requests(
+    database_urls: DatabaseUrls, tmp_path: Path
+) -> None:
+    app = create_app(Settings(**settings(tmp_path, RELAY)), database_urls.request)
+    before = COUNTS.compilations
+    await app.state.compile_ahead(after_s=0)
+    # The document that the server suggests and its plan, and the plan of the trusted one.
+    assert COUNTS.compilations - before == 3
 
 
 @pytest.mark.parametrize("media", [GRAPHQL, PLAIN])

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from agentdata.app import create_app
-from agentdata.context import Principal
 from agentdata.database import Database
+from agentdata.principal import Principal
 from agentdata.settings import Settings
 from models.enums import ApiKeyScope
 from tests import commands, databases, factories

@@ -6,6 +6,7 @@ Commands import what they need when they run, so that the first output comes at 
 import sys
 from pathlib import Path
 
+from agentdata.cli.importing import importing
 from agentdata.cli.printing import printable
 from agentdata.errors import AgentDataError
 from agentdata.setup_error import SetupError
@@ -14,7 +15,8 @@ from agentdata.setup_error import SetupError
 def main() -> None:
     """Run the command; an error that the user can mend becomes one line on stderr and the exit status 1."""
     _find_own_packages()
-    from agentdata.cli.app import app
+    with importing():
+        from agentdata.cli.app import app
 
     try:
         app()

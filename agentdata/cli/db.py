@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agentdata.settings import load_settings
+from agentdata.cli.settings import load_settings
 
 app = typer.Typer(help="Set up the database and migrate it.", no_args_is_help=True)
 
@@ -101,7 +101,7 @@ def _print_vectors(url: str) -> None:
 
 
 def _print_current(url: str) -> None:
-    from agentdata import migrations
+    from agentdata import revisions
 
-    at, newest = asyncio.run(migrations.current(url)), migrations.head()
+    at, newest = asyncio.run(revisions.current(url)), revisions.head()
     print(f"{at or 'base'}{' (head)' if at == newest else ''}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from agentdata.cli.serve import run
-from agentdata.settings import load_settings
+from agentdata.cli.settings import load_settings
 
 
 def demo(

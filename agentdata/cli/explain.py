@@ -8,7 +8,7 @@ import typer
 
 from agentdata.cli.database import database
 from agentdata.cli.project import ProjectOption, project_of
-from agentdata.settings import load_settings
+from agentdata.cli.settings import load_settings
 from agentdata.setup_error import SetupError
 
 if TYPE_CHECKING:
@@ -72,11 +72,12 @@ async def _explained(
     from uuid import UUID
 
     from agentdata.administration import acting_in, server_secret
-    from agentdata.context import Context, Principal
+    from agentdata.context import Context
     from agentdata.database import Database
     from agentdata.engine.plans.compiler import Compiler
     from agentdata.engine.requests.documents import InvalidRequestError
     from agentdata.engine.requests.executor import Executor
+    from agentdata.principal import Principal
     from models.enums import ApiKeyScope
     from schema.root import schema
 

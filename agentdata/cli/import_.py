@@ -12,7 +12,7 @@ import typer
 from agentdata.cli.database import database, resumable
 from agentdata.cli.printing import counted, printable
 from agentdata.cli.project import ProjectOption, project_of
-from agentdata.settings import load_settings
+from agentdata.cli.settings import load_settings
 from agentdata.setup_error import SetupError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import typer
 from agentdata.cli.database import database
 from agentdata.cli.printing import print_row
 from agentdata.cli.project import ProjectOption, project_of
-from agentdata.settings import load_settings
+from agentdata.cli.settings import load_settings
 
 if TYPE_CHECKING:
     from models import ApiKey

@@ -7,7 +7,7 @@ import typer
 
 from agentdata.cli.database import database
 from agentdata.cli.printing import print_row
-from agentdata.settings import load_settings
+from agentdata.cli.settings import load_settings
 
 app = typer.Typer(help="Create, rename and list projects, which share no data.", no_args_is_help=True)
 

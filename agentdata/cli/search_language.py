@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from agentdata.cli.database import database
-from agentdata.settings import load_settings
+from agentdata.cli.settings import load_settings
 
 
 def search_language(

@@ -16,13 +16,15 @@ import typer
 
 from agentdata import __version__
 from agentdata.cli import workers as processes
-from agentdata.door import Door, Limits, limits_of
-from agentdata.settings import MOST_WORKERS, Settings, load_settings
+from agentdata.cli.importing import importing
+from agentdata.cli.settings import load_settings
+from agentdata.processes import MOST_WORKERS
 from agentdata.setup_error import SetupError
-from agentdata.sight import logs
 
 if TYPE_CHECKING:
     from agentdata.database_urls import DatabaseUrls
+    from agentdata.door import Limits
+    from agentdata.settings import Settings
     from agentdata.sight.metrics import Worker
     from agentdata.sight.sharing import SharedCounts
 
@@ -50,8 +52,12 @@ def serve(
     run(load_settings().model_copy(update=changed))
 
 
-def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] | None = None) -> None:
+def run(settings: "Settings", fill: Callable[[str], Coroutine[None, None, None]] | None = None) -> None:
     """Serve with these settings; call `fill` with the URL of the tables' owner before the first request."""
+    with importing():
+        from agentdata.door import limits_of
+        from agentdata.sight import logs
+
     for how in (signal.SIGINT, signal.SIGTERM):
         signal.signal(how, _end)
     logs.configure(settings.log_level, settings.log_format)
@@ -69,9 +75,13 @@ def run(settings: Settings, fill: Callable[[str], Coroutine[None, None, None]] |
             )
         print(f"agentdata {__version__} is starting", flush=True)
 
-        from agentdata.administration import prepare, server_secret
-        from agentdata.database_urls import database_urls
-        from agentdata.sight.tracing import check_extra
+        with importing():
+            # Here, so that the processes that are forked have it and share its memory.
+            import agentdata.app
+            import agentdata.sight.beside  # noqa: F401 as above
+            from agentdata.administration import prepare, server_secret
+            from agentdata.database_urls import database_urls
+            from agentdata.sight.tracing import check_extra
 
         check_extra(settings)
         urls = stack.enter_context(database_urls(settings, to_serve=True))
@@ -113,8 +123,8 @@ def listen(host: str, port: int, variables: str = "AGENTDATA_") -> socket.socket
 
 
 def _serve_at(
-    settings: Settings,
-    limits: Limits,
+    settings: "Settings",
+    limits: "Limits",
     urls: "DatabaseUrls",
     secret: bytes,
     listener: socket.socket,
@@ -129,7 +139,7 @@ def _serve_at(
     _serve(settings, limits, urls, secret, listener, scraped, Worker(place, shared), announce)
 
 
-def _work_at(settings: Settings, urls: "DatabaseUrls", shared: "SharedCounts", place: int) -> None:
+def _work_at(settings: "Settings", urls: "DatabaseUrls", shared: "SharedCounts", place: int) -> None:
     """Run a worker in a process beside the server's, so that it takes no time of their event loops."""
     from agentdata.sight.metrics import Worker
     from agentdata.worker import starting
@@ -141,8 +151,8 @@ def _work_at(settings: Settings, urls: "DatabaseUrls", shared: "SharedCounts", p
 
 
 def _serve(
-    settings: Settings,
-    limits: Limits,
+    settings: "Settings",
+    limits: "Limits",
     urls: "DatabaseUrls",
     secret: bytes,
     listener: socket.socket,
@@ -153,6 +163,7 @@ def _serve(
     import uvicorn
 
     from agentdata.app import create_app
+    from agentdata.door import Door
     from agentdata.http_protocol import http_protocol
     from agentdata.sight.beside import Beside
 
@@ -166,7 +177,7 @@ def _serve(
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                beside.start()
+                beside.start(app.state.compile_ahead())
                 if announce is not None:
                     announce()
 
@@ -200,9 +211,10 @@ def _url(listener: socket.socket) -> str:
 
 
 def _announce(
-    settings: Settings, listener: socket.socket, scraped: socket.socket | None, *, first: bool
+    settings: "Settings", listener: socket.socket, scraped: socket.socket | None, *, first: bool
 ) -> None:
     from agentdata.administration import key_file
+    from agentdata.app import SUGGESTED
 
     url = f"{_url(listener)}/graphql"
     key = key_file(settings).resolve()
@@ -220,6 +232,6 @@ def _announce(
         f"API key  {kept}\n"
         f"Try      curl -s {url} -H 'Content-Type: application/json'"
         f' -H "Authorization: Bearer {secret}"'
-        ' -d \'{"query": "{ project { name slug } }"}\'',
+        f' -d \'{{"query": "{SUGGESTED}"}}\'',
         flush=True,
     )

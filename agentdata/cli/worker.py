@@ -10,7 +10,7 @@ import typer
 
 from agentdata.cli.database import database
 from agentdata.cli.serve import listen
-from agentdata.settings import load_settings
+from agentdata.cli.settings import load_settings
 from agentdata.sight import logs
 
 if TYPE_CHECKING:

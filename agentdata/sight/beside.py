@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,7 +16,7 @@ from agentdata.sight.metrics import MetricsEndpoint
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
 
     from agentdata.settings import Settings
     from agentdata.sight.metrics import Metrics
@@ -68,12 +68,13 @@ class Beside:
             )
         )
 
-    def start(self) -> None:
-        """Start in the running event loop."""
+    def start(self, *tasks: Coroutine[Any, Any, None]) -> None:
+        """Start in the running event loop, together with other tasks."""
         if self._listener is not None:
             self._tasks.append(asyncio.create_task(self._server.serve([self._listener])))
         if self._first and not self._settings.database_url:
             self._tasks.append(asyncio.create_task(self._bound_log()))
+        self._tasks += map(asyncio.create_task, tasks)
 
     async def stop(self) -> None:
         """Stop all of it."""

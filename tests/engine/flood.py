@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from agentdata.context import Context, Principal
+from agentdata.context import Context
 from agentdata.database import Database
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.plans.statements import SqlCache
 from agentdata.engine.requests.executor import Executor
+from agentdata.principal import Principal
 from models.enums import ApiKeyScope
 from schema.root import schema
 

@@ -60,9 +60,9 @@ if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from agentdata.context import Principal
     from agentdata.database import Database
     from agentdata.engine.plans.plan import MutationPlan, QueryPlan
+    from agentdata.principal import Principal
     from tests.api import Api
     from tests.world import Rows
 

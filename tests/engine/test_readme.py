@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from agentdata.context import Context, Principal
+from agentdata.context import Context
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
+from agentdata.principal import Principal
 from models.enums import ApiKeyScope
 from schema.root import schema
 

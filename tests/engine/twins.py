@@ -21,7 +21,7 @@ import orjson
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from agentdata.context import Principal
+from agentdata.principal import Principal
 from models import Base
 from models.enums import ApiKeyScope
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from agentdata import migrations, provision
+from agentdata import migrations, provision, revisions
 from agentdata.connection import transaction
 from agentdata.database_url import parse
 from agentdata.setup_error import SetupError
@@ -107,7 +107,7 @@ async def test_a_migration_that_the_server_stops_changes_nothing(server: Cluster
                 await migrations.upgrade(url)
     finally:
         await asyncio.to_thread(run, server.url("postgres"), f"ALTER ROLE {OWNER} RESET statement_timeout")
-    assert await migrations.current(url) == "0002"
+    assert await revisions.current(url) == "0002"
 
 
 async def test_a_migration_whose_process_was_killed_is_completed_by_the_next(url: str) -> None:
@@ -119,9 +119,9 @@ async def test_a_migration_whose_process_was_killed_is_completed_by_the_next(url
         await waiting_backend(watching, process)
         process.kill()
         process.join()
-        assert await migrations.current(url) == "0002"
+        assert await revisions.current(url) == "0002"
     await asyncio.gather(migrations.upgrade(url), migrations.upgrade(url))
-    assert await migrations.current(url) == migrations.head()
+    assert await revisions.current(url) == revisions.head()
     await migrations.check(url)
 
 
@@ -137,6 +137,6 @@ async def test_a_migration_that_lost_its_connection_says_so(server: Cluster, url
         await watching.execute(text(f"SELECT pg_terminate_backend({backend})"))
         with pytest.raises(SetupError, match=r"gave up .*, and nothing was changed: try again"):
             await migration
-    assert await migrations.current(url) == "0002"
+    assert await revisions.current(url) == "0002"
     await migrations.upgrade(url)
-    assert await migrations.current(url) == migrations.head()
+    assert await revisions.current(url) == revisions.head()

@@ -22,6 +22,8 @@ from schema.declarations import (
     optional,
     required,
 )
+from schema.inputs.agent import AgentFilter
+from schema.inputs.session import SessionFilter
 from tests.contract import TYPES, row_types
 
 
@@ -99,3 +101,11 @@ COMPUTED_ROWS = [each for each in ComputedRow.__subclasses__() if not each.__mod
 def test_every_computed_row_has_a_type_that_names_it(model: Any) -> None:
     models = [model] if "__table__" in vars(model) else model.__subclasses__()
     assert [_model_of(each.__name__) for each in models] == models
+
+
+def test_equal_annotations_of_several_types_are_evaluated_once() -> None:
+    title = get_object_definition(SessionFilter, strict=True).get_field("title")
+    name = get_object_definition(AgentFilter, strict=True).get_field("name")
+    assert title is not None
+    assert name is not None
+    assert title.type is name.type

@@ -20,6 +20,7 @@ from graphql import (
     VariableNode,
 )
 from graphql.execution.values import get_argument_values
+from graphql.language.ast import QUERY_DOCUMENT_KEYS
 from graphql.utilities import coerce_input_literal
 from graphql.utilities.coerce_input_value import coerce_default_value
 
@@ -93,12 +94,17 @@ def variables_in(nodes: Iterable[Node] | None) -> Iterator[VariableNode]:
     for node in nodes or ():
         if isinstance(node, VariableNode):
             yield node
-        for key in node.keys:
-            below = getattr(node, key, None)
-            if isinstance(below, Node):
-                yield from variables_in([below])
-            elif isinstance(below, tuple | list):
-                yield from variables_in(below)
+        yield from variables_in(below(node))
+
+
+def below(node: Node) -> Iterator[Node]:
+    """Yield the nodes directly below a node."""
+    for key in QUERY_DOCUMENT_KEYS.get(node.kind, ()):
+        found = getattr(node, key)
+        if isinstance(found, Node):
+            yield found
+        elif found is not None:
+            yield from found
 
 
 def _names(definition: GraphQLField) -> dict[str, str]:

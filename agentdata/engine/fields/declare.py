@@ -7,6 +7,7 @@ resolver is the reference way.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import get_annotations
 from typing import TYPE_CHECKING, Any
 
 import strawberry
@@ -231,6 +232,8 @@ def declared_field(
     cost: Cost | None = None,
 ) -> Any:
     """Make a field of a declaration, the resolver of its reference way, and its arguments."""
+    # Strawberry would parse and evaluate the text of each annotation of each resolver.
+    resolver.__annotations__ = get_annotations(resolver, eval_str=True)
     metadata = {DECLARED: declared} | ({} if cost is None else {COST: cost})
     field: Any = strawberry.field(resolver=resolver, description=description, metadata=metadata)
     if arguments is not None:

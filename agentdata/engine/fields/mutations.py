@@ -14,14 +14,15 @@ from strawberry.types.arguments import StrawberryArgument
 
 from agentdata.engine.binding.inputs import fields_of, values_of
 from agentdata.engine.context import Context, Info
-from agentdata.engine.costs import COST, Cost
-from agentdata.engine.strawberry_access import DECLARED, core_info
+from agentdata.engine.fields.declare import declared_field
+from agentdata.engine.strawberry_access import core_info
 from agentdata.naming import camel
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from agentdata.engine.binding.inputs import Fields
+    from agentdata.engine.costs import Cost
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,10 @@ def mutation(
         arguments = get_argument_values(field, core.field_nodes[0], core.variable_values)
         return returns(await declared.run(info.context, core.field_name, arguments))
 
-    field: Any = strawberry.mutation(
-        resolver=resolve,
-        description=f"{description} Needs the scope {scope}.",
-        metadata={DECLARED: declared} | ({} if cost is None else {COST: cost}),
+    return declared_field(
+        declared,
+        resolve,
+        f"{description} Needs the scope {scope}.",
+        [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])],
+        cost,
     )
-    field.arguments = [*arguments, *([_IDEMPOTENCY_KEY] if creates else [])]
-    return field

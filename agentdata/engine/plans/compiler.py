@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from graphql import (
     FieldNode,
@@ -41,7 +40,7 @@ from agentdata.engine.plans.plan import (
     row_by_key,
 )
 from agentdata.engine.plans.projection import Failed, Projection
-from agentdata.engine.plans.run import UnplannedError
+from agentdata.engine.plans.run import NOBODY, UnplannedError
 from agentdata.engine.plans.selection import Selections
 from agentdata.engine.plans.statements import (
     KEY,
@@ -67,7 +66,6 @@ from agentdata.engine.plans.steps import (
 )
 from agentdata.engine.sql.attributes import types_of
 from agentdata.engine.sql.batches import VALUE, Batch, Gives
-from agentdata.engine.sql.cursors import Signer
 from agentdata.engine.sql.links import Link
 from agentdata.engine.sql.pages import Page
 from agentdata.engine.strawberry_access import core_schema, declaration, model_of, strawberry_field
@@ -420,7 +418,8 @@ class _Compilation:
         self.arguments.computed += declared.computation.binder is not None
         by = KEY if declared.inherits else "id"
         model = declared.model
-        types = _computed_columns(declared, inherited) if model is None else types_of(model)
+        above = inherited[0] if inherited and declared.inherits else None
+        types = _computed_columns(declared, above) if model is None else types_of(model)
         keys = _keys(projection, by)
         read = self._shared(declared, keys) or self._read(
             declared,
@@ -569,7 +568,7 @@ class _Compilation:
             variables_in(node.arguments)
         ):
             try:
-                bound = bind(coerce(self.variables), _NOBODY, {})
+                bound = bind(coerce(self.variables), NOBODY, {})
                 slot = replace(slot, coerce=lambda _: bound, bind=_coerced)
             except (AgentDataError, GraphQLError):
                 fails = True
@@ -604,15 +603,6 @@ class _Compilation:
         finally:
             self.depth -= loads
             self.segments.pop()
-
-
-class _Nobody:
-    """Stands for the context while arguments are bound that do not depend on it."""
-
-    signer = Signer(bytes(32), UUID(int=0))
-
-
-_NOBODY = _Nobody()
 
 
 def _coerced(value: Any, *_: Any) -> Any:
@@ -655,10 +645,14 @@ def _never_selected(*_: Any) -> Select[Any]:
     raise AssertionError("rows that are known to exist are not read")
 
 
-def _computed_columns(declared: Batch, inherited: Inherited) -> Mapping[str, Any]:
-    """Return the columns of a batch's statement, which do not depend on its arguments."""
-    above = inherited[0].computation.default_shape if declared.inherits and inherited else ()
-    shape = dict(above) | dict(declared.computation.default_shape)
+@cache
+def _computed_columns(declared: Batch, above: Batch | None) -> Mapping[str, Any]:
+    """Return the columns of a batch's statement, which do not depend on its arguments.
+
+    ``above`` is the batch whose arguments the statement takes as well.
+    """
+    inherited = () if above is None else above.computation.default_shape
+    shape = dict(inherited) | dict(declared.computation.default_shape)
     _, *columns = declared.computation.statement(tuple(shape.items())).selected_columns
     if declared.gives is Gives.VALUE:
         return {VALUE: columns[0].type}

@@ -13,7 +13,7 @@ from graphql.error import located_error
 from agentdata.engine.aside import ANSWERING, COMPILING
 from agentdata.engine.plans.explain import explain, outline
 from agentdata.engine.plans.failures import report
-from agentdata.engine.plans.run import FailingFieldsError, Run, UnplannedError
+from agentdata.engine.plans.run import NOBODY, FailingFieldsError, Run, UnplannedError
 from agentdata.engine.reporting import client_error
 from agentdata.errors import AgentDataError, LimitExceededError
 from agentdata.sight.failures import drop_tracebacks
@@ -167,6 +167,17 @@ class QueryPlan:
         run = Run(context, await self.arguments.bind_aside(context, variables))
         return await explain(self.reads, run, analyze=analyze)
 
+    def compile(self, variables: VariableValues) -> None:
+        """Compile the statement for variables such as these, ahead of the requests that have them.
+
+        Raises:
+            FailingFieldsError: As ``answer`` does.
+            LimitExceededError: The statement would be too long.
+
+        """
+        if not self.arguments.prepared:
+            self.reads.compile(self.arguments.bind(NOBODY, variables))
+
     def outline(self) -> list[dict[str, Any]]:
         """Return the reads as a tree for the log, without arguments."""
         return outline(self.reads)
@@ -234,6 +245,13 @@ class MutationPlan:
         """Refuse: the reads of a mutation cannot run without its writes."""
         raise UnplannedError
 
+    def compile(self, variables: VariableValues) -> None:
+        """Compile the statements of the selections as ``QueryPlan.compile`` does; raises as it does."""
+        bindings = self.arguments.bind(NOBODY, variables)
+        for each in self.fields:
+            if isinstance(each, MutationField):
+                each.result.compile(bindings)
+
     def outline(self) -> list[dict[str, Any]]:
         """Return the writes for the log, each with the reads of its selection, without arguments."""
         return [
@@ -267,6 +285,14 @@ class ResultSelection:
             else:
                 objects = self.projection.objects(run, results)
         return objects if several else objects[0]
+
+    def compile(self, bindings: Mapping[int, Any]) -> None:
+        """Compile the statements of the selection ahead; raises LimitExceededError."""
+        if self.reads is not None:
+            self.reads.compile(bindings)
+        for _, _, below in self.fields:
+            if below is not None:
+                below.compile(bindings)
 
     async def _object(self, result: Any, context: Context, bindings: Mapping[int, Any]) -> dict[str, Any]:
         object_: dict[str, Any] = {}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from agentdata.engine.sql.cursors import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +30,18 @@ class FailingFieldsError(Exception):
         super().__init__(paths)
         self.paths = paths
         """The paths of these fields in the response, keys joined by dots."""
+
+
+class _Nobody:
+    """Stands for the context while arguments are bound before any request."""
+
+    signer = Signer(bytes(32), UUID(int=0))
+
+    def require(self, scope: Any) -> None:
+        """Have every scope: nothing runs for nobody."""
+
+
+NOBODY: Any = _Nobody()
 
 
 @dataclass

@@ -303,6 +303,16 @@ class ReadSet:
         key = self._key(forms)
         return self._cache.statements.get(key) or self._assembled(key, forms)
 
+    def compile(self, bindings: Mapping[int, Any]) -> None:
+        """Compile the statement for bound arguments, ahead of the requests that have such.
+
+        Raises:
+            LimitExceededError: The statement would be too long.
+
+        """
+        if self.reads:
+            self.statement([read.form(bindings) for read in self.reads])
+
     def _key(self, forms: Sequence[ReadForm]) -> Hashable:
         return (self, *[(form.shape, form.limit, form.extra) for form in forms])
 

@@ -1,12 +1,9 @@
 """The fields of a connection in the reference way. Rows and total are read only if they are selected."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from agentdata.engine.reference.loading import LazyConnection
+from agentdata.engine.reference.loading import LazyConnection
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Undefined
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
+from agentdata.engine.binding.arguments import below
 from agentdata.engine.binding.variables import Variables
 from agentdata.engine.lru import WeightedLRU
 from agentdata.engine.plans.run import UnplannedError
@@ -272,7 +273,7 @@ class Document:
     ) -> None:
         fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
         measure = Measure(schema, fragments, VariableValues({}, {}))
-        self._operations = [
+        self.operations = [
             Operation(node, definition, fragments, schema, limits, visibility, measure.operation(definition))
             for definition in node.definitions
             if isinstance(definition, OperationDefinitionNode)
@@ -281,7 +282,7 @@ class Document:
     @property
     def weight(self) -> int:
         """How much the plans of all operations weigh in memory, in characters of a document."""
-        return sum(operation.weight for operation in self._operations)
+        return sum(operation.weight for operation in self.operations)
 
     def operation(self, name: str | None) -> Operation:
         """Return the operation of a name, or the only one.
@@ -292,16 +293,16 @@ class Document:
         """
         if name is None:
             # A document of fragments alone is not valid: nothing uses them.
-            if len(self._operations) == 1:
-                return self._operations[0]
+            if len(self.operations) == 1:
+                return self.operations[0]
             raise self._choose("the document has several operations; say in `operationName` which to run")
-        for operation in self._operations:
+        for operation in self.operations:
             if operation.name == name:
                 return operation
         raise self._choose("the document has no operation with the name in `operationName`")
 
     def _choose(self, problem: str) -> InvalidRequestError:
-        names = [operation.name for operation in self._operations[:10] if operation.name]
+        names = [operation.name for operation in self.operations[:10] if operation.name]
         has = f" (it has: {', '.join(names)})" if names else ""
         return invalid(BadUserInputError(problem + has, field="operationName"))
 
@@ -381,8 +382,5 @@ def _conditions(node: Node) -> Iterator[str]:
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):
                 yield argument.value.name.value
-    for key in node.keys:
-        below = getattr(node, key, None)
-        for each in below if isinstance(below, tuple | list) else (below,):
-            if isinstance(each, Node):
-                yield from _conditions(each)
+    for each in below(node):
+        yield from _conditions(each)

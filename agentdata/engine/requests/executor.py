@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from graphql import ExecutionResult
@@ -13,13 +16,16 @@ from agentdata.engine.aside import COMPILING
 from agentdata.engine.plans.run import FailingFieldsError, UnplannedError
 from agentdata.engine.requests.documents import Documents, InvalidRequestError, invalid
 from agentdata.engine.requests.limits import Limits
+from agentdata.engine.requests.made_up import made_up
 from agentdata.engine.requests.validation import FULLY_VISIBLE, Visibility
 from agentdata.engine.strawberry_access import core_schema
-from agentdata.errors import LimitExceededError
+from agentdata.errors import AgentDataError, LimitExceededError, OverloadedError
 from agentdata.sight.counts import COUNTS
 from agentdata.sight.request import current
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import strawberry
     from graphql import GraphQLError
     from graphql.execution.values import VariableValues
@@ -86,6 +92,26 @@ class Executor:
         if known is None:
             known = await COMPILING.run(self._documents.get, document)
         return known.operation(name)
+
+    async def compile(self, documents: Iterable[str]) -> None:
+        """Compile documents ahead of their first requests, in a thread, which requests use as well.
+
+        The SQL may depend on variables, such as on the conditions of a filter: it is compiled for variables
+        that are made up, and for others by the first request that has them.
+        """
+        for document in documents:
+            started = perf_counter()
+            with suppress(OverloadedError):
+                await COMPILING.run(self._compile, document)
+            # At least half of the time is left to requests.
+            await asyncio.sleep(perf_counter() - started)
+
+    def _compile(self, document: str) -> None:
+        for operation in self._documents.get(document).operations:
+            variables = made_up(self._schema, operation.node.variable_definitions or ())
+            with suppress(InvalidRequestError, UnplannedError, FailingFieldsError, AgentDataError):
+                values = operation.values(variables)
+                operation.plan(self._compiler, values).compile(values)
 
     async def execute(
         self, operation: Operation, variables: dict[str, Any], context: Context, *, large: bool = False
