@@ -13,6 +13,7 @@ anew with it, and by another name within PostgreSQL: it would use the function a
 
 All but the longest step is left out for texts in ASCII.
 """
+import re
 from pathlib import Path
 
 from alembic import op
@@ -63,17 +64,17 @@ LETTER = f"[{SPACELESS}][{ITS_MARKS}]*"
 # What is invisible within such a run: spaces and joiners without a width, and selectors of variants.
 INVISIBLE = f"(?<=[{SPACELESS}{ITS_MARKS}])[\\u200B-\\u200D\\u2060\\uFE00-\\uFE0F\\U000E0100-\\U000E01EF]+"
 RUN = f"[{SPACELESS}][{SPACELESS}{ITS_MARKS}]*"
-NOT_FIRST = f"(?<=[{SPACELESS}{ITS_MARKS}])({LETTER})"
+NOT_FIRST = f"(?<=[{SPACELESS}{ITS_MARKS}]){LETTER}"
 
-# What NFKC leaves as it is, whatever stands beside it, or what parts words before: frequent characters, among
-# which a text is found to need no normal form much faster than by asking for the form.
+# Frequent characters that NFKC leaves as they are, whatever stands beside them, and that are no marks or joiners;
+# and those that part words. To find that a text has no others is much quicker than to make its normal form.
 STEADY = "".join((
     r"\u0001-\u00A9\u00AB-\u00B1\u00B4\u00B6-\u00B8\u00BB\u00BF\u00D7\u00F7\u0250-\u02AF\u0391-\u03CE\u0400-\u0482",
     r"\u048A-\u052F\u0531-\u0556\u0561-\u0586\u05D0-\u05EA\u0620-\u064A\u0660-\u0669\u0671-\u0674\u0679-\u06D3",
-    r"\u0904-\u0928\u092A-\u0930\u0932\u0933\u0935-\u0939\u093E-\u094C\u0966-\u096F\u0E01-\u0E32\u0E34-\u0E37",
-    r"\u0E40-\u0E47\u0E4C-\u0E4E\u10D0-\u10FA\u2000-\u206F\u20A0-\u20CF\u2190-\u2BFF\u3000-\u3029\u3041-\u3096",
-    r"\u309D\u309E\u30A0-\u30FE\u3400-\u9FFF\uAC00-\uD7A3\uFE0F\uFE30-\uFE4F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40",
-    r"\uFF5B-\uFF65\U0001F300-\U0001FAFF\U00020000-\U0002F7FF",
+    r"\u0904-\u0928\u092A-\u0930\u0932\u0933\u0935-\u0939\u0966-\u096F\u0E01-\u0E30\u0E32\u0E40-\u0E46\u10D0-\u10FA",
+    r"\u2000-\u200B\u200E-\u206F\u20A0-\u20CF\u2190-\u2BFF\u3000-\u3029\u3041-\u3096\u309D\u309E\u30A0-\u30FE",
+    r"\u3400-\u9FFF\uAC00-\uD7A3\uFE0F\uFE30-\uFE4F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65",
+    r"\U0001F300-\U0001FAFF\U00020000-\U0002F7FF",
 ))
 # The same for letters with accents, which may be folded.
 ACCENTED = r"\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u0131\u0134-\u013E\u0141-\u0148\u014A-\u017E\u0180-\u01C3\u01CD-\u01F0"
@@ -85,7 +86,8 @@ FIRST, WORDS, TIMES = (
     for name in ("0012_search.py", "0015_words.py", "0028_search_times.py")
 )
 # Radicals of Chinese characters stand for the characters in texts of PDF files.
-PARTING = WORDS.PARTING.replace(r"\u2E00-\u3004", r"\u2E00-\u2E9E\u2EA0-\u2EF2\u2EF4-\u2EFF\u2FD6-\u3004")
+PARTING = WORDS.OTHERS.replace(r"\u2E00-\u3004", r"\u2E00-\u2E9E\u2EA0-\u2EF2\u2EF4-\u2EFF\u2FD6-\u3004")
+JOINING = WORDS.PARTING.removesuffix(WORDS.OTHERS)
 LONGEST, IN_TEXTS, CONFIGURATION = WORDS.LONGEST, WORDS.IN_TEXTS, WORDS.CONFIGURATION
 APART, BEGIN, END = WORDS.APART, WORDS.BEGIN, WORDS.END
 # What stands between two pairs in excerpts, which have a letter in common.
@@ -106,27 +108,28 @@ def without(text: str, *characters: str, by: str = "") -> str:
 
 def paired(text: str, apart: str, between: str) -> str:
     """Return the SQL of a text whose runs are set apart, and each letter of a run but the first is there twice."""
-    return replaced(replaced(text, RUN, rf"{apart}\&{apart}"), NOT_FIRST, rf"\1{between}\1")
+    return replaced(replaced(text, RUN, rf"{apart}\&{apart}"), NOT_FIRST, rf"\&{between}\&")
 
 
 def normal(text: str) -> str:
     # NFKC takes a vowel of Thai and one of Lao apart, and gives a part of it to the letter before.
-    return f"replace(replace(normalize({text}, NFKC), '\u0e4d\u0e32', '\u0e33'), '\u0ecd\u0eb2', '\u0eb3')"
+    composed = f"replace(replace(normalize({text}, NFKC), '\u0e4d\u0e32', '\u0e33'), '\u0ecd\u0eb2', '\u0eb3')"
+    return WORDS.without_ends(composed)
 
 
 BEGINNING = f'"left"($1, {LONGEST})'
-JOINING = WORDS.PARTING.removesuffix(WORDS.OTHERS) + IN_TEXTS
 
 
 def read(text: str) -> str:
     """Return the SQL of the words of a text beyond ASCII."""
-    return WORDS.without_ends(f"search_letters({replaced(text, f'[{PARTING}{IN_TEXTS}]+', ' ')}, {BEGINNING})")
+    parted = replaced(text, f"[{JOINING}{PARTING}{IN_TEXTS}]+", " ")
+    return f"search_letters({parted}, $1)"
 
 
 # The comma parts the words of one phrase, whether quotation marks are around it or not.
 ASKED = replaced(
     replaced("""translate($1, '“”„', repeat('"', 3))""", INVISIBLE, ""),
-    f"[{PARTING}]|{WORDS.MINUS % f'[{PARTING}{WORDS.MARKS}]*'}",
+    f"[{JOINING}{PARTING}]|{WORDS.MINUS % f'[{JOINING}{PARTING}{WORDS.MARKS}]*'}",
     " ",
 )
 QUERY = f"websearch_to_tsquery({CONFIGURATION}, words)"
@@ -149,7 +152,7 @@ SHOWN = paired(
             replaced(
                 f"translate(search_passage(body, words), '{APART}{BEGIN}{END}{SHARED}', '')", INVISIBLE, ""
             ),
-            f"([{PARTING}{IN_TEXTS}])",
+            f"([{JOINING}{PARTING}{IN_TEXTS}])",
             rf"{APART}\1{APART}",
         ),
         rf"\1{APART}\2\3{APART}",
@@ -161,19 +164,21 @@ SHOWN = paired(
 # is kept in this one.
 MERGED = without(
     replaced(
-        replaced(
-            f"replace(found, '{END}{SHARED}{BEGIN}', '{SHARED}')", f"{LETTER}{SHARED}{BEGIN}", BEGIN
-        ),
+        replaced(f"replace(paired, '{END}{SHARED}{BEGIN}', '{SHARED}')", f"{LETTER}{SHARED}{BEGIN}", BEGIN),
         f"{SHARED}{LETTER}",
         "",
     ),
     SHARED,
     APART,
 )
-FIRST_ONLY = rf"regexp_replace(found, '{BEGIN}(' || alone || ')({LETTER}){END}', '{BEGIN}\1{END}\2', 'g')"
+# Of the pairs that begin with a letter only this was looked for, and of longer words not each of their pairs.
+FIRST_ONLY = rf"regexp_replace(headline, '{BEGIN}(' || alone || ')({LETTER}){END}', '{BEGIN}\1{END}\2', 'g')"
+LONG_ONLY = (
+    rf"regexp_replace(merged, '{BEGIN}((?:{LETTER}){{2,' || least(fewest - 1, 255) || '}}){END}', '\1', 'g')"
+)
 UNACCENTED = r"regexp_replace(normalize(parted, NFKD), kept || '([A-Za-z])[\u0300-\u036F]+', '\1', 'g')"
 PART = r"''[^'']*''(?::\*)?|[^'']+"
-ALONE = rf"''({LETTER})'':\*"
+ALONE, PAIRS = rf"''({LETTER})'':\*", rf"''{LETTER}{LETTER}''( <-> ''{LETTER}{LETTER}'')*"
 
 FUNCTIONS = {
     # The normal form of the letters of a text whose words are parted; `raw` is the text as it was before.
@@ -185,12 +190,10 @@ FUNCTIONS = {
     "search_letters(parted text, raw text) RETURNS text": "search_composed(parted, raw)",
     "search_document(text) RETURNS tsvector": f"""
         to_tsvector({CONFIGURATION}, CASE
-            WHEN octet_length($1) = length($1) THEN {without(BEGINNING, *JOINING, by=" ")}
-            WHEN {BEGINNING} !~ '[{SPACELESS}]' THEN {read(BEGINNING)}
+            WHEN octet_length($1) = length($1) THEN {without(BEGINNING, *JOINING, *IN_TEXTS, by=" ")}
+            WHEN $1 !~ '[{SPACELESS}]' THEN {read(BEGINNING)}
             ELSE "left"({paired(read(replaced(BEGINNING, INVISIBLE, "")), " ", " ")}, {LONGEST}) END)""",
-    "search_words(text) RETURNS text": paired(
-        WORDS.without_ends(f"search_letters({ASKED}, $1)"), ",", ","
-    ),
+    "search_words(text) RETURNS text": paired(f"search_letters({ASKED}, $1)", ",", ","),
     # What excludes words and asks for none would find nearly everything.
     "search_parsed(words text) RETURNS tsquery": f"""
         CASE querytree({QUERY}) WHEN 'T' THEN '' ELSE {EXACT}::tsquery END""",
@@ -218,7 +221,8 @@ FUNCTIONS = {
             ) AS of_words (owns)
         )::tsquery END""",
     "search_excerpt(body text, query tsquery, words text[]) RETURNS text": f"""(
-        SELECT replace(replace(replace(replace(replace(replace(replace({MERGED},
+        SELECT replace(replace(replace(replace(replace(replace(replace(
+            CASE WHEN alone = '' AND fewest > 2 THEN {LONG_ONLY} ELSE merged END,
             '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), \'\'\'\', '&#39;'),
             '{BEGIN}', '<mark>'), '{END}', '</mark>')
         FROM (SELECT {SHOWN} OFFSET 0) AS shown (shown),
@@ -226,14 +230,20 @@ FUNCTIONS = {
             SELECT ts_headline({CONFIGURATION}, shown, search_spelled(shown, query), '{WORDS.OPTIONS}'),
                 array_to_string(ARRAY(
                     SELECT match[1] FROM regexp_matches(query::text, '{ALONE}', 'g') AS matches (match)
-                ), '|')
+                ), '|'),
+                (
+                    SELECT min(regexp_count(match[1], \'\'\'\') / 2 + 1)
+                    FROM regexp_matches(query::text, '({PAIRS.replace("(", "(?:")})', 'g') AS matches (match)
+                )
             OFFSET 0
-        ) AS headlines (headline, alone),
-        -- Of the pairs that begin with a letter, this alone was looked for.
-        LATERAL (SELECT CASE alone WHEN '' THEN headline ELSE {FIRST_ONLY.replace("found", "headline")} END OFFSET 0)
-            AS of_headlines (found)
+        ) AS headlines (headline, alone, fewest),
+        LATERAL (SELECT CASE alone WHEN '' THEN headline ELSE {FIRST_ONLY} END OFFSET 0) AS of_headlines (paired),
+        LATERAL (SELECT {MERGED} OFFSET 0) AS of_pairs (merged)
     )""",
 }
+# PostgreSQL reads the functions at each plan, in half the time if characters are not escaped. The expressions of
+# ASCII stay: some of it means something in them.
+ESCAPED = re.compile(r"\\u(?!00[0-7])([0-9A-F]{4})|\\U([0-9A-F]{8})")
 NEW = ("search_spelled(text, tsquery)", "search_parsed(text)", "search_letters(text, text)")
 NEW += ("search_unaccented(text, text, text)", "search_composed(text, text)")
 
@@ -261,5 +271,6 @@ def downgrade() -> None:
 
 def replace(functions: dict[str, str]) -> None:
     for signature, body in functions.items():
-        op.execute(f"CREATE OR REPLACE FUNCTION {signature} LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN {body}")
+        short = ESCAPED.sub(lambda escaped: chr(int(escaped[1] or escaped[2], 16)), body)
+        op.execute(f"CREATE OR REPLACE FUNCTION {signature} LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN {short}")
     TIMES.rebuild(", search_times(created_at)")
