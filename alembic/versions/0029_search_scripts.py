@@ -31,7 +31,6 @@ TRUSTED = (
     "octet_length(text)",
     "replace(text, text, text)",
     "textregexeq(text, text)",
-    "textregexne(text, text)",
 )
 TRUST = f"""
 DO $$ BEGIN
@@ -79,6 +78,8 @@ STEADY = "".join((
 # The same for letters with accents, which may be folded.
 ACCENTED = r"\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u0131\u0134-\u013E\u0141-\u0148\u014A-\u017E\u0180-\u01C3\u01CD-\u01F0"
 ACCENTED += r"\u01F4-\u024F\u1E00-\u1E99\u1E9E-\u1EFF"
+# Of the frequent characters those of texts in Latin letters.
+LATIN = ACCENTED + r"\u0001-\u00A9\u00AB-\u00B1\u00B4\u00B6-\u00B8\u00BB\u00BF\u2000-\u200B\u200E-\u206F\u20A0-\u20CF\u2190-\u2BFF"
 
 # The functions that these are in the place of.
 FIRST, WORDS, TIMES = (
@@ -176,7 +177,9 @@ FIRST_ONLY = rf"regexp_replace(headline, '{BEGIN}(' || alone || ')({LETTER}){END
 LONG_ONLY = (
     rf"regexp_replace(merged, '{BEGIN}((?:{LETTER}){{2,' || least(fewest - 1, 255) || '}}){END}', '\1', 'g')"
 )
-UNACCENTED = r"regexp_replace(normalize(parted, NFKD), kept || '([A-Za-z])[\u0300-\u036F]+', '\1', 'g')"
+ACCENTS = r"[\u0300-\u036F]+"
+OF_LATIN = rf"regexp_replace(normalize(parted, NFKD), kept || '([A-Za-z]){ACCENTS}', '\1', 'g')"
+OF_ALL = f"regexp_replace(normalize(parted, NFKD), '{ACCENTS}', '', 'g')"
 PART = r"''[^'']*''(?::\*)?|[^'']+"
 ALONE, PAIRS = rf"''({LETTER})'':\*", rf"''{LETTER}{LETTER}''( <-> ''{LETTER}{LETTER}'')*"
 
@@ -186,13 +189,18 @@ FUNCTIONS = {
         CASE WHEN raw ~ '[^{STEADY}{ACCENTED}]' THEN {normal("parted")} ELSE parted END""",
     # The same without the accents of Latin letters, but for those that the expression `kept` keeps.
     "search_unaccented(parted text, raw text, kept text) RETURNS text": f"""
-        CASE WHEN raw ~ '[^{STEADY}]' THEN {normal(UNACCENTED)} ELSE parted END""",
+        CASE
+            WHEN raw ~ '[^{LATIN}]' THEN {normal(OF_LATIN)}
+            WHEN raw ~ '[{ACCENTED}]' THEN CASE kept WHEN '' THEN {OF_ALL} ELSE normalize({OF_LATIN}, NFC) END
+            ELSE parted
+        END""",
     "search_letters(parted text, raw text) RETURNS text": "search_composed(parted, raw)",
     "search_document(text) RETURNS tsvector": f"""
         to_tsvector({CONFIGURATION}, CASE
             WHEN octet_length($1) = length($1) THEN {without(BEGINNING, *JOINING, *IN_TEXTS, by=" ")}
-            WHEN $1 !~ '[{SPACELESS}]' THEN {read(BEGINNING)}
-            ELSE "left"({paired(read(replaced(BEGINNING, INVISIBLE, "")), " ", " ")}, {LONGEST}) END)""",
+            WHEN $1 ~ '[{SPACELESS}]'
+            THEN "left"({paired(read(replaced(BEGINNING, INVISIBLE, "")), " ", " ")}, {LONGEST})
+            ELSE {read(BEGINNING)} END)""",
     "search_words(text) RETURNS text": paired(f"search_letters({ASKED}, $1)", ",", ","),
     # What excludes words and asks for none would find nearly everything.
     "search_parsed(words text) RETURNS tsquery": f"""
