@@ -52,16 +52,16 @@ SPACELESS = "".join((
     r"\uAAB5\uAAB6\uAAB9-\uAABD\uAAC0\uAAC2\uAADB-\uAADD\uF900-\uFAFF\uFF66-\uFF9D\U00017000-\U00018DFF",
     r"\U0001AFF0-\U0001B2FF\U00020000-\U0003FFFF",
 ))
-# Their marks, and those of every script. A letter is one with its marks.
-ITS_MARKS = "".join((
-    r"\u0300-\u036F\u0E31\u0E34-\u0E3A\u0E47-\u0E4E\u0EB1\u0EB4-\u0EBC\u0EC8-\u0ECD\u102B-\u103E\u1056-\u1059",
-    r"\u105E-\u1060\u1062-\u1064\u1067-\u106D\u1071-\u1074\u1082-\u108D\u108F\u109A-\u109D\u17B4-\u17D3\u17DD",
-    r"\u1A55-\u1A7F\u302A-\u302F\u3099\u309A\uA9E5\uAA7B-\uAA7D\uAAB0\uAAB2-\uAAB4\uAAB7\uAAB8\uAABE\uAABF\uAAC1",
-    r"\uFF9E\uFF9F",
+# Their marks, and those of any script. A letter is one with its marks.
+OWN_MARKS = "".join((
+    r"\u0E31\u0E34-\u0E3A\u0E47-\u0E4E\u0EB1\u0EB4-\u0EBC\u0EC8-\u0ECD\u102B-\u103E\u1056-\u1059\u105E-\u1060",
+    r"\u1062-\u1064\u1067-\u106D\u1071-\u1074\u1082-\u108D\u108F\u109A-\u109D\u17B4-\u17D3\u17DD\u1A55-\u1A7F",
+    r"\u302A-\u302F\u3099\u309A\uA9E5\uAA7B-\uAA7D\uAAB0\uAAB2-\uAAB4\uAAB7\uAAB8\uAABE\uAABF\uAAC1\uFF9E\uFF9F",
 ))
+ITS_MARKS = r"\u0300-\u036F" + OWN_MARKS
 LETTER = f"[{SPACELESS}][{ITS_MARKS}]*"
 # What is invisible within such a run: spaces and joiners without a width, and selectors of variants.
-INVISIBLE = f"(?<=[{SPACELESS}{ITS_MARKS}])[\\u200B-\\u200D\\u2060\\uFE00-\\uFE0F\\U000E0100-\\U000E01EF]+"
+INVISIBLE = f"(?<=[{SPACELESS}{OWN_MARKS}])[\\u200B-\\u200D\\u2060\\uFE00-\\uFE0F\\U000E0100-\\U000E01EF]+"
 RUN = f"[{SPACELESS}][{SPACELESS}{ITS_MARKS}]*"
 NOT_FIRST = f"(?<=[{SPACELESS}{ITS_MARKS}]){LETTER}"
 
