@@ -115,6 +115,8 @@ def paired(text: str, apart: str, between: str) -> str:
 def normal(text: str) -> str:
     # NFKC takes a vowel of Thai and one of Lao apart, and gives a part of it to the letter before.
     composed = f"replace(replace(normalize({text}, NFKC), '\u0e4d\u0e32', '\u0e33'), '\u0ecd\u0eb2', '\u0eb3')"
+    # And it makes some characters that part words, of ½, ŀ, and = and > with a stroke.
+    composed = without(composed, *"\u2044\u00b7\u2260\u226f", by=" ")
     return WORDS.without_ends(composed)
 
 
@@ -210,7 +212,7 @@ FUNCTIONS = {
     "search_loosely(text) RETURNS tsquery": f"""search_parsed(translate({LOOSE}, '",', '  '))""",
     # A query, also with its words as a text spells them, which is shown as it is.
     "search_spelled(body text, query tsquery) RETURNS tsquery": f"""
-        CASE WHEN search_letters(body, body) = body THEN query ELSE (
+        CASE WHEN search_letters(body, body) = body THEN query ELSE coalesce((
             WITH words AS MATERIALIZED (
                 SELECT DISTINCT quote_literal(form) AS form, quote_literal(own) AS own
                 FROM regexp_split_to_table(body, '[{WORDS.ASCII}]+') AS token,
@@ -227,7 +229,7 @@ FUNCTIONS = {
                 SELECT string_agg(' | ' || own, '') FROM words
                 WHERE form = part OR part LIKE '%:*' AND starts_with(form, substr(part, 1, length(part) - 3))
             ) AS of_words (owns)
-        )::tsquery END""",
+        )::tsquery, query) END""",
     "search_excerpt(body text, query tsquery, words text[]) RETURNS text": f"""(
         SELECT replace(replace(replace(replace(replace(replace(replace(
             CASE WHEN alone = '' AND fewest > 2 THEN {LONG_ONLY} ELSE merged END,

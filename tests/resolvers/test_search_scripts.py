@@ -80,7 +80,7 @@ async def test_words_are_found_within_sentences_without_spaces(
 @pytest.mark.parametrize(
     ("content", "query", "shown"),
     [
-        (JAPANESE, "東京", "私は<mark>東京</mark>都に住んでいます。GPT-4を使うと、カスタマーサービス"),
+        (JAPANESE, "東京", "私は<mark>東京</mark>都に住んでいます。GPT-4を使うと、カスタマー"),
         ("東京都と京都", "東京都", "<mark>東京都</mark>と京都"),
         ("東京都と京都", "京", "東<mark>京</mark>都と<mark>京</mark>都"),
         ("iPhone用のケース", "iPhone用", "<mark>iPhone</mark><mark>用</mark>のケース"),
@@ -130,11 +130,11 @@ async def test_composed_and_decomposed_texts_find_each_other(api: Api, content: 
     [
         ("ＡＢＣ１２３", "abc123"),
         ("ｶﾀｶﾅのﾊﾟﾝ", "カタカナのパン"),
-        ("ﬁnance and eﬀort", "finance effort"),
+        ("ﬁnance eﬀort", "finance effort"),
         ("ﺳﻼﻡ", "سلام"),
         ("第Ⅳ章", "第IV章"),
         ("⽇本の⾦", "日本の金"),
-        ("20 m²", "m2"),
+        ("m²", "m2"),
     ],
     ids=["full width", "half width", "ligatures", "presentation forms", "numerals", "radicals", "superscript"],
 )
@@ -241,7 +241,7 @@ async def test_the_longest_text_is_read_within_a_second(owner: AsyncEngine, lett
 
 
 FOLDED = {
-    "english": ["naïve naive", "café cafe", "Łódź lodz", "Đà Nẵng", "Straße strasse"],
+    "english": ["naïve naive", "café cafe", "Łódź lodz", "Đà da", "Nẵng nang", "Straße strasse"],
     "french": ["décembre decembre", "élèves eleve", "cœur coeur", "garçon garcon", "où ou", "Noël noel"],
     "spanish": ["acción accion", "pingüino pinguino", "más mas"],
     "portuguese": ["não nao", "coração coracao", "você voce"],
