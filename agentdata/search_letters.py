@@ -1,9 +1,9 @@
 """The letters that searches take for the same: in most languages those with an accent and without.
 
-An accent is folded where people who write the language often leave it out and an alphabet does not count the
-letter as one of its own: *décembre* is *decembre*. Each language keeps its own letters, such as the Swedish *å*,
-*ä* and *ö*, but folds those of other languages. The stemmer of PostgreSQL sees the folded words of texts and of
-queries.
+An accent is folded where people who write the language often leave it out and an alphabet does not count
+the letter as one of its own: *décembre* is *decembre*. Each language keeps its own letters, such as the
+Swedish *å*, *ä* and *ö*, but folds those of other languages. The stemmer of PostgreSQL sees the folded words
+of texts and of queries.
 """
 
 import unicodedata
@@ -35,10 +35,8 @@ KEPT = {
 `simple` is among them: without a language, nobody knows whether *schön* and *schon* are one word.
 """
 
-_WHOLE = {
-    **{"œ": "oe", "æ": "ae", "ø": "o", "đ": "d", "ł": "l", "ß": "ss", "ı": "i"},
-    **{"Œ": "OE", "Æ": "AE", "Ø": "O", "Đ": "D", "Ł": "L", "ẞ": "SS"},
-}
+_WHOLE = {"œ": "oe", "æ": "ae", "ø": "o", "đ": "d", "ł": "l", "ß": "ss", "ı": "i"}  # noqa: RUF001  # letters
+_WHOLE |= {"Œ": "OE", "Æ": "AE", "Ø": "O", "Đ": "D", "Ł": "L", "ẞ": "SS"}
 """Letters that Unicode does not decompose."""
 
 
@@ -54,7 +52,9 @@ def _folded(language: str) -> str:
     if (kept := KEPT.get(language)) is None:
         return "search_composed(parted, raw)"
     accented = [unicodedata.normalize("NFD", letter) for letter in kept]
-    both = "|".join(cased for letter in accented if len(letter) > 1 for cased in (letter.lower(), letter.upper()))
+    both = "|".join(
+        cased for letter in accented if len(letter) > 1 for cased in (letter.lower(), letter.upper())
+    )
     folded = f"search_unaccented(parted, raw, '{both and f'(?!{both})'}')"
     whole = folded
     for letter, by in _WHOLE.items():

@@ -1,4 +1,6 @@
-"""Searches find words of all scripts: within sentences without spaces, in any normal form, without accents."""
+"""Searches find words of all scripts: within sentences without spaces, in any form, without accents."""
+
+# ruff: noqa: RUF001  # the texts are of many scripts
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from agentdata import administration, migrations
+from agentdata.operations import messages
 from tests.api import make_api
 from tests.resolvers.test_search import (
     ANY,
@@ -54,18 +57,47 @@ BURMESE = "နေပြည်တော်သည်မြန်မာနိုင
         (TRADITIONAL, ["臺灣", "東京的倉庫", "發票", "票", "客戶 -北京"], ["東京倉庫", "发票", "客戶 -發票"]),
         (
             JAPANESE,
-            ["東京", "京都", "東京都に住んで", "カスタマー", "サービス", "GPT-4を使う", "GPT", "gpt 便利", "都に"],
+            [
+                "東京",
+                "京都",
+                "東京都に住んで",
+                "カスタマー",
+                "サービス",
+                "GPT-4を使う",
+                "GPT",
+                "gpt 便利",
+                "都に",
+            ],
             ["東都", "大阪", "GPT-5を使う", '"GPT 使う"', "gpt -便利"],
         ),
         (THAI, ["เมืองหลวง", "ประเทศไทย", "น้ำ", "น้ำท่วม", "๒๕๖๗", "ปี๒๕๖๗", "ก"], ["เมืองไทย", "กล", "๒๕๖๘"]),
         (LAO, ["ວຽງຈັນ", "ເມືອງຫຼວງ", "ປະເທດລາວ"], ["ເມືອງລາວ"]),
         (KHMER, ["ភ្នំពេញ", "រាជធានី", "ប្រទេសកម្ពុជា", "ប្រទេស\u200bកម្ពុជា"], ["រាជកម្ពុជា"]),
         (BURMESE, ["မြန်မာ", "မြန်မာနိုင်ငံ", "မြို့တော်"], ["မြန်မြို့"]),
-        ("iPhone用のケース、2024年第3章", ["iphone", "iPhone用", "用", "2024年", "2024", "第3章", "ケース"], ["用途", "3年"]),
-        ("使用 ABC 和 中文", ['"使用 ABC"', '"ABC 和"', '"abc 和 中文"', '"用 abc"'], ['"使用 和"', '"使 abc"']),
+        (
+            "iPhone用のケース、2024年第3章",
+            ["iphone", "iPhone用", "用", "2024年", "2024", "第3章", "ケース"],
+            ["用途", "3年"],
+        ),
+        (
+            "使用 ABC 和 中文",
+            ['"使用 ABC"', '"ABC 和"', '"abc 和 中文"', '"用 abc"'],
+            ['"使用 和"', '"使 abc"'],
+        ),
         ("한국어는 띄어 씁니다", ["한국어는", "띄어"], ["한국", "국어"]),
     ],
-    ids=["simplified", "traditional", "Japanese", "Thai", "Lao", "Khmer", "Burmese", "mixed", "phrases", "Korean"],
+    ids=[
+        "simplified",
+        "traditional",
+        "Japanese",
+        "Thai",
+        "Lao",
+        "Khmer",
+        "Burmese",
+        "mixed",
+        "phrases",
+        "Korean",
+    ],
 )
 async def test_words_are_found_within_sentences_without_spaces(
     api: Api, content: str, queries: list[str], others: list[str]
@@ -136,7 +168,15 @@ async def test_composed_and_decomposed_texts_find_each_other(api: Api, content: 
         ("⽇本の⾦", "日本の金"),
         ("m²", "m2"),
     ],
-    ids=["full width", "half width", "ligatures", "presentation forms", "numerals", "radicals", "superscript"],
+    ids=[
+        "full width",
+        "half width",
+        "ligatures",
+        "presentation forms",
+        "numerals",
+        "radicals",
+        "superscript",
+    ],
 )
 async def test_forms_of_a_letter_find_each_other(api: Api, content: str, query: str) -> None:
     await say(api, content, query)
@@ -188,11 +228,11 @@ async def test_every_two_neighbours_find_a_text(editable: tuple[Api, Any]) -> No
     loop = asyncio.get_running_loop()
 
     async def check(content: str) -> None:
-        from agentdata.operations import messages
-
         await api.run(messages.update, id_=id_, values={"content": content})
         runs = re.findall(r"[東京都大阪人日本的のカー]+", content)
-        parts = {run[begin : begin + size] for run in runs for size in (1, 2, 3, 9) for begin in range(len(run))}
+        parts = {
+            run[begin : begin + size] for run in runs for size in (1, 2, 3, 9) for begin in range(len(run))
+        }
         for part in parts:
             answer = (await api.ask(MESSAGES, query=part))["searchMessages"]
             [match] = answer["nodes"]
@@ -218,7 +258,8 @@ async def test_the_loose_query_misses_no_text_without_spaces(owner: AsyncEngine)
         " AND NOT search_document(CAST(:content AS text)) @@ search_loosely(:query)"
     )
     words = st.lists(
-        st.sampled_from(["東", "京", "都", "東京", "a", "กุ", '"', '"', "-", " ", " ", " or ", "1", ","]), max_size=14
+        st.sampled_from(["東", "京", "都", "東京", "a", "กุ", '"', '"', "-", " ", " ", " or ", "1", ","]),
+        max_size=14,
     ).map("".join)
 
     async def check(content: str, query: str) -> None:
@@ -289,7 +330,9 @@ async def test_excerpts_show_accents_that_were_folded(languages: DatabaseUrls) -
 
 async def test_open_connections_index_as_a_new_language_says(languages: DatabaseUrls) -> None:
     """A connection keeps the expression of an index that it has used."""
-    indexed = text("SELECT content FROM messages WHERE search_document(content) @@ search_loosely('decembre')")
+    indexed = text(
+        "SELECT content FROM messages WHERE search_document(content) @@ search_loosely('decembre')"
+    )
     async with pool_of(languages) as (database, owner):
         api = await make_api(database, owner)
         await say(api, "au début de décembre")
