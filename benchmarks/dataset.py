@@ -58,6 +58,7 @@ METRIC_TYPE = "response_time"
 """The number and the type of the metrics of the first agent, in every size."""
 
 _STATUSES = ("COMPLETED",) * 6 + ("FAILED", "CANCELLED", "PAUSED", "ACTIVE")
+_EVENTS = ("checkpoint", "user_input", "error")
 _ROLES = ("USER", "ASSISTANT", "TOOL", "ASSISTANT")
 _TOOLS = ("search_orders", "get_weather", "create_ticket", "read_file", "run_query")
 _SENTENCES = (
@@ -126,6 +127,11 @@ class Size:
         """Return the number of steps of a session."""
         return LONG_MESSAGES // TURN if index == self.long else STEPS
 
+    def errors(self, index: int) -> int:
+        """Return the number of errors of a session: every tenth call if it is answered, every third step."""
+        calls = range(2, self.message_count(index), TURN)
+        return sum(_fails(place) for place in calls) + self.steps(index) // len(_EVENTS)
+
     def step_at(self, index: int, step: int) -> datetime:
         """Return the time of a step of a session: that of the last message of its turn, or of the session."""
         return self.started_at(index) + MESSAGE_GAP * min((step + 1) * TURN, self.message_count(index))
@@ -164,6 +170,11 @@ SIZES = {
     "small": Size("small", sessions=10_000, messages=300_000, agents=100, users=500),
     "large": Size("large", sessions=1_000_000, messages=10_000_000, agents=1_000, users=50_000),
 }
+
+
+def _fails(place: int) -> bool:
+    """Return whether the call that the message at a place makes fails, if it is answered: one in ten."""
+    return place % 40 == 2  # noqa: PLR2004 - every tenth of those that make calls
 
 
 def id_of(kind: str, index: int, at: datetime = BEGIN) -> str:
@@ -215,8 +226,8 @@ COLUMNS = {
     "sessions": (
         "project_id, id, external_id, title, user_id, agent_id, agent_version_id, status, platform, provider,"
         " purpose, tags, quality_score, source, context, state, metadata, last_activity_at, started_at,"
-        " ended_at, interaction_count, message_count, last_sequence, last_event_sequence, prompt_tokens,"
-        " completion_tokens, cost_usd, parent_id, root_id, depth, ancestor_ids, created_at, updated_at"
+        " ended_at, interaction_count, message_count, error_count, last_sequence, last_event_sequence,"
+        " prompt_tokens, completion_tokens, cost_usd, parent_id, root_id, depth, ancestor_ids, created_at, updated_at"
     ),
     "messages": (
         "project_id, id, session_id, sequence, role, content, user_id, agent_id, model, token_count,"
@@ -241,7 +252,7 @@ COLUMNS = {
     "memories": (
         "project_id, id, external_id, name, description, content, data, memory_type, user_id, agent_id,"
         " session_id, importance, confidence, source_type, verification_status, topics, last_accessed_at,"
-        " access_count, metadata, created_at, updated_at"
+        " access_count, rated_count, usefulness_total, metadata, created_at, updated_at"
     ),
     "memory_accesses": (
         "project_id, id, memory_id, access_type, accessed_by, accessor_type, context, usefulness, created_at"
@@ -318,8 +329,8 @@ def sessions(size: Size) -> Iterator[str]:
             (index % 100) / 100, "user",
             _json({"locale": "en"}), _json({"step": index % 5}),
             _json({"region": ("eu", "us")[index // 20 % 2], "build": index % 1000}), last, started_at, ended,
-            (count + 3) // 4, count, count, size.steps(index), prompt, completion, f"{cost:.9f}",
-            above[-1] if above else _NULL, above[0] if above else id_, len(above),
+            (count + 3) // 4, count, size.errors(index), count, size.steps(index), prompt, completion,
+            f"{cost:.9f}", above[-1] if above else _NULL, above[0] if above else id_, len(above),
             "{" + ",".join(above) + "}", started_at, last,
         )  # fmt: skip
 
@@ -353,7 +364,7 @@ def tool_calls(size: Size) -> Iterator[str]:
         started_at, count = size.started_at(index), size.message_count(index)
         for place in range(2, count + 1, 4):
             at = started_at + MESSAGE_GAP * place
-            answered, failed = place < count, place % 40 == 2  # noqa: PLR2004 - one in ten
+            answered, failed = place < count, _fails(place)
             answer = (
                 id_of("messages", numbers + place, started_at + MESSAGE_GAP * (place + 1))
                 if answered
@@ -386,7 +397,7 @@ def session_events(size: Size) -> Iterator[str]:
         data = _json({"step": step, "reason": _SENTENCES[(index + step) % len(_SENTENCES)]})
         yield _line(
             PROJECT, id_of("session_events", number, at), session_id(size, index), step + 1,
-            ("checkpoint", "user_input", "error")[step % 3], data, at, at,
+            _EVENTS[step % len(_EVENTS)], data, at, at,
         )  # fmt: skip
 
 
@@ -437,6 +448,8 @@ def memories(size: Size) -> Iterator[str]:
     """Yield the memories, with the counts of their accesses and their verification."""
     for index in range(size.sessions):
         at, count = size.memory_created_at(index), _access_count(index)
+        reported = [_usefulness(index, place) for place in range(1, count + 1)]
+        known = [useful for useful in reported if useful is not None]
         yield _line(
             PROJECT, memory_id(size, index), f"memory-{index}", f"Memory {index}",
             _SENTENCES[index % len(_SENTENCES)], _content(index, 0, "ASSISTANT"),
@@ -446,6 +459,7 @@ def memories(size: Size) -> Iterator[str]:
             ("user_input", "agent_inference")[index % 2],
             "VERIFIED" if _annotation_count(index) else "UNVERIFIED",
             f"{{topic-{index % 19},tier-{index % 3}}}", at + ACCESS_GAP * count, count,
+            len(known), sum(known) / 10,
             _json({"region": ("eu", "us")[index // 20 % 2]}), at, at,
         )  # fmt: skip
 
@@ -459,11 +473,12 @@ def memory_accesses(size: Size) -> Iterator[str]:
         for place in range(1, _access_count(index) + 1):
             at = made + ACCESS_GAP * place
             accessor, kind = by_agent if place % 3 else by_user
+            useful = _usefulness(index, place)
             yield _line(
                 PROJECT, id_of("memory_accesses", numbers, at), memory,
                 ("read", "reference", "read", "update")[place % 4], accessor, kind,
                 _json({"query": f"item {index % 1000}", "rank": place}),
-                (index * 7 + place * 3) % 11 / 10 if place % 4 else _NULL, at,
+                _NULL if useful is None else useful / 10, at,
             )  # fmt: skip
             numbers += 1
 
@@ -491,6 +506,11 @@ def memory_links(size: Size) -> Iterator[str]:
 
 def _access_count(index: int) -> int:
     return 2 + index % 7
+
+
+def _usefulness(index: int, place: int) -> int | None:
+    """Return the usefulness in tenths that an access reports; None if it reports none."""
+    return (index * 7 + place * 3) % 11 if place % 4 else None
 
 
 def _annotation_count(index: int) -> int:

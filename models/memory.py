@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    Computed,
     ForeignKeyConstraint,
     Index,
     Integer,
+    Numeric,
     String,
     UniqueConstraint,
     func,
@@ -34,12 +37,19 @@ from models.base import (
 )
 from models.enums import VerificationStatus
 
+_USEFULNESS = (
+    "CASE WHEN rated_count = 0 THEN NULL"
+    " WHEN usefulness_total / round(rated_count::numeric, 30) < 2.5e-324 THEN 0.0::float8"
+    " ELSE (usefulness_total / round(rated_count::numeric, 30))::float8 END"
+)
+"""The mean of the accesses' usefulness, rounded once to a double, as by ``resolvers.sums.mean``."""
+
 
 class Memory(Changing, Base):
     """A memory; it may be about a user, belong to an agent, and come from a session.
 
-    The operations of accesses maintain ``access_count`` and ``last_accessed_at``, in the same transaction; an
-    access does not change ``updated_at``. A replaced content is kept as a revision.
+    The operations of accesses maintain ``access_count``, ``last_accessed_at`` and the usefulness, in the same
+    transaction; an access does not change ``updated_at``. A replaced content is kept as a revision.
     """
 
     __tablename__ = "memories"
@@ -53,14 +63,17 @@ class Memory(Changing, Base):
         in_range("importance", 0),
         in_range("confidence", 0, 1),
         in_range("access_count", 0),
+        in_range("rated_count", 0),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
         Index(None, "project_id", "importance", "id"),
         Index(None, "project_id", "access_count", "id"),
+        Index(None, "project_id", "rated_count", "id"),
         order_index("memories", "name"),
         order_index("memories", "confidence"),
         order_index("memories", "expires_at"),
         order_index("memories", "last_accessed_at"),
+        order_index("memories", "usefulness"),
         # Agents recall the newest or most important memories of themselves and of their users.
         Index(None, "project_id", "user_id", "created_at", "id"),
         Index(None, "project_id", "user_id", "importance", "id"),
@@ -95,6 +108,9 @@ class Memory(Changing, Base):
     expires_at: Mapped[datetime | None]
     last_accessed_at: Mapped[datetime | None]
     access_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    rated_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    usefulness_total: Mapped[Decimal] = mapped_column(Numeric, server_default="0")
+    usefulness: Mapped[float | None] = mapped_column(Computed(_USEFULNESS, persisted=True))
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
 
 

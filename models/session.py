@@ -44,9 +44,24 @@ RANKED = [
     "prompt_tokens",
     "completion_tokens",
     "cost_usd",
+    "error_count",
     "last_activity_at",
 ]
 """The columns that rankings of users and agents aggregate; indexes cover them."""
+
+COUNTED = [
+    "status",
+    "is_active",
+    "message_count",
+    "interaction_count",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost_usd",
+    "error_count",
+    "quality_score",
+    "user_satisfaction",
+]
+"""The columns that statistics add up; an index covers them."""
 
 
 class Session(Changing, Base):
@@ -54,9 +69,9 @@ class Session(Changing, Base):
 
     The parent is fixed when the session is created, so there are no cycles. ``root_id``, ``depth`` and
     ``ancestor_ids`` (the root first, the parent last) follow from it and never change. The operations that
-    write messages and usage maintain the counts and totals, in the same transaction. ``last_sequence`` and
-    ``last_event_sequence`` are the sequences last assigned to a message and to an event; they stay when
-    these are deleted.
+    write messages, calls, events and usage maintain the counts and totals, in the same transaction.
+    ``last_sequence`` and ``last_event_sequence`` are the sequences last assigned to a message and to an
+    event; they stay when these are deleted.
     """
 
     __tablename__ = "sessions"
@@ -91,18 +106,20 @@ class Session(Changing, Base):
         CheckConstraint("agent_version_id IS NULL OR agent_id IS NOT NULL", name="agent_version"),
         in_range("message_count", 0),
         in_range("interaction_count", 0),
+        in_range("error_count", 0),
         in_range("prompt_tokens", 0),
         in_range("completion_tokens", 0),
         in_range("cost_usd", 0, MAX_COST_USD),
         Index(None, "project_id", "created_at", "id"),
         Index(None, "project_id", "updated_at", "id"),
-        Index(None, "project_id", "started_at", "id"),
+        Index(None, "project_id", "started_at", "id", postgresql_include=COUNTED),
         order_index("sessions", "ended_at"),
         Index(None, "project_id", "last_activity_at", "id"),
         order_index("sessions", "quality_score"),
         order_index("sessions", "user_satisfaction"),
         Index(None, "project_id", "message_count", "id"),
         Index(None, "project_id", "interaction_count", "id"),
+        Index(None, "project_id", "error_count", "id"),
         Index(None, "project_id", "prompt_tokens", "id"),
         Index(None, "project_id", "completion_tokens", "id"),
         order_index("sessions", "cost_usd"),
@@ -154,6 +171,7 @@ class Session(Changing, Base):
     is_active: Mapped[bool] = mapped_column(Computed("status IN ('ACTIVE', 'PAUSED')", persisted=True))
     interaction_count: Mapped[int] = mapped_column(Integer, server_default="0")
     message_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    error_count: Mapped[int] = mapped_column(Integer, server_default="0")
     last_sequence: Mapped[int] = mapped_column(Integer, server_default="0")
     last_event_sequence: Mapped[int] = mapped_column(Integer, server_default="0")
     prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")

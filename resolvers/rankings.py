@@ -7,9 +7,7 @@ NUMERIC.
 
 from __future__ import annotations
 
-import operator
 from datetime import datetime  # SQLAlchemy reads the annotations
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 from uuid import UUID  # as above
 
@@ -32,9 +30,8 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from agentdata.engine.fields import ComputedRow, Cost, argument
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.tenancy import owned
-from models import Memory, MemoryAccess, Message, Session, ToolCall, UsageRecord
+from models import Memory, Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
-from resolvers.sessions import ERRORS
 from resolvers.sums import mean, percentiles, share, total
 from schema.inputs.memory import MemoryFilter
 
@@ -52,7 +49,7 @@ COST_OF_SESSIONS = Cost(points=30, scan_points=30)
 """A ranking reads all sessions of the project, and so does its total."""
 
 COST_OF_CONTENTS = Cost(points=150, scan_points=150)
-"""These rankings read all tool calls, messages or accesses of the project."""
+"""These rankings read all tool calls or messages of the project."""
 
 
 class _SessionTotals(ComputedRow):
@@ -152,21 +149,12 @@ def of_sessions(column: str, sessions: Term | None = None) -> Select[Any]:
             total(session.completion_tokens).label("completion_tokens"),
             total(session.prompt_tokens + session.completion_tokens).label("total_tokens"),
             total(session.cost_usd, Float).label("cost_usd"),
-            total(_errors(session)).label("error_count"),
+            total(session.error_count).label("error_count"),
             func.max(session.last_activity_at).label("last_activity_at"),
         )
         .where(key.is_not(None), *_conditions(session, sessions))
         .group_by(key)
     )
-
-
-def _errors(session: Any) -> Any:
-    """Return the number of errors of a session."""
-    each = [
-        select(func.count()).where(owned(row), row.session_id == session.id, is_error).scalar_subquery()
-        for row, is_error in ERRORS
-    ]
-    return reduce(operator.add, each)
 
 
 def tools(sessions: Term | None = None) -> Select[Any]:
@@ -240,17 +228,12 @@ def models(sessions: Term | None = None) -> Select[Any]:
 
 
 def memories(memories: Term | None = None) -> Select[Any]:
-    """Select the totals of the accesses to each memory."""
-    memory = aliased(Memory)
-
-    def over_accesses(number: Any) -> Any:
-        accesses = select(number).where(owned(MemoryAccess), MemoryAccess.memory_id == memory.id)
-        return accesses.scalar_subquery()
-
+    """Select the memories with the totals of their accesses."""
+    memory: Any = aliased(Memory)
     return select(
         memory.id.label("id"),
-        over_accesses(mean(MemoryAccess.usefulness)).label("usefulness"),
-        over_accesses(func.count(MemoryAccess.usefulness)).label("rated_count"),
+        memory.usefulness.label("usefulness"),
+        memory.rated_count.label("rated_count"),
         memory.access_count.label("access_count"),
         memory.last_accessed_at.label("last_accessed_at"),
     ).where(*_conditions(memory, memories))

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import (
     ARRAY,
     Float,
-    Integer,
     Select,
-    String,
     Text,
     Uuid,
     any_,
     bindparam,
     cast,
     func,
-    literal_column,
     select,
     union_all,
 )
@@ -28,23 +25,15 @@ from agentdata.engine.fields import Bindings, argument
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.links import among_keys, keys_table
 from agentdata.engine.sql.tenancy import owned
-from models import Session, SessionEvent, ToolCall
+from models import Session
 from resolvers.sums import total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import ColumnElement
 
-_SUMMED = ("message_count", "prompt_tokens", "completion_tokens", "cost_usd")
+_SUMMED = ("message_count", "prompt_tokens", "completion_tokens", "cost_usd", "error_count")
 """The columns of a session that are summed up for its tree."""
-
-# The type is a literal, because a partial index has only the events of this type.
-ERRORS: tuple[tuple[Any, ColumnElement[bool]], ...] = (
-    (ToolCall, ToolCall.error.is_not(None)),
-    (SessionEvent, SessionEvent.event_type == literal_column("'error'", String)),
-)
-"""The rows that count as errors: failed tool calls, and events of the type `error`."""
 
 PATH = argument(
     "path", list[str], "The path to the value: keys of objects and positions in arrays.", required=True
@@ -109,29 +98,13 @@ def within_trees(*columns: str, sessions: Term | None = None) -> Any:
 def trees() -> Select[Any]:
     """Select the totals of each session's tree: a session counts for itself and for all of its ancestors.
 
-    A session below several of the keys is read once, and its errors are counted once, before it is added to
-    the totals of each ancestor.
+    A session below several of the keys is read once, before it is added to the totals of each ancestor.
     """
     keys = keys_table()
-    session = within_trees("id", "depth", *_SUMMED, "started_at", "ended_at")
-    ids = _array(select(session.c.id))
-    error = union_all(
-        *[
-            select(row.session_id).where(owned(row), row.session_id == any_(ids), is_error)
-            for row, is_error in ERRORS
-        ]
-    ).subquery()
-    counted = (
-        select(error.c.session_id, cast(func.count(), Integer).label("count"))
-        .group_by(error.c.session_id)
-        .subquery()
-    )
+    session = within_trees("depth", *_SUMMED, "started_at", "ended_at")
     each = (
         select(func.unnest(session.c.line).label("id"), *session.c["depth", *_SUMMED, "started_at"])
-        .add_columns(
-            func.coalesce(session.c.ended_at, func.now()).label("last"), counted.c.count.label("errors")
-        )
-        .join(counted, counted.c.session_id == session.c.id, isouter=True)
+        .add_columns(func.coalesce(session.c.ended_at, func.now()).label("last"))
         .subquery()
     ).c
     seconds = func.extract("epoch", func.max(each.last) - func.min(each.started_at))
@@ -144,7 +117,7 @@ def trees() -> Select[Any]:
             total(each.prompt_tokens).label("prompt_tokens"),
             total(each.completion_tokens).label("completion_tokens"),
             total(each.cost_usd, Float).label("cost_usd"),
-            total(each.errors).label("error_count"),
+            total(each.error_count).label("error_count"),
             cast(seconds * 1000, Float).label("duration_ms"),
         )
         .group_by(each.id)

@@ -31,7 +31,8 @@ from agentdata.engine.sql.links import among_keys, keys_table
 from agentdata.engine.sql.tenancy import owned
 from models import Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
-from resolvers.sessions import ERRORS, within_trees
+from models.session import COUNTED
+from resolvers.sessions import within_trees
 from resolvers.sums import mean, percentiles, share, total
 from schema.inputs.session import SessionFilter
 
@@ -57,20 +58,6 @@ MAX_TOOLS = 500
 
 MAX_MODELS = 500
 """The maximum number of models in statistics."""
-
-_SESSION = (
-    "is_active",
-    "status",
-    "message_count",
-    "interaction_count",
-    "prompt_tokens",
-    "completion_tokens",
-    "cost_usd",
-    "quality_score",
-    "user_satisfaction",
-)
-"""The columns of a session that are counted, summed up or averaged."""
-
 
 COST_OF_MANY = Cost(parent_points=10, scan_points=30)
 """Statistics of the sessions of an agent, a user or a team, of which there may be thousands."""
@@ -98,7 +85,7 @@ def field(description: str, *, by: str, inherits: bool = False) -> Any:
 
 def totals(column: str, sessions: Term | None = None) -> Select[Any]:
     """Select the totals of the sessions of each parent."""
-    session = _sessions_by_parent(column, sessions, *_SESSION).c
+    session = _sessions_by_parent(column, sessions, *COUNTED).c
 
     def count(status: SessionStatus) -> Any:
         return func.count().filter(session.status == status.value)
@@ -121,20 +108,10 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
         total(session.prompt_tokens).label("prompt_tokens"),
         total(session.completion_tokens).label("completion_tokens"),
         total(session.cost_usd, Float).label("cost_usd"),
+        total(session.error_count).label("error_count"),
         *[value.label(name) for name, value in means.items()],
     ).group_by(session.key)
     return _with_all_keys(each, *means)
-
-
-def error_counts(column: str, sessions: Term | None = None) -> Select[Any]:
-    """Select the number of errors in the sessions of each parent."""
-    rows_by_parent = _rows_by_parent(column, sessions)
-    error = (
-        union_all(*[rows_by_parent(row, row.session_id, only=[is_error]) for row, is_error in ERRORS])
-        .subquery()
-        .c
-    )
-    return _with_all_keys(select(error.key, func.count().label("value")).group_by(error.key))
 
 
 def latencies(column: str, sessions: Term | None = None) -> Select[Any]:

@@ -1,6 +1,6 @@
 """Search by words: the rows whose texts have the words of a query, the newest of them ranked.
 
-The database parses texts and queries: the migrations 0012, 0015, 0028 and 0029 create and
+The database parses texts and queries: the migrations 0012, 0015, 0028 and 0030 create and
 describe `search_document` and the other functions that begin with `search_`.
 """
 

@@ -526,7 +526,6 @@ class Query:
         order=MemoryRankOrder,
         default=(Ordering("usefulness", descending=True),),
         computed=computation(rankings.memories, rankings.MEMORIES),
-        cost=rankings.COST_OF_CONTENTS,
     )
     search_messages: SearchConnection[MessageMatch] = page(
         search.MessageMatch,

@@ -442,6 +442,12 @@ def test_explain_prints_the_plan_of_a_query(environment: dict[str, str]) -> None
     assert "--variables" in refused(environment, "explain", "{ users { totalCount } }", "--variables", "[]")
 
 
+def test_totals_are_rebuilt(environment: dict[str, str]) -> None:
+    printed = succeeded(environment, "db", "rebuild-totals", "--project", "default")
+    assert "sessions: 0 of 0 corrected\n" in printed
+    assert "is no project 'nobody'" in refused(environment, "db", "rebuild-totals", "--project", "nobody")
+
+
 def test_search_language_is_printed_and_changed(environment: dict[str, str]) -> None:
     assert succeeded(environment, "search-language") == "simple\n"
     assert succeeded(environment, "search-language", "german") == "german\n"

@@ -289,13 +289,17 @@ WITH said AS (
     max(timestamp) FILTER (WHERE timestamp <= created_at) AS at
   FROM usage_records WHERE project_id = :project_id GROUP BY session_id
 ), happened AS (
-  SELECT session_id, max(sequence) AS last, max(timestamp) FILTER (WHERE timestamp <= created_at) AS at
+  SELECT session_id, max(sequence) AS last, max(timestamp) FILTER (WHERE timestamp <= created_at) AS at,
+    count(*) FILTER (WHERE event_type = 'error') AS errors
   FROM session_events WHERE project_id = :project_id GROUP BY session_id
 )
 SELECT s.id FROM sessions s LEFT JOIN said ON said.session_id = s.id
 LEFT JOIN used ON used.session_id = s.id LEFT JOIN happened ON happened.session_id = s.id
 WHERE s.project_id = :project_id AND (
-  s.message_count <> coalesce(messages, 0) OR s.interaction_count <> coalesce(turns, 0)
+  s.error_count <> coalesce(happened.errors, 0) + (
+    SELECT count(*) FROM tool_calls c WHERE c.session_id = s.id AND c.error IS NOT NULL
+  )
+  OR s.message_count <> coalesce(messages, 0) OR s.interaction_count <> coalesce(turns, 0)
   OR s.prompt_tokens <> coalesce(said.prompt, 0) + coalesce(used.prompt, 0)
   OR s.completion_tokens <> coalesce(said.completion, 0) + coalesce(used.completion, 0)
   OR s.last_sequence < coalesce(said.last, 0) OR s.last_event_sequence < coalesce(happened.last, 0)
@@ -310,11 +314,14 @@ WHERE a.project_id = :project_id AND (a.total_sessions, a.completed_sessions, a.
 UNION ALL
 SELECT m.id FROM memories m
 LEFT JOIN (
-  SELECT memory_id, count(*) AS accesses, max(created_at) AS at FROM memory_accesses
+  SELECT memory_id, count(*) AS accesses, max(created_at) AS at, count(usefulness) AS rated,
+    (sum(usefulness::text::numeric) / round(count(usefulness)::numeric, 30))::float8 AS mean
+  FROM memory_accesses
   WHERE project_id = :project_id GROUP BY memory_id
 ) a ON a.memory_id = m.id
 WHERE m.project_id = :project_id
-  AND (m.access_count <> coalesce(accesses, 0) OR m.last_accessed_at > clock_timestamp()
+  AND ((m.access_count, m.rated_count) <> (coalesce(accesses, 0), coalesce(rated, 0))
+    OR m.usefulness IS DISTINCT FROM mean OR m.last_accessed_at > clock_timestamp()
     OR (at IS NULL OR at <= clock_timestamp()) AND m.last_accessed_at IS DISTINCT FROM at)
 UNION ALL
 SELECT d.id FROM knowledge_documents d WHERE d.project_id = :project_id AND (

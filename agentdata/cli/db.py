@@ -68,6 +68,22 @@ def new_secret() -> None:
 
 
 @app.command()
+def rebuild_totals(
+    project: Annotated[
+        str | None,
+        typer.Option(metavar="SLUG|ID", help="The only project to count, by slug or id; all by default."),
+    ] = None,
+) -> None:
+    """Count anew what agents, sessions, memories and knowledge keep of their contents, and correct it."""
+    from agentdata import recounting
+    from agentdata.cli.database import database
+
+    with database(load_settings()) as urls:
+        for table, rows, corrected in asyncio.run(recounting.recount(urls.owner, project)):
+            print(f"{table}: {corrected:,} of {rows:,} corrected")
+
+
+@app.command()
 def current() -> None:
     """Print the revision of the tables."""
     from agentdata.database_urls import database_urls

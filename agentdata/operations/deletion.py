@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from agentdata.errors import TimedOutError
 from agentdata.operations.module_states import lock_all_chains
+from agentdata.operations.totals import ERROR_EVENT, as_decimal
 from agentdata.operations.unit_of_work import RETRYABLE, sqlstate
 from models import Base, ModuleState, Session, StateTransition
 
@@ -72,6 +73,19 @@ _CLEARED_DOCUMENTS = (
     "own.version_id, own.chunk_count",
 )
 
+
+def _less_errors(is_error: str) -> str:
+    """Return the SQL that subtracts the errors among the cleared rows from their sessions."""
+    return f""", less AS (
+      SELECT session_id, count(*) FILTER (WHERE {is_error}) AS errors FROM cleared GROUP BY session_id
+    ), counted AS (
+      UPDATE sessions SET error_count = greatest(error_count - errors, 0)
+      FROM less WHERE sessions.project_id = $1 AND sessions.id = less.session_id AND errors > 0
+    )"""  # noqa: S608 - a condition of this module
+
+
+_CLEARED_CALLS = (_less_errors("error IS NOT NULL"), "own.session_id, own.error")
+
 _COUNT_UPDATES = {
     **{
         ("knowledge_chunks", f"{owner}_id"): _CLEARED_CHUNKS
@@ -101,15 +115,26 @@ _COUNT_UPDATES = {
         """, less AS (
           SELECT session_id, count(*) AS messages, count(*) FILTER (WHERE role = 'USER') AS interactions,
             coalesce(sum(prompt_tokens), 0) AS prompt_tokens,
-            coalesce(sum(completion_tokens), 0) AS completion_tokens FROM cleared GROUP BY session_id
+            coalesce(sum(completion_tokens), 0) AS completion_tokens, sum(errors) AS errors
+          FROM cleared LEFT JOIN LATERAL (
+            -- The calls of a message are deleted with it; this statement still sees them.
+            SELECT count(*) AS errors FROM tool_calls
+            WHERE project_id = $1 AND message_id = cleared.id AND error IS NOT NULL
+          ) AS calls ON true GROUP BY session_id
         ), counted AS (
           UPDATE sessions SET message_count = greatest(message_count - messages, 0),
             interaction_count = greatest(interaction_count - interactions, 0),
+            error_count = greatest(error_count - errors, 0),
             prompt_tokens = greatest(sessions.prompt_tokens - less.prompt_tokens, 0),
             completion_tokens = greatest(sessions.completion_tokens - less.completion_tokens, 0)
           FROM less WHERE sessions.project_id = $1 AND sessions.id = less.session_id
         )""",
-        "own.session_id, own.role, own.prompt_tokens, own.completion_tokens",
+        "own.id, own.session_id, own.role, own.prompt_tokens, own.completion_tokens",
+    ),
+    **{("tool_calls", f"{owner}_id"): _CLEARED_CALLS for owner in ("session", "message")},
+    ("session_events", "session_id"): (
+        _less_errors(f"event_type = '{ERROR_EVENT}'"),
+        "own.session_id, own.event_type",
     ),
     ("usage_records", "session_id"): (
         """, less AS (
@@ -125,13 +150,17 @@ _COUNT_UPDATES = {
         "own.session_id, own.prompt_tokens, own.completion_tokens, own.cost_usd",
     ),
     ("memory_accesses", "memory_id"): (
-        """, less AS (
-          SELECT memory_id, count(*) AS accesses FROM cleared GROUP BY memory_id
+        f""", less AS (
+          SELECT memory_id, count(*) AS accesses, count(usefulness) AS rated,
+            coalesce(sum({as_decimal("usefulness")}), 0) AS useful
+          FROM cleared GROUP BY memory_id
         ), counted AS (
-          UPDATE memories SET access_count = greatest(access_count - accesses, 0)
+          UPDATE memories SET access_count = greatest(access_count - accesses, 0),
+            rated_count = greatest(rated_count - rated, 0),
+            usefulness_total = greatest(usefulness_total - useful, 0)
           FROM less WHERE memories.project_id = $1 AND memories.id = less.memory_id
-        )""",
-        "own.memory_id",
+        )""",  # noqa: S608 - a column
+        "own.memory_id, own.usefulness",
     ),
 }
 """By table and column: the SQL that updates counts after a batch, and the values it needs of cleared rows.

@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 from agentdata.checks import check, check_count
 from agentdata.errors import not_found
 from agentdata.operations.access_records import mark
+from agentdata.operations.totals import as_decimal
 from agentdata.operations.unit_of_work import plain_row_class, rows_as_json
 from models import Memory, MemoryAccess
 
@@ -29,14 +30,16 @@ WITH given AS MATERIALIZED (
   FROM json_to_recordset($2::json) AS given (id uuid, memory_id uuid, access_type text, accessed_by text,
     accessor_type text, context jsonb, usefulness float, created_at timestamptz)
 ), counted AS MATERIALIZED (
-  SELECT memory_id, count(*) AS count, max(created_at) AS latest FROM given GROUP BY memory_id
+  SELECT memory_id, count(*) AS count, max(created_at) AS latest, count(usefulness) AS rated,
+    coalesce(sum({as_decimal("usefulness")}), 0) AS useful FROM given GROUP BY memory_id
 ), held AS MATERIALIZED (
   SELECT id FROM memories WHERE project_id = $1 AND id IN (SELECT memory_id FROM counted)
   ORDER BY id FOR NO KEY UPDATE
 ), raised AS (
   UPDATE memories
   SET access_count = access_count + count,
-    last_accessed_at = least(clock_timestamp(), greatest(last_accessed_at, latest))
+    last_accessed_at = least(clock_timestamp(), greatest(last_accessed_at, latest)),
+    rated_count = rated_count + rated, usefulness_total = usefulness_total + useful
   FROM counted JOIN held ON held.id = counted.memory_id
   WHERE memories.project_id = $1 AND memories.id = counted.memory_id
     AND (SELECT count(*) FROM held) = (SELECT count(*) FROM counted)

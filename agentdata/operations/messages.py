@@ -23,7 +23,7 @@ from uuid_utils.compat import uuid7
 
 from agentdata.checks import JSON_SPACE, check, check_count, check_items, check_text, parse_json
 from agentdata.errors import BadUserInputError, ConflictError, not_found
-from agentdata.operations import activity, deletion, embeddings
+from agentdata.operations import activity, deletion, embeddings, totals
 from agentdata.operations.access_records import mark
 from agentdata.operations.unit_of_work import json_columns, plain_row_class, rows_as_json
 from models import Message, Session, ToolCall
@@ -109,7 +109,7 @@ async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> Messag
     after = await write.update(before, values)
     if values.get("content", before.content) != before.content or "redacted_at" in values:
         await embeddings.forget(write, embeddings.MESSAGES, id_)
-    await _add_to_totals(write, session_id, increments)
+    await totals.add(write, session_id, increments)
     return after
 
 
@@ -141,9 +141,17 @@ async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     session_id = (await write.get(Message, id_)).session_id
     session = await write.get(Session, session_id, lock=True)
     message = await write.get(Message, id_, lock=True)
+    failed = select(func.count()).where(
+        *write.in_project(ToolCall), ToolCall.message_id == id_, ToolCall.error.is_not(None)
+    )
+    errors = (await write.scalars(failed)).one()
     await write.execute(delete_from(Message).where(*write.in_project(Message), Message.id == id_))
-    decrements = {"message_count": -1, "interaction_count": -(message.role == MessageRole.USER)}
-    await _add_to_totals(
+    decrements = {
+        "message_count": -1,
+        "interaction_count": -(message.role == MessageRole.USER),
+        "error_count": -errors,
+    }
+    await totals.add(
         write, session_id, decrements | {name: -(getattr(message, name) or 0) for name in _SUMMED}
     )
     await activity.lower(write, session, message.created_at)
@@ -176,6 +184,7 @@ class _SessionMessages:
             "id": self.session_id,
             "messages": len(self.messages),
             "interactions": sum(row["role"] == MessageRole.USER for row in self.messages),
+            "errors": sum(call.get("error") is not None for call in self.calls),
             "latest": max(times, default=None),
             "has_untimed": len(times) < len(self.messages),
         } | {name: sum(row.get(name) or 0 for row in self.messages) for name in _SUMMED}
@@ -215,13 +224,6 @@ async def _store(write: UnitOfWork, appended: list[_SessionMessages], *, alone: 
         if each.session_id not in sessions:
             raise not_found(Session, each.session_id, "sessionId")
     return [sessions[each.session_id] for each in appended]
-
-
-async def _add_to_totals(write: UnitOfWork, session_id: UUID, increments: dict[str, int]) -> None:
-    changes = {name: getattr(Session, name) + by for name, by in increments.items() if by}
-    if changes:
-        statement = update_rows(Session).where(*write.in_project(Session), Session.id == session_id)
-        await write.execute(statement.values(changes | {"updated_at": func.clock_timestamp()}))
 
 
 def _check(message: dict[str, Any], path: str) -> None:
@@ -361,6 +363,7 @@ def _append_statement(*, one: bool, calls: bool) -> str:
             last_sequence = last_sequence + given.messages,
             message_count = message_count + given.messages,
             interaction_count = interaction_count + given.interactions,
+            error_count = error_count + given.errors,
             prompt_tokens = sessions.prompt_tokens + given.prompt_tokens,
             completion_tokens = sessions.completion_tokens + given.completion_tokens,
             last_activity_at = least(clock_timestamp(), greatest(
@@ -368,8 +371,8 @@ def _append_statement(*, one: bool, calls: bool) -> str:
             )),
             updated_at = clock_timestamp()
           FROM {expand}($2::json) AS given (
-            id uuid, messages int, interactions int, prompt_tokens bigint, completion_tokens bigint,
-            latest timestamptz, has_untimed boolean
+            id uuid, messages int, interactions int, errors int, prompt_tokens bigint,
+            completion_tokens bigint, latest timestamptz, has_untimed boolean
           )
           WHERE sessions.project_id = $1 AND sessions.id = given.id
           RETURNING sessions.project_id, sessions.id, user_id, agent_id, updated_at,
@@ -423,7 +426,7 @@ async def _settle_earlier_calls(write: UnitOfWork, appended: _SessionMessages) -
     """Settle calls from earlier writes, with one query and one update."""
     call_ids = {call_id for call_id, _, _ in appended.answers}
     unanswered = (
-        select(ToolCall.id, ToolCall.call_id)
+        select(ToolCall.id, ToolCall.call_id, ToolCall.status)
         .join(Message, (Message.id == ToolCall.message_id) & write.in_project(Message)[0])
         .where(
             *write.in_project(ToolCall),
@@ -436,10 +439,10 @@ async def _settle_earlier_calls(write: UnitOfWork, appended: _SessionMessages) -
         # The lock keeps others from deleting or settling the calls until they are updated below.
         .with_for_update(key_share=True, of=ToolCall)
     )
-    waiting: dict[str, list[UUID]] = {}
+    waiting: dict[str, list[Any]] = {}
     for row in await write.execute(unanswered):
-        waiting.setdefault(row.call_id, []).append(row.id)
-    outcomes = []
+        waiting.setdefault(row.call_id, []).append(row)
+    outcomes, errors = [], 0
     for call_id, answer, field in appended.answers:
         if not waiting.get(call_id):
             raise BadUserInputError(
@@ -447,7 +450,9 @@ async def _settle_earlier_calls(write: UnitOfWork, appended: _SessionMessages) -
                 " that makes the call first, or omit toolCallId",
                 field=field,
             )
-        outcomes.append({"id": waiting[call_id].pop()} | answer)
+        call = waiting[call_id].pop()
+        outcomes.append({"id": call.id} | answer)
+        errors += call.status == ToolCallStatus.PENDING and answer["status"] == ToolCallStatus.FAILED
     given = (
         func.unnest(
             literal([call["id"] for call in outcomes], ARRAY(Uuid)),
@@ -474,3 +479,4 @@ async def _settle_earlier_calls(write: UnitOfWork, appended: _SessionMessages) -
         )
         .execution_options(synchronize_session=False)
     )
+    await totals.add(write, appended.session_id, {"error_count": errors})

@@ -1,4 +1,4 @@
-"""Write operations of session events, which number them and update the session's last activity."""
+"""Write operations of session events: they number them, count errors and update the last activity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from agentdata.checks import check, check_count
 from agentdata.errors import not_found
-from agentdata.operations import activity
+from agentdata.operations import activity, totals
 from agentdata.operations.access_records import mark
 from agentdata.operations.unit_of_work import columns_of, json_columns, row_factory, rows_as_json
 from models import Session, SessionEvent
@@ -26,6 +26,7 @@ _RECORD = f"""
 WITH session AS (
   UPDATE sessions SET
     last_event_sequence = last_event_sequence + $3,
+    error_count = error_count + $7,
     last_activity_at = least(clock_timestamp(), greatest(
       last_activity_at, $4::timestamptz, CASE WHEN $5::boolean THEN clock_timestamp() END
     )),
@@ -66,6 +67,7 @@ async def record(write: UnitOfWork, session_id: UUID, events: list[dict[str, Any
         max(times, default=None),
         len(times) < len(events),
         rows_as_json(rows),
+        sum(event["event_type"] == totals.ERROR_EVENT for event in events),
         alone=True,
         ids=[row["id"] for row in rows],
     )
@@ -79,5 +81,6 @@ async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     event = await write.get(SessionEvent, id_)
     session = await write.get(Session, event.session_id, lock=True)
     ids = await write.delete(SessionEvent, id_)
+    await totals.add(write, session.id, {"error_count": -(event.event_type == totals.ERROR_EVENT)})
     await activity.lower(write, session, event.timestamp)
     return ids

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
+from agentdata.operations import totals
 from agentdata.operations.messages import MAX_TOOL_CALLS, check_call, with_status
-from models import Message, ToolCall
+from models import Message, Session, ToolCall
 from models.enums import MessageRole, ToolCallStatus
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 async def create(write: UnitOfWork, message_id: UUID, values: dict[str, Any]) -> ToolCall:
     """Add a call to an ASSISTANT message, after its other calls."""
     check_call(values)
+    if values.get("error") is not None:
+        message = await write.get(Message, message_id, field="messageId")
+        await write.get(Session, message.session_id, lock=True)
     message = await write.get(Message, message_id, field="messageId", lock=True)
     if message.role != MessageRole.ASSISTANT:
         raise BadUserInputError(
@@ -33,6 +37,7 @@ async def create(write: UnitOfWork, message_id: UUID, values: dict[str, Any]) ->
         raise LimitExceededError(f"a message may make at most {MAX_TOOL_CALLS} tool calls", field="messageId")
     location = {"message_id": message_id, "session_id": message.session_id, "position": position}
     [call] = await write.insert(ToolCall, [with_status(values) | location])
+    await totals.add(write, call.session_id, {"error_count": int(call.error is not None)})
     return call
 
 
@@ -46,17 +51,17 @@ async def record_result(write: UnitOfWork, id_: UUID, values: dict[str, Any]) ->
     check_call(values)
     if "result" not in values and values.get("error") is None:
         raise BadUserInputError("either the result or the error of the call is required", field="result")
-    call = await write.get(ToolCall, id_, lock=True)
+    call = await _get(write, id_, counts=values.get("error") is not None)
     if call.status != ToolCallStatus.PENDING:
         raise ConflictError(
             f"the tool call has already {call.status}; use updateToolCall to change it", field="id"
         )
-    return await write.update(call, with_status(values))
+    return await _update(write, call, with_status(values))
 
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ToolCall:
     """Update a call; a new result or error replaces the previous outcome."""
-    call = await write.get(ToolCall, id_, lock=True)
+    call = await _get(write, id_, counts=bool(values.keys() & {"error", "result"}))
     if values.get("error") is not None:
         values = {"result": None} | values | {"status": ToolCallStatus.FAILED}
     elif "result" in values:
@@ -66,9 +71,30 @@ async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ToolCa
             "a call that has FAILED must have an error; set its result instead", field="error"
         )
     check_call(values)
-    return await write.update(call, values)
+    return await _update(write, call, values)
 
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a call."""
-    return await write.delete(ToolCall, id_)
+    call = await _get(write, id_, counts=True)
+    ids = await write.delete(ToolCall, id_)
+    await totals.add(write, call.session_id, {"error_count": -(call.error is not None)})
+    return ids
+
+
+async def _get(write: UnitOfWork, id_: UUID, *, counts: bool) -> ToolCall:
+    """Return a call, locked; if the write may change how it counts, its session is locked first."""
+    if counts:
+        call = await write.get(ToolCall, id_)
+        await write.get(Session, call.session_id, lock=True)
+    return await write.get(ToolCall, id_, lock=True)
+
+
+async def _update(write: UnitOfWork, call: ToolCall, values: dict[str, Any]) -> ToolCall:
+    """Update a call, and count its error, or no longer."""
+    before = call.error
+    after = await write.update(call, values)
+    await totals.add(
+        write, after.session_id, {"error_count": (after.error is not None) - (before is not None)}
+    )
+    return after

@@ -62,6 +62,8 @@ class MemoryFilter:
     importance: FloatFilter | None = optional("How important the memory is.")
     confidence: FloatFilter | None = optional("How certain the memory is, from 0 to 1.")
     access_count: IntFilter | None = optional("The number of recorded accesses to the memory.")
+    rated_count: IntFilter | None = optional("The number of accesses that report a usefulness.")
+    usefulness: FloatFilter | None = optional("The mean usefulness of the memory, from 0 to 1.")
     last_accessed_at: DateTimeFilter | None = optional("When the memory was last accessed.")
     expires_at: DateTimeFilter | None = optional("When the memory expires.")
     created_at: DateTimeFilter | None = optional("When the memory was formed.")
@@ -116,6 +118,11 @@ class MemoryOrderField(Enum):
     IMPORTANCE = enum_value("importance", "How important the memory is.")
     CONFIDENCE = enum_value("confidence", "How certain the memory is, from 0 to 1.")
     ACCESS_COUNT = enum_value("access_count", "The number of recorded accesses to the memory.")
+    RATED_COUNT = enum_value("rated_count", "The number of accesses that report a usefulness.")
+    USEFULNESS = enum_value(
+        "usefulness",
+        "The mean usefulness of the memory, from 0 to 1; an unknown one counts as less than any.",
+    )
     LAST_ACCESSED_AT = enum_value("last_accessed_at", "When the memory was last accessed.")
     EXPIRES_AT = enum_value("expires_at", "When the memory expires.")
 

@@ -79,6 +79,9 @@ class SessionFilter:
     user_satisfaction: FloatFilter | None = optional("How satisfied the user was, from 0 to 1.")
     message_count: IntFilter | None = optional("The number of messages in the session.")
     interaction_count: IntFilter | None = optional("The number of user turns.")
+    error_count: IntFilter | None = optional(
+        "The number of errors: failed tool calls, and events of the type `error`."
+    )
     prompt_tokens: BigIntFilter | None = optional("The number of prompt tokens that models read.")
     completion_tokens: BigIntFilter | None = optional("The number of completion tokens that models wrote.")
     cost_usd: FloatFilter | None = optional("The cost of the session, in US dollars.")
@@ -167,6 +170,9 @@ class SessionOrderField(Enum):
     USER_SATISFACTION = enum_value("user_satisfaction", "How satisfied the user was, from 0 to 1.")
     MESSAGE_COUNT = enum_value("message_count", "The number of messages in the session.")
     INTERACTION_COUNT = enum_value("interaction_count", "The number of user turns.")
+    ERROR_COUNT = enum_value(
+        "error_count", "The number of errors: failed tool calls, and events of the type `error`."
+    )
     PROMPT_TOKENS = enum_value("prompt_tokens", "The number of prompt tokens that models read.")
     COMPLETION_TOKENS = enum_value("completion_tokens", "The number of completion tokens that models wrote.")
     COST_USD = enum_value(

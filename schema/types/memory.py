@@ -17,7 +17,7 @@ from models import MemoryRevision as MemoryRevisionRow
 from models import Message as MessageRow
 from models import Session as SessionRow
 from models import User as UserRow
-from resolvers import embeddings, memories
+from resolvers import embeddings
 from schema.declarations import object_type
 from schema.enums import VerificationStatus
 from schema.inputs.memory import MemoryFilter, MemoryOrder
@@ -85,6 +85,10 @@ class Memory(Node):
         "When the memory was last accessed; null if never. Maintained automatically."
     )
     access_count: int = column("The number of recorded accesses to the memory. Maintained automatically.")
+    rated_count: int = column("The number of accesses that report a usefulness. Maintained automatically.")
+    usefulness: float | None = column(
+        "The mean usefulness over the accesses that report one, from 0 to 1; null if none does."
+    )
     metadata_: JSON = column("Any other data: a JSON object.", name="metadata")
     updated_at: datetime = column("When the memory last changed; accesses do not count as changes.")
     embedding: list[float] | None = batch(
@@ -105,11 +109,6 @@ class Memory(Node):
     embedding_model: str | None = batch(
         embeddings.models_of_memories,
         "The model of the vector that came last; null if there is none.",
-        Gives.VALUE,
-    )
-    usefulness: float | None = batch(
-        memories.usefulness,
-        "The mean usefulness over the accesses that report one, from 0 to 1; null if none does.",
         Gives.VALUE,
     )
     related_memories: Connection[Annotated["Memory", strawberry.lazy("schema.types.memory")]] = page(

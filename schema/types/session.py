@@ -119,6 +119,9 @@ class Session(Node):
         "The number of user turns: messages with the role USER. Maintained automatically."
     )
     message_count: int = column("The number of messages in the session. Maintained automatically.")
+    error_count: int = column(
+        "The number of errors: failed tool calls, and events of the type `error`. Maintained automatically."
+    )
     prompt_tokens: BigInt = column(
         "The number of prompt tokens that models read: the sum over messages and usage records. Maintained"
         " automatically."

@@ -103,13 +103,7 @@ class Statistics:
     mean_user_satisfaction: float | None = column(
         "The mean of the known user satisfactions, from 0 to 1; null if none is known."
     )
-    error_count: BigInt = batch(
-        statistics.error_counts,
-        "The number of errors: failed tool calls, and events of the type `error`.",
-        Gives.VALUE,
-        inherits=True,
-        cost=statistics.COST_OF_PART,
-    )
+    error_count: BigInt = column("The number of errors: failed tool calls, and events of the type `error`.")
     latency: LatencyStatistics = batch(
         statistics.latencies,
         "How long it took to write the messages of the sessions.",

@@ -80,16 +80,6 @@ def test_commands_on_a_replica_say_that_it_is_read_only(server: Cluster) -> None
         assert succeeded(copied, "db", "current") == below
 
 
-def test_a_migration_that_the_server_stops_changes_nothing(server: Cluster, url: str) -> None:
-    run(server.url("postgres"), f"ALTER ROLE {OWNER} SET statement_timeout = '1ms'")
-    try:
-        with pytest.raises(SetupError, match=r"gave up \(canceling statement .*\), and nothing was changed"):
-            asyncio.run(migrations.upgrade(url))
-    finally:
-        run(server.url("postgres"), f"ALTER ROLE {OWNER} RESET statement_timeout")
-    assert asyncio.run(migrations.current(url)) is None
-
-
 BLOCK = "LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE"
 WAITING = """
     SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"""
@@ -102,6 +92,22 @@ async def waiting_backend(watching: AsyncConnection, process: ForkServerProcess 
             assert process is None or process.is_alive()
             await watching.execute(text("SELECT pg_stat_clear_snapshot()"))
     return int(found)
+
+
+async def test_a_migration_that_the_server_stops_changes_nothing(server: Cluster, url: str) -> None:
+    # After these come migrations that lock the table.
+    await migrations.upgrade(url, "0002")
+    await asyncio.to_thread(
+        run, server.url("postgres"), f"ALTER ROLE {OWNER} SET statement_timeout = '500ms'"
+    )
+    try:
+        async with transaction(url) as blocking:
+            await blocking.execute(text(BLOCK))
+            with pytest.raises(SetupError, match=r"gave up \(canceling .*\), and nothing was changed"):
+                await migrations.upgrade(url)
+    finally:
+        await asyncio.to_thread(run, server.url("postgres"), f"ALTER ROLE {OWNER} RESET statement_timeout")
+    assert await migrations.current(url) == "0002"
 
 
 async def test_a_migration_whose_process_was_killed_is_completed_by_the_next(url: str) -> None:

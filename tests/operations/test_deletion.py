@@ -69,11 +69,13 @@ ROWS: dict[str, dict[str, str]] = {
         "position": "n",
         "name": "'t'",
         "arguments": "'{}'",
+        "error": "CASE WHEN n % 3 = 0 THEN 'x' END",
+        "status": "CASE WHEN n % 3 = 0 THEN 'FAILED' ELSE 'PENDING' END",
     },
     "session_events": {
         "session_id": ":session",
         "sequence": "n",
-        "event_type": "'x'",
+        "event_type": "CASE WHEN n % 3 = 0 THEN 'error' ELSE 'x' END",
         "timestamp": "now()",
     },
     "usage_records": {
@@ -102,6 +104,7 @@ ROWS: dict[str, dict[str, str]] = {
         "access_type": "'read'",
         "accessed_by": "'x'",
         "accessor_type": "'USER'",
+        "usefulness": "CASE WHEN n % 3 = 0 THEN (n % 10) / 10.0 END",
     },
     "memory_annotations": {
         "memory_id": ":memory",
@@ -148,18 +151,21 @@ ROWS: dict[str, dict[str, str]] = {
 
 COUNT = (
     """UPDATE sessions s SET (message_count, interaction_count, prompt_tokens, last_sequence,
-      last_event_sequence, cost_usd) = (
+      last_event_sequence, cost_usd, error_count) = (
       SELECT count(*), count(*) FILTER (WHERE role = 'USER'), coalesce(sum(prompt_tokens), 0)
         + (SELECT coalesce(sum(prompt_tokens), 0) FROM usage_records u WHERE u.session_id = s.id),
         coalesce(max(sequence), 0),
         (SELECT coalesce(max(sequence), 0) FROM session_events e WHERE e.session_id = s.id),
-        (SELECT sum(cost_usd) FROM usage_records u WHERE u.session_id = s.id)
+        (SELECT sum(cost_usd) FROM usage_records u WHERE u.session_id = s.id),
+        (SELECT count(*) FROM tool_calls c WHERE c.session_id = s.id AND c.error IS NOT NULL)
+          + (SELECT count(*) FROM session_events e WHERE e.session_id = s.id AND e.event_type = 'error')
       FROM messages m WHERE m.session_id = s.id), last_activity_at = clock_timestamp()
     WHERE project_id = :project""",
     """UPDATE agents a SET total_sessions = (SELECT count(*) FROM sessions s WHERE s.agent_id = a.id)
     WHERE project_id = :project""",
-    """UPDATE memories m SET (access_count, last_accessed_at) = (
-      SELECT count(*), max(created_at) FROM memory_accesses a WHERE a.memory_id = m.id)
+    """UPDATE memories m SET (access_count, last_accessed_at, rated_count, usefulness_total) = (
+      SELECT count(*), max(created_at), count(usefulness), coalesce(sum(usefulness::text::numeric), 0)
+      FROM memory_accesses a WHERE a.memory_id = m.id)
     WHERE project_id = :project""",
     """UPDATE knowledge_documents d SET chunk_count = (
       SELECT count(*) FROM knowledge_chunks c WHERE c.document_id = d.id)

@@ -102,6 +102,22 @@ async def test_events_can_be_filtered_by_type_and_data(api: Api) -> None:
     }
 
 
+async def test_events_of_the_type_error_count_as_errors(api: Api, owner: AsyncEngine) -> None:
+    session = await factories.session(api)
+    await factories.events(api, session.id, happened())
+    first, _ = await factories.events(api, session.id, *[happened(event_type="error") for _ in range(2)])
+
+    async def errors() -> int:
+        data = await api.ask("query($id: ID!) { session(id: $id) { errorCount } }", id=str(session.id))
+        count: int = data["session"]["errorCount"]
+        return count
+
+    assert await errors() == 2
+    await api.ask(DELETE, id=str(first.id))
+    assert await errors() == 1
+    assert await untrue(owner, api) == []
+
+
 async def test_events_are_deleted_with_their_session(api: Api) -> None:
     session = await factories.session(api)
     await factories.events(api, session.id, happened(), happened())

@@ -191,6 +191,48 @@ async def test_a_new_result_replaces_an_error_and_vice_versa(api: Api) -> None:
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "error"}
 
 
+async def test_errors_of_a_session_are_counted_as_calls_fail_and_are_mended(api: Api) -> None:
+    session = await factories.session(api)
+
+    async def errors() -> int:
+        data = await api.ask("query($id: ID!) { session(id: $id) { errorCount } }", id=str(session.id))
+        count: int = data["session"]["errorCount"]
+        return count
+
+    # One call fails as it is made, one is answered in the same write, and one in a later one.
+    asked = call_message("made", error="no")
+    await factories.say(api, session.id, asked, call_message("now", "later", "settled"))
+    await factories.say(api, session.id, call_message("same"), answer_to("same", tool_error="no"))
+    assert await errors() == 2
+    [late, *_] = await factories.say(api, session.id, answer_to("later", tool_error="no"), answer_to("now"))
+    assert await errors() == 3
+    data = await api.ask(
+        "query($id: ID!) {"
+        " session(id: $id) { messages { nodes { id toolCalls { nodes { id callId } } } } } }",
+        id=str(session.id),
+    )
+    messages = data["session"]["messages"]["nodes"]
+    calls = {call["callId"]: call["id"] for each in messages for call in each["toolCalls"]["nodes"]}
+    await api.ask(RECORD, id=calls["settled"], input={"error": "no"})
+    assert await errors() == 4
+    # The answer to a call that has failed already keeps its outcome, and its error counts once.
+    await factories.say(api, session.id, answer_to("settled", tool_error="no"))
+    assert await errors() == 4
+    await api.ask(UPDATE, id=calls["later"], input={"result": 1})
+    assert await errors() == 3
+    await api.ask("mutation($id: ID!) { deleteMessage(id: $id) { ids } }", id=str(late.id))
+    assert await errors() == 3
+    await api.ask("mutation($id: ID!) { redactMessage(id: $id) { id } }", id=messages[0]["id"])
+    assert await errors() == 3
+    await api.ask("mutation($id: ID!) { deleteToolCall(id: $id) { ids } }", id=calls["same"])
+    assert await errors() == 2
+    # A message is deleted with its calls.
+    await api.ask("mutation($id: ID!) { deleteMessage(id: $id) { ids } }", id=messages[0]["id"])
+    assert await errors() == 1
+    found = await api.ask("{ sessions(filter: {errorCount: {gt: 0}}) { nodes { id errorCount } } }")
+    assert found["sessions"]["nodes"] == [{"id": str(session.id), "errorCount": 1}]
+
+
 async def test_only_assistant_messages_make_calls(api: Api) -> None:
     session = await factories.session(api)
     [message] = await factories.say(api, session.id, said())

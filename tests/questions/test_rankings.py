@@ -76,8 +76,8 @@ RANKINGS = {
     "topMemories": (
         "memory { id } usefulness ratedCount accessCount lastAccessedAt",
         """
-        SELECT jsonb_build_object('id', m.id) AS memory, avg(usefulness) AS usefulness,
-            count(usefulness) AS "ratedCount", count(a.id) AS "accessCount",
+        SELECT jsonb_build_object('id', m.id) AS memory, avg(a.usefulness) AS usefulness,
+            count(a.usefulness) AS "ratedCount", count(a.id) AS "accessCount",
             m.last_accessed_at AS "lastAccessedAt"
         FROM memories m LEFT JOIN memory_accesses a ON a.memory_id = m.id
         WHERE m.project_id = :project GROUP BY m.id, m.last_accessed_at

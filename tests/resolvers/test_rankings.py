@@ -459,8 +459,8 @@ async def test_one_statement_reads_all_rankings(busy: Api) -> None:
 @pytest.mark.parametrize(
     ("selection_", "reads", "avoids"),
     [
-        ("topUsers { nodes { errorCount } }", ["sessions", "tool_calls", "session_events"], []),
-        ("topUsers { totalCount nodes { costUsd } }", ["sessions"], ["tool_calls", "session_events", "max("]),
+        ("topUsers { nodes { errorCount } }", ["sum(sessions_1.error_count)"], ["cost_usd)"]),
+        ("topUsers { totalCount nodes { costUsd } }", ["cost_usd)"], ["error_count)", "max("]),
         ("topTools { nodes { p99DurationMs } }", ["tool_calls", "percentile_cont"], ["sessions"]),
         ("topTools { nodes { callCount } }", ["tool_calls"], ["sessions", "percentile_cont", "avg"]),
         ("topMemories { totalCount }", ["memories"], ["memory_accesses"]),

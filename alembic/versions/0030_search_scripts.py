@@ -1,6 +1,6 @@
 r"""Searches in more languages: scripts without spaces, and one form of each letter.
 
-Revision: 0029, after 0028
+Revision: 0030, after 0029
 
 Chinese, Japanese, Thai and some other scripts are written without spaces. Of a run of them a document has each
 two neighbouring letters, and the last one alone: of 東京都 it has 東京, 京都 and 都. A query for some letters
@@ -19,8 +19,8 @@ from pathlib import Path
 from alembic import op
 from alembic.util import load_python_file
 
-revision = '0029'
-down_revision = '0028'
+revision = '0030'
+down_revision = '0029'
 branch_labels = None
 depends_on = None
 
