@@ -7,11 +7,11 @@ two neighbouring letters, and the last one alone: of 東京都 it has 東京, �
 becomes the phrase of their pairs, and a query for one letter finds all pairs that begin with it.
 
 Texts and queries are read in the normal form NFKC, so composed and decomposed accents are the same, and so are
-letters of other widths, ligatures and presentation forms. `search_letters` does it: `agentdata search-language`
-replaces it by one that also folds the accents of a language. The indexes hold its results, so they are built
-anew with it, and by another name within PostgreSQL: it would use the function as it was for the same index.
+letters of other widths, ligatures and presentation forms. The function `search_letters` makes it, and
+`agentdata search-language` replaces this function by one that also folds the accents of a language. As indexes
+hold its results, the command drops and creates them. Texts in ASCII skip all of this.
 
-All but the longest step is left out for texts in ASCII.
+All three search indexes are built anew, which blocks reads and writes of their tables meanwhile.
 """
 import re
 from pathlib import Path
@@ -78,8 +78,10 @@ STEADY = "".join((
 # The same for letters with accents, which may be folded.
 ACCENTED = r"\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u0131\u0134-\u013E\u0141-\u0148\u014A-\u017E\u0180-\u01C3\u01CD-\u01F0"
 ACCENTED += r"\u01F4-\u024F\u1E00-\u1E99\u1E9E-\u1EFF"
-# Of the frequent characters those of texts in Latin letters.
-LATIN = ACCENTED + r"\u0001-\u00A9\u00AB-\u00B1\u00B4\u00B6-\u00B8\u00BB\u00BF\u2000-\u200B\u200E-\u206F\u20A0-\u20CF\u2190-\u2BFF"
+# Of the frequent characters those of texts in Latin letters; and letters to which accents are added.
+BASES = r"A-Za-z\u00C6\u00D8\u00E6\u00F8\u01B7\u0292"
+LATIN = ACCENTED + r"\u0001-\u00A9\u00AB-\u00B1\u00B4\u00B6-\u00B8\u00BB\u00BF\u00D7\u00F7\u2000-\u200B\u200E-\u206F"
+LATIN += r"\u20A0-\u20CF\u2190-\u2BFF"
 
 # The functions that these are in the place of.
 FIRST, WORDS, TIMES = (
@@ -93,7 +95,8 @@ LONGEST, IN_TEXTS, CONFIGURATION = WORDS.LONGEST, WORDS.IN_TEXTS, WORDS.CONFIGUR
 APART, BEGIN, END = WORDS.APART, WORDS.BEGIN, WORDS.END
 # What stands between two pairs in excerpts, which have a letter in common.
 SHARED = "\x1f"
-
+# Passages of texts without spaces have more words, as these are pairs of letters.
+OPTIONS = f"""'{WORDS.OPTIONS}' || CASE WHEN strpos(shown, '{SHARED}') > 0 THEN ', MinWords=16, MaxWords=48' ELSE '' END"""
 
 
 def replaced(text: str, pattern: str, by: str) -> str:
@@ -101,7 +104,7 @@ def replaced(text: str, pattern: str, by: str) -> str:
 
 
 def without(text: str, *characters: str, by: str = "") -> str:
-    """Return the SQL of a text with characters replaced: some calls of this are quicker than one expression."""
+    """Return the SQL of a text with characters replaced: nine such calls are quicker than one expression."""
     for character in characters:
         text = f"replace({text}, '{character}', '{by}')"
     return text
@@ -180,7 +183,7 @@ LONG_ONLY = (
     rf"regexp_replace(merged, '{BEGIN}((?:{LETTER}){{2,' || least(fewest - 1, 255) || '}}){END}', '\1', 'g')"
 )
 ACCENTS = r"[\u0300-\u036F]+"
-OF_LATIN = rf"regexp_replace(normalize(parted, NFKD), kept || '([A-Za-z]){ACCENTS}', '\1', 'g')"
+OF_LATIN = rf"regexp_replace(normalize(parted, NFKD), kept || '([{BASES}]){ACCENTS}', '\1', 'g')"
 OF_ALL = f"regexp_replace(normalize(parted, NFKD), '{ACCENTS}', '', 'g')"
 PART = r"''[^'']*''(?::\*)?|[^'']+"
 ALONE, PAIRS = rf"''({LETTER})'':\*", rf"''{LETTER}{LETTER}''( <-> ''{LETTER}{LETTER}'')*"
@@ -237,7 +240,7 @@ FUNCTIONS = {
             '{BEGIN}', '<mark>'), '{END}', '</mark>')
         FROM (SELECT {SHOWN} OFFSET 0) AS shown (shown),
         LATERAL (
-            SELECT ts_headline({CONFIGURATION}, shown, search_spelled(shown, query), '{WORDS.OPTIONS}'),
+            SELECT ts_headline({CONFIGURATION}, shown, search_spelled(shown, query), {OPTIONS}),
                 array_to_string(ARRAY(
                     SELECT match[1] FROM regexp_matches(query::text, '{ALONE}', 'g') AS matches (match)
                 ), '|'),
