@@ -112,7 +112,11 @@ async def test_words_are_found_within_sentences_without_spaces(
 @pytest.mark.parametrize(
     ("content", "query", "shown"),
     [
-        (JAPANESE, "東京", "私は<mark>東京</mark>都に住んでいます。GPT-4を使うと、カスタマーサービスが便利です。"),
+        (
+            JAPANESE,
+            "東京",
+            "私は<mark>東京</mark>都に住んでいます。GPT-4を使うと、カスタマーサービスが便利です。",
+        ),
         ("東京都と京都", "東京都", "<mark>東京都</mark>と京都"),
         ("東京都と京都", "京", "東<mark>京</mark>都と<mark>京</mark>都"),
         ("iPhone用のケース", "iPhone用", "<mark>iPhone</mark><mark>用</mark>のケース"),
