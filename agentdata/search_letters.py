@@ -43,19 +43,19 @@ _WHOLE |= {"Œ": "OE", "Æ": "AE", "Ø": "O", "Đ": "D", "Ł": "L", "ẞ": "SS"}
 def definition(language: str) -> str:
     """Return the SQL that makes the function `search_letters` fold the accents of a language."""
     return (
-        "CREATE OR REPLACE FUNCTION search_letters(parted text, raw text) RETURNS text"
+        "CREATE OR REPLACE FUNCTION search_letters(parted text, raw text, is_latin boolean) RETURNS text"
         f" LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN {_folded(language)}"
     )
 
 
 def _folded(language: str) -> str:
     if (kept := KEPT.get(language)) is None:
-        return "search_composed(parted, raw)"
+        return "search_composed(parted, raw, is_latin)"
     accented = [unicodedata.normalize("NFD", letter) for letter in kept]
     both = "|".join(
         cased for letter in accented if len(letter) > 1 for cased in (letter.lower(), letter.upper())
     )
-    folded = f"search_unaccented(parted, raw, '{both and f'(?!{both})'}')"
+    folded = f"search_unaccented(parted, raw, is_latin, '{both and f'(?!{both})'}')"
     whole = folded
     for letter, by in _WHOLE.items():
         if letter.lower() not in kept:

@@ -126,10 +126,10 @@ def normal(text: str) -> str:
 BEGINNING = f'"left"($1, {LONGEST})'
 
 
-def read(text: str) -> str:
+def read(text: str, is_latin: str = "false") -> str:
     """Return the SQL of the words of a text beyond ASCII."""
     parted = replaced(text, f"[{JOINING}{PARTING}{IN_TEXTS}]+", " ")
-    return f"search_letters({parted}, $1)"
+    return f"search_letters({parted}, $1, {is_latin})"
 
 
 # The comma parts the words of one phrase, whether quotation marks are around it or not.
@@ -189,24 +189,31 @@ PART = r"''[^'']*''(?::\*)?|[^'']+"
 ALONE, PAIRS = rf"''({LETTER})'':\*", rf"''{LETTER}{LETTER}''( <-> ''{LETTER}{LETTER}'')*"
 
 FUNCTIONS = {
-    # The normal form of the letters of a text whose words are parted; `raw` is the text as it was before.
-    "search_composed(parted text, raw text) RETURNS text": f"""
-        CASE WHEN raw ~ '[^{STEADY}{ACCENTED}]' THEN {normal("parted")} ELSE parted END""",
-    # The same without the accents of Latin letters, but for those that the expression `kept` keeps.
-    "search_unaccented(parted text, raw text, kept text) RETURNS text": f"""
+    # The normal form of the letters of a text whose words are parted; `raw` is the text as it was before, which is
+    # known to have no characters but those of LATIN, or may have others.
+    "search_composed(parted text, raw text, is_latin boolean) RETURNS text": f"""
         CASE
-            WHEN raw ~ '[^{LATIN}]' THEN {normal(OF_LATIN)}
+            WHEN is_latin THEN parted
+            WHEN raw ~ '[^{STEADY}{ACCENTED}]' THEN {normal("parted")}
+            ELSE parted
+        END""",
+    # The same without the accents of Latin letters, but for those that the expression `kept` keeps.
+    "search_unaccented(parted text, raw text, is_latin boolean, kept text) RETURNS text": f"""
+        CASE
+            WHEN NOT is_latin THEN {normal(OF_LATIN)}
             WHEN raw ~ '[{ACCENTED}]' THEN CASE kept WHEN '' THEN {OF_ALL} ELSE normalize({OF_LATIN}, NFC) END
             ELSE parted
         END""",
-    "search_letters(parted text, raw text) RETURNS text": "search_composed(parted, raw)",
+    "search_letters(parted text, raw text, is_latin boolean) RETURNS text": "search_composed(parted, raw, is_latin)",
     "search_document(text) RETURNS tsvector": f"""
         to_tsvector({CONFIGURATION}, CASE
             WHEN octet_length($1) = length($1) THEN {without(BEGINNING, *JOINING, *IN_TEXTS, by=" ")}
-            WHEN $1 ~ '[{SPACELESS}]'
-            THEN "left"({paired(read(replaced(BEGINNING, INVISIBLE, "")), " ", " ")}, {LONGEST})
-            ELSE {read(BEGINNING)} END)""",
-    "search_words(text) RETURNS text": paired(f"search_letters({ASKED}, $1)", ",", ","),
+            WHEN $1 ~ '[^{LATIN}]' THEN CASE
+                WHEN $1 ~ '[{SPACELESS}]'
+                THEN "left"({paired(read(replaced(BEGINNING, INVISIBLE, "")), " ", " ")}, {LONGEST})
+                ELSE {read(BEGINNING)} END
+            ELSE {read(BEGINNING, "true")} END)""",
+    "search_words(text) RETURNS text": paired(f"search_letters({ASKED}, $1, false)", ",", ","),
     # What excludes words and asks for none would find nearly everything.
     "search_parsed(words text) RETURNS tsquery": f"""
         CASE querytree({QUERY}) WHEN 'T' THEN '' ELSE {EXACT}::tsquery END""",
@@ -215,15 +222,15 @@ FUNCTIONS = {
     "search_loosely(text) RETURNS tsquery": f"""search_parsed(translate({LOOSE}, '",', '  '))""",
     # A query, also with its words as a text spells them, which is shown as it is.
     "search_spelled(body text, query tsquery) RETURNS tsquery": f"""
-        CASE WHEN search_letters(body, body) = body THEN query ELSE coalesce((
+        CASE WHEN search_letters(body, body, false) = body THEN query ELSE coalesce((
             WITH words AS MATERIALIZED (
                 SELECT DISTINCT quote_literal(form) AS form, quote_literal(own) AS own
                 FROM regexp_split_to_table(body, '[{WORDS.ASCII}]+') AS token,
                 unnest(
-                    tsvector_to_array(to_tsvector({CONFIGURATION}, search_letters(token, token))),
+                    tsvector_to_array(to_tsvector({CONFIGURATION}, search_letters(token, token, false))),
                     tsvector_to_array(to_tsvector({CONFIGURATION}, token))
                 ) AS spelling (form, own)
-                WHERE search_letters(token, token) <> token
+                WHERE search_letters(token, token, false) <> token
             )
             SELECT string_agg(CASE WHEN owns IS NULL THEN part ELSE '(' || part || owns || ')' END, '' ORDER BY place)
             FROM regexp_matches(query::text, '{PART}', 'g') WITH ORDINALITY AS parts (found, place),
@@ -257,8 +264,8 @@ FUNCTIONS = {
 # PostgreSQL reads the functions at each plan, in half the time if characters are not escaped. The expressions of
 # ASCII stay: some of it means something in them.
 ESCAPED = re.compile(r"\\u(?!00[0-7])([0-9A-F]{4})|\\U([0-9A-F]{8})")
-NEW = ("search_spelled(text, tsquery)", "search_parsed(text)", "search_letters(text, text)")
-NEW += ("search_unaccented(text, text, text)", "search_composed(text, text)")
+NEW = ("search_spelled(text, tsquery)", "search_parsed(text)", "search_letters(text, text, boolean)")
+NEW += ("search_unaccented(text, text, boolean, text)", "search_composed(text, text, boolean)")
 
 
 def upgrade() -> None:
