@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agentdata import provision, revisions
+from agentdata import provision, revisions, search_letters
 from agentdata.auth import RECORD_USE, valid_key
 from agentdata.connection import transaction
 from agentdata.database import WriteSession
@@ -170,7 +170,7 @@ async def set_search_language(url: str, language: str) -> None:
     """Change the language of searches by text, and rebuild the search indexes, in one transaction.
 
     Frequent words of a language (stop words) are indexed like all others: a word that is frequent in one
-    language may be rare in another, and a search should find it.
+    language may be rare in another, and a search should find it. Accents are folded as `search_letters` says.
 
     Raises SetupError if PostgreSQL does not know the language.
     """
@@ -200,8 +200,13 @@ async def set_search_language(url: str, language: str) -> None:
             await session.execute(
                 text(f"ALTER TEXT SEARCH CONFIGURATION {_SEARCH} ALTER MAPPING FOR {kind} WITH {name}")
             )
+        await session.execute(text(search_letters.definition(language)))
         for table in ("messages", "memories", "knowledge_chunks"):
-            await session.execute(text(f"REINDEX INDEX {table}_search_idx"))
+            index = f"{table}_search_idx"
+            definition = await session.scalar(text(f"SELECT pg_get_indexdef('{index}'::regclass)"))
+            # REINDEX would keep the function of the letters as each connection has read it.
+            await session.execute(text(f"DROP INDEX {index}"))
+            await session.execute(text(str(definition)))
 
 
 async def _insert(session: WriteSession, name: str, slug: str) -> Project:

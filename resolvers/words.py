@@ -1,7 +1,7 @@
 """Search by words: the rows whose texts have the words of a query, the newest of them ranked.
 
-The database parses texts and queries: the migrations 0012, 0015 and 0028 create and describe
-`search_document` and the other functions that begin with `search_`.
+The database parses texts and queries: the migrations 0012, 0015, 0028 and 0031 create and
+describe `search_document` and the other functions that begin with `search_`.
 """
 
 from __future__ import annotations

@@ -393,7 +393,8 @@ PIECES = st.sampled_from(
     [
         *("tea", "Tea's", '"', "-", "or", " ", "<", ">", "&", "<mark>", "</mark>", "&lt;", "<!--", "-->"),
         *("a@b.co", "x/y", "1e5x", "http://", "\x02", "\x03", "\x1e", "\n", "“", "…", "é", "ß", "👍", "你好"),
-        *("\u200d", "\u200c", "\u0301", "\ufe0f", "\U000e0067", "\ue000", "\\", "'", "%"),
+        *("\u200d", "\u200c", "\u0301", "\ufe0f", "\U000e0067", "\ue000", "\\", "'", "%", "\x1f", "\u200b"),
+        *("京", "東京都", "ガ", "ｶﾞ", "か\u3099", "กุ", "น้ำ", "ﬁ", "\uff21", "한", "e\u0301", "葛\U000e0100"),
     ]
 )
 TEXTS = st.one_of(
@@ -413,14 +414,18 @@ async def editable(database: Database, owner: AsyncEngine) -> Any:
     return api, message.id
 
 
+NOT_SHOWN = re.compile(r"[\s\x02\x03\x1e\x1f\u200b-\u200d\u2060\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
+"""Controls that excerpts use, spaces, and what is invisible in scripts without spaces."""
+
+
 def assert_safe(shown: str, content: str) -> None:
     """Check that an excerpt is escaped text of the content, with no HTML but marks."""
     bare = re.sub("</?mark>", "", shown)
     assert re.fullmatch(r"([^<>&\"']|&(lt|gt|amp|quot|#39);)*", bare), shown
     assert re.fullmatch(r"([^<]*<mark>[^<]+</mark>)*[^<]*", shown), shown
-    compact_content = re.sub(r"[\s\x02\x03\x1e]+", "", content)
+    compact_content = NOT_SHOWN.sub("", content)
     for passage in html.unescape(bare).split(" … "):
-        assert re.sub(r"[\s\x02\x03\x1e]+", "", passage) in compact_content
+        assert NOT_SHOWN.sub("", passage) in compact_content
 
 
 async def test_any_text_is_found_by_each_of_its_words_with_a_safe_excerpt(editable: tuple[Api, Any]) -> None:
@@ -507,8 +512,17 @@ async def test_the_loose_query_of_the_index_misses_no_match(owner: AsyncEngine) 
         "x" * 1_000_000,
         "a/" * 50_000,
         "snake_case_" * 5_000,
+        "".join(chr(0x20000 + n) for n in range(40_000)),
+        "กุ้" * 20_000,
+        "か\u3099" * 30_000,
+        "a東" * 30_000,
+        "ก" + "\u0e34" * 60_000,
+        "e\u0301" * 30_000,
     ],
-    ids=["four bytes", "numbers", "hyphens", "brackets", "one word", "path", "underscores"],
+    ids=[
+        *("four bytes", "numbers", "hyphens", "brackets", "one word", "path", "underscores"),
+        *("Chinese", "Thai", "decomposed kana", "borders of scripts", "marks", "decomposed accents"),
+    ],
 )
 async def test_a_very_long_text_is_stored_and_found(api: Api, content: str) -> None:
     await say(api, content)
