@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from benchmarks.contenders.run import Running
     from benchmarks.dataset import Size
-    from benchmarks.shapes import Shape, Write
+    from benchmarks.shape import Shape
+    from benchmarks.shapes import Write
 
 COLD_DOCUMENTS = 20
 WARM_UP_S = 0.5

@@ -378,7 +378,7 @@ WRITES = [
 ]
 
 READS = [*CORE, *DASHBOARD]
-NAMES = [each.name for each in (*READS, *WRITES)]
+NAMES = [*(shape.name for shape in READS), *(write.name for write in WRITES)]
 GROUPS = {
     "core": [shape.name for shape in CORE],
     "dashboard": [shape.name for shape in DASHBOARD],

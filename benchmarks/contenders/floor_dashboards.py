@@ -264,7 +264,7 @@ async def statistics(db: Connection, variables: dict[str, Any]) -> Row:
     """Answer with statistics of all sessions, or of those since a time: totals and errors."""
     since = [datetime.fromisoformat(variables["since"])] if variables else []
     started = " AND s.started_at >= $2" if since else ""
-    row = await db.fetchrow(
+    [row] = await db.fetch(
         f"SELECT {_STATISTICS} FROM sessions AS s WHERE s.project_id = $1{started}",  # noqa: S608 - of this file
         PROJECT,
         *since,
