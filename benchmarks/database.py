@@ -19,6 +19,7 @@ from benchmarks import dataset
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from agentdata.embedded import EmbeddedServer
     from benchmarks.dataset import Size
 
 CACHE = Path(__file__).parent / ".cache"
@@ -31,20 +32,27 @@ FUNCTIONS = (Path(__file__).parent / "postgraphile" / "functions.sql").read_text
 
 @dataclass(frozen=True)
 class Urls:
-    """The URLs of the tables' owner and of the login role of requests."""
+    """The URLs of the tables' owner, of the login role of requests, and of a superuser."""
 
     owner: str
     request: str
+    superuser: str
+    """That of the owner if DATABASE_URL is set, who may not be one."""
+
+    @classmethod
+    def of(cls, server: EmbeddedServer) -> Urls:
+        """Return the URLs of an embedded server."""
+        return cls(server.owner_url, server.request_url, server.url("postgres"))
 
 
 @contextmanager
 def database(size: Size) -> Iterator[Urls]:
     """Provide the database of a size: that of DATABASE_URL, or an embedded server in the cache."""
     if url := os.environ.get("DATABASE_URL"):
-        yield Urls(url, url)
+        yield Urls(url, url, url)
         return
     with running(CACHE / size.name) as server:
-        yield Urls(server.owner_url, server.request_url)
+        yield Urls.of(server)
 
 
 async def prepare(urls: Urls, size: Size) -> None:
