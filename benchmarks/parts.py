@@ -2,8 +2,8 @@
 
     python -m benchmarks.parts --shape inbox,dashboard
 
-One client sends one request after another. Each part is measured by itself, in turns with the others. The time
-that is printed is that of the fastest tenth, so that other work on the machine disturbs it little:
+One client sends one request after another. Each part is measured by itself, in turns with the others. The
+printed time is that of the fastest tenth, so that other work on the machine disturbs it little:
 
 - PostgreSQL: the server's own durations of binding (which includes planning) and executing the statements
 - trip: the round trip to PostgreSQL, which is `SELECT 1` on a connection of our pool without its duration
@@ -33,6 +33,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from agentdata.administration import server_secret
 from agentdata.app import create_app
 from agentdata.context import Context, Principal
 from agentdata.database import Database
@@ -106,11 +107,16 @@ async def _print_all(
         "| Shape | Whole µs | PostgreSQL | Trip | Driver | Ours | HTTP | Rest |\n"
         "| --- | --: | --: | --: | --: | --: | --: | --: |"
     )
-    async with _application(urls) as app, _connection(urls.request) as bare, _watched(urls) as watched:
+    secret = await server_secret(urls.owner)
+    async with (
+        _application(urls, secret) as app,
+        _connection(urls.request) as bare,
+        _watched(urls) as watched,
+    ):
         clients = await Client.connect(ours.port), await Client.connect(canned.port)
         for shape in reads:
             payload = await measure.read_request(ours, shape, size)
-            calls = await _calls(urls, payload)
+            calls = await _calls(urls, secret, payload)
             empty = request(f"/{len(await clients[0].send(payload))}", orjson.loads(_body(payload)))
             samples = await _samples(
                 {
@@ -130,9 +136,9 @@ async def _print_all(
 
 
 @asynccontextmanager
-async def _application(urls: database.Urls) -> AsyncIterator[ASGIApp]:
+async def _application(urls: database.Urls, secret: bytes) -> AsyncIterator[ASGIApp]:
     """Run the application of `agentdata serve` in this process."""
-    app = create_app(Settings(statement_timeout_ms=TIMEOUT_S * 1000), urls.request)
+    app = create_app(Settings(statement_timeout_ms=TIMEOUT_S * 1000), urls.request, secret=secret)
     async with app.router.lifespan_context(app):
         yield app
 
@@ -143,9 +149,11 @@ async def _connection(url: str) -> AsyncIterator[Driver]:
     own = Database(url, statement_timeout_ms=TIMEOUT_S * 1000)
     connection = await own.pool.take(dataset.PROJECT)
     await connection.act_in(dataset.PROJECT)
-    yield connection.driver
-    own.pool.give_back(connection)
-    await own.close()
+    try:
+        yield connection.driver
+    finally:
+        own.pool.give_back(connection)
+        await own.close()
 
 
 class _Watched:
@@ -182,9 +190,9 @@ async def _watched(urls: database.Urls) -> AsyncIterator[_Watched]:
         yield _Watched(driver)
 
 
-async def _calls(urls: database.Urls, payload: bytes) -> list[Call]:
+async def _calls(urls: database.Urls, secret: bytes, payload: bytes) -> list[Call]:
     """Return the statements that a request sends to the database, with their arguments."""
-    own = Database(urls.request, statement_timeout_ms=TIMEOUT_S * 1000)
+    own = Database(urls.request, statement_timeout_ms=TIMEOUT_S * 1000, secret=secret)
     seen: list[Call] = []
     connection = await own.pool.take(dataset.PROJECT)
     await connection.act_in(dataset.PROJECT)
