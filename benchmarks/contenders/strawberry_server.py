@@ -50,6 +50,13 @@ class _GraphQL(GraphQL[Any, None]):
         return {"request": request, "response": response, "sessions": self._sessions}
 
 
+def make_schema() -> strawberry.Schema:
+    """Return the schema, with a session of the ORM for each operation."""
+    scalars: dict[object, Any] = {BigInt: strawberry.scalar(name="BigInt", serialize=int)}
+    config = StrawberryConfig(scalar_map=scalars)
+    return strawberry.Schema(Query, Mutation, extensions=[_OneSession], config=config)
+
+
 def main() -> None:
     """Serve until the process is terminated."""
     target = parse(os.environ["DATABASE_URL"])
@@ -63,16 +70,13 @@ def main() -> None:
         json_deserializer=orjson.loads,
     )
     sessions = async_sessionmaker(engine, expire_on_commit=False)
-    scalars: dict[object, Any] = {BigInt: strawberry.scalar(name="BigInt", serialize=int)}
-    config = StrawberryConfig(scalar_map=scalars)
-    schema = strawberry.Schema(Query, Mutation, extensions=[_OneSession], config=config)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await engine.dispose()
 
-    serve(Starlette(routes=[Route("/graphql", _GraphQL(schema, sessions))], lifespan=lifespan))
+    serve(Starlette(routes=[Route("/graphql", _GraphQL(make_schema(), sessions))], lifespan=lifespan))
 
 
 if __name__ == "__main__":
