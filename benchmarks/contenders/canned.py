@@ -41,6 +41,7 @@ def main() -> None:
             answer,
             http=http_protocol(Door(limits_of(settings))),
             ws="none",
+            timeout_keep_alive=settings.keep_alive_s,
             lifespan="off",
             log_config=None,
             access_log=False,

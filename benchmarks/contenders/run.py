@@ -30,7 +30,7 @@ By default agentdata has twice as many, and gives the operations of one project 
 """
 
 TIMEOUT_S = 120
-"""The time limit of a statement, an operation and a wait for a connection.
+"""The time limit of a statement, an operation, and a wait for a connection or for a client's next request.
 
 The default of agentdata is ten seconds for a statement. The plain ways may take longer for a dashboard of the
 large data, and longer still when 16 clients ask for it at once.
@@ -130,6 +130,7 @@ def serving(contender: Contender, urls: Urls, logs: Path) -> Iterator[Running]:
         "AGENTDATA_DATA_DIR": str(logs),
         "AGENTDATA_LOG_LEVEL": "warning",
         "AGENTDATA_POOL_SIZE": str(2 * POOL_SIZE),
+        "AGENTDATA_KEEP_ALIVE_S": str(TIMEOUT_S),
         "AGENTDATA_POOL_TIMEOUT_S": str(TIMEOUT_S),
         "AGENTDATA_STATEMENT_TIMEOUT_MS": str(TIMEOUT_S * 1000),
         "AGENTDATA_OPERATION_TIMEOUT_S": str(TIMEOUT_S),
