@@ -19,7 +19,6 @@ from benchmarks.load import Sample
 
 Results = dict[str, dict[int, dict[str, Sample]]]
 
-ALL_SHAPES = [*(shape.name for shape in shapes.READS), *(write.name for write in shapes.WRITES)]
 ALL_CONTENDERS = [contender.name for contender in CONTENDERS]
 console = Console(width=110)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -28,7 +27,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     size: Annotated[str, typer.Option(help=f"How much data: {' or '.join(SIZES)}.")] = "small",
-    shape: Annotated[str, typer.Option(help="The shapes, separated by commas.")] = ",".join(ALL_SHAPES),
+    shape: Annotated[
+        str,
+        typer.Option(help=f"Shapes and groups of shapes ({', '.join(shapes.GROUPS)}), separated by commas."),
+    ] = ",".join(shapes.GROUPS),
     contenders: Annotated[str, typer.Option(help="The servers, separated by commas.")] = ",".join(
         ALL_CONTENDERS
     ),
@@ -41,7 +43,7 @@ def main(
     rounds: Annotated[int, typer.Option(help="The number of turns in which the seconds are spent.")] = 3,
 ) -> None:
     """Measure the servers side by side; the first run of a size creates and loads its data."""
-    selected = _parse_names(shape, ALL_SHAPES, "shape")
+    selected = shapes.select(shape)
     names = _parse_names(contenders, ALL_CONTENDERS, "contender")
     with ExitStack() as stack:
         [chosen] = [SIZES[name] for name in _parse_names(size, list(SIZES), "size")]
@@ -82,6 +84,7 @@ class _Run:
         rounds: int,
     ) -> None:
         self._servers = servers
+        self._names = [server.contender.name for server in servers]
         self._size = size
         self._urls = urls
         self._concurrency = concurrency
@@ -92,23 +95,27 @@ class _Run:
         """Check and measure the shapes; reads come first, because writes leave dead rows in the tables."""
         results: Results = {}
         cold: dict[str, dict[str, float]] = {}
-        reads = [shape for shape in shapes.READS if shape.name in selected]
-        for shape in reads:
-            await measure.check(self._servers, shape, self._size)
-        console.print(f"All {len(self._servers)} servers give the same answers.")
-        for shape in reads:
+        reads = [
+            (shape, measure.answering(self._servers, shape))
+            for shape in shapes.READS
+            if shape.name in selected
+        ]
+        for shape, servers in reads:
+            await measure.check(servers, shape, self._size)
+        console.print("All servers give the same answers.")
+        for shape, servers in reads:
             results[shape.name] = {
                 clients: await measure.measure_read(
-                    self._servers, shape, self._size, clients, self._seconds, self._rounds
+                    servers, shape, self._size, clients, self._seconds, self._rounds
                 )
                 for clients in self._concurrency
             }
             cold[shape.name] = {
                 server.contender.name: round(await measure.measure_cold(server, shape, self._size), 2)
-                for server in self._servers
+                for server in servers
                 if server.contender.schema != "floor"
             }
-            console.print(report.table(shape.name, shape.about, results[shape.name]))
+            console.print(report.table(shape.name, shape.about, results[shape.name], names=self._names))
             console.print(
                 "first request of a new document, median ms:", cold[shape.name], "\n", soft_wrap=True
             )
@@ -120,7 +127,16 @@ class _Run:
                         self._servers, write, self._size, clients, self._seconds, self._rounds
                     )
                     await database.reset_writers(self._urls, self._size)
-                console.print(report.table(write.name, write.about, results[write.name], write.messages), "")
+                console.print(
+                    report.table(
+                        write.name,
+                        write.about,
+                        results[write.name],
+                        names=self._names,
+                        messages=write.messages,
+                    ),
+                    "",
+                )
         return results, cold
 
 

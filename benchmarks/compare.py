@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parents[1]
-ALL_SHAPES = [*(shape.name for shape in shapes.READS), *(write.name for write in shapes.WRITES)]
 
 # The other checkout may be older than this module, so the code that it runs is passed to it.
 _SERVE = """
@@ -58,7 +57,9 @@ console = Console(width=110)
 def main(
     other: Annotated[Path, typer.Argument(help="The other checkout; its environment is in its `.venv`.")],
     size: Annotated[str, typer.Option(help="How much data.")] = "small",
-    shape: Annotated[str, typer.Option(help="The shapes, separated by commas.")] = ",".join(ALL_SHAPES),
+    shape: Annotated[str, typer.Option(help="Shapes and groups of shapes, separated by commas.")] = ",".join(
+        shapes.GROUPS
+    ),
     clients: Annotated[str, typer.Option(help="The numbers of concurrent clients.")] = "16,1",
     seconds: Annotated[float, typer.Option(help="Seconds of each turn.")] = 1.0,
     pairs: Annotated[int, typer.Option(help="The number of pairs of turns.")] = 12,
@@ -67,7 +68,9 @@ def main(
     with ExitStack() as stack:
         others, ours = (stack.enter_context(_serving(root, size)) for root in (other.resolve(), HERE))
         counts = [int(count) for count in clients.split(",")]
-        uvloop.run(_compare((others, ours), dataset.SIZES[size], shape.split(","), counts, seconds, pairs))
+        uvloop.run(
+            _compare((others, ours), dataset.SIZES[size], shapes.select(shape), counts, seconds, pairs)
+        )
 
 
 @contextmanager

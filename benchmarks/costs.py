@@ -85,7 +85,7 @@ async def _requests(
     def same(payload: bytes) -> Callable[[int], Callable[[], bytes]]:
         return lambda _client: lambda: payload
 
-    for shape in shapes.READS:
+    for shape in shapes.CORE:
         payload = await measure.read_request(server, shape, size)
         found.append((shape.name, shape.about, payload, same(payload)))
     for name, (about, document) in OTHERS.items():

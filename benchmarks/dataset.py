@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = UUID("01900000-0000-7000-8000-00000000be9c")
+_PROJECT = str(PROJECT)
 API_KEY = "ad_benchmrk_" + "b" * 43
 """A key that is only valid in the database of the benchmark."""
 
@@ -275,7 +276,7 @@ def users(size: Size) -> Iterator[str]:
     for index in range(size.users):
         data = _json({"plan": ("free", "pro", "team")[index % 3], "locale": "en"})
         yield _line(
-            PROJECT, id_of("users", index), f"user-{index}", f"user{index}@example.com", f"User {index}",
+            _PROJECT, id_of("users", index), f"user-{index}", f"user{index}@example.com", f"User {index}",
             data, BEGIN, BEGIN,
         )  # fmt: skip
 
@@ -289,7 +290,7 @@ def agents(size: Size) -> Iterator[str]:
             ended[status][index % size.agents] += 1
     for index in range(size.agents):
         yield _line(
-            PROJECT, id_of("agents", index), f"agent-{index}", f"agent {index:05d}", "assistant",
+            _PROJECT, id_of("agents", index), f"agent-{index}", f"agent {index:05d}", "assistant",
             _SENTENCES[index % len(_SENTENCES)], "openai", "gpt-4o", 0.7,
             _SENTENCES[(index + 1) % len(_SENTENCES)], _json({"retries": index % 3, "stream": True}),
             _json(list(_TOOLS[: 1 + index % 5])), "{billing,support}",
@@ -304,8 +305,9 @@ def agent_versions(size: Size) -> Iterator[str]:
         for number in range(3):
             active = number == 2  # noqa: PLR2004 - the last of three
             yield _line(
-                PROJECT, id_of("agent_versions", agent * 3 + number), id_of("agents", agent), f"1.{number}.0",
-                _json({"prompt": f"revision {number}"}), _SENTENCES[number], _json({"retries": number}),
+                _PROJECT, id_of("agent_versions", agent * 3 + number), id_of("agents", agent),
+                f"1.{number}.0", _json({"prompt": f"revision {number}"}), _SENTENCES[number],
+                _json({"retries": number}),
                 "t" if active else "f", BEGIN + timedelta(days=number),
                 _NULL if active else BEGIN + timedelta(days=number + 1),
                 _json({"accuracy": 0.8 + number / 100}),
@@ -324,8 +326,9 @@ def sessions(size: Size) -> Iterator[str]:
         cost = completion * 0.00001 + size.steps(index) * STEP_COST_USD
         ended = _NULL if status in {"ACTIVE", "PAUSED"} else last
         yield _line(
-            PROJECT, id_, f"session-{index}", f"Session {index}", user_id(size, index), agent_id(size, index),
-            id_of("agent_versions", index % size.agents * 3 + 2), status, ("web", "slack", "api")[index % 3],
+            _PROJECT, id_, f"session-{index}", f"Session {index}", user_id(size, index),
+            agent_id(size, index), id_of("agent_versions", index % size.agents * 3 + 2), status,
+            ("web", "slack", "api")[index % 3],
             "openai", _SENTENCES[index % len(_SENTENCES)], f"{{topic-{index % 19},tier-{index % 3}}}",
             (index % 100) / 100, "user",
             _json({"locale": "en"}), _json({"step": index % 5}),
@@ -350,7 +353,7 @@ def messages(size: Size) -> Iterator[str]:
             by_agent = role == "ASSISTANT"
             prompt, completion = (100 + place * 13 % 50, 20 + place * 7 % 30) if by_agent else (_NULL, _NULL)
             yield (
-                f"{PROJECT}\t{id_}\t{session}\t{place}\t{role}\t{_content(index, place, role)}"
+                f"{_PROJECT}\t{id_}\t{session}\t{place}\t{role}\t{_content(index, place, role)}"
                 f"\t{user if role == 'USER' else _NULL}\t{agent if by_agent else _NULL}"
                 f"\t{'gpt-4o' if by_agent else _NULL}\t{20 + place * 7 % 30}\t{prompt}\t{completion}"
                 f"\t{300 + place * 37 % 900 if by_agent else _NULL}"
@@ -375,8 +378,9 @@ def tool_calls(size: Size) -> Iterator[str]:
                 _json({"found": place, "items": [index % 7, place]}) if answered and not failed else _NULL
             )
             yield _line(
-                PROJECT, id_of("tool_calls", numbers + place, at), id_of("messages", numbers + place - 1, at),
-                session_id(size, index), 0, f"call_{place}", _TOOLS[place // 4 % len(_TOOLS)],
+                _PROJECT, id_of("tool_calls", numbers + place, at),
+                id_of("messages", numbers + place - 1, at), session_id(size, index), 0, f"call_{place}",
+                _TOOLS[place // 4 % len(_TOOLS)],
                 _json({"query": f"item {index % 1000}", "limit": place}), result,
                 "the service did not answer in time" if answered and failed else _NULL,
                 ("FAILED" if failed else "SUCCEEDED") if answered else "PENDING", answer, at,
@@ -397,7 +401,7 @@ def session_events(size: Size) -> Iterator[str]:
     for index, step, number, at in _steps(size):
         data = _json({"step": step, "reason": _SENTENCES[(index + step) % len(_SENTENCES)]})
         yield _line(
-            PROJECT, id_of("session_events", number, at), session_id(size, index), step + 1,
+            _PROJECT, id_of("session_events", number, at), session_id(size, index), step + 1,
             _EVENTS[step % len(_EVENTS)], data, at, at,
         )  # fmt: skip
 
@@ -406,7 +410,7 @@ def usage_records(size: Size) -> Iterator[str]:
     """Yield the usage records."""
     for index, _, number, at in _steps(size):
         yield _line(
-            PROJECT, id_of("usage_records", number, at), session_id(size, index), agent_id(size, index),
+            _PROJECT, id_of("usage_records", number, at), session_id(size, index), agent_id(size, index),
             "text-embedding-3-small", STEP_TOKENS, 0, f"{STEP_COST_USD:.9f}", at, at,
         )  # fmt: skip
 
@@ -414,11 +418,10 @@ def usage_records(size: Size) -> Iterator[str]:
 def module_states(size: Size) -> Iterator[str]:
     """Yield the module states: successive states of one module in each session."""
     for index, step, number, at in _steps(size):
-        state = _state(step)
         before = id_of("module_states", number - 1, size.step_at(index, step - 1)) if step else _NULL
         yield _line(
-            PROJECT, id_of("module_states", number, at), "workflow", session_id(size, index), step + 1,
-            _json(state), state_hash(state), before, at,
+            _PROJECT, id_of("module_states", number, at), "workflow", session_id(size, index), step + 1,
+            *_state_and_hash(step), before, at,
         )  # fmt: skip
 
 
@@ -427,13 +430,24 @@ def state_transitions(size: Size) -> Iterator[str]:
     for index, step, number, at in _steps(size):
         if not step:
             continue
-        was, is_ = changes(_state(step - 1), _state(step))
         before = id_of("module_states", number - 1, size.step_at(index, step - 1))
         yield _line(
-            PROJECT, id_of("state_transitions", number, at), session_id(size, index), before,
-            id_of("module_states", number, at), ("agent_decision", "user_action")[step % 2], _json(was),
-            _json(is_), at,
+            _PROJECT, id_of("state_transitions", number, at), session_id(size, index), before,
+            id_of("module_states", number, at), ("agent_decision", "user_action")[step % 2],
+            *_changes(step), at,
         )  # fmt: skip
+
+
+@cache
+def _state_and_hash(step: int) -> tuple[str, str]:
+    state = _state(step)
+    return _json(state), state_hash(state)
+
+
+@cache
+def _changes(step: int) -> tuple[str, str]:
+    was, is_ = changes(_state(step - 1), _state(step))
+    return _json(was), _json(is_)
 
 
 def _state(step: int) -> dict[str, Any]:
@@ -452,7 +466,7 @@ def memories(size: Size) -> Iterator[str]:
         reported = [_usefulness(index, place) for place in range(1, count + 1)]
         known = [useful for useful in reported if useful is not None]
         yield _line(
-            PROJECT, memory_id(size, index), f"memory-{index}", f"Memory {index}",
+            _PROJECT, memory_id(size, index), f"memory-{index}", f"Memory {index}",
             _SENTENCES[index % len(_SENTENCES)], _content(index, 0, "ASSISTANT"),
             _json({"plan": ("free", "pro", "team")[index % 3], "orders": index % 50}),
             ("fact", "preference", "interaction")[index % 3], user_id(size, index), agent_id(size, index),
@@ -476,7 +490,7 @@ def memory_accesses(size: Size) -> Iterator[str]:
             accessor, kind = by_agent if place % 3 else by_user
             useful = _usefulness(index, place)
             yield _line(
-                PROJECT, id_of("memory_accesses", numbers, at), memory,
+                _PROJECT, id_of("memory_accesses", numbers, at), memory,
                 ("read", "reference", "read", "update")[place % 4], accessor, kind,
                 _json({"query": f"item {index % 1000}", "rank": place}),
                 _NULL if useful is None else useful / 10, at,
@@ -490,7 +504,7 @@ def memory_annotations(size: Size) -> Iterator[str]:
         for place in range(_annotation_count(index)):
             at = size.memory_created_at(index) + timedelta(days=1 + place)
             yield _line(
-                PROJECT, id_of("memory_annotations", index * 2 + place, at), memory_id(size, index),
+                _PROJECT, id_of("memory_annotations", index * 2 + place, at), memory_id(size, index),
                 ("verification", "enhancement")[place], _SENTENCES[(index + place) % len(_SENTENCES)],
                 _NULL if place else "VERIFIED", agent_id(size, index), _NULL if place else at, at, at,
             )  # fmt: skip
@@ -502,7 +516,7 @@ def memory_links(size: Size) -> Iterator[str]:
         memory = memory_id(size, index)
         for other in size.related_memories(index):
             at = size.memory_created_at(max(index, other))
-            yield f"{PROJECT}\t{memory}\t{memory_id(size, other)}\t{at}\n"
+            yield f"{_PROJECT}\t{memory}\t{memory_id(size, other)}\t{at}\n"
 
 
 def _access_count(index: int) -> int:
@@ -521,10 +535,11 @@ def _annotation_count(index: int) -> int:
 def agent_metrics(size: Size) -> Iterator[str]:
     """Yield the metrics, at equal intervals."""
     agent, version = agent_id(size, 0), id_of("agent_versions", 2)
+    gap = SPAN / METRICS
     for index in range(METRICS):
-        at = BEGIN + SPAN * index / METRICS
+        at = BEGIN + gap * index
         yield _line(
-            PROJECT, id_of("agent_metrics", index, at), agent, version, METRIC_TYPE,
+            _PROJECT, id_of("agent_metrics", index, at), agent, version, METRIC_TYPE,
             200 + index * 7919 % 100_003 / 100, at, "{}", at,
         )  # fmt: skip
 

@@ -30,6 +30,9 @@ OF_STRAWBERRY = {"wide": 8.0, "transcript": 8.0, "overview": 8.0, "memories": 8.
 LARGE_TO_SMALL = 1.3
 """How many times longer the median request may take on the large data than on the small data."""
 
+GROWING = {shape.name for shape in READS if shape.grows}
+"""The shapes that read more of the large data, so that this goal is not theirs."""
+
 PEAK_MB = 200.0
 COLD_FACTOR, COLD_EXTRA_MS = 3.0, 10.0
 """The first request of a document may take so many times as long as a warm one, plus the extra time."""
@@ -64,7 +67,7 @@ def _others(results: dict[str, Any]) -> Iterator[str]:
             if shape == "wide" and clients == "16" and ours["peak_mb"] >= PEAK_MB:
                 yield f"{shape} at {clients}: {ours['peak_mb']:.0f} MB, goal under {PEAK_MB:.0f} MB"
             before = small.get(shape, {}).get(clients, {}).get("agentdata")
-            if before and ours["p50_ms"] > LARGE_TO_SMALL * before["p50_ms"]:
+            if before and shape not in GROWING and ours["p50_ms"] > LARGE_TO_SMALL * before["p50_ms"]:
                 times = ours["p50_ms"] / before["p50_ms"]
                 yield f"{shape} at {clients}: p50 {times:.2f} x that of small, goal {LARGE_TO_SMALL} x"
         cold = results["cold_ms"].get(shape, {}).get("agentdata")

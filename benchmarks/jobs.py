@@ -185,7 +185,7 @@ def main(
         Path(folder).chmod(0o711)
         data = Path(folder) / "data"
         with running(data) as embedded:
-            urls = Urls(embedded.owner_url, embedded.request_url)
+            urls = Urls.of(embedded)
             asyncio.run(_prepare(urls))
             with serving(CONTENDERS[0], urls, Path(folder)) as server:
                 uvloop.run(_measure(console, server, urls, data, (workers, batch, seconds, largest)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
     from benchmarks.contenders.run import Running
     from benchmarks.dataset import Size
-    from benchmarks.shapes import Shape, Write
+    from benchmarks.shape import Shape
+    from benchmarks.shapes import Write
 
 COLD_DOCUMENTS = 20
 WARM_UP_S = 0.5
@@ -28,6 +30,11 @@ async def read_request(server: Running, shape: Shape, size: Size) -> bytes:
     first = await _send(server, request(server.path(shape.name), _body(server, shape, variables)))
     after = first["sessions"]["pageInfo"]["endCursor"]
     return request(server.path(shape.name), _body(server, shape, variables | {"after": after}))
+
+
+def answering(servers: list[Running], shape: Shape) -> list[Running]:
+    """Return the servers whose schema has the fields of a shape."""
+    return [server for server in servers if shape.document_for(server.contender.schema) is not None]
 
 
 async def check(servers: list[Running], shape: Shape, size: Size) -> None:
@@ -87,8 +94,7 @@ async def measure_cold(server: Running, shape: Shape, size: Size) -> float:
     times = []
     for number in range(COLD_DOCUMENTS):
         body = _body(server, shape, shape.variables(size))
-        name = shape.name.capitalize()
-        body["query"] = body["query"].replace(f"query {name}", f"query {name}{number}x{time.time_ns()}", 1)
+        body["query"] = re.sub(r"^query \w+", rf"\g<0>{number}x{time.time_ns()}", body["query"])
         payload = request(server.path(shape.name), body)
         started = time.perf_counter()
         await client.read(payload)
@@ -129,11 +135,11 @@ async def _send(server: Running, payload: bytes) -> Any:
 
 
 def _body(server: Running, shape: Shape, variables: dict[str, Any]) -> dict[str, Any]:
-    if server.contender.schema == "postgraphile":
-        document = shape.postgraphile
-        project = {"project": str(dataset.PROJECT)} if "$project" in document else {}
-        return {"query": document, "variables": variables | project}
-    return {"query": shape.document, "variables": variables}
+    document = shape.document_for(server.contender.schema)
+    if document is None:
+        raise LookupError(f"the schema of {server.contender.name} has no fields for {shape.name}")
+    project = {"project": str(dataset.PROJECT)} if "$project" in document else {}
+    return {"query": document, "variables": variables | project}
 
 
 def write_request(server: Running, write: Write, session: str, sequence: int) -> bytes:

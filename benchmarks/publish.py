@@ -11,6 +11,7 @@ import orjson
 
 from benchmarks import goals
 from benchmarks.database import CACHE
+from benchmarks.report import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def _section(size: str, results: dict[str, Any]) -> Iterator[str]:
         for clients, figures in by_clients.items():
             ours = figures["agentdata"]
             ratios = [
-                f"{ours['requests_per_s'] / figures[name]['requests_per_s']:.2f}" if name in figures else ""
+                f"{ours['requests_per_s'] / figures[name]['requests_per_s']:.2f}" if name in figures else NONE
                 for name in OTHERS
             ]
             cells = [

@@ -25,9 +25,17 @@ COLOURS = {
     "strawberry": "#dc2626",
 }
 
+NONE = "\N{EN DASH}"
+"""Stands for the figures of a server that cannot answer a shape in one request."""
 
-def table(shape: str, about: str, results: dict[int, dict[str, Sample]], messages: int = 0) -> Table:
-    """Build the table of one shape; ratios compare this server's requests per second with the other's."""
+
+def table(
+    shape: str, about: str, results: dict[int, dict[str, Sample]], *, names: list[str], messages: int = 0
+) -> Table:
+    """Build the table of one shape; ratios compare this server's requests per second with the other's.
+
+    A server of ``names`` without results, because its schema lacks the fields of the shape, has dashes.
+    """
     kilobytes = max(sample.size for samples in results.values() for sample in samples.values()) / 1000
     table_ = Table(title=f"{shape}: {about} ({kilobytes:,.1f} kB)", title_justify="left")
     for heading in (
@@ -38,7 +46,11 @@ def table(shape: str, about: str, results: dict[int, dict[str, Sample]], message
         table_.add_column("rows/s", justify="right")
     for clients, samples in results.items():
         ours = samples.get("agentdata")
-        for name, sample in samples.items():
+        for name in names:
+            sample = samples.get(name)
+            if sample is None:
+                table_.add_row(str(clients), name, *[NONE] * (len(table_.columns) - 2))
+                continue
             digits = 0 if sample.rate >= 100 else 1  # noqa: PLR2004 - three digits are enough
             cells = [
                 str(clients), name, f"{sample.rate:,.{digits}f}",
@@ -97,13 +109,13 @@ def _figures(sample: Sample) -> dict[str, Any]:
 
 def plot(results: dict[str, dict[int, dict[str, Sample]]]) -> str:
     """Draw requests per second at the highest concurrency, each shape relative to its fastest server."""
-    bar, gap, left, width, head = 14, 18, 110, 560, 40
+    bar, gap, left, width, head = 14, 18, 130, 560, 40
     parts: list[str] = []
     y = head
-    names: list[str] = []
+    names: dict[str, None] = {}
     for shape, by_clients in results.items():
         samples = by_clients[max(by_clients)]
-        names = list(samples)
+        names |= dict.fromkeys(samples)
         best = max(sample.rate for sample in samples.values())
         middle = y + len(samples) * bar / 2 + 4
         parts.append(f'<text x="{left - 10}" y="{middle}" text-anchor="end">{shape}</text>')

@@ -1,4 +1,4 @@
-"""The shapes that are measured: each as a document of this contract, and as one of PostGraphile's schema.
+"""The shapes that are measured: each as a document of this contract, and of PostGraphile's schema if it can.
 
 Plain Strawberry has the same contract, and the hand-written handlers take the same variables. Aliases and the
 few rules of `normalize` give PostGraphile's answers the same form.
@@ -11,29 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import typer
 from uuid_utils import uuid7
 
 from benchmarks import dataset
+from benchmarks.dashboards import DASHBOARD
+from benchmarks.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from benchmarks.dataset import Size
-
-    Variables = Callable[[Size], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A read: a description, a document for each schema, and its variables."""
-
-    name: str
-    about: str
-    document: str
-    postgraphile: str
-    variables: Variables
-    has_second_page: bool = False
-    """Whether it reads the second page, with the cursor of the first one in the variable `after`."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +107,7 @@ _WRITTEN = "sequence role content createdAt"
 _BUCKET = "start count sum mean min max p50 p95 p99"
 _TOTALS = "sessionCount maxDepth messageCount promptTokens completionTokens costUsd errorCount durationMs"
 
-READS = [
+CORE = [
     Shape(
         "point",
         "one session by id",
@@ -390,6 +376,32 @@ WRITES = [
         100,
     ),
 ]
+
+READS = [*CORE, *DASHBOARD]
+NAMES = [*(shape.name for shape in READS), *(write.name for write in WRITES)]
+GROUPS = {
+    "core": [shape.name for shape in CORE],
+    "dashboard": [shape.name for shape in DASHBOARD],
+    "writes": [write.name for write in WRITES],
+}
+"""The names of the shapes of each group."""
+
+
+def select(text: str) -> list[str]:
+    """Return the names of the shapes in a list of shapes and groups, separated by commas.
+
+    Raises:
+        BadParameter: There is no such shape or group.
+
+    """
+    chosen = text.split(",")
+    if unknown := [name for name in chosen if name not in NAMES and name not in GROUPS]:
+        raise typer.BadParameter(
+            f"there is no shape {', '.join(unknown)}; there are {', '.join(NAMES)}, and the groups"
+            f" {', '.join(GROUPS)}"
+        )
+    return [name for each in chosen for name in GROUPS.get(each, [each])]
+
 
 _SINGLE = {"lastMessage", "activeVersion"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*")

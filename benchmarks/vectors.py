@@ -355,7 +355,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="agentdata-vectors-") as folder:
         Path(folder).chmod(0o711)
         with running(Path(folder) / "data") as embedded:
-            urls = Urls(embedded.owner_url, embedded.request_url)
+            urls = Urls.of(embedded)
             asyncio.run(_prepare(urls, embedded.url("postgres")))
             with serving(CONTENDERS[0], urls, Path(folder)) as server:
                 uvloop.run(_measure(console, server.port, urls, Formula(dimensions), chunks))

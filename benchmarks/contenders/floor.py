@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -20,21 +21,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 from uuid_utils import uuid7
 
+from benchmarks.contenders.floor_dashboards import HANDLERS
 from benchmarks.contenders.serving import serve
 from benchmarks.dataset import API_KEY, PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
 
-    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
-    Row = dict[str, Any]
-    Handler = Callable[[Connection, dict[str, Any]], Awaitable[Row]]
+    from benchmarks.contenders.floor_dashboards import Connection, Handler, Row
 
 _SETTINGS = (
     f"SET LOCAL ROLE agentdata_app; SET LOCAL app.project_id = '{PROJECT}';"
-    " SET LOCAL statement_timeout = 10000"
+    f" SET LOCAL statement_timeout = {os.environ['STATEMENT_TIMEOUT_MS']}"
 )
 _READ = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
 _WRITE = f"BEGIN; {_SETTINGS}"
@@ -509,8 +509,11 @@ async def _keep(_connection: object) -> None:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, UUID):
-        return str(value)
+    match value:
+        case UUID():
+            return str(value)
+        case Decimal():  # a sum of integers of 64 bits
+            return int(value)
     raise TypeError
 
 
@@ -519,6 +522,7 @@ def main() -> None:
     floor = _Floor()
     reads = [point, inbox, transcript, tree, overview, wide, page, audit, memories, series]
     routes = [floor.route(handler.__name__, handler, _READ) for handler in reads]
+    routes += [floor.route(name, handler, _READ) for name, handler in HANDLERS.items()]
     routes += [floor.route(name, append, _WRITE) for name in ("append1", "append100")]
     serve(Starlette(routes=routes, lifespan=floor.lifespan))
 

@@ -29,6 +29,13 @@ POOL_SIZE = 10
 By default agentdata has twice as many, and gives the operations of one project half of them.
 """
 
+TIMEOUT_S = 120
+"""The time limit of a statement, an operation, and a wait for a connection or for a client's next request.
+
+The default of agentdata is ten seconds for a statement. The plain ways may take longer for a dashboard of the
+large data, and longer still when 16 clients ask for it at once.
+"""
+
 POSTGRAPHILE = Path(__file__).parents[1] / "postgraphile"
 
 
@@ -77,7 +84,7 @@ CONTENDERS = [
     Contender(
         "strawberry",
         "plain Strawberry with DataLoaders and the SQLAlchemy ORM",
-        (sys.executable, "-m", "benchmarks.contenders.strawberry_orm"),
+        (sys.executable, "-m", "benchmarks.contenders.strawberry_server"),
     ),
 ]  # fmt: skip
 
@@ -123,9 +130,14 @@ def serving(contender: Contender, urls: Urls, logs: Path) -> Iterator[Running]:
         "AGENTDATA_DATA_DIR": str(logs),
         "AGENTDATA_LOG_LEVEL": "warning",
         "AGENTDATA_POOL_SIZE": str(2 * POOL_SIZE),
+        "AGENTDATA_KEEP_ALIVE_S": str(TIMEOUT_S),
+        "AGENTDATA_POOL_TIMEOUT_S": str(TIMEOUT_S),
+        "AGENTDATA_STATEMENT_TIMEOUT_MS": str(TIMEOUT_S * 1000),
+        "AGENTDATA_OPERATION_TIMEOUT_S": str(TIMEOUT_S),
         "AGENTDATA_MIGRATION_DATABASE_URL": urls.owner,
         "DATABASE_URL": urls.owner if contender.owner else urls.request,
         "POOL_SIZE": str(POOL_SIZE),
+        "STATEMENT_TIMEOUT_MS": str(TIMEOUT_S * 1000),
         "SCHEMA": "public",
         "API_KEY": API_KEY,
         "PROJECT_ID": str(PROJECT),

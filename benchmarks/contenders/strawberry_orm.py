@@ -8,40 +8,28 @@ servers; a lock keeps its loaders from using the session at the same time.
 from __future__ import annotations
 
 import asyncio
-import os
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Generic, NewType, TypeVar
 from uuid import UUID
 
-import orjson
 import strawberry
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import Float, cast, func, select, text, tuple_
 from sqlalchemy import update as update_rows
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import aliased
-from starlette.applications import Starlette
-from starlette.routing import Route
-from strawberry.asgi import GraphQL
 from strawberry.dataloader import DataLoader
-from strawberry.extensions import SchemaExtension
 from strawberry.scalars import JSON
-from strawberry.schema.config import StrawberryConfig
 from strawberry.types import Info
 
 import models
-from agentdata.database_url import parse
-from benchmarks.contenders.serving import serve
-from benchmarks.dataset import API_KEY, PROJECT
+from benchmarks.dataset import PROJECT
 from schema.enums import Interval, SeriesMetric
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Sequence
 
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.websockets import WebSocket
+    from sqlalchemy.ext.asyncio import AsyncSession
+
 
 T = TypeVar("T")
 BigInt = NewType("BigInt", int)
@@ -121,6 +109,10 @@ class Loaders:
         self.annotations = _many(database, n, n.memory_id, n.created_at.desc(), n.id.desc())
         self.related_memories: DataLoader[tuple[UUID, int], Any] = DataLoader(load_fn=self._related_memories)
         self.active_versions: DataLoader[UUID, Any] = DataLoader(load_fn=self._active_versions)
+        self.sessions = _one(database, s)
+        self.message_rows = _one(database, m)
+        self.memory_rows = _one(database, models.Memory)
+        self.statistics: DataLoader[UUID, Any] = DataLoader(load_fn=self._statistics)
         self.trees: DataLoader[tuple[UUID, UUID], Any] = DataLoader(load_fn=self._trees)
 
     async def _active_versions(self, keys: list[UUID]) -> list[Any]:
@@ -150,6 +142,12 @@ class Loaders:
         for memory, parent in await self.database.all(statement):
             found[parent].append(memory)
         return [found[key][:first] for key, first in keys]
+
+    async def _statistics(self, keys: list[UUID]) -> list[Any]:
+        s = models.Session
+        return await statistics(
+            self.database, [s.project_id == PROJECT, s.agent_id.in_(keys)], s.agent_id, keys
+        )
 
     async def _trees(self, keys: list[tuple[UUID, UUID]]) -> list[Any]:
         s, c, e = models.Session, models.ToolCall, models.SessionEvent
@@ -186,7 +184,8 @@ class Loaders:
         ]  # fmt: skip
 
 
-def _loaders(info: Info[Any, None]) -> Loaders:
+def loaders_of(info: Info[Any, None]) -> Loaders:
+    """Return the loaders of a request."""
     loaders: Loaders = info.context["loaders"]
     return loaders
 
@@ -275,9 +274,15 @@ class Message:
         return metadata
 
     @strawberry.field
+    async def session(self, info: Info[Any, None]) -> Session:
+        """Load the session."""
+        session: Session = await loaders_of(info).sessions.load(_row(self).session_id)
+        return session
+
+    @strawberry.field
     async def tool_calls(self, info: Info[Any, None], first: int = 50) -> Connection[ToolCall]:
         """Load a page of calls."""
-        return Connection(nodes=await _loaders(info).tool_calls.load((_row(self).id, first)))
+        return Connection(nodes=await loaders_of(info).tool_calls.load((_row(self).id, first)))
 
     @classmethod
     def is_type_of(cls, row: object, _info: Any) -> bool:
@@ -398,23 +403,23 @@ class Session:
     @strawberry.field
     async def user(self, info: Info[Any, None]) -> User | None:
         """Load the user."""
-        return await _loaders(info).users.load(_row(self).user_id) if _row(self).user_id else None
+        return await loaders_of(info).users.load(_row(self).user_id) if _row(self).user_id else None
 
     @strawberry.field
     async def agent(self, info: Info[Any, None]) -> Agent | None:
         """Load the agent."""
-        return await _loaders(info).agents.load(_row(self).agent_id) if _row(self).agent_id else None
+        return await loaders_of(info).agents.load(_row(self).agent_id) if _row(self).agent_id else None
 
     @strawberry.field
     async def last_message(self, info: Info[Any, None]) -> Message | None:
         """Load the last message."""
-        found = await _loaders(info).last_messages.load((_row(self).id, 1))
+        found = await loaders_of(info).last_messages.load((_row(self).id, 1))
         return found[0] if found else None
 
     @strawberry.field
     async def messages(self, info: Info[Any, None], first: int = 50) -> Connection[Message]:
         """Load a page of messages."""
-        return Connection(nodes=await _loaders(info).messages.load((_row(self).id, first)))
+        return Connection(nodes=await loaders_of(info).messages.load((_row(self).id, first)))
 
     @strawberry.field
     def parent(self) -> Reference | None:
@@ -424,7 +429,7 @@ class Session:
     @strawberry.field
     async def tree(self, info: Info[Any, None]) -> SessionTree:
         """Load the totals."""
-        tree: SessionTree = await _loaders(info).trees.load((_row(self).id, _row(self).root_id))
+        tree: SessionTree = await loaders_of(info).trees.load((_row(self).id, _row(self).root_id))
         return tree
 
     @strawberry.field
@@ -439,7 +444,7 @@ class Session:
                 .order_by(at, table.id)
                 .limit(first)
             )
-            for row, time in await _loaders(info).database.all(statement):
+            for row, time in await loaders_of(info).database.all(statement):
                 entries.append(AuditEntry(id=_entry_id(row.id), at=time, kind=kind, subject=row))
         entries.sort(key=lambda entry: (entry.at, entry.id))
         return Connection(nodes=entries[:first])
@@ -454,7 +459,76 @@ class Session:
             .order_by(s.started_at, s.id)
             .limit(first)
         )
-        return Connection(nodes=[row for (row,) in await _loaders(info).database.all(statement)])
+        return Connection(nodes=[row for (row,) in await loaders_of(info).database.all(statement)])
+
+
+@strawberry.type
+class Statistics:
+    """The totals of sessions."""
+
+    session_count: BigInt
+    open_count: BigInt
+    completed_count: BigInt
+    failed_count: BigInt
+    success_rate: float | None
+    message_count: BigInt
+    prompt_tokens: BigInt
+    completion_tokens: BigInt
+    cost_usd: float
+    error_count: BigInt
+
+
+def success_rate() -> Any:
+    """Select the share of completed sessions among those that completed or failed."""
+    s = models.Session
+    completed = func.count().filter(s.status == "COMPLETED")
+    return cast(completed, Float) / func.nullif(func.count().filter(s.status.in_(["COMPLETED", "FAILED"])), 0)
+
+
+async def statistics(database: Database, where: list[Any], key: Any, keys: list[Any]) -> list[Statistics]:
+    """Return the statistics of the sessions under each key: their totals, and the numbers of their errors."""
+    s = models.Session
+    totals = (
+        select(
+            key,
+            func.count().label("session_count"),
+            func.count().filter(s.is_active).label("open_count"),
+            func.count().filter(s.status == "COMPLETED").label("completed_count"),
+            func.count().filter(s.status == "FAILED").label("failed_count"),
+            success_rate().label("success_rate"),
+            func.sum(s.message_count).label("message_count"),
+            func.sum(s.prompt_tokens).label("prompt_tokens"),
+            func.sum(s.completion_tokens).label("completion_tokens"),
+            func.coalesce(func.sum(s.cost_usd), 0).label("cost_usd"),
+        )
+        .where(*where)
+        .group_by(key)
+    )
+    found = {row[0]: row._mapping for row in await database.all(totals)}  # noqa: SLF001 - public in SQLAlchemy
+    errors = dict.fromkeys(keys, 0)
+    for of, is_error in ERRORS:
+        statement = (
+            select(key, func.count())
+            .join(of, (of.session_id == s.id) & (of.project_id == PROJECT))
+            .where(*where, is_error)
+            .group_by(key)
+        )
+        for id_, count in await database.all(statement):
+            errors[id_] += count
+    return [
+        Statistics(
+            **{name: value for name, value in found[each].items() if name != key.key},
+            error_count=BigInt(errors[each]),
+        )
+        for each in keys
+    ]
+
+
+ERRORS: tuple[tuple[Any, Any], ...] = (
+    (models.ToolCall, models.ToolCall.error.is_not(None)),
+    (models.SessionEvent, models.SessionEvent.event_type == "error"),
+)
+"""The rows that count as errors."""
 
 
 @strawberry.type
@@ -492,13 +566,19 @@ class Agent:
     @strawberry.field
     async def active_version(self, info: Info[Any, None]) -> AgentVersion | None:
         """Load the active version."""
-        version: AgentVersion | None = await _loaders(info).active_versions.load(_row(self).id)
+        version: AgentVersion | None = await loaders_of(info).active_versions.load(_row(self).id)
         return version
+
+    @strawberry.field
+    async def statistics(self, info: Info[Any, None]) -> Statistics:
+        """Load the statistics of the agent's sessions."""
+        found: Statistics = await loaders_of(info).statistics.load(_row(self).id)
+        return found
 
     @strawberry.field
     async def sessions(self, info: Info[Any, None], first: int = 50) -> Connection[Session]:
         """Load a page of sessions, the latest first."""
-        return Connection(nodes=await _loaders(info).agent_sessions.load((_row(self).id, first)))
+        return Connection(nodes=await loaders_of(info).agent_sessions.load((_row(self).id, first)))
 
     @strawberry.field
     async def series(
@@ -538,7 +618,7 @@ class Agent:
             )
             .group_by(text("1"))
         )
-        rows = await _loaders(info).database.all(statement)
+        rows = await loaders_of(info).database.all(statement)
         found = {row[0]: Bucket(**row._mapping) for row in rows}  # noqa: SLF001 - public in SQLAlchemy
         hours = [since + timedelta(hours=hour) for hour in range((until - since) // timedelta(hours=1))]
         return [found.get(hour) or Bucket(start=hour) for hour in hours]
@@ -589,17 +669,17 @@ class Memory:
     @strawberry.field
     async def accesses(self, info: Info[Any, None], first: int = 50) -> Connection[MemoryAccess]:
         """Load a page of accesses, the latest first."""
-        return Connection(nodes=await _loaders(info).accesses.load((_row(self).id, first)))
+        return Connection(nodes=await loaders_of(info).accesses.load((_row(self).id, first)))
 
     @strawberry.field
     async def annotations(self, info: Info[Any, None], first: int = 50) -> Connection[MemoryAnnotation]:
         """Load a page of annotations, the latest first."""
-        return Connection(nodes=await _loaders(info).annotations.load((_row(self).id, first)))
+        return Connection(nodes=await loaders_of(info).annotations.load((_row(self).id, first)))
 
     @strawberry.field
     async def related_memories(self, info: Info[Any, None], first: int = 50) -> Connection[Memory]:
         """Load a page of memories that this one is linked with, the latest first."""
-        return Connection(nodes=await _loaders(info).related_memories.load((_row(self).id, first)))
+        return Connection(nodes=await loaders_of(info).related_memories.load((_row(self).id, first)))
 
 
 @strawberry.enum
@@ -653,8 +733,15 @@ class ListFilter:
 class DateTimeFilter:
     """A filter by time."""
 
-    gte: datetime
-    lt: datetime
+    gte: datetime | None = None
+    lt: datetime | None = None
+
+
+@strawberry.input
+class IDFilter:
+    """A filter by id."""
+
+    eq: strawberry.ID
 
 
 @strawberry.input
@@ -668,10 +755,36 @@ class JSONFilter:
 class SessionFilter:
     """A filter of sessions."""
 
-    status: StatusFilter
-    tags: ListFilter
-    started_at: DateTimeFilter
-    metadata: JSONFilter
+    status: StatusFilter | None = None
+    tags: ListFilter | None = None
+    started_at: DateTimeFilter | None = None
+    metadata: JSONFilter | None = None
+    agent_id: IDFilter | None = None
+
+
+def times_within(column: Any, wanted: DateTimeFilter) -> list[Any]:
+    """Return the conditions of a filter by time."""
+    since = [] if wanted.gte is None else [column >= wanted.gte]
+    return since if wanted.lt is None else [*since, column < wanted.lt]
+
+
+def sessions_where(wanted: SessionFilter | None) -> list[Any]:
+    """Return the conditions on the sessions of the project that a filter selects."""
+    s = models.Session
+    where = [s.project_id == PROJECT]
+    if wanted is None:
+        return where
+    if wanted.status is not None:
+        where.append(s.status == wanted.status.eq.value)
+    if wanted.tags is not None:
+        where.append(s.tags.contains(wanted.tags.contains_all))
+    if wanted.started_at is not None:
+        where += times_within(s.started_at, wanted.started_at)
+    if wanted.metadata is not None:
+        where.append(s.metadata_.contains(wanted.metadata.contains))
+    if wanted.agent_id is not None:
+        where.append(s.agent_id == wanted.agent_id.eq)
+    return where
 
 
 @strawberry.enum
@@ -698,14 +811,14 @@ class Query:
     @strawberry.field
     async def agent(self, info: Info[Any, None], id: strawberry.ID) -> Agent | None:  # noqa: A002 - the name in the contract
         """Find an agent."""
-        agent: Agent | None = await _loaders(info).agents.load(UUID(id))
+        agent: Agent | None = await loaders_of(info).agents.load(UUID(id))
         return agent
 
     @strawberry.field
     async def session(self, info: Info[Any, None], id: strawberry.ID) -> Session | None:  # noqa: A002 - the name in the contract
         """Find a session."""
         s = models.Session
-        rows = await _loaders(info).database.all(select(s).where(s.project_id == PROJECT, s.id == id))
+        rows = await loaders_of(info).database.all(select(s).where(s.project_id == PROJECT, s.id == id))
         return rows[0][0] if rows else None
 
     @strawberry.field
@@ -715,7 +828,7 @@ class Query:
         """List agents."""
         a = models.Agent
         statement = select(a).where(a.project_id == PROJECT).order_by(*_order_by(a, order_by)).limit(first)
-        return Connection(nodes=[row for (row,) in await _loaders(info).database.all(statement)])
+        return Connection(nodes=[row for (row,) in await loaders_of(info).database.all(statement)])
 
     @strawberry.field
     async def sessions(
@@ -728,16 +841,8 @@ class Query:
     ) -> Connection[Session]:
         """List sessions, the latest first."""
         s = models.Session
-        database = _loaders(info).database
-        where = [s.project_id == PROJECT]
-        if filter is not None:
-            where += [
-                s.status == filter.status.eq.value,
-                s.tags.contains(filter.tags.contains_all),
-                s.started_at >= filter.started_at.gte,
-                s.started_at < filter.started_at.lt,
-                s.metadata_.contains(filter.metadata.contains),
-            ]
+        database = loaders_of(info).database
+        where = sessions_where(filter)
         order = order_by or [Order(field=OrderField.STARTED_AT, direction=OrderDirection.DESC)]
         page = select(s).where(*where).order_by(*_order_by(s, order)).limit(first + 1)
         if after is not None:
@@ -762,7 +867,7 @@ class Query:
         statement = (
             select(m).where(m.project_id == PROJECT).order_by(m.created_at.desc(), m.id.desc()).limit(first)
         )
-        return Connection(nodes=[row for (row,) in await _loaders(info).database.all(statement)])
+        return Connection(nodes=[row for (row,) in await loaders_of(info).database.all(statement)])
 
 
 def _order_by(model: Any, order: list[Order]) -> list[Any]:
@@ -783,7 +888,7 @@ class Mutation:
     ) -> list[Message]:
         """Append messages; the lock of the session makes numbers and counts right."""
         s = models.Session
-        database = _loaders(info).database
+        database = loaders_of(info).database
         statement = (
             update_rows(s)
             .where(s.project_id == PROJECT, s.id == session_id)
@@ -815,53 +920,3 @@ class Mutation:
         await database.commit()
         written: list[Message] = _row(rows)
         return written
-
-
-class _OneSession(SchemaExtension):
-    """Opens a session for each operation, with the loaders for it."""
-
-    async def on_operation(self) -> AsyncIterator[None]:
-        context: Any = self.execution_context.context
-        async with context["sessions"]() as session:
-            context["loaders"] = Loaders(Database(session))
-            yield
-
-
-class _GraphQL(GraphQL[Any, None]):
-    def __init__(self, schema: strawberry.Schema, sessions: Callable[[], AsyncSession]) -> None:
-        super().__init__(schema)
-        self._sessions = sessions
-
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Any:
-        if request.headers.get("authorization") != f"Bearer {API_KEY}":
-            raise PermissionError("the API key is not known")
-        return {"request": request, "response": response, "sessions": self._sessions}
-
-
-def main() -> None:
-    """Serve until the process is terminated."""
-    target = parse(os.environ["DATABASE_URL"])
-    size = int(os.environ["POOL_SIZE"])
-    engine = create_async_engine(
-        target.url,
-        connect_args=target.connect_args,
-        pool_size=size,
-        max_overflow=0,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
-        json_deserializer=orjson.loads,
-    )
-    sessions = async_sessionmaker(engine, expire_on_commit=False)
-    scalars: dict[object, Any] = {BigInt: strawberry.scalar(name="BigInt", serialize=int)}
-    config = StrawberryConfig(scalar_map=scalars)
-    schema = strawberry.Schema(Query, Mutation, extensions=[_OneSession], config=config)
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        await engine.dispose()
-
-    serve(Starlette(routes=[Route("/graphql", _GraphQL(schema, sessions))], lifespan=lifespan))
-
-
-if __name__ == "__main__":
-    main()
