@@ -35,10 +35,11 @@ from rich.console import Console
 
 from agentdata.administration import server_secret
 from agentdata.app import create_app
-from agentdata.context import Context, Principal
+from agentdata.context import Context
 from agentdata.database import Database
 from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
+from agentdata.principal import Principal
 from agentdata.settings import Settings
 from agentdata.sight.counts import COUNTS
 from benchmarks import database, dataset, measure, shapes

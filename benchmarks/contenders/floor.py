@@ -144,9 +144,7 @@ async def tree(db: Connection, variables: dict[str, Any]) -> Row:
     rows = await db.fetch(
         "SELECT s.id, s.title, s.status, s.depth, s.parent_id, s.started_at, s.ended_at, s.message_count,"
         " s.prompt_tokens, s.completion_tokens, s.cost_usd::float8 AS cost, now() AS now,"
-        " (SELECT count(*) FROM tool_calls AS c WHERE c.project_id = $1 AND c.session_id = s.id"
-        " AND c.status = 'FAILED') + (SELECT count(*) FROM session_events AS e"
-        " WHERE e.project_id = $1 AND e.session_id = s.id AND e.event_type = 'error') AS errors"
+        " s.error_count AS errors"
         " FROM sessions AS s WHERE s.project_id = $1 AND s.root_id = $2 ORDER BY s.started_at, s.id",
         PROJECT,
         variables["id"],

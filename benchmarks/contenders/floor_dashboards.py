@@ -36,21 +36,8 @@ _STATISTICS = (
     ' coalesce(sum(s.message_count), 0) AS "messageCount",'
     ' coalesce(sum(s.prompt_tokens), 0) AS "promptTokens",'
     ' coalesce(sum(s.completion_tokens), 0) AS "completionTokens",'
-    ' coalesce(sum(s.cost_usd), 0)::float8 AS "costUsd"'
+    ' coalesce(sum(s.cost_usd), 0)::float8 AS "costUsd", coalesce(sum(s.error_count), 0) AS "errorCount"'
 )
-_ERRORS = (
-    "SELECT session_id FROM tool_calls WHERE project_id = $1 AND error IS NOT NULL"
-    " UNION ALL SELECT session_id FROM session_events WHERE project_id = $1 AND event_type = 'error'"
-)
-_ALL_ERRORS = f"SELECT count(*) FROM ({_ERRORS}) AS e"  # noqa: S608 - above
-_ERRORS_SINCE = (
-    "SELECT count(*) FROM sessions AS s CROSS JOIN LATERAL ("
-    "SELECT FROM tool_calls AS c WHERE c.project_id = $1 AND c.session_id = s.id AND c.error IS NOT NULL"
-    " UNION ALL SELECT FROM session_events AS e"
-    " WHERE e.project_id = $1 AND e.session_id = s.id AND e.event_type = 'error'"
-    ") AS e WHERE s.project_id = $1 AND s.started_at >= $2"
-)
-"""The number of errors in the sessions since a time; an index finds those of one session after the other."""
 
 
 async def search(db: Connection, variables: dict[str, Any]) -> Row:
@@ -145,15 +132,11 @@ async def _newest_of_agent(db: Connection, variables: dict[str, Any]) -> list[st
 
 
 async def top_memories(db: Connection, _variables: dict[str, Any]) -> Row:
-    """Answer with the most useful memories, by the mean of what their accesses report."""
+    """Answer with the most useful memories."""
     rows = await db.fetch(
-        'SELECT r.usefulness, r.rated AS "ratedCount", m.access_count AS "accessCount",'
-        ' m.last_accessed_at AS "lastAccessedAt", m.id, m.name, m.content FROM ('
-        "SELECT memory_id, avg(usefulness::numeric)::float8 AS usefulness, count(usefulness) AS rated"
-        " FROM memory_accesses WHERE project_id = $1 GROUP BY memory_id"
-        " ORDER BY usefulness DESC NULLS LAST, memory_id DESC LIMIT 10"
-        ") AS r JOIN memories AS m ON m.project_id = $1 AND m.id = r.memory_id"
-        " ORDER BY r.usefulness DESC NULLS LAST, r.memory_id DESC",
+        'SELECT usefulness, rated_count AS "ratedCount", access_count AS "accessCount",'
+        ' last_accessed_at AS "lastAccessedAt", id, name, content FROM memories'
+        " WHERE project_id = $1 ORDER BY usefulness DESC NULLS LAST, id DESC LIMIT 10",
         PROJECT,
     )
     total = await db.fetchval("SELECT count(*) FROM memories WHERE project_id = $1", PROJECT)
@@ -194,13 +177,11 @@ async def top_users(db: Connection, _variables: dict[str, Any]) -> Row:
 
 
 async def top_users_errors(db: Connection, _variables: dict[str, Any]) -> Row:
-    """Answer with the users with the most errors; errors are counted by session first."""
+    """Answer with the users with the most errors."""
     rows = await db.fetch(
-        "SELECT r.*, u.name, u.email FROM ("  # noqa: S608 - of this file
+        "SELECT r.*, u.name, u.email FROM ("
         'SELECT s.user_id AS id, count(*) OVER () AS total, count(*) AS "sessionCount",'
-        ' coalesce(sum(e.number), 0) AS "errorCount" FROM sessions AS s'
-        f" LEFT JOIN (SELECT session_id, count(*) AS number FROM ({_ERRORS}) AS e GROUP BY session_id) AS e"
-        " ON e.session_id = s.id"
+        ' sum(s.error_count) AS "errorCount" FROM sessions AS s'
         " WHERE s.project_id = $1 AND s.user_id IS NOT NULL GROUP BY s.user_id"
         ' ORDER BY "errorCount" DESC, s.user_id DESC LIMIT 10'
         ") AS r JOIN users AS u ON u.project_id = $1 AND u.id = r.id"
@@ -261,7 +242,7 @@ async def top_models(db: Connection, _variables: dict[str, Any]) -> Row:
 
 
 async def statistics(db: Connection, variables: dict[str, Any]) -> Row:
-    """Answer with statistics of all sessions, or of those since a time: totals and errors."""
+    """Answer with statistics of all sessions, or of those since a time."""
     since = [datetime.fromisoformat(variables["since"])] if variables else []
     started = " AND s.started_at >= $2" if since else ""
     [row] = await db.fetch(
@@ -269,8 +250,7 @@ async def statistics(db: Connection, variables: dict[str, Any]) -> Row:
         PROJECT,
         *since,
     )
-    errors = await db.fetchval(_ERRORS_SINCE if since else _ALL_ERRORS, PROJECT, *since)
-    return {"project": {"statistics": dict(row.items()) | {"errorCount": errors}}}
+    return {"project": {"statistics": dict(row.items())}}
 
 
 async def agents_statistics(db: Connection, _variables: dict[str, Any]) -> Row:
@@ -282,9 +262,8 @@ async def agents_statistics(db: Connection, _variables: dict[str, Any]) -> Row:
         )
     }
     for row in await db.fetch(
-        f'SELECT s.agent_id, {_STATISTICS}, coalesce(sum(e.number), 0) AS "errorCount" FROM sessions AS s'  # noqa: S608 - of this file
-        f" LEFT JOIN (SELECT session_id, count(*) AS number FROM ({_ERRORS}) AS e GROUP BY session_id) AS e"
-        " ON e.session_id = s.id WHERE s.project_id = $1 AND s.agent_id = ANY($2) GROUP BY s.agent_id",
+        f"SELECT s.agent_id, {_STATISTICS} FROM sessions AS s"  # noqa: S608 - of this file
+        " WHERE s.project_id = $1 AND s.agent_id = ANY($2) GROUP BY s.agent_id",
         PROJECT,
         list(agents),
     ):
