@@ -448,7 +448,9 @@ async def test_rows_are_compared_if_others_hide_them_from_the_index(
     random = Random(8)  # noqa: S311  # test data
     numbers = {f"number {n}": [-5, *numbers_of(random, 22)] for n in range(meaning.MAX_COMPARED + 100)}
     base = await large_base_of(api, numbers)
-    nearer = {f"nearer {n}": [5, *(each / 10 for each in numbers_of(random, 22))] for n in range(200)}
+    # So many that the upper layers of the index, which are random, have some of them: a search that begins
+    # among the others would look at enough of these to fill the list.
+    nearer = {f"nearer {n}": [5, *(each / 10 for each in numbers_of(random, 22))] for n in range(1_000)}
     await large_base_of(api, nearer)
     await large_base_of(other, nearer)
     assert "knowledge_embeddings_23_hnsw_idx" in await vector_indexes.update(database_urls.owner)
