@@ -78,7 +78,7 @@ def create_app(
     ``secret`` signs cursors; servers of one database share it (`administration.server_secret`). Without one,
     the server accepts only its own cursors. ``worker`` is the place of this process, if several serve
     together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics,
-    and ``state.compile_ahead`` compiles what it knows will be asked, beside the requests.
+    and ``state.compile_ahead`` compiles known documents beside the requests.
     With ``owner_url``, that of the owner of the tables, the server looks after the indexes of vectors.
 
     Raises:
@@ -147,7 +147,7 @@ def create_app(
 
 
 def _search_vectors(settings: Settings) -> SearchVectors | None:
-    """Return what makes the vectors of searches, or None without an endpoint; raises SetupError."""
+    """Return the maker of the vectors of searches, or None without an endpoint; raises SetupError."""
     if not any(name.startswith("embeddings_") for name in settings.model_fields_set):
         return None
     # The HTTP client takes long to import.
@@ -158,7 +158,7 @@ def _search_vectors(settings: Settings) -> SearchVectors | None:
 
 
 def _tokens(settings: Settings) -> Tokens | None:
-    """Return what verifies tokens, or None if no key signs any; raises SetupError."""
+    """Return the verifier of tokens, or None if no key signs any; raises SetupError."""
     if not (settings.jwt_secret or settings.jwt_jwks):
         return None
     # The cryptography takes long to import.
@@ -263,7 +263,7 @@ def _lifespan(
 
 
 async def _compile_ahead(executor: Executor, documents: Sequence[str], *, after_s: float = 1.0) -> None:
-    """Compile what a server knows will be asked, ``after_s`` seconds after its start, to be ready at once."""
+    """Compile known documents ``after_s`` seconds after the start, which is ready at once."""
     await asyncio.sleep(after_s)
     try:
         await executor.compile(documents)

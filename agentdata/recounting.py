@@ -1,5 +1,6 @@
-"""Counts anew what rows keep of other rows, after something else than the server wrote to the database.
+"""A recount of the counts and totals that rows keep of other rows, for those that are wrong.
 
+They are wrong after servers of an older version have written, or another program than the server has.
 Writers raise and lower these counts in the transaction of their write, while they hold the row that has them.
 So a row that is locked here keeps its counts until the end of the transaction, and so do the rows it counts.
 """
@@ -125,6 +126,6 @@ async def _recount_batch(url: str, table: str, project: UUID, after: UUID) -> tu
     async with transaction(url) as connection:
         found = await connection.execute(held, {"project": project, "after": after})
         ids = [row.id for row in found]
-        # A statement of its own, which sees what writers did before they let go of the rows.
+        # A statement of its own, which sees the rows of writers that held the locks before.
         corrected = await connection.execute(correct, {"project": project, "ids": ids})
     return len(ids), corrected.rowcount, ids[-1] if len(ids) == _BATCH_SIZE else None

@@ -39,6 +39,9 @@ _WHOLE = {"œ": "oe", "æ": "ae", "ø": "o", "đ": "d", "ł": "l", "ß": "ss", "
 _WHOLE |= {"Œ": "OE", "Æ": "AE", "Ø": "O", "Đ": "D", "Ł": "L", "ẞ": "SS"}
 """Letters that Unicode does not decompose."""
 
+_WITH_ACCENTS = "ǢǣǼǽǾǿ"
+"""The composed letters of which these are the base."""
+
 
 def definition(language: str) -> str:
     """Return the SQL that makes the function `search_letters` fold the accents of a language."""
@@ -61,4 +64,4 @@ def _folded(language: str) -> str:
         if letter.lower() not in kept:
             whole = f"replace({whole}, '{letter}', '{by}')"
     # Few texts have one of these.
-    return f"CASE WHEN raw ~ '[{''.join(_WHOLE)}]' THEN {whole} ELSE {folded} END"
+    return f"CASE WHEN raw ~ '[{''.join(_WHOLE)}{_WITH_ACCENTS}]' THEN {whole} ELSE {folded} END"

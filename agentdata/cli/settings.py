@@ -1,4 +1,4 @@
-"""Provides the settings to commands."""
+"""The settings of commands."""
 
 from typing import TYPE_CHECKING
 

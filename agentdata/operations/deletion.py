@@ -40,9 +40,6 @@ _RETRY_WITH_FEWER = RETRYABLE | {"57014"}
 """Errors after which a smaller batch may succeed: deadlocks and statement timeouts."""
 
 
-_LOCK_OWNERS = """held AS MATERIALIZED (
-  SELECT id FROM {owners} WHERE project_id = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE
-), """
 _LOCKED_OWNERS = {"session_id": "sessions", "document_id": "knowledge_documents"}
 """By column: the owners that all writers of their contents lock first."""
 
@@ -181,7 +178,7 @@ class _Batch(NamedTuple):
     """The end of a query that returns a row if more than a few rows refer to the deleted ones."""
     text: str
     """The statement that clears a number of rows, and returns how many it cleared."""
-    prepare: Callable[[UnitOfWork], Awaitable[None]] | None = None
+    prepare: Callable[[UnitOfWork, Sequence[UUID]], Awaitable[None]] | None = None
     """Run first in the batch's transaction."""
 
 
@@ -234,7 +231,7 @@ async def _clear(write: UnitOfWork, batch: _Batch, ids: Sequence[UUID]) -> None:
 
     async def run(part: UnitOfWork) -> int:
         if batch.prepare is not None:
-            await batch.prepare(part)
+            await batch.prepare(part, ids)
         [record] = await part.fetch(batch.text, part.project_id, ids, size, alone=batch.prepare is None)
         return record["cleared"]  # type: ignore[no-any-return]  # a number
 
@@ -277,16 +274,17 @@ def _batch(table: Table, key: ForeignKeyConstraint) -> _Batch:
         f" OFFSET {FEW} LIMIT 1"
     )
     if table is ModuleState.__table__:
-        return _Batch(probe, _DELETE_STATES, lock_all_chains)
+        return _Batch(probe, _DELETE_STATES, _lock_chains)
     own = [each.name for each in table.primary_key if each.name != "project_id"]
     same = " AND ".join(f"own.{name} = chosen.{name}" for name in own)
-    # Rows that count towards their session or document are cleared under its lock.
+    # Rows that count towards their session or document are cleared under its lock. A statement of its own
+    # takes the lock, so that the batch sees the rows of writers that held it before.
     held = column in _LOCKED_OWNERS and (table.name, column) in _COUNT_UPDATES
-    lock = _LOCK_OWNERS.format(owners=_LOCKED_OWNERS[column]) if held else ""
+    lock = partial(_lock_owners, owners=_LOCKED_OWNERS[column]) if held else None
     # Only names of the models are interpolated.
     chosen = f"""
-      WITH {lock}chosen AS MATERIALIZED (
-        SELECT own.* FROM {"held" if held else "unnest($2::uuid[])"} AS gone (id), LATERAL (
+      WITH chosen AS MATERIALIZED (
+        SELECT own.* FROM unnest($2::uuid[]) AS gone (id), LATERAL (
           SELECT gone.id AS gone_id, {", ".join(own)} FROM {table.name} AS own
           WHERE own.project_id = $1 AND own.{column} = gone.id LIMIT $3
         ) AS own LIMIT $3
@@ -298,4 +296,14 @@ def _batch(table: Table, key: ForeignKeyConstraint) -> _Batch:
     else:
         nulls = ", ".join(f"{name} = NULL" for name in _CLEARED_TOGETHER.get((table.name, column), (column,)))
         change = f"UPDATE {table.name} AS own SET {nulls} FROM chosen WHERE {which} RETURNING {returned}"  # noqa: S608
-    return _Batch(probe, f"{chosen}{change}){counted} SELECT count(*) AS cleared FROM cleared")  # noqa: S608 - see above
+    text = f"{chosen}{change}){counted} SELECT count(*) AS cleared FROM cleared"  # noqa: S608 - see above
+    return _Batch(probe, text, lock)
+
+
+async def _lock_owners(write: UnitOfWork, ids: Sequence[UUID], *, owners: str) -> None:
+    lock = f"SELECT FROM {owners} WHERE project_id = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE"
+    await write.fetch(lock, write.project_id, ids)
+
+
+async def _lock_chains(write: UnitOfWork, _ids: Sequence[UUID]) -> None:
+    await lock_all_chains(write)

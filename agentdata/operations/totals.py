@@ -22,9 +22,14 @@ ERROR_EVENT = "error"
 async def add(write: UnitOfWork, session_id: UUID, increments: Mapping[str, int]) -> None:
     """Add increments to the counts and totals of a session, by column, in the transaction of a write.
 
-    The write has locked the session, as every writer of its contents does first.
+    The write has locked the session, as every writer of its contents does first. A count that is too low, as
+    after direct writes to the database, becomes zero and does not keep the write from being done.
     """
-    changes = {name: getattr(Session, name) + by for name, by in increments.items() if by}
+    changes = {
+        name: getattr(Session, name) + by if by > 0 else func.greatest(getattr(Session, name) + by, 0)
+        for name, by in increments.items()
+        if by
+    }
     if changes:
         statement = update_rows(Session).where(*write.in_project(Session), Session.id == session_id)
         await write.execute(statement.values(changes | {"updated_at": func.clock_timestamp()}))

@@ -34,7 +34,13 @@ COVERING = {'started_at': COUNTED, 'user_id': [*RANKED, 'error_count', 'last_act
 COVERING_BEFORE = {'started_at': None, 'user_id': [*RANKED, 'last_activity_at'], 'agent_id': [*RANKED, 'last_activity_at']}
 
 
+# All at once: statements that read several of these tables would otherwise wait for one and hold another. They are
+# also those of the next two revisions, which run in the same transaction.
+LOCK = "LOCK TABLE sessions, messages, tool_calls, memories, knowledge_chunks IN ACCESS EXCLUSIVE MODE"
+
+
 def upgrade() -> None:
+    op.execute(LOCK)
     for signature, value in COUNTS.items():
         op.execute(f"CREATE FUNCTION pg_temp.{signature} LANGUAGE sql STABLE RETURN {value}")
     op.execute("ALTER TABLE sessions ADD error_count integer NOT NULL DEFAULT 0")

@@ -18,6 +18,7 @@ OF_CALLS = ['name', 'status', 'duration_ms']
 
 
 def upgrade() -> None:
+    op.execute("LOCK TABLE messages, tool_calls IN ACCESS EXCLUSIVE MODE")
     op.drop_constraint(EXTERNAL_ID, 'messages')
     op.create_index(EXTERNAL_ID, 'messages', ['project_id', 'external_id'], unique=True, postgresql_where=sa.text('external_id IS NOT NULL'))
     cover(f" INCLUDE ({', '.join(OF_MESSAGES)})", OF_CALLS)

@@ -148,7 +148,7 @@ EXACT = replaced(
 )
 LOOSE = replaced(
     # Phrases that are excluded go, and the rest of them are words.
-    replaced("search_words($1)", r'-("[^"]*("|$)|[^\s",]*,[^\s"]*)', " "),
+    replaced("search_words($1)", r'-\s*("[^"]*("|$)|[^\s",]*,[^\s"]*)', " "),
     f"({LETTER}{LETTER},){LETTER}(?=,)",
     r"\1",
 )
@@ -268,7 +268,12 @@ NEW = ("search_spelled(text, tsquery)", "search_parsed(text)", "search_letters(t
 NEW += ("search_unaccented(text, text, boolean, text)", "search_composed(text, text, boolean)")
 
 
+# All at once: statements that read several of these tables would otherwise wait for one and hold another.
+LOCK = "LOCK TABLE messages, memories, knowledge_chunks IN ACCESS EXCLUSIVE MODE"
+
+
 def upgrade() -> None:
+    op.execute(LOCK)
     op.execute(TRUST)
     replace(FUNCTIONS)
 

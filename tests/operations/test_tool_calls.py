@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from sqlalchemy import text
 
 from models.enums import MessageRole
 from tests import factories
@@ -13,6 +14,8 @@ from tests.factories import called, said
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from tests.api import Api
 
@@ -231,6 +234,17 @@ async def test_errors_of_a_session_are_counted_as_calls_fail_and_are_mended(api:
     assert await errors() == 1
     found = await api.ask("{ sessions(filter: {errorCount: {gt: 0}}) { nodes { id errorCount } } }")
     assert found["sessions"]["nodes"] == [{"id": str(session.id), "errorCount": 1}]
+
+
+async def test_a_count_that_is_too_low_keeps_no_error_from_being_mended(api: Api, owner: AsyncEngine) -> None:
+    call = await create_call(api, error="it is down")
+    async with owner.begin() as connection:
+        # As if a server of an older version had written the call.
+        wrong = text("UPDATE sessions SET error_count = 0 WHERE project_id = :project")
+        await connection.execute(wrong, {"project": api.principal.project_id})
+    await api.ask(UPDATE, id=call, input={"result": 1})
+    found = await api.ask("{ sessions { nodes { errorCount } } }")
+    assert found["sessions"]["nodes"] == [{"errorCount": 0}]
 
 
 async def test_only_assistant_messages_make_calls(api: Api) -> None:

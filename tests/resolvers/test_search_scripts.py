@@ -85,6 +85,8 @@ BURMESE = "နေပြည်တော်သည်မြန်မာနိုင
             ['"使用 和"', '"使 abc"'],
         ),
         ("한국어는 띄어 씁니다", ["한국어는", "띄어"], ["한국", "국어"]),
+        # A bracket between the minus and the words changes nothing; a space takes the minus its meaning.
+        ("cat dog", ["cat -「東京都」", "cat -（東京都）", "cat -東京都"], ["cat -「dog」", 'cat - "a b"']),
     ],
     ids=[
         "simplified",
@@ -97,6 +99,7 @@ BURMESE = "နေပြည်တော်သည်မြန်မာနိုင
         "mixed",
         "phrases",
         "Korean",
+        "excluded",
     ],
 )
 async def test_words_are_found_within_sentences_without_spaces(
@@ -286,7 +289,16 @@ async def test_the_longest_text_is_read_within_a_second(owner: AsyncEngine, lett
 
 
 FOLDED = {
-    "english": ["naïve naive", "café cafe", "Łódź lodz", "Đà da", "Nẵng nang", "Straße strasse"],
+    "english": [
+        "naïve naive",
+        "café cafe",
+        "Łódź lodz",
+        "Đà da",
+        "Nẵng nang",
+        "Straße strasse",
+        "Ǿrsted orsted",
+        "ǽthel aethel",
+    ],
     "french": ["décembre decembre", "élèves eleve", "cœur coeur", "garçon garcon", "où ou", "Noël noel"],
     "spanish": ["acción accion", "pingüino pinguino", "más mas"],
     "portuguese": ["não nao", "coração coracao", "você voce"],
