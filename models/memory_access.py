@@ -21,8 +21,7 @@ class MemoryAccess(Owned, Base):
         one_of("accessor_type", AccessorType),
         in_range("usefulness", 0, 1),
         Index(None, "project_id", "created_at", "id"),
-        # Covers rankings.
-        Index(None, "project_id", "memory_id", "created_at", "id", postgresql_include=["usefulness"]),
+        Index(None, "project_id", "memory_id", "created_at", "id"),
         Index(None, "project_id", "accessed_by", "created_at", "id"),
         # Few distinct values, which PostgreSQL stores once for many rows.
         Index(None, "project_id", "access_type"),

@@ -24,7 +24,7 @@ class SessionEvent(Owned, Base):
         Index(None, "project_id", "timestamp", "id"),
         Index(None, "project_id", "session_id", "timestamp", "id"),
         Index(None, "project_id", "event_type", "timestamp", "id"),
-        # Few events are errors; statistics and trees count them.
+        # Few events are errors; the series of a session counts these.
         Index(
             "session_events_error_idx",
             "project_id",

@@ -66,7 +66,7 @@ class ToolCall(Changing, Base):
             postgresql_where=text("status <> 'SUCCEEDED'"),
         ),
         order_index("tool_calls", "duration_ms"),
-        # A call has an error if it is FAILED; trees count them.
+        # A call has an error if it is FAILED; the series of a session counts these.
         Index("tool_calls_error_idx", "project_id", "session_id", postgresql_where=text("error IS NOT NULL")),
     )
 

@@ -87,10 +87,10 @@ def enum_type(cls: _Enum) -> _Enum:
 
 
 def _share_annotations(cls: type[Any]) -> None:
-    """Give equal annotations of all classes one object, in which Strawberry keeps what it makes of them.
+    """Replace the annotations of a class by objects that all classes with the same annotations share.
 
-    Otherwise it would parse, evaluate and resolve the text of each annotation several times, which is half of
-    the work of a start.
+    Strawberry keeps its results in these objects. Otherwise it would parse, evaluate and resolve the text of
+    each annotation several times, which is half of the work of a start.
     """
     names = vars(sys.modules[cls.__module__])
     annotations = get_annotations(cls)

@@ -36,7 +36,7 @@ COVERING_BEFORE = {'started_at': None, 'user_id': [*RANKED, 'last_activity_at'],
 
 # All at once: statements that read several of these tables would otherwise wait for one and hold another. They are
 # also those of the next two revisions, which run in the same transaction.
-LOCK = "LOCK TABLE sessions, messages, tool_calls, memories, knowledge_chunks IN ACCESS EXCLUSIVE MODE"
+LOCK = "LOCK TABLE sessions, messages, tool_calls, memories, memory_accesses, knowledge_chunks IN ACCESS EXCLUSIVE MODE"
 
 
 def upgrade() -> None:

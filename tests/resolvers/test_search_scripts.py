@@ -265,7 +265,9 @@ async def test_the_loose_query_misses_no_text_without_spaces(owner: AsyncEngine)
         " AND NOT search_document(CAST(:content AS text)) @@ search_loosely(:query)"
     )
     words = st.lists(
-        st.sampled_from(["東", "京", "都", "東京", "a", "กุ", '"', '"', "-", " ", " ", " or ", "1", ","]),
+        st.sampled_from(
+            ["東", "京", "都", "東京", "a", "กุ", '"', '"', "-", "-「", "」", " ", " ", " or ", "1", ","]
+        ),
         max_size=14,
     ).map("".join)
 
