@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 
 from resolvers.buckets import SHORTEST, most_in_all, starts
+from tests.sweeps import sweep
 
 INSTANT = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
@@ -85,8 +86,7 @@ def walked(begin: datetime, end: datetime, unit: str, zone: ZoneInfo, step: time
     return found
 
 
-@pytest.mark.parametrize("name", UNUSUAL)
-@pytest.mark.parametrize("unit", SHORTEST)
+@pytest.mark.parametrize(("name", "unit"), sweep(3, UNUSUAL, SHORTEST))
 def test_buckets_begin_where_clocks_say_so(name: str, unit: str) -> None:
     zone = ZoneInfo(name)
     around = DAY // 2 if unit == "minute" else DAY
@@ -115,8 +115,7 @@ def test_buckets_begin_where_the_clocks_of_any_zone_say_so(unit: str) -> None:
     assert len(seen) > 50
 
 
-@pytest.mark.parametrize("name", UNUSUAL)
-@pytest.mark.parametrize("unit", SHORTEST)
+@pytest.mark.parametrize(("name", "unit"), sweep(3, UNUSUAL, SHORTEST))
 def test_all_of_a_range_is_in_buckets_and_ranges_agree(name: str, unit: str) -> None:
     zone = ZoneInfo(name)
     for year in YEARS:
@@ -135,8 +134,7 @@ def test_all_of_a_range_is_in_buckets_and_ranges_agree(name: str, unit: str) -> 
                 assert part == of_whole[len(of_whole) - len(later) - 1 :]
 
 
-@pytest.mark.parametrize("name", UNUSUAL)
-@pytest.mark.parametrize("unit", SHORTEST)
+@pytest.mark.parametrize(("name", "unit"), sweep(3, UNUSUAL, SHORTEST))
 def test_there_are_never_more_than_was_estimated(name: str, unit: str) -> None:
     zone = ZoneInfo(name)
     for year in YEARS:
