@@ -15,6 +15,7 @@ from tests import factories
 from tests.api import traffic
 from tests.factories import measured
 from tests.resolvers.test_series import BUCKET, EMPTY, start_of, starts, summary
+from tests.sweeps import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,8 +171,7 @@ def test_every_dimension_of_the_contract_is_covered() -> None:
     assert {*FIELDS} == {dimension.name for dimension in SeriesDimension}
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("noun", PARENTS)
+@pytest.mark.parametrize(("noun", "metric"), sweep(4, PARENTS, METRICS))
 async def test_series_equal_those_that_python_computes(
     world: Api, rows: dict[str, Rows], noun: str, metric: str
 ) -> None:
