@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -535,11 +535,18 @@ async def test_an_excerpt_shows_the_passage_with_most_of_the_words(api: Api) -> 
     assert "the <mark>refund</mark> <mark>policy</mark>" in await excerpt(api, "refund policy")
 
 
-@pytest.fixture
-def languages(database_server: Server) -> Iterator[DatabaseUrls]:
-    with database_server.fresh_database() as urls:
+@contextmanager
+def migrated(server: Server) -> Iterator[DatabaseUrls]:
+    """Provide a database of its own, whose search language a test may change."""
+    with server.fresh_database() as urls:
         asyncio.run(provision.ensure_role(urls.owner, request_url=urls.request))
         asyncio.run(migrations.upgrade(urls.owner))
+        yield urls
+
+
+@pytest.fixture
+def languages(database_server: Server) -> Iterator[DatabaseUrls]:
+    with migrated(database_server) as urls:
         yield urls
 
 
