@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def sweep(every: int, *values: Iterable[Any]) -> list[Any]:
     """Return a case for each combination of the values, of which all but each ``every``-th are slow.
 
-    Choose a number that shares no divisor with the length of the last list, so that the fast cases have all
-    of its values.
+    For several lists, choose a number that shares no divisor with the length of the last one, so that the
+    fast cases have all of its values.
     """
     return [
         pytest.param(*case, marks=[pytest.mark.slow] if number % every else [])
