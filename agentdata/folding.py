@@ -150,9 +150,10 @@ class _Mark(NamedTuple):
 class Folder:
     """Folds the sessions of all projects of one database; it remembers which transactions it waits for."""
 
-    def __init__(self, url: str, *, rest_s: float = REST_S) -> None:
+    def __init__(self, url: str, *, rest_s: float = REST_S, pauses: bool = True) -> None:
         self._url = url
         self._rest_s = rest_s
+        self._pauses = pauses
         self._marks: list[_Mark] = []
         self._ended: datetime | None = None
 
@@ -184,7 +185,7 @@ class Folder:
                 found = await connection.execute(text(_PROJECTS), {"before": before})
                 projects = [row.id for row in found]
             for project in projects:
-                folded += await fold_project(connection, project, before)
+                folded += await fold_project(connection, project, before, pauses=self._pauses)
         return folded
 
     async def _look(self, connection: AsyncConnection) -> datetime | None:
@@ -207,10 +208,13 @@ class Folder:
         return min(self._ended, rest)
 
 
-async def fold_project(connection: AsyncConnection, project: UUID, before: datetime) -> int:
+async def fold_project(
+    connection: AsyncConnection, project: UUID, before: datetime, *, pauses: bool = False
+) -> int:
     """Fold the sessions of a project that were last updated before a time; return how many.
 
-    All transactions that began before that time must have ended.
+    All transactions that began before that time must have ended. With ``pauses``, at least half of the time
+    is left to requests.
     """
     async with connection.begin():
         until = await connection.scalar(text(_UNTIL), {"tenant": project})
@@ -239,8 +243,8 @@ async def fold_project(connection: AsyncConnection, project: UUID, before: datet
         if last is None or advanced is None:
             return folded
         until, since, after = advanced, last.updated_at, last.id
-        # At least half of the time is left to requests.
-        await asyncio.sleep(monotonic() - started)
+        if pauses:
+            await asyncio.sleep(monotonic() - started)
 
 
 async def fold_all(connection: AsyncConnection, project: UUID, ids: Sequence[UUID]) -> None:

@@ -12,6 +12,7 @@ import asyncpg
 
 from agentdata import migrations, provision
 from agentdata.embedded import running
+from agentdata.folding import Folder
 from benchmarks import dataset
 from benchmarks.loading import is_unfinished, load
 
@@ -68,6 +69,8 @@ async def prepare(urls: Urls, size: Size) -> None:
                 f" benchmark alone, or delete {CACHE / size.name}"
             )
         await connection.execute(FUNCTIONS)
+    # A server would do so in the background, beside what is measured.
+    await Folder(urls.owner, rest_s=0, pauses=False).fold()
 
 
 @asynccontextmanager
@@ -94,7 +97,7 @@ async def reset_writers(urls: Urls, size: Size) -> None:
         await connection.execute(
             "UPDATE sessions AS s SET message_count = w.count, last_sequence = w.count,"
             " interaction_count = (w.count + 3) / 4, prompt_tokens = w.prompt,"
-            " completion_tokens = w.completion, last_activity_at = w.last"
+            " completion_tokens = w.completion, last_activity_at = w.last, updated_at = clock_timestamp()"
             " FROM unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::timestamptz[])"
             " AS w (id, count, prompt, completion, last) WHERE s.project_id = $1 AND s.id = w.id",
             dataset.PROJECT, ids, counts, [total[0] for total in totals], [total[1] for total in totals],
