@@ -28,7 +28,6 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
-    tuple_,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -61,6 +60,9 @@ REST_S = 60.0
 BATCH_SIZE = 500
 """How many sessions one transaction folds; their writers wait for it."""
 
+_MAX_MESSAGES = 20_000
+"""How many messages the sessions of a batch have at most, unless one session has more."""
+
 LOCK = 0x666F6C64
 """The advisory lock of a transaction that folds. Any number, but the same in every version."""
 
@@ -91,10 +93,16 @@ SELECT coalesce(
 )"""
 
 _NEXT = f"""
-SELECT id, updated_at FROM sessions
-WHERE project_id = :tenant AND updated_at >= :since AND (updated_at, id) > (:since, :after)
-  AND updated_at < :before
-ORDER BY updated_at, id LIMIT {BATCH_SIZE}"""  # noqa: S608 - a constant
+SELECT id, updated_at, before = 0 OR before + message_count <= {_MAX_MESSAGES} AS fits FROM (
+  SELECT id, updated_at, message_count,
+    sum(message_count) OVER (ORDER BY updated_at, id) - message_count AS before
+  FROM (
+    SELECT id, updated_at, message_count FROM sessions
+    WHERE project_id = :tenant AND updated_at >= :since AND (updated_at, id) > (:since, :after)
+      AND updated_at < :before
+    ORDER BY updated_at, id LIMIT {BATCH_SIZE}
+  ) AS next
+) AS next ORDER BY updated_at, id"""  # noqa: S608 - a constant
 
 _HOLD = """
 SELECT id FROM sessions
@@ -227,14 +235,15 @@ async def fold_project(
             found = await connection.execute(
                 text(_NEXT), {"tenant": project, "since": since, "after": after, "before": before}
             )
-            rows = found.all()
+            next_ = found.all()
+            rows = [row for row in next_ if row.fits]
             held = await connection.execute(
                 text(_HOLD), {"tenant": project, "ids": [row.id for row in rows], "before": before}
             )
             ids = [row.id for row in held]
             if ids:
                 await fold_all(connection, project, ids)
-            last = rows[-1] if len(rows) == BATCH_SIZE else None
+            last = rows[-1] if len(rows) < len(next_) or len(rows) == BATCH_SIZE else None
             advanced = await connection.scalar(
                 text(_ADVANCE),
                 {"tenant": project, "since": until, "until": before if last is None else last.updated_at},
@@ -249,6 +258,8 @@ async def fold_project(
 
 async def fold_all(connection: AsyncConnection, project: UUID, ids: Sequence[UUID]) -> None:
     """Compute the shares of sessions that the transaction has locked, and add what is new to the totals."""
+    # All rows are found by indexes, however many PostgreSQL expects.
+    await connection.execute(text("SET LOCAL enable_seqscan = off"))
     await connection.execute(_fold(), {TENANT: project, "ids": [*ids]})
 
 
@@ -316,11 +327,45 @@ def _fold() -> Executable:
         .having(func.sum(value) != 0)
         .cte("changed")
     )
-    touched = select(changed.c.grain, changed.c.measure, changed.c.start).distinct()
     row = SessionTotal
+    group = select(changed.c.grain, changed.c.measure, changed.c.start).distinct().subquery()
+    of_group = (
+        select(row.id, row.name, row.bucket)
+        .where(
+            owned(row),
+            row.grain == group.c.grain,
+            row.measure == group.c.measure,
+            row.started_at == group.c.start,
+        )
+        # Each group is read once, in an index: not once for each of its names and buckets.
+        .offset(literal_column("0"))
+        .lateral()
+    )
+    both = select(group, of_group).select_from(group.join(of_group, literal_column("true")))
+    there = both.cte().prefix_with("MATERIALIZED")
+    old = (
+        select(there)
+        .where(
+            there.c.grain == changed.c.grain,
+            there.c.measure == changed.c.measure,
+            there.c.start == changed.c.start,
+            # Null equals null here, and PostgreSQL can hash all of these.
+            func.coalesce(there.c.name, "") == func.coalesce(changed.c.name, ""),
+            there.c.name.is_(None) == changed.c.name.is_(None),
+            func.coalesce(there.c.bucket, 0) == func.coalesce(changed.c.bucket, 0),
+            there.c.bucket.is_(None) == changed.c.bucket.is_(None),
+        )
+        .subquery()
+    )
     merged = (
         delete(row)
-        .where(owned(row), tuple_(row.grain, row.measure, row.started_at).in_(touched))
+        .where(
+            owned(row),
+            row.grain == old.c.grain,
+            row.measure == old.c.measure,
+            row.started_at == old.c.start,
+            row.id == old.c.id,
+        )
         .returning(row.grain, row.started_at.label("start"), row.measure, row.name, row.bucket, row.value)
         .cte("merged")
     )
