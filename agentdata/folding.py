@@ -69,6 +69,11 @@ LOCK = 0x666F6C64
 _BACK = "interval '1 minute'"
 """How far a clock that was set back may have run before the task sees it."""
 
+# The URL may be that of requests, or name a standby.
+_MAY_FOLD = """
+SELECT NOT pg_is_in_recovery()
+  AND coalesce(has_table_privilege(to_regclass('folded_until'), 'UPDATE'), false)"""
+
 _LOOK = """
 SELECT now, now - make_interval(secs => :rest) AS rest, pg_snapshot_xmin(seen)::text::bigint AS oldest,
   pg_snapshot_xmax(seen)::text::bigint AS next, ARRAY(
@@ -199,7 +204,7 @@ class Folder:
     async def _look(self, connection: AsyncConnection) -> datetime | None:
         """Return the time before which sessions rest and all transactions have ended, or None if unknown."""
         async with connection.begin():
-            if not await connection.scalar(text("SELECT to_regclass('folded_until') IS NOT NULL")):
+            if not await connection.scalar(text(_MAY_FOLD)):
                 return None
         async with connection.begin():
             seen = (await connection.execute(text(_LOOK), {"rest": self._rest_s})).one()
