@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +31,9 @@ Result = TypeVar("Result")
 
 
 _UNKNOWN_ORIGIN = Origin()
+
+_BELIEVED_S = 60.0
+"""For how many seconds it is believed that there are vectors of a size."""
 
 
 class Context:
@@ -123,6 +127,22 @@ class Context:
             return bool(found)
 
         return await self._vectors.in_use((self.tenant_id, self.viewer_id, statement), look)
+
+    async def sizes_beside(self, size: int, statement: str, parameters: tuple[Any, ...]) -> list[int]:
+        """Return the sizes of the vectors that a statement finds, or none if they include this size.
+
+        Its parameters are the project and those given. That it finds this size is believed for a minute.
+        """
+        now, known = asyncio.get_running_loop().time(), self._database.sizes_in_use
+        listed = [tuple(each) if isinstance(each, list) else each for each in parameters]
+        key = (self.tenant_id, size, statement, *listed)
+        if now < (known.get(key) or 0.0):
+            return []
+        found = [row["dimensions"] for row in await self.fetch(statement, (self.tenant_id, *parameters))]
+        if size not in found:
+            return found
+        known.put(key, now + _BELIEVED_S, 1 + sum(len(each) for each in listed if isinstance(each, tuple)))
+        return []
 
     async def vector_of(self, text: str) -> Vector:
         """Return the vector of a text, made by the model; to be awaited in a preparation.
