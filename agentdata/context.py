@@ -32,8 +32,8 @@ Result = TypeVar("Result")
 
 _UNKNOWN_ORIGIN = Origin()
 
-_BELIEVED_S = 60.0
-"""For how many seconds it is believed that there are vectors of a size."""
+_BELIEVED_S, _MOST_BELIEVED, _LONGEST_KEY = 60.0, 10_000, 1_000
+"""For how many seconds it is believed that there are vectors of a size, of how many, and as how long a text."""
 
 
 class Context:
@@ -133,15 +133,19 @@ class Context:
 
         Its parameters are the project and those given. That it finds this size is believed for a minute.
         """
-        now, known = asyncio.get_running_loop().time(), self._database.sizes_in_use
-        listed = [tuple(each) if isinstance(each, list) else each for each in parameters]
-        key = (self.tenant_id, size, statement, *listed)
-        if now < (known.get(key) or 0.0):
+        now, believed = asyncio.get_running_loop().time(), self._database.sizes_in_use
+        # A list of many ids would take much memory, for little: its search takes far longer than the look.
+        key = (self.tenant_id, size, statement, str(parameters)[:_LONGEST_KEY])
+        is_short = len(key[-1]) < _LONGEST_KEY
+        if is_short and now < believed.get(key, 0.0):
             return []
         found = [row["dimensions"] for row in await self.fetch(statement, (self.tenant_id, *parameters))]
         if size not in found:
             return found
-        known.put(key, now + _BELIEVED_S, 1 + sum(len(each) for each in listed if isinstance(each, tuple)))
+        if is_short:
+            if len(believed) >= _MOST_BELIEVED:
+                believed.clear()
+            believed[key] = now + _BELIEVED_S
         return []
 
     async def vector_of(self, text: str) -> Vector:

@@ -13,7 +13,6 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from agentdata.database_url import parse
-from agentdata.engine.lru import WeightedLRU
 from agentdata.errors import AgentDataError
 from agentdata.pool import Pool
 from agentdata.sight.counts import COUNTS
@@ -40,10 +39,6 @@ _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 # writes. A smaller share for one lock costs throughput: the next writer should already wait in the database.
 # By default all operations of one project have half of the connections: its writes leave some to its reads.
 _WRITE_PERCENT = (25, 35, 80)
-
-
-_MOST_SIZES = 20_000
-"""How many sizes of vectors are remembered, each with the knowledge bases that it was sought in."""
 
 
 class ReadSession(AsyncSession):
@@ -75,7 +70,7 @@ class Database:
     ) -> None:
         self.secret = secret or secrets.token_bytes(32)
         """Signs cursors. The servers of a database share it; alone, this pool has one of its own."""
-        self.sizes_in_use: WeightedLRU[float] = WeightedLRU(_MOST_SIZES)
+        self.sizes_in_use: dict[Hashable, float] = {}
         """Until when it is believed, without a look, that there are vectors of a size to search."""
         self.embedding_model = embedding_model
         """The model that makes vectors of texts that have none; None if nobody makes any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from agentdata.operations import memory_annotations
+from models.enums import MessageRole
 from tests import factories
 from tests.factories import said
 from tests.test_vectors import as_base64
@@ -274,7 +276,9 @@ APPEND = """mutation($id: ID!, $messages: [AppendMessageInput!]!) {
 async def test_messages_are_appended_with_vectors_of_any_model_and_size(api: Api, owner: AsyncEngine) -> None:
     session = await factories.session(api)
     call = {"callId": "c", "name": "look_up", "arguments": {}}
-    await factories.say(api, session.id, said(role="ASSISTANT", tool_calls=[{"call_id": "b", "name": "n"}]))
+    await factories.say(
+        api, session.id, said(role=MessageRole.ASSISTANT, tool_calls=[{"call_id": "b", "name": "n"}])
+    )
     given: list[dict[str, Any]] = [
         {"role": "USER", "content": "a", "embedding": [1, 2], "embeddingModel": "old"},
         {"role": "ASSISTANT", "content": "b", "toolCalls": [call]},
@@ -364,6 +368,15 @@ async def test_vectors_of_a_retired_model_are_deleted_in_batches(
     ):
         error = await api.error(delete, **asked)
         assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+
+
+async def test_vectors_that_the_worker_would_make_again_are_not_deleted(api: Api) -> None:
+    database = api.database.within(None)
+    database.embedding_model = "m"
+    error = await replace(api, database=database).error(
+        'mutation { deleteMemoryEmbeddings(model: "m") { ids } }'
+    )
+    assert error["extensions"] == {"code": "CONFLICT", "field": "model"}
 
 
 async def test_a_write_with_vectors_is_repeated_by_its_idempotency_key(api: Api, owner: AsyncEngine) -> None:

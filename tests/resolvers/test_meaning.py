@@ -183,11 +183,11 @@ async def test_bases_of_other_sizes_and_models_are_not_compared(api: Api) -> Non
 
 async def refusal(api: Api, document: str = SEARCH, **asked: Any) -> str:
     """Return why a vector is refused by both ways, which must agree."""
-    messages = set()
+    messages: set[str] = set()
     for way in (api, api.by_reference()):
         error = await way.error(document, **asked)
         assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "embedding"}
-        messages.add(error["message"])
+        messages.add(str(error["message"]))
     [message] = messages
     return message
 
