@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 _UNKNOWN_ORIGIN = Origin()
 
 _BELIEVED_S, _MOST_BELIEVED, _LONGEST_KEY = 60.0, 10_000, 1_000
-"""For how many seconds it is believed that there are vectors of a size, of how many, and as how long a text."""
+"""How many seconds a size of vectors is believed to exist, how many are, and of how long parameters."""
 
 
 class Context:
