@@ -25,6 +25,7 @@ from agentdata.engine.plans.compiler import Compiler
 from agentdata.engine.requests.executor import Executor
 from agentdata.engine.requests.validation import Visibility
 from agentdata.fairness import Fairness
+from agentdata.folding import Folder
 from agentdata.health import Health
 from agentdata.middleware import SecurityHeaders, UnreadBodies
 from agentdata.persisted import PersistedDocuments
@@ -79,7 +80,8 @@ def create_app(
     the server accepts only its own cursors. ``worker`` is the place of this process, if several serve
     together. ``tracing`` replaces that of the settings. ``state.metrics`` of the server holds its metrics,
     and ``state.compile_ahead`` compiles known documents beside the requests.
-    With ``owner_url``, that of the owner of the tables, the server looks after the indexes of vectors.
+    With ``owner_url``, that of the owner of the tables, the server looks after the indexes of vectors, and
+    folds sessions into the totals of their projects.
 
     Raises:
         SetupError: The manifest of trusted documents is missing or wrong, the extra for traces is missing, or
@@ -248,6 +250,7 @@ def _lifespan(
             tasks.append(asyncio.create_task(tokens.start()))
         if owner_url is not None:
             tasks.append(asyncio.create_task(vector_indexes.maintain(owner_url)))
+            tasks.append(asyncio.create_task(Folder(owner_url).maintain()))
         try:
             yield
         finally:

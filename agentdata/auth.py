@@ -39,8 +39,8 @@ _USE_INTERVAL = timedelta(minutes=1)
 """The minimum time between two updates of a key's last use."""
 
 _LOOKUP = text(
-    "SELECT project_id, id, scopes, expires_at, revoked_at, last_used_at"
-    " FROM authenticate_api_key(:secret_hash)"
+    "SELECT project_id, id, scopes, expires_at, revoked_at, last_used_at,"
+    " has_totals(project_id) AS has_totals FROM authenticate_api_key(:secret_hash)"
 )
 
 RECORD_USE = """
@@ -88,7 +88,13 @@ async def valid_key(connection: AsyncConnection | AsyncSession, hash_: bytes) ->
         raise UnauthenticatedError("the API key was revoked; use another one")
     if row.expires_at is not None and row.expires_at <= now:
         raise UnauthenticatedError("the API key has expired; use another one")
-    principal = Principal(row.project_id, row.id, frozenset(row.scopes), expires_at=row.expires_at)
+    principal = Principal(
+        row.project_id,
+        row.id,
+        frozenset(row.scopes),
+        expires_at=row.expires_at,
+        has_totals=row.has_totals,
+    )
     return ValidKey(principal, row.expires_at, row.last_used_at)
 
 

@@ -53,6 +53,7 @@ class Context:
         """The id of the project; the engine calls it the tenant."""
         self.viewer_id = principal.user_id
         """The end user whose rows alone the operation sees; the engine calls such a person the viewer."""
+        self.has_totals = principal.has_totals
         self.way = "plan"
         self.price: Price | None = None
         """The price of the operation, once it is known."""

@@ -29,6 +29,8 @@ class Principal:
     """When the key or token expires: no key that it makes may outlive it."""
     subject: str | None = None
     """Whom a token says that it speaks for."""
+    has_totals: bool = False
+    """Whether sums over many sessions of the project can be read from totals."""
 
     @property
     def holder_id(self) -> UUID:

@@ -10,9 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from agentdata import folding
 from agentdata.administration import acting_in
 from agentdata.connection import transaction
 from agentdata.operations.totals import ERROR_EVENT, as_decimal
+from models import Session, SessionTotal
+
+_TOTALS = str(SessionTotal.__tablename__)
 
 _BATCH_SIZE = 500
 """How many rows are counted in one transaction, which writers of these rows wait for."""
@@ -100,7 +104,18 @@ async def recount(url: str, project: str | None = None) -> list[Recounted]:
                 counted, wrong, last = await _recount_batch(url, table, project_id, last)
                 rows, corrected = rows + counted, corrected + wrong
         done.append(Recounted(table, rows, corrected))
+    done.append(Recounted(_TOTALS, *await _recount_totals(url, projects)))
     return done
+
+
+async def _recount_totals(url: str, projects: list[UUID]) -> tuple[int, int]:
+    """Add up the shares of sessions anew; return how many totals there are, and how many were wrong."""
+    rows = corrected = 0
+    for project in projects:
+        async with transaction(url) as connection:
+            counted, wrong = await folding.rebuild(connection, project)
+        rows, corrected = rows + counted, corrected + wrong
+    return rows, corrected
 
 
 async def _recount_batch(url: str, table: str, project: UUID, after: UUID) -> tuple[int, int, UUID | None]:
@@ -128,4 +143,6 @@ async def _recount_batch(url: str, table: str, project: UUID, after: UUID) -> tu
         ids = [row.id for row in found]
         # A statement of its own, which sees the rows of writers that held the locks before.
         corrected = await connection.execute(correct, {"project": project, "ids": ids})
+        if table == Session.__tablename__ and ids:
+            await folding.fold_all(connection, project, ids)
     return len(ids), corrected.rowcount, ids[-1] if len(ids) == _BATCH_SIZE else None

@@ -60,7 +60,8 @@ _CHUNK_BYTES = 64 * 1024
 _NOT_SIGNED = "the token is not signed with a key that this server knows; get a new one from its issuer"
 
 _IDENTIFY = text(
-    "SELECT project_id, user_id FROM identify_token_holder(:project, :project_slug, :user, :user_external_id)"
+    "SELECT project_id, user_id, has_totals(project_id) AS has_totals"
+    " FROM identify_token_holder(:project, :project_slug, :user, :user_external_id)"
 )
 
 
@@ -173,7 +174,9 @@ class Tokens:
             )
         user_id = None if claims.user is None else row.user_id
         expires_at = datetime.fromtimestamp(min(claims.expires_at, _LATEST), UTC)
-        return Principal(row.project_id, None, claims.scopes, user_id, expires_at, claims.subject)
+        # An end user sees no totals.
+        has_totals = user_id is None and row.has_totals
+        return Principal(row.project_id, None, claims.scopes, user_id, expires_at, claims.subject, has_totals)
 
     async def _key(self, header: Mapping[str, Any]) -> tuple[Any, str]:
         """Return the key that must have signed a token, and the algorithm of this key."""

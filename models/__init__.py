@@ -28,6 +28,7 @@ from models.session_metric import SessionMetric
 from models.state_transition import StateTransition
 from models.team import Team, TeamMember
 from models.tool_call import ToolCall
+from models.total import FoldedUntil, SessionShare, SessionTotal
 from models.usage_record import UsageRecord
 from models.user import User
 
@@ -39,6 +40,7 @@ __all__ = [
     "AgentVersion",
     "ApiKey",
     "Base",
+    "FoldedUntil",
     "IdempotencyKey",
     "Job",
     "KnowledgeBase",
@@ -64,6 +66,8 @@ __all__ = [
     "Session",
     "SessionEvent",
     "SessionMetric",
+    "SessionShare",
+    "SessionTotal",
     "StateTransition",
     "Team",
     "TeamMember",

@@ -32,6 +32,13 @@ class SessionStatus(ClosedSet):
     CANCELLED = "CANCELLED", "The session was ended before it could achieve its purpose."
 
 
+class Grain(ClosedSet):
+    """The length of the times by which totals are kept."""
+
+    HOUR = "HOUR", "An hour by UTC."
+    DAY = "DAY", "A day by UTC."
+
+
 OPEN_STATUSES = (SessionStatus.ACTIVE, SessionStatus.PAUSED)
 """The statuses of a session that has not ended."""
 

@@ -32,11 +32,13 @@ from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.tenancy import owned
 from models import Memory, Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
+from resolvers import folded
+from resolvers.measures import Range, either
 from resolvers.sums import mean, percentiles, share, total
 from schema.inputs.memory import MemoryFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import ColumnElement
 
@@ -157,7 +159,7 @@ def of_sessions(column: str, sessions: Term | None = None) -> Select[Any]:
     )
 
 
-def tools(sessions: Term | None = None) -> Select[Any]:
+def tools(sessions: Term | None = None, *, has_totals: bool = False) -> Select[Any]:
     """Select the totals of the calls of each tool."""
     columns = (ToolCall.name, ToolCall.status, ToolCall.duration_ms)
     call = _rows_in_sessions(ToolCall, columns, sessions)
@@ -166,7 +168,7 @@ def tools(sessions: Term | None = None) -> Select[Any]:
         return func.count().filter(call.status == status.value)
 
     succeeded, failed = count(ToolCallStatus.SUCCEEDED), count(ToolCallStatus.FAILED)
-    return select(
+    rows = select(
         call.name.label("id"),
         call.name.label("name"),
         func.count().label("call_count"),
@@ -177,9 +179,10 @@ def tools(sessions: Term | None = None) -> Select[Any]:
         mean(call.duration_ms).label("mean_duration_ms"),
         *[value.label(f"{name}_duration_ms") for name, value in percentiles(call.duration_ms)],
     ).group_by(call.name)
+    return _or_folded(rows, folded.tools, sessions) if has_totals else rows
 
 
-def models(sessions: Term | None = None) -> Select[Any]:
+def models(sessions: Term | None = None, *, has_totals: bool = False) -> Select[Any]:
     """Select the totals of the use of each model, from messages and usage records.
 
     A message without a model counts if it has tokens, so that the tokens of all models add up to those of all
@@ -215,7 +218,7 @@ def models(sessions: Term | None = None) -> Select[Any]:
         cast(func.sum(record.cost_usd), Numeric),
     ).group_by(record.model)
     use = union_all(by_messages, by_records).subquery().c
-    return select(
+    rows = select(
         use.model.label("id"),
         use.model.label("name"),
         total(use.message_count).label("message_count"),
@@ -225,6 +228,7 @@ def models(sessions: Term | None = None) -> Select[Any]:
         total(use.prompt_tokens + use.completion_tokens).label("total_tokens"),
         total(use.cost_usd, Float).label("cost_usd"),
     ).group_by(use.model)
+    return _or_folded(rows, folded.models, sessions) if has_totals else rows
 
 
 def memories(memories: Term | None = None) -> Select[Any]:
@@ -237,6 +241,19 @@ def memories(memories: Term | None = None) -> Select[Any]:
         memory.access_count.label("access_count"),
         memory.last_accessed_at.label("last_accessed_at"),
     ).where(*_conditions(memory, memories))
+
+
+def _or_folded(rows: Select[Any], sums: Callable[[Range], Select[Any]], sessions: Term | None) -> Select[Any]:
+    """Select ``rows``, or the same from totals if there are totals of such sessions, and many of these."""
+    range_ = Range.of(sessions)
+    if range_ is None:
+        return rows
+    found = sums(range_).subquery().c
+    named: dict[str, Any] = {"id": found.name} | dict(found.items())
+    if "total_tokens" in rows.selected_columns:
+        named["total_tokens"] = found.prompt_tokens + found.completion_tokens
+    columns = [named[name].label(name) for name in rows.selected_columns.keys()]  # noqa: SIM118 - SQLAlchemy's collection
+    return either(rows, select(*columns), range_)
 
 
 def _rows_in_sessions(model: Any, columns: Sequence[Any], sessions: Term | None, *conditions: Any) -> Any:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Numeric,
     Select,
     Uuid,
+    bindparam,
     cast,
     false,
     func,
@@ -28,10 +29,12 @@ from agentdata.engine.costs import OWN_SCAN_POINTS
 from agentdata.engine.fields import Cost, Gives, argument, batch
 from agentdata.engine.sql.filters import Term, condition
 from agentdata.engine.sql.links import among_keys, keys_table
-from agentdata.engine.sql.tenancy import owned
+from agentdata.engine.sql.tenancy import TENANT, owned
 from models import Message, Session, ToolCall, UsageRecord
 from models.enums import SessionStatus, ToolCallStatus
 from models.session import COUNTED
+from resolvers import folded
+from resolvers.measures import Range, either, situation
 from resolvers.sessions import within_trees
 from resolvers.sums import mean, percentiles, share, total
 from schema.inputs.session import SessionFilter
@@ -77,13 +80,14 @@ def field(description: str, *, by: str, inherits: bool = False) -> Any:
         description,
         Gives.OBJECT,
         arguments=[SESSIONS],
+        situation=situation,
         inherits=inherits,
         cost=COSTS.get(by, COST_OF_MANY),
         column=by,
     )
 
 
-def totals(column: str, sessions: Term | None = None) -> Select[Any]:
+def totals(column: str, sessions: Term | None = None, *, has_totals: bool = False) -> Select[Any]:
     """Select the totals of the sessions of each parent."""
     session = _sessions_by_parent(column, sessions, *COUNTED).c
 
@@ -91,11 +95,6 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
         return func.count().filter(session.status == status.value)
 
     completed, failed = count(SessionStatus.COMPLETED), count(SessionStatus.FAILED)
-    means = {
-        "success_rate": share(completed, failed),
-        "mean_quality_score": mean(session.quality_score),
-        "mean_user_satisfaction": mean(session.user_satisfaction),
-    }
     each = select(
         session.key,
         func.count().label("session_count"),
@@ -109,12 +108,15 @@ def totals(column: str, sessions: Term | None = None) -> Select[Any]:
         total(session.completion_tokens).label("completion_tokens"),
         total(session.cost_usd, Float).label("cost_usd"),
         total(session.error_count).label("error_count"),
-        *[value.label(name) for name, value in means.items()],
+        share(completed, failed).label("success_rate"),
+        mean(session.quality_score).label("mean_quality_score"),
+        mean(session.user_satisfaction).label("mean_user_satisfaction"),
     ).group_by(session.key)
-    return _with_all_keys(each, *means)
+    each = _or_folded(each, folded.totals, _range(column, sessions, has_totals=has_totals))
+    return _with_all_keys(each, "success_rate", "mean_quality_score", "mean_user_satisfaction")
 
 
-def latencies(column: str, sessions: Term | None = None) -> Select[Any]:
+def latencies(column: str, sessions: Term | None = None, *, has_totals: bool = False) -> Select[Any]:
     """Select statistics of the latencies of the messages in the sessions of each parent."""
     message = _rows_by_parent(column, sessions)(Message, Message.latency_ms, by=Message.sequence).subquery().c
     aggregates = {
@@ -128,10 +130,11 @@ def latencies(column: str, sessions: Term | None = None) -> Select[Any]:
     )
     # Not a condition of the lookup: the index of messages with a latency is not by session.
     each = each.where(message.latency_ms.is_not(None)).group_by(message.key)
+    each = _or_folded(each, folded.latencies, _range(column, sessions, has_totals=has_totals))
     return _with_all_keys(each, *aggregates)
 
 
-def tools(column: str, sessions: Term | None = None) -> Select[Any]:
+def tools(column: str, sessions: Term | None = None, *, has_totals: bool = False) -> Select[Any]:
     """Select the totals of the tools called in the sessions of each parent, the most called first."""
     columns = (ToolCall.name, ToolCall.status, ToolCall.duration_ms)
     call = _rows_by_parent(column, sessions)(ToolCall, *columns, by=ToolCall.call_id).subquery().c
@@ -140,25 +143,22 @@ def tools(column: str, sessions: Term | None = None) -> Select[Any]:
         return func.count().filter(call.status == status.value)
 
     succeeded, failed = count(ToolCallStatus.SUCCEEDED), count(ToolCallStatus.FAILED)
-    by_tool = (
-        select(
-            call.key,
-            call.name,
-            func.count().label("call_count"),
-            count(ToolCallStatus.PENDING).label("pending_count"),
-            succeeded.label("succeeded_count"),
-            failed.label("failed_count"),
-            share(succeeded, failed).label("success_rate"),
-            mean(call.duration_ms).label("mean_duration_ms"),
-            *[value.label(f"{name}_duration_ms") for name, value in percentiles(call.duration_ms)],
-        )
-        .group_by(call.key, call.name)
-        .subquery()
-    )
-    return _first_per_key(by_tool, MAX_TOOLS, by_tool.c.call_count.desc(), by_tool.c.name)
+    by_tool = select(
+        call.key,
+        call.name,
+        func.count().label("call_count"),
+        count(ToolCallStatus.PENDING).label("pending_count"),
+        succeeded.label("succeeded_count"),
+        failed.label("failed_count"),
+        share(succeeded, failed).label("success_rate"),
+        mean(call.duration_ms).label("mean_duration_ms"),
+        *[value.label(f"{name}_duration_ms") for name, value in percentiles(call.duration_ms)],
+    ).group_by(call.key, call.name)
+    tool = _or_folded(by_tool, folded.tools, _range(column, sessions, has_totals=has_totals)).subquery()
+    return _first_per_key(tool, MAX_TOOLS, tool.c.call_count.desc(), tool.c.name)
 
 
-def models(column: str, sessions: Term | None = None) -> Select[Any]:
+def models(column: str, sessions: Term | None = None, *, has_totals: bool = False) -> Select[Any]:
     """Select the totals of the models used in the sessions of each parent, those with the most tokens first.
 
     They include messages and usage records. A message without a model counts if it has tokens, so that the
@@ -188,21 +188,31 @@ def models(column: str, sessions: Term | None = None) -> Select[Any]:
         .subquery()
         .c
     )
-    each = (
-        select(
-            use.key,
-            use.model.label("name"),
-            func.count().filter(use.is_message).label("message_count"),
-            func.count().filter(~use.is_message).label("usage_count"),
-            total(use.prompt_tokens).label("prompt_tokens"),
-            total(use.completion_tokens).label("completion_tokens"),
-            total(use.cost_usd, Float).label("cost_usd"),
-        )
-        .group_by(use.key, use.model)
-        .subquery()
-    )
-    used_most = (each.c.prompt_tokens + each.c.completion_tokens).desc()
-    return _first_per_key(each, MAX_MODELS, used_most, each.c.name)
+    each = select(
+        use.key,
+        use.model.label("name"),
+        func.count().filter(use.is_message).label("message_count"),
+        func.count().filter(~use.is_message).label("usage_count"),
+        total(use.prompt_tokens).label("prompt_tokens"),
+        total(use.completion_tokens).label("completion_tokens"),
+        total(use.cost_usd, Float).label("cost_usd"),
+    ).group_by(use.key, use.model)
+    model = _or_folded(each, folded.models, _range(column, sessions, has_totals=has_totals)).subquery()
+    used_most = (model.c.prompt_tokens + model.c.completion_tokens).desc()
+    return _first_per_key(model, MAX_MODELS, used_most, model.c.name)
+
+
+def _range(column: str, sessions: Term | None, *, has_totals: bool) -> Range | None:
+    """Return the range of sessions to read from totals; None if the rows have to be read."""
+    return Range.of(sessions) if has_totals and column == "project_id" else None
+
+
+def _or_folded(rows: Select[Any], sums: Callable[[Range], Select[Any]], range_: Range | None) -> Select[Any]:
+    """Select ``rows``, or the same from totals if there is a range, and many sessions in it."""
+    if range_ is None:
+        return rows
+    key = bindparam(TENANT, type_=Uuid).label("key")
+    return either(rows, select(key, *sums(range_).subquery().c), range_)
 
 
 def _sessions_by_parent(column: str, sessions: Term | None, *columns: str) -> Any:

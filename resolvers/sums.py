@@ -9,10 +9,10 @@ from sqlalchemy import BigInteger, Float, Numeric, case, cast, func, literal_col
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PERCENTILES = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
+PERCENTILE_PARTS = {"p50": "0.5", "p95": "0.95", "p99": "0.99"}
 """Each percentile by name, as the share of the values that are at most as large."""
 
-PERCENTILES = tuple(_PERCENTILES)
+PERCENTILES = tuple(PERCENTILE_PARTS)
 
 _MIN_DOUBLE = literal_column("2.5e-324", Numeric)
 """A number closer to zero is zero as a double; PostgreSQL raises an error in place of rounding to zero."""
@@ -39,8 +39,13 @@ def total(value: Any, type_: Any = BigInteger) -> Any:
 
 def mean(value: Any) -> Any:
     """Return the exact mean of values that are not null, rounded once to a double; null if there are none."""
-    number = func.nullif(func.count(value), 0)
-    result: Any = func.sum(exact(value), type_=Numeric) / func.round(cast(number, Numeric), _MEAN_DIGITS)
+    return mean_of(func.sum(exact(value), type_=Numeric), func.count(value))
+
+
+def mean_of(sum_: Any, number: Any) -> Any:
+    """Return an exact sum, divided by the number of its values, as ``mean`` does."""
+    number = func.nullif(cast(number, Numeric), 0)
+    result: Any = sum_ / func.round(number, _MEAN_DIGITS)
     return case((func.abs(result) < _MIN_DOUBLE, literal_column("0.0", Float)), else_=cast(result, Float))
 
 
@@ -51,6 +56,6 @@ def share(good: Any, bad: Any) -> Any:
 
 def percentiles(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the percentiles of values that are not null, by name; PostgreSQL sorts once for all of them."""
-    for name, part in _PERCENTILES.items():
+    for name, part in PERCENTILE_PARTS.items():
         result = func.percentile_cont(literal_column(part, Float)).within_group(value)
         yield name, cast(result, Float)

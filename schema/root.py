@@ -57,6 +57,7 @@ from models.knowledge_document import MAX_CHUNKS
 from resolvers import rankings, search, words
 from resolvers.api_keys import create as create_api_key
 from resolvers.api_keys import rotate as rotate_api_key
+from resolvers.measures import situation
 from resolvers.nodes import NODES
 from resolvers.statistics import SESSIONS
 from schema.declarations import object_type
@@ -509,7 +510,7 @@ class Query:
         filter_=ToolRankFilter,
         order=ToolRankOrder,
         default=(Ordering("failed_count", descending=True),),
-        computed=computation(rankings.tools, SESSIONS),
+        computed=computation(rankings.tools, SESSIONS, situation=situation),
         cost=rankings.COST_OF_CONTENTS,
     )
     top_models: Connection[ModelRank] = page(
@@ -518,7 +519,7 @@ class Query:
         filter_=ModelRankFilter,
         order=ModelRankOrder,
         default=(Ordering("total_tokens", descending=True),),
-        computed=computation(rankings.models, SESSIONS),
+        computed=computation(rankings.models, SESSIONS, situation=situation),
         cost=rankings.COST_OF_CONTENTS,
     )
     top_memories: Connection[MemoryRank] = page(

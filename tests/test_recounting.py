@@ -27,6 +27,7 @@ WRONG = (
     "UPDATE memories SET access_count = access_count + 1, rated_count = 9, usefulness_total = 1",
     "UPDATE knowledge_documents SET chunk_count = chunk_count + 1",
     "UPDATE knowledge_versions SET chunk_count = 99, document_count = 9",
+    "UPDATE session_totals SET value = value + 1",
 )
 
 

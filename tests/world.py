@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from agentdata import folding
 from agentdata.operations import (
     api_keys,
     embeddings,
@@ -134,6 +135,7 @@ async def populate(api: Api, owner: AsyncEngine) -> None:
     for _ in range(4):
         await api.ask("mutation { updateProject(input: {}) { id } }")
     await _tie_times(api, owner)
+    await fold(api, owner)
 
 
 def _session(
@@ -524,11 +526,19 @@ async def _add_knowledge(random: Random, moment: Any, api: Api, agents: list[Any
         )
 
 
+async def fold(api: Api, owner: AsyncEngine) -> None:
+    """Fold the sessions of a project, which nothing writes to meanwhile."""
+    async with owner.connect() as connection:
+        now = await connection.scalar(text("SELECT clock_timestamp()"))
+        await connection.rollback()
+        await folding.fold_project(connection, api.project_id, now)
+
+
 async def _tie_times(api: Api, owner: AsyncEngine) -> None:
     """Give rows of all tables one of three times, so that orders by time have ties."""
     async with owner.begin() as connection:
         for table in Base.metadata.sorted_tables:
-            if "id" not in table.c or "project_id" not in table.c:
+            if not {"id", "project_id", "created_at"} <= {*table.c.keys()}:
                 continue
             changes = [
                 f"{column} = timestamptz '2026-02-01' + {ONE_OF_THREE.format(column)} * interval '1 hour'"

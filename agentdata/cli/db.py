@@ -74,7 +74,7 @@ def rebuild_totals(
         typer.Option(metavar="SLUG|ID", help="The only project to count, by slug or id; all by default."),
     ] = None,
 ) -> None:
-    """Count the contents of agents, sessions, memories and knowledge anew, and correct their totals."""
+    """Count the contents of agents, sessions, memories and projects anew, and correct their totals."""
     from agentdata import recounting
     from agentdata.cli.database import database
 

@@ -76,8 +76,8 @@ def _less_errors(is_error: str) -> str:
     return f""", less AS (
       SELECT session_id, count(*) FILTER (WHERE {is_error}) AS errors FROM cleared GROUP BY session_id
     ), counted AS (
-      UPDATE sessions SET error_count = greatest(error_count - errors, 0)
-      FROM less WHERE sessions.project_id = $1 AND sessions.id = less.session_id AND errors > 0
+      UPDATE sessions SET error_count = greatest(error_count - errors, 0), updated_at = clock_timestamp()
+      FROM less WHERE sessions.project_id = $1 AND sessions.id = less.session_id
     )"""  # noqa: S608 - a condition of this module
 
 
@@ -123,7 +123,8 @@ _COUNT_UPDATES = {
             interaction_count = greatest(interaction_count - interactions, 0),
             error_count = greatest(error_count - errors, 0),
             prompt_tokens = greatest(sessions.prompt_tokens - less.prompt_tokens, 0),
-            completion_tokens = greatest(sessions.completion_tokens - less.completion_tokens, 0)
+            completion_tokens = greatest(sessions.completion_tokens - less.completion_tokens, 0),
+            updated_at = clock_timestamp()
           FROM less WHERE sessions.project_id = $1 AND sessions.id = less.session_id
         )""",
         "own.id, own.session_id, own.role, own.prompt_tokens, own.completion_tokens",
@@ -141,7 +142,8 @@ _COUNT_UPDATES = {
           UPDATE sessions SET prompt_tokens = greatest(sessions.prompt_tokens - less.prompt_tokens, 0),
             completion_tokens = greatest(sessions.completion_tokens - less.completion_tokens, 0),
             cost_usd = CASE WHEN sessions.cost_usd IS NOT NULL
-              THEN greatest(sessions.cost_usd - less.cost_usd, 0) END
+              THEN greatest(sessions.cost_usd - less.cost_usd, 0) END,
+            updated_at = clock_timestamp()
           FROM less WHERE sessions.project_id = $1 AND sessions.id = less.session_id
         )""",
         "own.session_id, own.prompt_tokens, own.completion_tokens, own.cost_usd",

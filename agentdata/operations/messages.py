@@ -508,4 +508,5 @@ async def _settle_earlier_calls(write: UnitOfWork, appended: _SessionMessages) -
         )
         .execution_options(synchronize_session=False)
     )
-    await totals.add(write, appended.session_id, {"error_count": errors})
+    if errors:
+        await totals.add(write, appended.session_id, {"error_count": errors})

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from agentdata.checks import check, check_count, check_tags, check_text
 from agentdata.errors import BadUserInputError, ConflictError, LimitExceededError
-from agentdata.operations import deletion
+from agentdata.operations import deletion, totals
 from agentdata.operations.module_states import lock_all_chains
 from agentdata.operations.unit_of_work import FRESH
 from models import Session
@@ -215,6 +215,8 @@ async def _delete(write: UnitOfWork, which: ColumnElement[bool]) -> list[UUID]:
     )
     rows = (await write.execute(statement)).all()
     await _update_agent_counts(write, [(row.agent_id, row.status) for row in rows], [])
+    # A statement of its own: a share may have been made while this one waited for the sessions.
+    await write.fetch(totals.FORGET, write.project_id, [row.id for row in rows])
     return [row.id for row in rows]
 
 

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 async def create(write: UnitOfWork, message_id: UUID, values: dict[str, Any]) -> ToolCall:
     """Add a call to an ASSISTANT message, after its other calls."""
     check_call(values)
-    if values.get("error") is not None:
-        message = await write.get(Message, message_id, field="messageId")
-        await write.get(Session, message.session_id, lock=True)
+    message = await write.get(Message, message_id, field="messageId")
+    await write.get(Session, message.session_id, lock=True)
     message = await write.get(Message, message_id, field="messageId", lock=True)
     if message.role != MessageRole.ASSISTANT:
         raise BadUserInputError(
@@ -51,7 +50,7 @@ async def record_result(write: UnitOfWork, id_: UUID, values: dict[str, Any]) ->
     check_call(values)
     if "result" not in values and values.get("error") is None:
         raise BadUserInputError("either the result or the error of the call is required", field="result")
-    call = await _get(write, id_, counts=values.get("error") is not None)
+    call = await _get(write, id_)
     if call.status != ToolCallStatus.PENDING:
         raise ConflictError(
             f"the tool call has already {call.status}; use updateToolCall to change it", field="id"
@@ -61,7 +60,7 @@ async def record_result(write: UnitOfWork, id_: UUID, values: dict[str, Any]) ->
 
 async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ToolCall:
     """Update a call; a new result or error replaces the previous outcome."""
-    call = await _get(write, id_, counts=bool(values.keys() & {"error", "result"}))
+    call = await _get(write, id_)
     if values.get("error") is not None:
         values = {"result": None} | values | {"status": ToolCallStatus.FAILED}
     elif "result" in values:
@@ -76,17 +75,16 @@ async def update(write: UnitOfWork, id_: UUID, values: dict[str, Any]) -> ToolCa
 
 async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
     """Delete a call."""
-    call = await _get(write, id_, counts=True)
+    call = await _get(write, id_)
     ids = await write.delete(ToolCall, id_)
     await totals.add(write, call.session_id, {"error_count": -(call.error is not None)})
     return ids
 
 
-async def _get(write: UnitOfWork, id_: UUID, *, counts: bool) -> ToolCall:
-    """Return a call, locked; if the write may change how it counts, its session is locked first."""
-    if counts:
-        call = await write.get(ToolCall, id_)
-        await write.get(Session, call.session_id, lock=True)
+async def _get(write: UnitOfWork, id_: UUID) -> ToolCall:
+    """Return a call, locked; its session is locked first, as by every writer of its calls."""
+    call = await write.get(ToolCall, id_)
+    await write.get(Session, call.session_id, lock=True)
     return await write.get(ToolCall, id_, lock=True)
 
 

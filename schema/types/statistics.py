@@ -10,7 +10,11 @@ from schema.scalars import BigInt
 
 @object_type
 class ToolStatistics:
-    """How often one tool was called, and how its calls went."""
+    """How often one tool was called, and how its calls went.
+
+    Over more than 2,000 sessions of a project, all of them or those of a time of their start, a percentile is
+    true to 1 %.
+    """
 
     name: str = column("The name of the tool.")
     call_count: BigInt = column("The number of calls.")
@@ -62,7 +66,11 @@ class ModelStatistics:
 
 @object_type
 class LatencyStatistics:
-    """How long it took to write messages, over the messages whose latency is known."""
+    """How long it took to write messages, over the messages whose latency is known.
+
+    Over more than 2,000 sessions of a project, all of them or those of a time of their start, a percentile is
+    true to 1 %.
+    """
 
     count_: BigInt = column("The number of messages whose latency is known.", name="count")
     mean_ms: float | None = column("The mean latency, in milliseconds; null if none is known.")

@@ -42,6 +42,7 @@ from agentdata import migrations, provision
 from agentdata.database import Database
 from agentdata.database_url import parse
 from agentdata.engine.fields import Ordering, ToMany
+from agentdata.engine.plans.run import NOBODY
 from agentdata.engine.sql.batches import Batch
 from agentdata.engine.sql.cursors import Signer
 from agentdata.engine.sql.links import KEYS
@@ -398,7 +399,7 @@ async def _ask_statistics(indexes: Indexes, place: Place, batch: Batch) -> None:
         filters = await indexes.filters(model, place.arguments[argument], one_each=True)
         for name, operator, filter_ in filters:
             if _is_rare(name, operator, filter_):
-                given = batch.bind({argument: filter_})
+                given = batch.bind({argument: filter_}, NOBODY)
                 await indexes.ask(
                     f"{place}({argument}: {name} {operator})",
                     batch.computation.statement(given.shape),
@@ -439,7 +440,7 @@ async def test_an_index_serves_searches(indexes: Indexes, field: str) -> None:
     [page] = [each.metadata[DECLARED] for each in definition.fields if each.python_name == field]
     # Rare words, words that are common in other projects, and words that no row has together.
     for query in ("7777", '"number 7777"', "nosuchword", "number nosuchword"):
-        asked = _slice(page, computed=page.computation.bind({"query": query}))
+        asked = _slice(page, computed=page.computation.bind({"query": query}, NOBODY))
         rows = page.rows(asked.shape, ["id", "rank", "excerpt"])
         for statement in (rows, page.totals(asked.shape), page.is_complete(asked.shape)):
             await indexes.ask(f"{field}({query})", statement, asked.parameters, by_hand=False)

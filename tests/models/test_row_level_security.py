@@ -17,6 +17,7 @@ from models.base import PROJECT_SETTING, REQUEST_ROLE
 from models.enums import MessageRole
 from models.server_secret import SERVER
 from tests import factories
+from tests.world import fold
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -41,7 +42,7 @@ def key_of(table: str) -> str:
 
 
 @pytest.fixture
-async def theirs(other: Api) -> Api:
+async def theirs(other: Api, owner: AsyncEngine) -> Api:
     """Provide another project, with a row in every table."""
     user = await factories.user(other)
     agent = await factories.agent(other)
@@ -83,6 +84,7 @@ async def theirs(other: Api) -> Api:
     await factories.knowledge_sync(other, base.id)
     await other.ask('mutation { createApiKey(input: {name: "Key", scopes: [READ]}) { secret } }')
     await other.ask('mutation { createUser(input: {}, idempotencyKey: "once") { id } }')
+    await fold(other, owner)
     return other
 
 
@@ -146,7 +148,7 @@ async def test_rows_of_another_project_can_be_neither_read_nor_changed(
         )
         assert mine == 0
         for write in (
-            f"UPDATE {table} SET created_at = now() WHERE {key} = '{theirs.project_id}'",
+            f"UPDATE {table} SET {key_of(table)} = NULL WHERE {key} = '{theirs.project_id}'",
             f"DELETE {whole}",
         ):
             try:

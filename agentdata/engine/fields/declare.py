@@ -152,19 +152,22 @@ def batch(
     model: type[Any] | None = None,
     arguments: Sequence[StrawberryArgument] = (),
     bind: Callable[..., Bindings] | None = None,
+    situation: Callable[[Any], Mapping[str, Any]] | None = None,
     inherits: bool = False,
     cost: Cost | None = None,
     **constants: Any,
 ) -> Any:
     """Declare a field whose values one statement computes for all parents; ``function`` builds the statement.
 
-    ``arguments``, ``bind`` and ``constants`` are those of ``computation``. ``inherits``: the parent object
-    came from another batch; this statement uses the parent's arguments plus its own.
+    ``arguments``, ``bind``, ``situation`` and ``constants`` are those of ``computation``. ``inherits``: the
+    parent object came from another batch; this statement uses the parent's arguments plus its own.
     """
-    declared = Batch(computation(function, *arguments, bind=bind, **constants), gives, model, inherits)
+    declared = Batch(
+        computation(function, *arguments, bind=bind, situation=situation, **constants), gives, model, inherits
+    )
 
     def resolve(root: Any, info: Info, **_arguments: Any) -> Any:
-        bindings = declared.bind(arguments_of(info), root.bindings if inherits else None)
+        bindings = declared.bind(arguments_of(info), info.context, root.bindings if inherits else None)
         # One place in a document has the same arguments for every parent, as far as inherited ones are equal.
         place = (declared, _place(info), bindings.shape if inherits else None)
         loader = BatchLoader(declared, bindings)
@@ -180,6 +183,7 @@ def computation(
     is_complete: Callable[..., Any] | None = None,
     mode: Callable[..., str] | None = None,
     prepare: Prepare | None = None,
+    situation: Callable[[Any], Mapping[str, Any]] | None = None,
     takes_first: bool = False,
     **constants: Any,
 ) -> Computation:
@@ -188,15 +192,18 @@ def computation(
     An argument that is a filter reaches the function under its own name. ``bind`` turns the other arguments
     into what the function takes; ``constants`` are fixed values, which both ``bind`` and the function take.
     ``prepare`` is awaited before ``bind``, which takes the arguments that it returns: while it waits, the
-    operation holds no connection, and its other preparations run. It bounds its own time. With
-    ``takes_first``, the function takes ``first``: how many rows a page needs that begins where the list does.
+    operation holds no connection, and its other preparations run. It bounds its own time. ``situation``
+    returns further arguments of the function for the operation's context. With ``takes_first``, the function
+    takes ``first``: how many rows a page needs that begins where the list does.
     """
     filters = {
         each.python_name: filters_for(each.metadata[_FILTERED_MODEL], each.type)
         for each in arguments
         if _FILTERED_MODEL in each.metadata
     }
-    return Computation(function, constants, filters, bind, arguments, is_complete, mode, prepare, takes_first)
+    return Computation(
+        function, constants, filters, bind, arguments, is_complete, mode, prepare, situation, takes_first
+    )
 
 
 def argument(

@@ -408,12 +408,13 @@ class _Compilation:
         slot = self._slot(
             type_,
             nodes[0],
-            lambda arguments, _, bindings: declared.bind(
-                arguments, None if parent_slot is None else bindings[parent_slot]
+            lambda arguments, context, bindings: declared.bind(
+                arguments, context, None if parent_slot is None else bindings[parent_slot]
             ),
             inherits=parent_slot,
             # What is bound may be large, such as the starts of buckets, and is not to stay in a cached plan.
-            each_request=declared.computation.binder is not None,
+            each_request=declared.computation.binder is not None
+            or declared.computation.situation is not None,
         )
         self.arguments.computed += declared.computation.binder is not None
         by = KEY if declared.inherits else "id"
@@ -459,7 +460,7 @@ class _Compilation:
             type_,
             nodes[0],
             declared.request,
-            each_request=declared.scope is not None,
+            each_request=declared.scope is not None or declared.depends_on_context,
             prepare=declared.prepare,
         )
         key_type = None if keys is None else Uuid()

@@ -36,6 +36,7 @@ class _Nobody:
     """Stands for the context while arguments are bound before any request."""
 
     signer = Signer(bytes(32), UUID(int=0))
+    has_totals = False
 
     def require(self, scope: Any) -> None:
         """Have every scope: nothing runs for nobody."""

@@ -54,14 +54,14 @@ class Batch:
     model: Any = None
     inherits: bool = False
 
-    def bind(self, arguments: Mapping[str, Any], parent: Bindings | None = None) -> Bindings:
+    def bind(self, arguments: Mapping[str, Any], context: Any, parent: Bindings | None = None) -> Bindings:
         """Bind the field's arguments, after those of the parent's batch if the batch inherits them.
 
         Raises:
             AgentDataError: A filter or another argument is wrong.
 
         """
-        own = self.computation.bind(arguments)
+        own = self.computation.bind(arguments, context)
         if not self.inherits or parent is None:
             return own
         return Bindings(tuple((dict(parent.shape) | dict(own.shape)).items()), parent.values | own.values)

@@ -39,9 +39,9 @@ NO_BINDINGS = Bindings((), {})
 class Computation:
     """A statement that a function builds.
 
-    The function's keyword arguments come from three sources: the ``constants`` of the declaration; the terms
-    of those field arguments that are ``filters``, under their own names; and what ``binder`` makes of all
-    other field arguments.
+    The function's keyword arguments come from these sources: the ``constants`` of the declaration; the terms
+    of those field arguments that are ``filters``, under their own names; what ``binder`` makes of all other
+    field arguments; and the ``situation``.
     """
 
     function: Callable[..., Any]
@@ -55,6 +55,8 @@ class Computation:
     """Returns, from the same arguments, the name of the way in which the rows are found."""
     prepare: Prepare | None = None
     """Prepares the arguments before they are bound, and before the operation takes a connection."""
+    situation: Callable[[Any], Mapping[str, Any]] | None = None
+    """Returns what else the SQL depends on, from the context: further keyword arguments of the function."""
     takes_first: bool = False
     """Whether the function takes ``first``: how many of the first rows by the list's own order are needed, as
     SQL; it may leave out all others. None if all are needed."""
@@ -69,8 +71,8 @@ class Computation:
         """The shape for default arguments; the statement's columns do not depend on the arguments."""
         return (*self.constants.items(), *dict.fromkeys(self.filters).items())
 
-    def bind(self, arguments: Mapping[str, Any]) -> Bindings:
-        """Bind a field's arguments.
+    def bind(self, arguments: Mapping[str, Any], context: Any) -> Bindings:
+        """Bind a field's arguments for an operation.
 
         Raises:
             AgentDataError: A filter or another argument is wrong.
@@ -88,6 +90,8 @@ class Computation:
             bound = self.binder(arguments, **self.constants)
             shape |= dict(bound.shape)
             values |= bound.values
+        if self.situation is not None:
+            shape |= self.situation(context)
         return Bindings(tuple(shape.items()), values)
 
     def statement(self, shape: tuple[tuple[str, Any], ...]) -> Select[Any]:

@@ -115,6 +115,11 @@ class Page:
         """The function that prepares the arguments before they are bound; None if there is none."""
         return None if self.computation is None else self.computation.prepare
 
+    @property
+    def depends_on_context(self) -> bool:
+        """Whether the statement depends on the context of an operation, not only on the arguments."""
+        return self.computation is not None and self.computation.situation is not None
+
     def request(self, arguments: Mapping[str, Any], client: _Client, *_: Any) -> PageRequest:
         """Return a client's request for a page, made of the field's arguments.
 
@@ -127,7 +132,7 @@ class Page:
         return PageRequest(
             self,
             client.signer,
-            computed=NO_BINDINGS if self.computation is None else self.computation.bind(arguments),
+            computed=NO_BINDINGS if self.computation is None else self.computation.bind(arguments, client),
             filter_=arguments.get("filter"),
             order=[
                 Ordering(key["field"].value, key["direction"].value == "DESC")
