@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +31,9 @@ Result = TypeVar("Result")
 
 
 _UNKNOWN_ORIGIN = Origin()
+
+_BELIEVED_S, _MOST_BELIEVED, _LONGEST_KEY = 60.0, 10_000, 1_000
+"""How many seconds a size of vectors is believed to exist, how many are, and of how long parameters."""
 
 
 class Context:
@@ -124,6 +128,26 @@ class Context:
             return bool(found)
 
         return await self._vectors.in_use((self.tenant_id, self.viewer_id, statement), look)
+
+    async def sizes_beside(self, size: int, statement: str, parameters: tuple[Any, ...]) -> list[int]:
+        """Return the sizes of the vectors that a statement finds, or none if they include this size.
+
+        Its parameters are the project and those given. That it finds this size is believed for a minute.
+        """
+        now, believed = asyncio.get_running_loop().time(), self._database.sizes_in_use
+        # A list of many ids would take much memory, for little: its search takes far longer than the look.
+        key = (self.tenant_id, size, statement, str(parameters)[:_LONGEST_KEY])
+        is_short = len(key[-1]) < _LONGEST_KEY
+        if is_short and now < believed.get(key, 0.0):
+            return []
+        found = [row["dimensions"] for row in await self.fetch(statement, (self.tenant_id, *parameters))]
+        if size not in found:
+            return found
+        if is_short:
+            if len(believed) >= _MOST_BELIEVED:
+                believed.clear()
+            believed[key] = now + _BELIEVED_S
+        return []
 
     async def vector_of(self, text: str) -> Vector:
         """Return the vector of a text, made by the model; to be awaited in a preparation.

@@ -70,6 +70,8 @@ class Database:
     ) -> None:
         self.secret = secret or secrets.token_bytes(32)
         """Signs cursors. The servers of a database share it; alone, this pool has one of its own."""
+        self.sizes_in_use: dict[Hashable, float] = {}
+        """Until when it is believed, without a look, that there are vectors of a size to search."""
         self.embedding_model = embedding_model
         """The model that makes vectors of texts that have none; None if nobody makes any."""
         self.pool = Pool(

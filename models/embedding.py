@@ -48,6 +48,11 @@ def _by_size() -> Index:
     return Index(None, "dimensions")
 
 
+def _by_model(table: str) -> Index:
+    """Return the index by which searches find the models and sizes of a project."""
+    return Index(f"{table}_model_idx", "project_id", "model", "dimensions")
+
+
 class KnowledgeEmbedding(Embedding, Base):
     """The vector of a chunk.
 
@@ -80,7 +85,12 @@ class MemoryEmbedding(Embedding, Base):
     """The vector of a memory."""
 
     __tablename__ = "memory_embeddings"
-    __table_args__ = (owned_by("memory_id", "memories"), *_checks(), _by_size())
+    __table_args__ = (
+        owned_by("memory_id", "memories"),
+        *_checks(),
+        _by_size(),
+        _by_model("memory_embeddings"),
+    )
 
     project_id: Mapped[ProjectId]
     memory_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -90,7 +100,12 @@ class MessageEmbedding(Embedding, Base):
     """The vector of a message. ``session_id`` repeats that of the message, which decides who sees it."""
 
     __tablename__ = "message_embeddings"
-    __table_args__ = (owned_by("message_id", "messages"), *_checks(), _by_size())
+    __table_args__ = (
+        owned_by("message_id", "messages"),
+        *_checks(),
+        _by_size(),
+        _by_model("message_embeddings"),
+    )
 
     project_id: Mapped[ProjectId]
     message_id: Mapped[UUID] = mapped_column(primary_key=True)

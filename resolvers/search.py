@@ -52,6 +52,7 @@ from resolvers.meaning import (
     has_all,
     nearest,
 )
+from resolvers.sizes import OF_BASES, OF_MEMORIES, OF_MESSAGES, Sizes, check_size
 from resolvers.words import (
     FENCE,
     QUERY,
@@ -355,18 +356,28 @@ def _mode_name(*, words: bool = True, meaning: Meaning | None = None, **_: Any) 
     return mode.name
 
 
-def _preparing(in_use: str | None) -> Prepare:
+def _preparing(
+    in_use: str | None,
+    sizes: Sizes,
+    others: Callable[[Mapping[str, Any]], tuple[list[UUID] | None, ...]] = lambda _: (),
+) -> Prepare:
     """Return what gives a search for a text its vector, if this server makes vectors.
 
-    Without a mode, it does so if the statement ``in_use`` finds vectors to compare with.
+    Without a mode, it does so if the statement ``in_use`` finds vectors to compare with. A vector that the
+    client gives must have one of the ``sizes``, whose further parameters are the ``others``.
     """
 
     async def prepare(arguments: Mapping[str, Any], context: Context) -> Mapping[str, Any]:
         query, mode = arguments.get(QUERY), arguments.get("mode")
         own = context.embedding_model
-        if own is None or query is None or arguments.get("embedding") is not None:
+        vector, model = arguments.get("embedding"), arguments.get("embedding_model")
+        if vector is not None and mode is not SearchMode.WORDS:
+            if model is not None:
+                check_text("embeddingModel", model)
+            await check_size(context, sizes, vector, model, *others(arguments))
+        if own is None or query is None or vector is not None:
             return arguments
-        if mode is SearchMode.WORDS or arguments.get("embedding_model") not in {None, own}:
+        if mode is SearchMode.WORDS or model not in {None, own}:
             return arguments
         check_text(QUERY, query, MAX_QUERY)
         is_open = mode is None and arguments.get(MIN_SCORE) is None
@@ -397,14 +408,27 @@ SELECT to_regtype('halfvec') IS NOT NULL AND EXISTS (
 """No index is by model, so this looks at the vectors of the newest memories."""
 
 
+def _base_ids(arguments: Mapping[str, Any]) -> list[UUID] | None:
+    """Return the ids of the bases that a search names, or None if it searches all.
+
+    Raises:
+        BadUserInputError: There are none or too many, or one is no id.
+
+    """
+    ids: list[str] | None = arguments.get("knowledge_base_ids")
+    if ids is None:
+        return None
+    check_count("knowledgeBaseIds", ids, MAX_BASES)
+    return [as_uuid(id_, "knowledgeBaseIds") for id_ in ids]
+
+
 def _bind_knowledge(arguments: Mapping[str, Any]) -> Bindings:
     bound = _bind(arguments)
     shape: list[tuple[str, Any]] = []
     values: dict[str, Any] = {}
-    if (ids := arguments.get("knowledge_base_ids")) is not None:
-        check_count("knowledgeBaseIds", ids, MAX_BASES)
+    if (ids := _base_ids(arguments)) is not None:
         shape.append((_BASES, True))
-        values[_BASES] = [as_uuid(id_, "knowledgeBaseIds") for id_ in ids]
+        values[_BASES] = ids
     if (version := arguments.get(_VERSION)) is not None:
         check_text(_VERSION, version)
         shape.append((_VERSION, True))
@@ -427,7 +451,8 @@ _SEARCH = (
     argument(
         "embedding",
         Vector,
-        "The vector to compare with. Only vectors of the same size are compared. If it is missing, a server"
+        "The vector to compare with. Only vectors of the same size are compared; if there are vectors to"
+        " search, but none of this size, it is refused. If it is missing, a server"
         " with an embeddings endpoint makes it of the `query`.",
     ),
     argument(
@@ -472,7 +497,7 @@ FOUND_MESSAGES = computation(
     mode=_mode_name,
     takes_first=True,
     # Nobody makes vectors of messages but clients, so a search for words asks for none by default.
-    prepare=_preparing(None),
+    prepare=_preparing(None, OF_MESSAGES),
 )
 FOUND_MEMORIES = computation(
     partial(_matches, _memories),
@@ -483,7 +508,7 @@ FOUND_MEMORIES = computation(
     is_complete=partial(_complete, _memories),
     mode=_mode_name,
     takes_first=True,
-    prepare=_preparing(_MEMORIES_IN_USE),
+    prepare=_preparing(_MEMORIES_IN_USE, OF_MEMORIES),
 )
 FOUND_KNOWLEDGE = computation(
     partial(_matches, _chunks),
@@ -502,5 +527,5 @@ FOUND_KNOWLEDGE = computation(
     is_complete=partial(_complete, _chunks),
     mode=_mode_name,
     takes_first=True,
-    prepare=_preparing(_BASES_IN_USE),
+    prepare=_preparing(_BASES_IN_USE, OF_BASES, lambda asked: (_base_ids(asked),)),
 )

@@ -222,6 +222,9 @@ _QUEUE_NAME = parameter("name", str, "The name of the queue.")
 _EMBEDDING_MODEL = parameter(
     "model", str, "The name of the model that made the vectors; at most 255 characters."
 )
+_EMBEDDINGS_DELETED = parameter(
+    "limit", int, "How many vectors to delete at most, from 1 to 10,000.", default=1_000
+)
 _BEST = (Ordering("score", descending=True),)
 
 
@@ -758,6 +761,15 @@ class Mutation:
             "The vectors, from 1 to 1,000, each of another message.",
         ),
     )
+    delete_message_embeddings: Deletion | None = write_messages(
+        embeddings.delete_of_messages,
+        "Delete the vectors that a model made of messages, such as one that is no longer used, and return the"
+        " ids of these messages, which stay. If as many were deleted as `limit` allows, send it again to"
+        " delete more.",
+        _EMBEDDING_MODEL,
+        _EMBEDDINGS_DELETED,
+        returns=Deleted,
+    )
     redact_message: Message | None = write_messages(
         messages.redact,
         "Remove the contents of a message and of its tool calls for good. Who spoke and when is kept.",
@@ -915,6 +927,15 @@ class Mutation:
         parameter(
             "embeddings", list[MemoryEmbeddingInput], "The vectors, from 1 to 1,000, each of another memory."
         ),
+    )
+    delete_memory_embeddings: Deletion | None = write_memories(
+        embeddings.delete_of_memories,
+        "Delete the vectors that a model made of memories, such as one that is no longer used, and return the"
+        " ids of these memories, which stay. If as many were deleted as `limit` allows, send it again to"
+        " delete more. Fails with CONFLICT if a worker makes vectors of this model.",
+        _EMBEDDING_MODEL,
+        _EMBEDDINGS_DELETED,
+        returns=Deleted,
     )
     record_memory_access: MemoryAccess | None = write_memories(
         memory_accesses.record,
@@ -1226,8 +1247,17 @@ class Mutation:
         knowledge_embeddings.finish,
         "Let searches compare the vectors of `nextEmbeddingModel` from now on, which becomes the"
         " `embeddingModel`, and then delete the vectors of the model before. Fails with CONFLICT if chunks"
-        " have no vector of the next model.",
+        " have no vector of the next model. Give the `embeddingModel` to be able to repeat it if no answer"
+        " came.",
         ID,
+        parameter(
+            "embedding_model",
+            str | None,
+            "The name of the next model. If it is the `embeddingModel` of the base already, and no other is"
+            " being filled in, this has been done before: it answers as it did then, and deletes what is left"
+            " of other vectors. If it is neither, the mutation fails with CONFLICT.",
+            default=strawberry.UNSET,
+        ),
         parameter(
             "allow_missing",
             bool,

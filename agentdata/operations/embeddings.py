@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agentdata.checks import check_count, check_text
+from agentdata.checks import check_count, check_range, check_text
 from agentdata.errors import BadUserInputError, ConflictError
 from agentdata.naming import camel
 from models import KnowledgeEmbedding, Memory, MemoryEmbedding, Message, MessageEmbedding
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_EMBEDDINGS = 1_000
 """How many vectors one write may put."""
+
+MAX_DELETED = 10_000
+"""How many vectors one write may delete."""
 
 MAX_MODEL = 255
 """The longest name of a model."""
@@ -61,6 +65,17 @@ _FORGET = {
     for table in (MEMORIES, MESSAGES)
 }
 
+_DELETE = {
+    table: f"""
+WITH chosen AS MATERIALIZED (
+  SELECT {table.key} AS id FROM {table.name} WHERE project_id = $1 AND model = $2 LIMIT $3
+)
+DELETE FROM {table.name} AS own USING chosen
+WHERE own.project_id = $1 AND own.{table.key} = chosen.id AND own.model = $2
+RETURNING own.{table.key} AS id"""  # noqa: S608  # names of the models
+    for table in (MEMORIES, MESSAGES)
+}
+
 
 async def store(
     write: UnitOfWork, table: Table, model: str, vectors: Iterable[tuple[UUID, Vector]], *, field: str
@@ -78,9 +93,55 @@ async def store(
     await write.fetch(_STORE[table], write.project_id, model, [*ids], [*sent])
 
 
+async def store_new(
+    write: UnitOfWork, table: Table, rows: Iterable[tuple[UUID, Vector | None, str | None]], *, field: str
+) -> None:
+    """Add the vectors of new rows, each given by its id, its vector and the model that made it, or None.
+
+    Raises:
+        NoVectorsError: The database lacks pgvector.
+
+    """
+    by_model: defaultdict[str, list[tuple[UUID, Vector]]] = defaultdict(list)
+    for id_, vector, model in rows:
+        if vector is not None and model is not None:
+            by_model[model].append((id_, vector))
+    for model, vectors in by_model.items():
+        await store(write, table, model, vectors, field=field)
+
+
 async def forget(write: UnitOfWork, table: Table, id_: UUID, model: str | None = None) -> None:
     """Delete the vectors of a memory or a message, those of one model or all."""
     await write.fetch(_FORGET[table], write.project_id, id_, model)
+
+
+async def delete_of_memories(write: UnitOfWork, model: str, limit: int = 1_000) -> list[UUID]:
+    """Delete vectors that a model made of memories, and return the ids of the memories."""
+    return await _delete(write, MEMORIES, model, limit)
+
+
+async def delete_of_messages(write: UnitOfWork, model: str, limit: int = 1_000) -> list[UUID]:
+    """Delete vectors that a model made of messages, and return the ids of the messages."""
+    return await _delete(write, MESSAGES, model, limit)
+
+
+async def _delete(write: UnitOfWork, table: Table, model: str, limit: int) -> list[UUID]:
+    """Delete vectors of a model, at most as many as ``limit``.
+
+    Raises:
+        BadUserInputError: No model can have this name, or the limit is out of range.
+        ConflictError: This server makes vectors of the model, and would make them again.
+
+    """
+    check_model("model", model)
+    check_range("limit", limit, 1, MAX_DELETED)
+    if table is MEMORIES and model == write.embedding_model:
+        raise ConflictError(
+            "the worker of this server makes vectors of this model, and would make them again; its operator"
+            " sets another AGENTDATA_EMBEDDINGS_MODEL first",
+            field="model",
+        )
+    return [record["id"] for record in await write.fetch(_DELETE[table], write.project_id, model, limit)]
 
 
 async def put_for_memories(write: UnitOfWork, model: str, embeddings: list[dict[str, Any]]) -> list[Memory]:

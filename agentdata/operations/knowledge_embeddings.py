@@ -182,21 +182,39 @@ async def start(write: UnitOfWork, id_: UUID, embedding_model: str, dimensions: 
     return await write.update(base, {"next_embedding_model": embedding_model, "next_dimensions": dimensions})
 
 
-async def finish(write: UnitOfWork, id_: UUID, *, allow_missing: bool = False) -> KnowledgeBase:
+async def finish(
+    write: UnitOfWork, id_: UUID, *, embedding_model: str | None = None, allow_missing: bool = False
+) -> KnowledgeBase:
     """Let searches compare the vectors of the next model from now on, and delete those of the model before.
 
+    With the name of the model it may be repeated: if the base has changed to this model, only what was left
+    of the deletion is done.
+
     Raises:
-        ConflictError: The base is not being re-embedded, or chunks have no vector of the next model.
+        ConflictError: The base is not being re-embedded, or not by this model, or chunks have no vector of
+            the next model.
 
     """
+    if embedding_model is not None:
+        vectors_.check_model("embeddingModel", embedding_model)
 
     async def switch(part: UnitOfWork) -> None:
         base = await part.get(KnowledgeBase, id_, lock=True)
-        if base.next_embedding_model is None:
+        if base.next_embedding_model is None and embedding_model is None:
             raise ConflictError(
                 "the knowledge base is not being re-embedded; if a finish of it was interrupted,"
-                " cancelKnowledgeReembedding deletes the vectors that it has left",
+                " cancelKnowledgeReembedding deletes the vectors that it has left; to repeat one, give its"
+                " embeddingModel",
                 field="id",
+            )
+        if base.next_embedding_model is None and base.embedding_model == embedding_model:
+            return
+        if embedding_model not in {None, base.next_embedding_model}:
+            raise ConflictError(
+                f"the knowledge base is not being re-embedded by {embedding_model}; its embeddingModel is"
+                f" {base.embedding_model}, and its nextEmbeddingModel is"
+                f" {base.next_embedding_model or 'null'}",
+                field="embeddingModel",
             )
         size = (base.next_embedding_model, base.next_dimensions)
         [record] = await part.fetch(_MISSING, part.project_id, id_, *size)

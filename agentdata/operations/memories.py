@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +11,13 @@ from sqlalchemy import func, select
 from agentdata.checks import check, check_count, check_tags
 from agentdata.errors import BadUserInputError, not_found
 from agentdata.operations import deletion, embedding_jobs
-from agentdata.operations.embeddings import EMBEDDING, MEMORIES, forget, split, store
+from agentdata.operations.embeddings import EMBEDDING, MEMORIES, forget, split, store, store_new
 from models import Memory, MemoryRevision, MemorySource, Message
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from agentdata.operations.unit_of_work import UnitOfWork
-    from agentdata.vectors import Vector
 
 MAX_MEMORIES = 1_000
 """How many memories one write may create, link or unlink."""
@@ -158,12 +156,9 @@ async def _create(write: UnitOfWork, memories: list[dict[str, Any]], path: str) 
     if sources:
         triples = zip(paths, made, checked, strict=True)
         await _add_sources(write, [(each, memory.id, ids or []) for each, memory, (_, ids) in triples])
-    by_model: defaultdict[str, list[tuple[UUID, Vector]]] = defaultdict(list)
-    for memory, (_, vector, model) in zip(made, embedded, strict=True):
-        if vector is not None and model is not None:
-            by_model[model].append((memory.id, vector))
-    for model, vectors in by_model.items():
-        await store(write, MEMORIES, model, vectors, field=path.format(0) + "embedding")
+    if vectors_given:
+        new = [(memory.id, vector, model) for memory, (_, vector, model) in zip(made, embedded, strict=True)]
+        await store_new(write, MEMORIES, new, field=path.format(0) + "embedding")
     if wakes:
         await embedding_jobs.wake(write)
     return made

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from agentdata.operations.unit_of_work import UnitOfWork
+    from agentdata.vectors import Vector
     from models import Base
 
     Answer = tuple[str, dict[str, Any], str]
@@ -54,7 +55,8 @@ async def append(write: UnitOfWork, session_id: UUID, messages: list[dict[str, A
     """Append messages to a session in order, with the tool calls that they make and answer.
 
     A message's values are those of its columns, and ``tool_calls`` (values of calls),
-    ``tool_call_id`` (the ``call_id`` that a TOOL message answers) and ``tool_error`` (why the call failed).
+    ``tool_call_id`` (the ``call_id`` that a TOOL message answers), ``tool_error`` (why the call failed),
+    ``embedding`` and ``embedding_model``.
     Sequences are assigned under the session's lock, so they have no duplicates and no gaps.
 
     Raises:
@@ -63,8 +65,12 @@ async def append(write: UnitOfWork, session_id: UUID, messages: list[dict[str, A
 
     """
     check_items("messages", Message, messages, MAX_MESSAGES)
+    messages, made = _split(messages)
     appended = _SessionMessages(session_id, messages)
-    [session] = await _store(write, [appended], alone=not appended.answers)
+    [session] = await _store(write, [appended], alone=not (appended.answers or made))
+    if made:
+        new = [(appended.messages[place]["id"], vector, model) for place, vector, model in made]
+        await embeddings.store_new(write, embeddings.MESSAGES, new, field=f"messages.{made[0][0]}.embedding")
     if appended.answers:
         await _settle_earlier_calls(write, appended)
     return appended.rows(session)
@@ -224,6 +230,29 @@ async def _store(write: UnitOfWork, appended: list[_SessionMessages], *, alone: 
         if each.session_id not in sessions:
             raise not_found(Session, each.session_id, "sessionId")
     return [sessions[each.session_id] for each in appended]
+
+
+def _split(
+    messages: list[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], list[tuple[int, Vector, str | None]]]:
+    """Return the other values of messages, and the places of those with a vector, the vectors and models.
+
+    Raises:
+        BadUserInputError: There is a vector without a model, or there are too many vectors.
+
+    """
+    names = {embeddings.EMBEDDING, embeddings.EMBEDDING_MODEL}
+    if all(names.isdisjoint(message) for message in messages):
+        return messages, []
+    parts = [embeddings.split(message, f"messages.{place}.") for place, message in enumerate(messages)]
+    made = [(place, vector, model) for place, (_, vector, model) in enumerate(parts) if vector is not None]
+    if len(made) > embeddings.MAX_EMBEDDINGS:
+        raise BadUserInputError(
+            f"messages has {len(made):,} items with an embedding; it may have at most"
+            f" {embeddings.MAX_EMBEDDINGS:,}: send the others with another appendMessages",
+            field="messages",
+        )
+    return [values for values, *_ in parts], made
 
 
 def _check(message: dict[str, Any], path: str) -> None:

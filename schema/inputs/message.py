@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from agentdata.engine.fields import ToMany, Via, filter_on
+from agentdata.vectors import Vector
 from models import Agent, Memory, MemorySource, Session, ToolCall, User
 from schema.declarations import enum_type, enum_value, input_type, optional, required
 from schema.enums import MessageRole, OrderDirection
@@ -154,6 +155,13 @@ class AppendMessageInput(MessageValues):
         " result of the call: as JSON if the text is a JSON object or array."
     )
     tool_error: str | None = optional("Why the tool call failed; the call is settled as FAILED.")
+    embedding: Vector | None = optional(
+        "The vector of the content, for searches by meaning. At most 1,000 messages of a request have one."
+        " `putMessageEmbeddings` adds vectors later, and those of other models."
+    )
+    embedding_model: str | None = optional(
+        "The name of the model that made the `embedding`, which needs it; at most 255 characters."
+    )
 
 
 @input_type

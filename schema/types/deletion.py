@@ -13,5 +13,6 @@ class Deletion:
 
     ids: list[strawberry.ID] = strawberry.field(
         description="The id that was given and, for a session, the ids of the sessions that were deleted"
-        " with it; for documents named by external ids, the ids of those found."
+        " with it; for documents named by external ids, the ids of those found; for vectors, the ids of the"
+        " memories or messages that they were of."
     )

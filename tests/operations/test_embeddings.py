@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from agentdata.operations import memory_annotations
+from models.enums import MessageRole
 from tests import factories
 from tests.factories import said
 from tests.test_vectors import as_base64
@@ -262,6 +264,119 @@ async def test_a_message_loses_its_vectors_with_its_content(api: Api, owner: Asy
     assert await vectors(owner, api, "message_embeddings") == [("m", [1, 1]), ("m", [1, 3])]
     await api.ask("mutation($id: ID!) { deleteSession(id: $id) { ids } }", id=str(session.id))
     assert await vectors(owner, api, "message_embeddings") == []
+
+
+APPEND = """mutation($id: ID!, $messages: [AppendMessageInput!]!) {
+  appendMessages(sessionId: $id, messages: $messages, idempotencyKey: "once") {
+    id sequence embedding embeddingModel
+  }
+}"""
+
+
+async def test_messages_are_appended_with_vectors_of_any_model_and_size(api: Api, owner: AsyncEngine) -> None:
+    session = await factories.session(api)
+    call = {"callId": "c", "name": "look_up", "arguments": {}}
+    await factories.say(
+        api, session.id, said(role=MessageRole.ASSISTANT, tool_calls=[{"call_id": "b", "name": "n"}])
+    )
+    given: list[dict[str, Any]] = [
+        {"role": "USER", "content": "a", "embedding": [1, 2], "embeddingModel": "old"},
+        {"role": "ASSISTANT", "content": "b", "toolCalls": [call]},
+        {"role": "TOOL", "toolCallId": "c", "embedding": as_base64(1, 2, 3), "embeddingModel": "new"},
+        {"role": "TOOL", "toolCallId": "b", "embedding": [3], "embeddingModel": "old"},
+        {"role": "USER", "embedding": None, "embeddingModel": "new"},
+    ]
+    made = await api.ask(APPEND, id=str(session.id), messages=given)
+    assert [
+        (each["sequence"], each["embedding"], each["embeddingModel"]) for each in made["appendMessages"]
+    ] == [
+        (2, [1, 2], "old"),
+        (3, None, None),
+        (4, [1, 2, 3], "new"),
+        (5, [3], "old"),
+        (6, None, None),
+    ]
+    stored = [("new", [1, 2, 3]), ("old", [1, 2]), ("old", [3])]
+    assert await vectors(owner, api, "message_embeddings") == stored
+    given[2]["embedding"] = [1, 2, 3]
+    assert await api.ask(APPEND, id=str(session.id), messages=given) == made
+    given[2]["embedding"] = [1, 2, 4]
+    assert (await api.error(APPEND, id=str(session.id), messages=given))["extensions"]["code"] == "CONFLICT"
+    assert await vectors(owner, api, "message_embeddings") == stored
+    assert await untrue(owner, api) == []
+
+
+async def test_a_wrong_vector_of_a_message_is_named_and_nothing_is_appended(
+    api: Api, owner: AsyncEngine
+) -> None:
+    session = await factories.session(api)
+    right = {"role": "USER", "embedding": [1], "embeddingModel": "m"}
+    for message, field in (
+        ({"role": "USER", "embedding": [1]}, "messages.1.embeddingModel"),
+        (right | {"embeddingModel": " "}, "messages.1.embeddingModel"),
+        (right | {"embeddingModel": "m" * 256}, "messages.1.embeddingModel"),
+        (right | {"role": "USER", "toolCallId": "c"}, "messages.1.toolCallId"),
+    ):
+        error = await api.error(APPEND, id=str(session.id), messages=[right, message])
+        assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+    error = await api.error(APPEND, id=str(session.id), messages=[right] * 1_001)
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "messages"}
+    assert "1,001 items with an embedding" in error["message"]
+    plain = [{"role": "USER"}] * 500
+    made = await api.ask(APPEND, id=str(session.id), messages=[right] * 1_000 + plain)
+    assert len(made["appendMessages"]) == 1_500
+    assert len(await vectors(owner, api, "message_embeddings")) == 1_000
+
+
+@pytest.mark.parametrize("mutation", ["deleteMemoryEmbeddings", "deleteMessageEmbeddings"])
+async def test_vectors_of_a_retired_model_are_deleted_in_batches(
+    api: Api, other: Api, owner: AsyncEngine, mutation: str
+) -> None:
+    delete = f"""mutation($model: String!, $limit: Int! = 1000) {{
+      {mutation}(model: $model, limit: $limit) {{ ids }}
+    }}"""
+    is_memory = mutation == "deleteMemoryEmbeddings"
+    table = "memory_embeddings" if is_memory else "message_embeddings"
+
+    async def filled(way: Api, model: str) -> set[str]:
+        given = [{"content": f"{n}", "embedding": [1, n], "embeddingModel": model} for n in range(5)]
+        if is_memory:
+            made = (await way.ask(CREATE, memories=given))["createMemories"]
+        else:
+            session = await factories.session(way)
+            said_ = [each | {"role": "USER"} for each in given]
+            made = (await way.ask(APPEND, id=str(session.id), messages=said_))["appendMessages"]
+        return {each["id"] for each in made}
+
+    async def deleted(way: Api, **asked: Any) -> list[str]:
+        return list((await way.ask(delete, **asked)).popitem()[1]["ids"])
+
+    retired = await filled(api, "retired")
+    await filled(other, "retired")
+    kept = await vectors(owner, other, table)
+    seen = [await deleted(api, model="retired", limit=2) for _ in range(4)]
+    assert [len(ids) for ids in seen] == [2, 2, 1, 0]
+    assert {id_ for ids in seen for id_ in ids} == retired
+    assert await vectors(owner, api, table) == []
+    assert await deleted(api, model="unknown") == []
+    assert await vectors(owner, other, table) == kept
+    for asked, field in (
+        ({"model": " "}, "model"),
+        ({"model": "m" * 256}, "model"),
+        ({"model": "m", "limit": 0}, "limit"),
+        ({"model": "m", "limit": 10_001}, "limit"),
+    ):
+        error = await api.error(delete, **asked)
+        assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+
+
+async def test_vectors_that_the_worker_would_make_again_are_not_deleted(api: Api) -> None:
+    database = api.database.within(None)
+    database.embedding_model = "m"
+    error = await replace(api, database=database).error(
+        'mutation { deleteMemoryEmbeddings(model: "m") { ids } }'
+    )
+    assert error["extensions"] == {"code": "CONFLICT", "field": "model"}
 
 
 async def test_a_write_with_vectors_is_repeated_by_its_idempotency_key(api: Api, owner: AsyncEngine) -> None:

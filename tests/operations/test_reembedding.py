@@ -21,8 +21,8 @@ _BASE = "{ embeddingModel dimensions nextEmbeddingModel nextDimensions embeddedC
 START = f"""mutation($id: ID!, $model: String!, $dimensions: Int!) {{
   startKnowledgeReembedding(id: $id, embeddingModel: $model, dimensions: $dimensions) {_BASE}
 }}"""
-FINISH = f"""mutation($id: ID!, $missing: Boolean! = false) {{
-  finishKnowledgeReembedding(id: $id, allowMissing: $missing) {_BASE}
+FINISH = f"""mutation($id: ID!, $missing: Boolean! = false, $model: String) {{
+  finishKnowledgeReembedding(id: $id, allowMissing: $missing, embeddingModel: $model) {_BASE}
 }}"""
 CANCEL = f"mutation($id: ID!) {{ cancelKnowledgeReembedding(id: $id) {_BASE} }}"
 UPDATE = f"""mutation($id: ID!, $input: UpdateKnowledgeBaseInput!) {{
@@ -73,7 +73,7 @@ async def test_a_base_changes_its_model_when_all_chunks_have_a_vector(
     await fill(api, base, [0, 0, 1])
     # Searches compare the vectors of the complete model.
     assert await nearest(api, 1, 0) == [("one", 1), ("two", 0)]
-    assert await nearest(api, 0, 0, 1) == []
+    assert "have 2" in (await api.error(NEAREST, embedding=[0, 0, 1]))["message"]
     error = await api.error(FINISH, id=base)
     assert error["extensions"] == {"code": "CONFLICT", "field": "allowMissing"}
     assert "1 chunks have no vector of new" in error["message"]
@@ -125,6 +125,36 @@ async def test_a_reembedding_begins_without_the_vectors_that_an_interrupted_one_
     started = await api.ask(START, id=base, model="new", dimensions=2)
     assert started["startKnowledgeReembedding"]["nextEmbeddedCount"] == 0
     assert await vectors(owner, api, "knowledge_embeddings") == [("old", [0, 1]), ("old", [1, 0])]
+
+
+async def test_a_finish_that_names_its_model_can_be_repeated(api: Api, owner: AsyncEngine, base: str) -> None:
+    await api.ask(START, id=base, model="new", dimensions=2)
+    error = await api.error(FINISH, id=base, model="old")
+    assert error["extensions"] == {"code": "CONFLICT", "field": "embeddingModel"}
+    await fill(api, base, [0, 1], [1, 0])
+    finished = await api.ask(FINISH, id=base, model="new")
+    # The deletion of the first one did not come to its end.
+    async with owner.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO knowledge_embeddings"
+                " (project_id, chunk_id, knowledge_base_id, version_id, model, dimensions, embedding)"
+                " SELECT project_id, chunk_id, knowledge_base_id, version_id, 'old', dimensions, embedding"
+                " FROM knowledge_embeddings WHERE project_id = :project"
+            ),
+            {"project": api.project_id},
+        )
+    for _ in range(2):
+        assert await api.ask(FINISH, id=base, model="new") == finished
+        assert await vectors(owner, api, "knowledge_embeddings") == [("new", [0, 1]), ("new", [1, 0])]
+    for model, code in (("old", "CONFLICT"), ("third", "CONFLICT"), (" ", "BAD_USER_INPUT")):
+        error = await api.error(FINISH, id=base, model=model)
+        assert error["extensions"] == {"code": code, "field": "embeddingModel"}
+    # A re-embedding that was cancelled is not taken for one that was finished.
+    await api.ask(START, id=base, model="third", dimensions=2)
+    await api.ask(CANCEL, id=base)
+    error = await api.error(FINISH, id=base, model="third")
+    assert error["extensions"] == {"code": "CONFLICT", "field": "embeddingModel"}
 
 
 async def test_a_base_may_change_its_model_while_chunks_lack_a_vector(api: Api, base: str) -> None:

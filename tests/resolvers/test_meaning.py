@@ -111,9 +111,11 @@ async def test_the_nearest_chunks_come_first_with_their_similarity(api: Api) -> 
 
 async def test_a_search_by_meaning_takes_one_statement(api: Api) -> None:
     await base_of(api, CHUNKS)
-    with traffic(api.database) as seen:
-        await api.ask(SEARCH, query="tea", embedding=[1, 0, 0])
-    assert len(seen.statements) == 1
+    # The first one makes sure that there are vectors of this size.
+    for statements in (2, 1, 1):
+        with traffic(api.database) as seen:
+            await api.ask(SEARCH, query="tea", embedding=[1, 0, 0])
+        assert len(seen.statements) == statements
 
 
 async def test_min_score_leaves_out_what_is_less_similar(api: Api) -> None:
@@ -168,8 +170,7 @@ async def test_bases_of_other_sizes_and_models_are_not_compared(api: Api) -> Non
     assert set(await contents(api, embedding=[1, 0, 0])) == {"three", "three too"}
     assert await contents(api, embedding=[1, 0, 0], model="large") == ["three"]
     assert await contents(api, embedding=[1, 0, 0], model="larger", bases=[third]) == ["three too"]
-    assert await contents(api, embedding=[1, 0, 0], model="small") == []
-    assert await contents(api, embedding=[1, 0, 0, 0]) == []
+    assert await contents(api, embedding=[1, 0, 0], model="unknown") == []
     # The vectors of a next model are not compared, although another base is complete with it.
     await api.run(knowledge_embeddings.start, id_=UUID(third), embedding_model="large", dimensions=3)
     [chunk] = (
@@ -178,6 +179,84 @@ async def test_bases_of_other_sizes_and_models_are_not_compared(api: Api) -> Non
     put = [{"chunk_id": UUID(chunk["id"]), "embedding": vector_of([0, 1, 0])}]
     await api.run(knowledge_embeddings.put, knowledge_base_id=UUID(third), model="large", embeddings=put)
     assert await contents(api, embedding=[0, 1, 0], model="large") == ["three"]
+
+
+async def refusal(api: Api, document: str = SEARCH, **asked: Any) -> str:
+    """Return why a vector is refused by both ways, which must agree."""
+    messages: set[str] = set()
+    for way in (api, api.by_reference()):
+        error = await way.error(document, **asked)
+        assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "embedding"}
+        messages.add(str(error["message"]))
+    [message] = messages
+    return message
+
+
+async def test_a_vector_of_a_size_that_no_base_has_is_refused(api: Api, other: Api) -> None:
+    new = await factories.knowledge_base(api, embedding_model="new")
+    assert await contents(api, embedding=[1, 0, 0, 0]) == []
+    small = await base_of(api, {"two": [1, 0]}, embedding_model="small")
+    large = await base_of(api, {"three": [1, 0, 0]}, embedding_model="large")
+    hint = ": send a vector that the same model made"
+    beginning = "embedding has 4 numbers; the vectors of the "
+    for words in ({}, {"query": "two"}):
+        of_all = await refusal(api, embedding=[1, 0, 0, 0], **words)
+        assert of_all == f"{beginning}knowledge bases searched have 2 or 3{hint}"
+    of_one = await refusal(api, embedding=[1, 0, 0, 0], bases=[large])
+    assert of_one == f"{beginning}knowledge bases searched have 3{hint}"
+    of_model = await refusal(api, embedding=[1, 0, 0, 0], model="small", bases=[small, large])
+    assert of_model == f"{beginning}model small have 2{hint}"
+    # What was found for all bases says nothing of one of them.
+    assert await contents(api, embedding=[1, 0]) == ["two"]
+    assert "have 3:" in await refusal(api, embedding=[1, 0], bases=[large, str(new.id)])
+    # Searches by words do not compare it, and a base without vectors has no size yet.
+    assert await contents(api, embedding=[1, 0, 0, 0], query="two", mode="WORDS") == ["two"]
+    assert await contents(api, embedding=[1, 0, 0, 0], bases=[str(new.id)]) == []
+    assert await contents(other, embedding=[1, 0, 0, 0]) == []
+
+
+async def test_the_first_vectors_of_a_size_are_found_at_once(api: Api) -> None:
+    await base_of(api, {"two": [1, 0]})
+    await refusal(api, embedding=[1, 0, 0])
+    await base_of(api, {"three": [1, 0, 0]})
+    assert await contents(api, embedding=[1, 0, 0]) == ["three"]
+
+
+@pytest.mark.parametrize("noun", ["memories", "messages"])
+async def test_a_vector_of_a_size_that_no_memory_or_message_has_is_refused(
+    api: Api, other: Api, noun: str
+) -> None:
+    search = f"""query($embedding: Vector!, $model: String) {{
+      search{noun.capitalize()}(embedding: $embedding, embeddingModel: $model) {{ totalCount }}
+    }}"""
+
+    async def number(way: Api, **asked: Any) -> int:
+        counts = [(await each.ask(search, **asked)).popitem()[1] for each in (way, way.by_reference())]
+        assert counts[0] == counts[1]
+        return int(counts[0]["totalCount"])
+
+    user = await factories.user(api)
+    assert await number(api, embedding=[1, 0, 0]) == 0
+    kinds = {"small": [1, 0], "large": [1, 0, 0], "medium": [0, 1, 0], "wide": [1] * 1_200}
+    session = await factories.session(api, user_id=user.id)
+    memory = await factories.memory(api, user_id=user.id)
+    [message] = await factories.say(api, session.id, said(content="tea"))
+    put, id_ = (embeddings.put_for_memories, memory.id)
+    if noun == "messages":
+        put, id_ = (embeddings.put_for_messages, message.id)  # type: ignore[assignment]  # another row
+    key = "memory_id" if noun == "memories" else "message_id"
+    for model, numbers in kinds.items():
+        await api.run(put, model=model, embeddings=[{key: id_, "embedding": vector_of(numbers)}])
+    for numbers in kinds.values():
+        assert await number(api, embedding=numbers) == 1
+    hint = ": send a vector that the same model made"
+    of_all = await refusal(api, search, embedding=[1, 0, 0, 0])
+    assert of_all == f"embedding has 4 numbers; the vectors of the {noun} have 2, 3 or 1,200{hint}"
+    of_model = await refusal(api, search, embedding=[1, 0, 0], model="small")
+    assert of_model == f"embedding has 3 numbers; the vectors of the model small have 2{hint}"
+    assert await number(api, embedding=[1, 0, 0], model="unknown") == 0
+    assert await number(api.as_user(user.id), embedding=[1, 0, 0, 0]) == 0
+    assert await number(other, embedding=[1, 0, 0, 0]) == 0
 
 
 async def test_pages_go_through_all_matches_in_every_order(api: Api) -> None:
