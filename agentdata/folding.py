@@ -66,8 +66,8 @@ _MAX_MESSAGES = 20_000
 LOCK = 0x666F6C64
 """The advisory lock of a transaction that folds. Any number, but the same in every version."""
 
-_BACK = "interval '1 minute'"
-"""How far a clock that was set back may have run before the task sees it."""
+_MAX_MARKS = 60
+"""How many times the task remembers while a transaction from before the first of them goes on."""
 
 # The URL may be that of requests, or name a standby.
 _MAY_FOLD = """
@@ -77,19 +77,27 @@ SELECT NOT pg_is_in_recovery()
 _LOOK = """
 SELECT now, now - make_interval(secs => :rest) AS rest, pg_snapshot_xmin(seen)::text::bigint AS oldest,
   pg_snapshot_xmax(seen)::text::bigint AS next, ARRAY(
-    SELECT virtualxid FROM pg_locks WHERE locktype = 'virtualxid' AND pid <> pg_backend_pid()
-    AND virtualxid IS NOT NULL
+    SELECT virtualxid FROM pg_locks
+    WHERE locktype = 'virtualxid' AND virtualxid IS NOT NULL AND pid <> pg_backend_pid() AND pid NOT IN (
+      SELECT pid FROM pg_stat_activity
+      WHERE datname <> current_database() OR backend_type = 'autovacuum worker'
+    )
+    UNION ALL SELECT gid FROM pg_prepared_xacts WHERE database = current_database()
   ) AS running
 FROM pg_current_snapshot() AS seen, clock_timestamp() AS now"""
 
-_SET_BACK = f"UPDATE folded_until SET until = :now - {_BACK} WHERE until > :now"  # noqa: S608 - a constant
+# A clock that was set back, or that of another server, may already have dated updates before ``until``. All
+# sessions are looked at again; the shares that count them as they are stay.
+_SET_BACK = """
+UPDATE folded_until SET until = '0001-01-01 00:00:00+00'
+WHERE until > clock_timestamp() - make_interval(secs => :rest)"""
 
 _PROJECTS = """
 SELECT project.id FROM projects AS project
-LEFT JOIN folded_until AS fold ON fold.project_id = project.id
+LEFT JOIN folded_until AS folded ON folded.project_id = project.id
 WHERE EXISTS (
   SELECT FROM sessions WHERE project_id = project.id AND updated_at < :before
-  AND updated_at >= coalesce(fold.until, '0001-01-01 00:00:00+00')
+  AND updated_at >= coalesce(folded.until, '0001-01-01 00:00:00+00')
 ) ORDER BY project.id"""
 
 _UNTIL = """
@@ -175,8 +183,7 @@ class Folder:
         while True:
             try:
                 await self.fold()
-            except (OSError, TimeoutError, DBAPIError) as error:
-                # Requests tell that the database is lost; the task tries again.
+            except Exception as error:  # noqa: BLE001 - the task tries again, whatever it was
                 _log.warning("sessions could not be folded: %s", describe(error))
             await asyncio.sleep(INTERVAL_S)
 
@@ -198,7 +205,13 @@ class Folder:
                 found = await connection.execute(text(_PROJECTS), {"before": before})
                 projects = [row.id for row in found]
             for project in projects:
-                folded += await fold_project(connection, project, before, pauses=self._pauses)
+                try:
+                    folded += await fold_project(connection, project, before, pauses=self._pauses)
+                except DBAPIError as error:
+                    if connection.invalidated:
+                        raise
+                    # The sessions of other projects do not wait for these.
+                    _log.warning("sessions of project %s could not be folded: %s", project, describe(error))
         return folded
 
     async def _look(self, connection: AsyncConnection) -> datetime | None:
@@ -208,13 +221,17 @@ class Folder:
                 return None
         async with connection.begin():
             seen = (await connection.execute(text(_LOOK), {"rest": self._rest_s})).one()
-            await connection.execute(text(_SET_BACK), {"now": seen.now})
+            await connection.execute(text(_SET_BACK), {"rest": self._rest_s})
         running = frozenset(seen.running)
+        # A clock that was set back says nothing of the transactions that ran before.
+        self._marks = [mark for mark in self._marks if mark.time <= seen.now]
+        if self._ended is not None and self._ended > seen.now:
+            self._ended = None
+        if len(self._marks) >= _MAX_MARKS:
+            del self._marks[1::2]
         self._marks.append(_Mark(seen.now, running, seen.next))
         while self._marks and not self._marks[0].running & running and self._marks[0].next <= seen.oldest:
             self._ended = self._marks.pop(0).time
-        # A clock that was set back.
-        self._marks = [mark for mark in self._marks if mark.time <= seen.now]
         if self._ended is None:
             return None
         rest: datetime = seen.rest
@@ -265,13 +282,18 @@ async def fold_all(connection: AsyncConnection, project: UUID, ids: Sequence[UUI
     """Compute the shares of sessions that the transaction has locked, and add what is new to the totals."""
     # All rows are found by indexes, however many PostgreSQL expects.
     await connection.execute(text("SET LOCAL enable_seqscan = off"))
+    await connection.execute(text("SET LOCAL statement_timeout = 0"))
     await connection.execute(_fold(), {TENANT: project, "ids": [*ids]})
+
+
+async def wait_for_others(connection: AsyncConnection) -> None:
+    """Keep others from folding until the transaction ends: who folds replaces totals."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
 
 
 async def rebuild(connection: AsyncConnection, project: UUID) -> tuple[int, int]:
     """Add up the shares of a project anew; return the number of its totals, and how many were wrong."""
-    # Whoever folds replaces totals.
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    await wait_for_others(connection)
     rows, wrong = (await connection.execute(text(_REBUILD), {"tenant": project})).one()
     return rows, wrong
 

@@ -139,6 +139,8 @@ async def _recount_batch(url: str, table: str, project: UUID, after: UUID) -> tu
         f" AND {row(table)} IS DISTINCT FROM {row('counted')}"
     )
     async with transaction(url) as connection:
+        if table == Session.__tablename__:
+            await folding.wait_for_others(connection)
         found = await connection.execute(held, {"project": project, "after": after})
         ids = [row.id for row in found]
         # A statement of its own, which sees the rows of writers that held the locks before.

@@ -358,9 +358,9 @@ def _leaves(term: Term | None) -> Iterator[Term]:
 
 def _until() -> Any:
     """Return the time before which no session that was last updated is stale."""
-    fold: Any = aliased(FoldedUntil)
-    until = func.coalesce(func.max(fold.until), _EVER[0], type_=DateTime(timezone=True))
-    return select(until).where(owned(fold)).scalar_subquery()
+    folded: Any = aliased(FoldedUntil)
+    until = func.coalesce(func.max(folded.until), _EVER[0], type_=DateTime(timezone=True))
+    return select(until).where(owned(folded)).scalar_subquery()
 
 
 def _recent() -> Any:

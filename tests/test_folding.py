@@ -369,9 +369,19 @@ async def test_sessions_are_found_after_the_clock_was_set_back(
         for table, column in (("folded_until", "until"), ("session_shares", "updated_at")):
             change = f"UPDATE {table} SET {column} = {column} + interval '1 hour' WHERE project_id = :project"  # noqa: S608 - tables of ours
             await connection.execute(text(change), {"project": api.project_id})
+    assert folder._ended is not None  # noqa: SLF001 - as above
+    folder._ended += timedelta(hours=1)  # noqa: SLF001
     await api.run(sessions.update, id_=session.id, values={"quality_score": 0.5})
-    await folder.fold()
+    async with owner.connect() as connection:
+        began = await connection.scalar(text("SELECT now()"))
+        for _ in range(2):
+            await folder.fold()
+            until = text("SELECT until FROM folded_until WHERE project_id = :project")
+            async with owner.connect() as other:
+                assert await other.scalar(until, {"project": api.project_id}) < began
     await assert_sums_are_right(api, executor, Random(5))  # noqa: S311  # made-up data
+    await folder.fold()
+    await assert_sums_are_right(api, executor, Random(6))  # noqa: S311  # as above
 
 
 async def test_an_end_user_sees_sums_of_their_own_sessions_only(

@@ -43,8 +43,8 @@ GROUP BY grain, m, date_bin(step, started_at, '2000-01-01 00:00:00+00'), n, b"""
 async def add(write: UnitOfWork, session_id: UUID, increments: Mapping[str, int]) -> None:
     """Add increments to the counts and totals of a session, by column, in the transaction of a write.
 
-    The write has locked the session, as every writer of its contents does first, and has changed something in
-    it, even if that adds nothing. A count that is too low, as
+    The write must have locked the session, as every writer of its contents does first. Call this after each
+    change of the contents, even of one that adds nothing. A count that is too low, as
     after direct writes to the database, becomes zero and does not keep the write from being done.
     """
     changes: dict[str, Any] = {
