@@ -75,8 +75,8 @@ SELECT NOT pg_is_in_recovery()
   AND coalesce(has_table_privilege(to_regclass('folded_until'), 'UPDATE'), false)"""
 
 _LOOK = """
-SELECT now, now - make_interval(secs => :rest) AS rest, pg_snapshot_xmin(seen)::text::bigint AS oldest,
-  pg_snapshot_xmax(seen)::text::bigint AS next, ARRAY(
+SELECT now, now - make_interval(secs => :rest) AS rest, now - make_interval(secs => :margin) AS time,
+  pg_snapshot_xmin(seen)::text::bigint AS oldest, pg_snapshot_xmax(seen)::text::bigint AS next, ARRAY(
     SELECT virtualxid FROM pg_locks
     WHERE locktype = 'virtualxid' AND virtualxid IS NOT NULL AND pid <> pg_backend_pid() AND pid NOT IN (
       SELECT pid FROM pg_stat_activity
@@ -220,7 +220,9 @@ class Folder:
             if not await connection.scalar(text(_MAY_FOLD)):
                 return None
         async with connection.begin():
-            seen = (await connection.execute(text(_LOOK), {"rest": self._rest_s})).one()
+            # A transaction is seen to run a moment after the time of its start.
+            margins = {"rest": self._rest_s, "margin": min(1.0, self._rest_s)}
+            seen = (await connection.execute(text(_LOOK), margins)).one()
             await connection.execute(text(_SET_BACK), {"rest": self._rest_s})
         running = frozenset(seen.running)
         # A clock that was set back says nothing of the transactions that ran before.
@@ -229,7 +231,7 @@ class Folder:
             self._ended = None
         if len(self._marks) >= _MAX_MARKS:
             del self._marks[1::2]
-        self._marks.append(_Mark(seen.now, running, seen.next))
+        self._marks.append(_Mark(seen.time, running, seen.next))
         while self._marks and not self._marks[0].running & running and self._marks[0].next <= seen.oldest:
             self._ended = self._marks.pop(0).time
         if self._ended is None:
