@@ -286,6 +286,25 @@ async def rows_of(owner: AsyncEngine, api: Api, table: str) -> int:
         return int(found.scalar_one())
 
 
+STALE = """
+SELECT count(*) FROM sessions WHERE project_id = :project AND NOT EXISTS (
+  SELECT FROM session_shares AS kept WHERE kept.project_id = :project AND kept.session_id = sessions.id
+  AND kept.updated_at = sessions.updated_at
+)"""
+
+
+async def fold_everything(folder: Folder, owner: AsyncEngine, api: Api) -> None:
+    """Fold until no session of a project is stale: transactions of the server itself may delay it."""
+    async with asyncio.timeout(30), owner.connect() as connection:
+        while True:
+            await folder.fold()
+            stale = await connection.scalar(text(STALE), {"project": api.project_id})
+            await connection.rollback()
+            if not stale:
+                return
+            await asyncio.sleep(0.05)
+
+
 SEEDS = [0, *[pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 7)]]
 
 
@@ -299,7 +318,7 @@ async def test_sums_are_right_whatever_happens_before_between_and_after_foldings
         for _ in range(40):
             await world.step()
         await assert_sums_are_right(api, executor, random)
-        await folder.fold()
+        await fold_everything(folder, owner, api)
         await assert_sums_are_right(api, executor, random)
     assert await rows_of(owner, api, "session_shares") == len(world.sessions)
     for session in world.sessions:
@@ -309,7 +328,7 @@ async def test_sums_are_right_whatever_happens_before_between_and_after_foldings
 
 
 async def test_sums_are_right_if_others_write_delete_and_fold_at_once(
-    api: Api, database_urls: DatabaseUrls, executor: Executor
+    api: Api, owner: AsyncEngine, database_urls: DatabaseUrls, executor: Executor
 ) -> None:
     worlds = [World(api, Random(seed)) for seed in range(6)]  # noqa: S311  # made-up data
     folders = [Folder(database_urls.owner, rest_s=0) for _ in range(3)]
@@ -320,7 +339,7 @@ async def test_sums_are_right_if_others_write_delete_and_fold_at_once(
             await folder.fold()
 
     await asyncio.gather(writing, *map(fold, folders))
-    await folders[0].fold()
+    await fold_everything(folders[0], owner, api)
     await assert_sums_are_right(api, executor, Random(1))  # noqa: S311  # as above
     [totals] = [
         each
@@ -353,7 +372,7 @@ async def test_a_session_is_not_folded_while_a_transaction_may_hide_an_earlier_c
         await connection.execute(text(update), {"id": first.id})
         await connection.commit()
     await assert_sums_are_right(api, executor, Random(3))  # noqa: S311  # made-up data
-    await folder.fold()
+    await fold_everything(folder, owner, api)
     assert await rows_of(owner, api, "session_shares") == 2
     await assert_sums_are_right(api, executor, Random(4))  # noqa: S311  # made-up data
 
@@ -363,7 +382,7 @@ async def test_sessions_are_found_after_the_clock_was_set_back(
 ) -> None:
     session = await factories.session(api, started_at=BEGIN)
     folder = Folder(database_urls.owner, rest_s=0)
-    await folder.fold()
+    await fold_everything(folder, owner, api)
     async with owner.begin() as connection:
         # As if all that was so far had happened in the future.
         for table, column in (("folded_until", "until"), ("session_shares", "updated_at")):
@@ -380,19 +399,19 @@ async def test_sessions_are_found_after_the_clock_was_set_back(
             async with owner.connect() as other:
                 assert await other.scalar(until, {"project": api.project_id}) < began
     await assert_sums_are_right(api, executor, Random(5))  # noqa: S311  # made-up data
-    await folder.fold()
+    await fold_everything(folder, owner, api)
     await assert_sums_are_right(api, executor, Random(6))  # noqa: S311  # as above
 
 
 async def test_an_end_user_sees_sums_of_their_own_sessions_only(
-    api: Api, database_urls: DatabaseUrls, executor: Executor
+    api: Api, owner: AsyncEngine, database_urls: DatabaseUrls, executor: Executor
 ) -> None:
     user = await factories.user(api)
     mine = await factories.session(api, started_at=BEGIN, user_id=user.id)
     others = await factories.session(api, started_at=BEGIN)
     for session in (mine, others, others):
         await factories.say(api, session.id, factories.said(model="small", latency_ms=5))
-    await Folder(database_urls.owner, rest_s=0).fold()
+    await fold_everything(Folder(database_urls.owner, rest_s=0), owner, api)
     asked = "{ project { statistics { sessionCount latency { count } models { messageCount } } } }"
     answer = await api.as_user(user.id).ask(asked)
     assert answer["project"]["statistics"] == {
@@ -411,7 +430,9 @@ async def test_keys_of_projects_with_many_sessions_read_totals(
     for place in range(0, len(new), 1_000):
         await factories.many_sessions(api, new[place : place + 1_000])
     await factories.session(other)
-    await Folder(database_urls.owner, rest_s=0).fold()
+    folder = Folder(database_urls.owner, rest_s=0)
+    for project in (api, other):
+        await fold_everything(folder, owner, project)
     found = []
     for project in (api, other):
         _, secret = await project.run(api_keys.create, name="A key", scopes=[ApiKeyScope.READ])
