@@ -169,7 +169,9 @@ async def pooler(url: str) -> AsyncIterator[str]:
     async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, replace_key: bool) -> None:
         with suppress(ConnectionError):
             while data := await source.read(65536):
-                sink.write(re.sub(rb"K\0\0\0\x0c....", b"K\0\0\0\x0c\0\0\0\1", data) if replace_key else data)
+                sink.write(
+                    re.sub(rb"(?s)K\0\0\0\x0c....", b"K\0\0\0\x0c\0\0\0\1", data) if replace_key else data
+                )
                 await sink.drain()
         sink.close()
 

@@ -66,8 +66,8 @@ _ARGUMENT_VALUES: dict[str, list[Any]] = {
         "'\"\\ & | ! ( ) : * <",
         "a\0",
     ],
-    # The vectors of the world have three numbers, or two.
-    "Vector": [[1, 0.5, 0], [-1, 0, 2], [0.5, 1], "AACAPwAAAAAAAIA/"],
+    # The vectors of the world have three numbers.
+    "Vector": [[1, 0.5, 0], [-1, 0, 2], "AACAPwAAAAAAAIA/"],
     "Float": [0, 0.5, -1],
     "DateTime": [
         "2020-01-01T00:00:00Z",
@@ -507,7 +507,7 @@ class QueryMaker:
         """Add the arguments that the mode of a search needs, or wrong values."""
         needed = ("query",) if self.chance(30) else ("query", "embedding")
         if self.may_be_invalid and self.chance(20):
-            given["embedding"] = self.alternatives(lambda: self.random.choice([[1], [1, 2, 3, 4], None]))
+            given["embedding"] = self.alternatives(lambda: self.random.choice([[1], [0.5, 1], None]))
             given["minScore"] = self.alternatives(lambda: self.random.choice([0.5, 2]))
             return
         for name in needed:
