@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from agentdata.operations.unit_of_work import UnitOfWork
 
+_LOCK_SESSION = """
+SELECT FROM sessions WHERE project_id = $1 AND id = (
+  SELECT session_id FROM tool_calls WHERE project_id = $1 AND id = $2
+) FOR NO KEY UPDATE"""
+
 
 async def create(write: UnitOfWork, message_id: UUID, values: dict[str, Any]) -> ToolCall:
     """Add a call to an ASSISTANT message, after its other calls."""
@@ -83,8 +88,7 @@ async def delete(write: UnitOfWork, id_: UUID) -> list[UUID]:
 
 async def _get(write: UnitOfWork, id_: UUID) -> ToolCall:
     """Return a call, locked; its session is locked first, as by every writer of its calls."""
-    call = await write.get(ToolCall, id_)
-    await write.get(Session, call.session_id, lock=True)
+    await write.fetch(_LOCK_SESSION, write.project_id, id_)
     return await write.get(ToolCall, id_, lock=True)
 
 
