@@ -40,6 +40,7 @@ from agentdata.engine.sql.tenancy import TENANT, owned
 from agentdata.sight.failures import describe
 from models import Session, SessionShare, SessionTotal
 from models.enums import Grain
+from models.total import BY_GRAIN
 from resolvers import measures
 
 if TYPE_CHECKING:
@@ -133,20 +134,16 @@ ON CONFLICT (project_id) DO UPDATE SET until = excluded.until, has_many = exclud
 WHERE folded_until.until = :since
 RETURNING until"""  # noqa: S608 - a constant
 
-_REBUILD = """
+_REBUILD = f"""
 WITH gone AS (
   DELETE FROM session_totals WHERE project_id = :tenant
   RETURNING grain, measure, started_at, name, bucket, value
 ), before AS (
   SELECT grain, measure, started_at, name, bucket, sum(value) AS value FROM gone GROUP BY 1, 2, 3, 4, 5
   HAVING sum(value) <> 0
-), counted AS (
-  SELECT grain, m AS measure, date_bin(step, started_at, '2000-01-01 00:00:00+00') AS started_at,
-    n COLLATE "C" AS name, b AS bucket, sum(v) AS value
-  FROM session_shares
-  CROSS JOIN LATERAL jsonb_to_recordset(share) AS measure (m text, n text, b integer, v numeric)
-  CROSS JOIN (VALUES ('HOUR', interval '1 hour'), ('DAY', interval '1 day')) AS grains (grain, step)
-  WHERE project_id = :tenant GROUP BY 1, 2, 3, 4, 5 HAVING sum(v) <> 0
+), shares AS (
+  SELECT started_at, share FROM session_shares WHERE project_id = :tenant
+), counted AS ({BY_GRAIN} HAVING sum(v) <> 0
 ), made AS (
   INSERT INTO session_totals (project_id, id, grain, measure, started_at, name, bucket, value)
   SELECT :tenant, gen_random_uuid(), grain, measure, started_at, name, bucket, value FROM counted
@@ -157,7 +154,7 @@ SELECT (SELECT count(*) FROM counted) AS rows,
       SELECT grain, measure, started_at, name, bucket FROM before
       EXCEPT SELECT grain, measure, started_at, name, bucket FROM counted
     ) AS needless
-  ) AS wrong"""
+  ) AS wrong"""  # noqa: S608 - a constant
 
 
 class _Mark(NamedTuple):

@@ -37,30 +37,20 @@ from models.enums import SessionStatus
 MAX_DEPTH = 100
 """The maximum depth of a session in its tree, which bounds the length of ``ancestor_ids``."""
 
-RANKED = [
-    "status",
+SUMMED = [
     "message_count",
     "interaction_count",
     "prompt_tokens",
     "completion_tokens",
     "cost_usd",
     "error_count",
-    "last_activity_at",
 ]
+"""The counts and totals that a session keeps of its contents."""
+
+RANKED = ["status", *SUMMED, "last_activity_at"]
 """The columns that rankings of users and agents aggregate; indexes cover them."""
 
-COUNTED = [
-    "status",
-    "is_active",
-    "message_count",
-    "interaction_count",
-    "prompt_tokens",
-    "completion_tokens",
-    "cost_usd",
-    "error_count",
-    "quality_score",
-    "user_satisfaction",
-]
+COUNTED = ["status", "is_active", *SUMMED, "quality_score", "user_satisfaction"]
 """The columns that statistics add up; an index covers them."""
 
 

