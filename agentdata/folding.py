@@ -90,7 +90,7 @@ FROM pg_current_snapshot() AS seen, clock_timestamp() AS now"""
 # A clock that was set back, or that of another server, may already have dated updates before ``until``. All
 # sessions are looked at again; the shares that count them as they are stay.
 _SET_BACK = """
-UPDATE folded_until SET until = '0001-01-01 00:00:00+00'
+UPDATE folded_until SET until = 'epoch'
 WHERE until > clock_timestamp() - make_interval(secs => :rest)"""
 
 _PROJECTS = """
@@ -98,12 +98,12 @@ SELECT project.id FROM projects AS project
 LEFT JOIN folded_until AS folded ON folded.project_id = project.id
 WHERE EXISTS (
   SELECT FROM sessions WHERE project_id = project.id AND updated_at < :before
-  AND updated_at >= coalesce(folded.until, '0001-01-01 00:00:00+00')
+  AND updated_at >= coalesce(folded.until, 'epoch')
 ) ORDER BY project.id"""
 
 _UNTIL = """
 SELECT coalesce(
-  (SELECT until FROM folded_until WHERE project_id = :tenant), timestamptz '0001-01-01 00:00:00+00'
+  (SELECT until FROM folded_until WHERE project_id = :tenant), timestamptz 'epoch'
 )"""
 
 _NEXT = f"""

@@ -377,6 +377,14 @@ async def test_a_session_is_not_folded_while_a_transaction_may_hide_an_earlier_c
     await assert_sums_are_right(api, executor, Random(4))  # noqa: S311  # made-up data
 
 
+async def until_of(owner: AsyncEngine, api: Api) -> datetime:
+    """Return how far the sessions of a project are folded."""
+    async with owner.connect() as connection:
+        until = text("SELECT until FROM folded_until WHERE project_id = :project")
+        found: datetime = (await connection.execute(until, {"project": api.project_id})).scalar_one()
+        return found
+
+
 async def test_sessions_are_found_after_the_clock_was_set_back(
     api: Api, owner: AsyncEngine, database_urls: DatabaseUrls, executor: Executor
 ) -> None:
@@ -395,11 +403,10 @@ async def test_sessions_are_found_after_the_clock_was_set_back(
         began = await connection.scalar(text("SELECT now()"))
         for _ in range(2):
             await folder.fold()
-            until = text("SELECT until FROM folded_until WHERE project_id = :project")
-            async with owner.connect() as other:
-                assert await other.scalar(until, {"project": api.project_id}) < began
+            assert await until_of(owner, api) < began
     await assert_sums_are_right(api, executor, Random(5))  # noqa: S311  # made-up data
     await fold_everything(folder, owner, api)
+    assert await until_of(owner, api) > began
     await assert_sums_are_right(api, executor, Random(6))  # noqa: S311  # as above
 
 
